@@ -1,0 +1,52 @@
+PYTHON ?= python3
+DATA ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check unit bench docs lock clean
+
+help:           ## what make can do
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+# A stamp is touched only after pip succeeded, so an interrupted install is done again.
+$(VENV)/core.stamp: requirements/core.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nextreel needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/core.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/core.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/core.stamp   ## from nothing to ten recommendations; DATA=DIR uses your own files
+	@$(BIN)/nextreel demo $(if $(DATA),--data $(DATA))
+
+test: check unit   ## everything that CI runs
+
+check: $(VENV)/dev.stamp   ## lint, types, import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/dev.stamp   ## the tests
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/dev.stamp   ## rerun a benchmark: make bench NAME=course-funk-svd DATA=DIR
+	$(BIN)/python -m benchmarks.run $(NAME) $(DATA)
+
+docs: $(VENV)/dev.stamp   ## write the tables of README.md from the result files
+	$(BIN)/python -m benchmarks.render
+
+# The lock names torch without its build ("+cpu"), so that pip takes the build that fits the machine.
+COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+lock:           ## resolve the pinned versions again
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(COMPILE) -o requirements/core.txt pyproject.toml
+	$(COMPILE) --extra neural --extra plots --extra dev -c requirements/core.txt -c requirements/torch.txt -o requirements/dev.txt pyproject.toml
+	sed -i -e 's/^\(torch==[0-9.]*\)+cpu$$/\1/' -e '/^#/d' requirements/core.txt requirements/dev.txt
+
+clean:          ## remove what make made
+	rm -rf $(VENV) dist build

@@ -1,0 +1,49 @@
+"""Ranking quality: fit one model on a split's train part and ask it about the test part, by several protocols."""
+
+import resource
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.reader import read_tables
+from nextreel.data.splits import SplitRule, split_interactions
+from nextreel.evaluation.protocol import evaluate
+from nextreel.models.registry import create_model
+from nextreel.models.training import Epoch, Training
+
+
+def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
+    """Losses of the last epoch if there are epochs, fit seconds, peak memory, and metrics by protocol."""
+    tables = read_tables(data)
+    rule = SplitRule.for_rule(**config["split"])
+    split = split_interactions(tables.interactions, rule)
+    train = Dataset.from_frames(split.train, tables.movies, tables.users)
+    model = create_model(config["model"], config.get("options", {}))
+    epochs: list[Epoch] = []
+
+    def on_epoch(epoch: Epoch) -> None:
+        epochs.append(epoch)
+        print(epoch, flush=True)
+
+    started = time.perf_counter()
+    model.fit(train, Training(validation=train.with_interactions(split.test), on_epoch=on_epoch))
+    fit_seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    evaluations = []
+    for protocol in config["protocols"]:
+        started = time.perf_counter()
+        result = evaluate(model, train, split.test, threshold=rule.threshold, **protocol)
+        evaluations.append({**result.facts(), "seconds": round(time.perf_counter() - started, 3)})
+    return {
+        "data": {
+            "sha256": train.fingerprint,
+            "train_rows": len(split.train),
+            "test_rows": len(split.test),
+        },
+        "fit_seconds": round(fit_seconds, 3),
+        "peak_memory_gib": round(peak, 3),
+        "epochs": [asdict(epoch) for epoch in epochs],
+        "evaluations": evaluations,
+    }

@@ -1,0 +1,82 @@
+"""Run one benchmark: a config in, a result file out.
+
+    python -m benchmarks.run NAME DATA_DIR
+
+reads benchmarks/configs/NAME.json and writes benchmarks/results/NAME.json, which states the config and its hash, the
+machine, the versions, the data's fingerprint and the figures.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from benchmarks import quality, speed
+from nextreel import __version__
+from nextreel.data.writer import replacing
+
+HERE = Path(__file__).parent
+KINDS = {"quality": quality.measure, "speed": speed.measure}
+PACKAGES = ("numpy", "polars", "scipy", "torch")
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """SHA-256 of a config, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def run(name: str, data: Path) -> Path:
+    """Measure what configs/NAME.json describes and write the result file."""
+    config = json.loads((HERE / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    figures = KINDS[config["kind"]](config, data)
+    result = {
+        "name": name,
+        "config": config,
+        "config_sha256": config_hash(config),
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": describe_machine(),
+        "versions": {"nextreel": __version__, "python": platform.python_version(), **_versions()},
+        **figures,
+    }
+    file = HERE / "results" / f"{name}.json"
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return file
+
+
+def describe_machine() -> dict[str, object]:
+    """Processor, cores that this process may use, memory in GiB, system."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(memory, 1),
+        "system": platform.system(),
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m benchmarks.run NAME DATA_DIR")
+    print(run(sys.argv[1], Path(sys.argv[2])))

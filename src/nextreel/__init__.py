@@ -1,0 +1,57 @@
+"""What should this person watch next, as of this moment?
+
+    import nextreel
+
+    dataset = nextreel.read_dataset("ml-1m")
+    predictor = nextreel.fit(dataset)
+    predictor.recommend([(5, 978300760)])       # (UserID, Timestamp) in, ten MovieIDs out
+
+Names load on first use, so importing the package is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nextreel.data.dataset import Dataset as Dataset
+    from nextreel.data.reader import read_dataset as read_dataset
+    from nextreel.data.reader import read_interactions as read_interactions
+    from nextreel.data.splits import SplitRule as SplitRule
+    from nextreel.data.splits import split_interactions as split_interactions
+    from nextreel.errors import NextreelError as NextreelError
+    from nextreel.evaluation.protocol import evaluate as evaluate
+    from nextreel.models.base import Recommender as Recommender
+    from nextreel.models.registry import create_model as create_model
+    from nextreel.ranking.predictor import Predictor as Predictor
+    from nextreel.ranking.predictor import fit as fit
+    from nextreel.ranking.saving import load as load
+    from nextreel.ranking.saving import save as save
+
+_HOMES = {
+    "Dataset": "nextreel.data.dataset",
+    "NextreelError": "nextreel.errors",
+    "Predictor": "nextreel.ranking.predictor",
+    "Recommender": "nextreel.models.base",
+    "SplitRule": "nextreel.data.splits",
+    "create_model": "nextreel.models.registry",
+    "evaluate": "nextreel.evaluation.protocol",
+    "fit": "nextreel.ranking.predictor",
+    "load": "nextreel.ranking.saving",
+    "read_dataset": "nextreel.data.reader",
+    "read_interactions": "nextreel.data.reader",
+    "save": "nextreel.ranking.saving",
+    "split_interactions": "nextreel.data.splits",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nextreel' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

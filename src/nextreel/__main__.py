@@ -1,0 +1,5 @@
+"""`python -m nextreel` is `nextreel`."""
+
+from nextreel.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""Directories that are whole or not there: written aside, sealed with hashes, then renamed into place.
+
+A saved model holds safetensors, Parquet and JSON only, so that loading one never runs code. `manifest.json`
+is written last; it names every file with its size and SHA-256, and the format's number.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from nextreel.errors import ArtifactError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+@contextmanager
+def atomic_directory(path: Path, marker: str = MANIFEST) -> Iterator[Path]:
+    """A directory to fill that takes the place of `path` when the block ends well, and vanishes otherwise.
+
+    Only a directory that holds the file `marker`, and so was made the same way, is replaced; an empty one is
+    filled; ArtifactError if anything else is there.
+    """
+    path = path.absolute()
+    if path.exists() and not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
+        raise ArtifactError(f"{path} exists and holds no {marker}; nothing was written: choose another name")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.writing")
+    replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced")
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        if path.exists():
+            path.rename(replaced)
+        aside.rename(path)
+    except OSError as error:
+        raise ArtifactError(f"can't write {path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def seal(directory: Path, manifest: Mapping[str, object]) -> None:
+    """Write the manifest, with the size and hash of every file that stands in the directory."""
+    files = {
+        file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)} for file in sorted(directory.iterdir())
+    }
+    text = json.dumps({"format": FORMAT, **manifest, "files": files}, indent=2)
+    (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """The manifest, after every file it names was found whole; ArtifactError says what is wrong."""
+    if not directory.is_dir():
+        raise ArtifactError(f"{directory} isn't a directory; expected a model saved by `nextreel fit`")
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        number, files = manifest["format"], manifest["files"].items()
+    except FileNotFoundError:
+        raise ArtifactError(f"{directory} has no {MANIFEST}; expected a model saved by `nextreel fit`") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ArtifactError(f"{directory / MANIFEST} is damaged: {error}") from error
+    if number != FORMAT:
+        raise ArtifactError(f"{directory} has format {number}; this nextreel reads format {FORMAT}: upgrade or refit")
+    for name, expected in files:
+        file = directory / name
+        if Path(name).name != name or not file.is_file():
+            raise ArtifactError(f"{file} is missing; the saved model is incomplete: fit it again")
+        if file.stat().st_size != expected["bytes"]:
+            size = file.stat().st_size
+            raise ArtifactError(f"{file} has {size} bytes, expected {expected['bytes']}: it was cut or changed")
+        if _sha256(file) != expected["sha256"]:
+            raise ArtifactError(f"{file} doesn't match its SHA-256: it was changed after it was saved")
+    return dict(manifest)
+
+
+def write_arrays(arrays: Arrays, file: Path) -> None:
+    """Named numpy arrays as safetensors."""
+    file.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def read_arrays(file: Path) -> Arrays:
+    """Named numpy arrays from safetensors; ArtifactError if the file isn't that."""
+    try:
+        return dict(load_file(file))
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(f"{file} can't be read: {error}") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,52 @@
+"""The command line: one file per command, each thin. Heavy modules load only inside the command that needs them."""
+
+import sys
+
+import typer
+
+from nextreel import __version__
+from nextreel.cli.check import check
+from nextreel.cli.convert import convert
+from nextreel.cli.demo import demo
+from nextreel.cli.download import download
+from nextreel.cli.evaluate import evaluate
+from nextreel.cli.fit import fit
+from nextreel.cli.recommend import recommend
+from nextreel.cli.sample import sample
+from nextreel.cli.split import split
+from nextreel.errors import NextreelError
+
+app = typer.Typer(
+    name="nextreel",
+    help="What should this person watch next, as of this moment?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (demo, check, convert, download, sample, split, fit, evaluate, recommend):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nextreel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends with one clear message and exit code 1, never a traceback."""
+    try:
+        app()
+    except NextreelError as error:
+        print(f"nextreel: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,51 @@
+"""`nextreel convert`: GroupLens' raw files to the three CSV files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nextreel.data.movielens import Conversion
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SRC", help="A MovieLens release: its zip, or the directory of its files."),
+    ],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to write; nothing that exists is overwritten.")
+    ],
+) -> None:
+    """Write ratings_train.csv, movies.csv and, where the release has users, users.csv.
+
+    The form is recognised: ml-100k (u.data), ml-1m and ml-10m (ratings.dat), or ml-latest, ml-latest-small,
+    ml-20m, ml-25m and ml-32m (ratings.csv). Ratings are sorted by Timestamp, ties in the order of the file.
+
+    UserIDs and MovieIDs stay GroupLens' own, so that links.csv and the like still match. The course's files
+    are ml-1m with 1 subtracted from both ids; they need no converting. The occupations of ml-100k become the
+    codes of ml-1m; its ages stay exact years, where ml-1m has groups.
+    """
+    from nextreel.cli.console import stdout
+    from nextreel.data.movielens import convert as convert_release
+
+    conversion = convert_release(source, directory)
+    if not conversion.files:
+        stdout().print(f"{source} has the course's form already: nothing needs converting.", soft_wrap=True)
+        return
+    print_conversion(conversion, directory)
+
+
+def print_conversion(conversion: "Conversion", directory: Path) -> None:
+    """Say what was recognised and written."""
+    from nextreel.cli.console import stdout
+
+    console = stdout()
+    console.print(
+        f"Read as {conversion.form}: {conversion.interactions:,} ratings of {conversion.users:,} users, "
+        f"{conversion.movies:,} movies.",
+        soft_wrap=True,
+    )
+    names = ", ".join(file.name for file in conversion.files)
+    console.print(f"Wrote {names} to {directory}. Next: nextreel check {directory}", soft_wrap=True)

@@ -1,0 +1,44 @@
+"""`nextreel download`: a MovieLens release from GroupLens, verified and converted."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def download(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, ml-latest-small or ml-latest.",
+        ),
+    ],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to keep the zip and the CSV files.")
+    ],
+) -> None:
+    """Fetch a MovieLens release from GroupLens, verify its md5, and convert it as `nextreel convert` does.
+
+    The zip is kept as DIR/NAME.zip. After an interruption, the same command goes on where it stopped.
+    The environment variable NEXTREEL_GROUPLENS_URL names a mirror that has NAME.zip and NAME.zip.md5.
+    """
+    from nextreel.cli.console import progress_bar, stdout
+    from nextreel.cli.convert import print_conversion
+    from nextreel.data.download import GROUPLENS_URL, TERMS
+    from nextreel.data.download import download as download_release
+
+    base_url = os.environ.get("NEXTREEL_GROUPLENS_URL", GROUPLENS_URL)
+    with progress_bar(f"{name}.zip") as (progress, task):
+
+        def show(done: int, total: int | None) -> None:
+            note = f"{done / 1e6:,.1f} MB" if total is None else f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+            progress.update(task, completed=done, total=total, note=note)
+
+        fetched = download_release(name, directory, base_url, show)
+    verified = "md5 as published" if fetched.md5 else "no md5 is published; the zip's own CRCs are right"
+    console = stdout()
+    console.print(f"{fetched.path}: {fetched.size / 1e6:,.1f} MB, {verified}.", soft_wrap=True)
+    print_conversion(fetched.conversion, directory)
+    console.print(TERMS, soft_wrap=True)

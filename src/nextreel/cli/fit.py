@@ -1,0 +1,33 @@
+"""`nextreel fit`: learn a model and save it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nextreel.models.names import DEFAULT_MODEL, MODELS
+
+
+def fit(
+    directory: Annotated[Path, typer.Argument(help="Data directory: your own, or one that nextreel split wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Directory of the saved model.")] = Path("model"),
+    model: Annotated[str, typer.Option("--model", "-m", help=f"One of {', '.join(MODELS)}.")] = DEFAULT_MODEL,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the model, such as --set epochs=5; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped.")] = False,
+) -> None:
+    """Fit a model on all interactions of a data directory, and save it with its catalog and histories.
+
+    A test.csv in the directory is only used for the validation loss of models that learn in epochs.
+    """
+    from nextreel.cli.console import stdout
+    from nextreel.cli.fitting import fit_and_save, parse_options
+
+    predictor, facts = fit_and_save(directory, out, model, parse_options(options or []), resume)
+    console = stdout()
+    timeline = predictor.dataset.timeline
+    console.print(
+        f"{model} learned from {len(timeline):,} interactions of {predictor.dataset.n_users:,} users "
+        f"in {facts['fit_seconds']:.1f} s. Saved to {out}"
+    )

@@ -1,0 +1,87 @@
+"""Fitting with everything a person at a terminal expects: a bar, a checkpoint, a curve, a saved model."""
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from nextreel.artifacts import MANIFEST
+from nextreel.cli.console import progress_bar
+from nextreel.data.dataset import Dataset
+from nextreel.data.reader import read_dataset, read_interactions
+from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
+from nextreel.evaluation.plots import plot_loss
+from nextreel.models.registry import create_model
+from nextreel.models.training import Epoch, Training
+from nextreel.ranking.predictor import Predictor
+from nextreel.ranking.saving import save
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, object]:
+    """Options as written on the command line: name=value, the value a JSON number, true, null or plain text."""
+    options: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not (name and equals):
+            raise ConfigError(f"--set {pair!r} isn't of the form name=value")
+        try:
+            options[name.replace("-", "_")] = json.loads(text)
+        except ValueError:
+            options[name.replace("-", "_")] = text
+    return options
+
+
+def fit_and_save(
+    directory: Path, out: Path, name: str, options: dict[str, object], resume: bool = False
+) -> tuple[Predictor, dict[str, float]]:
+    """Fit a model by name and save it to `out`; returns it with facts on the fit."""
+    if out.exists() and not (out / MANIFEST).is_file():
+        raise ArtifactError(f"{out} exists and isn't a saved model; name another directory with --out")
+    model = create_model(name, options)
+    dataset = read_dataset(directory)
+    checkpoint = out.with_name(f"{out.name}.checkpoint")
+    epochs: list[Epoch] = []
+    with progress_bar(f"Fitting {name}") as (progress, task):
+
+        def on_step(done: int, total: int, loss: float) -> None:
+            progress.update(task, completed=done, total=total, note=f"loss {loss:.4f}")
+
+        training = Training(
+            validation=_validation(directory, dataset),
+            checkpoint=checkpoint,
+            resume=resume,
+            on_step=on_step,
+            on_epoch=epochs.append,
+        )
+        started = time.perf_counter()
+        try:
+            model.fit(dataset, training)
+        except KeyboardInterrupt:
+            if checkpoint.exists():
+                raise ArtifactError(
+                    f"stopped after epoch {len(epochs)}; run the same command with --resume to go on"
+                ) from None
+            raise
+        facts = {"fit_seconds": round(time.perf_counter() - started, 3)}
+    predictor = Predictor(model, dataset)
+    save(predictor, out, {"fit": facts}, lambda target: _write_curve(epochs, target))
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    return predictor, facts
+
+
+def _validation(directory: Path, dataset: Dataset) -> Dataset | None:
+    file = directory / "test.csv"
+    return dataset.with_interactions(read_interactions(file)) if file.is_file() else None
+
+
+def _write_curve(epochs: list[Epoch], directory: Path) -> None:
+    if not epochs:
+        return
+    text = json.dumps([asdict(epoch) for epoch in epochs], indent=2)
+    (directory / "history.json").write_text(text + "\n", encoding="utf-8")
+    try:
+        plot_loss(epochs, directory)
+    except MissingExtraError as error:
+        (directory / "loss.txt").write_text(f"No picture of the loss: {error}\n", encoding="utf-8")

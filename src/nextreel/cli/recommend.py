@@ -1,0 +1,55 @@
+"""`nextreel recommend`: what to watch next, for one person or for a file of queries."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def recommend(
+    model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
+    user: Annotated[int | None, typer.Option("--user", "-u", min=0, help="UserID.")] = None,
+    at: Annotated[
+        str, typer.Option(help="The moment asked about: POSIX seconds, ISO 8601 (UTC if no zone is named) or now.")
+    ] = "now",
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many movies.")] = 10,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Let movies be recommended that the user has rated already.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    queries: Annotated[
+        Path | None, typer.Option(help="CSV or Parquet file of queries: UserID, Timestamp.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="With --queries: CSV or Parquet file for UserID, Timestamp, MovieID1 to MovieIDk.")
+    ] = None,
+) -> None:
+    """Recommend movies as of a moment: only what happened strictly before it is known."""
+    from nextreel.errors import QueryError
+    from nextreel.ranking.saving import load
+
+    if (user is None) == (queries is None):
+        raise QueryError("name either one person with --user or a file of queries with --queries")
+    if (queries is None) != (out is None):
+        raise QueryError("--queries needs --out, and --out needs --queries")
+    if queries is not None and out is not None:
+        from nextreel.cli.console import refuse_existing
+        from nextreel.data.reader import read_queries
+        from nextreel.data.writer import write_table
+
+        refuse_existing(out)
+        asked = read_queries(queries)
+        write_table(load(model).recommend_wide(asked, k, not include_seen), out)
+        typer.echo(f"{len(asked):,} lists of {k} movies written to {out}")
+    elif user is not None:
+        import json
+
+        from nextreel.cli.console import stdout
+        from nextreel.cli.show import answer, answer_table
+        from nextreel.data.moments import parse_moment
+
+        found = answer(load(model), user, parse_moment(at), k, not include_seen)
+        if as_json:
+            typer.echo(json.dumps(found, indent=2))
+        else:
+            stdout().print(answer_table(found))

@@ -1,0 +1,77 @@
+"""How figures and answers look in a terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from rich.table import Table
+
+from nextreel.cli.console import table
+from nextreel.data.moments import show_moment
+from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
+from nextreel.evaluation.protocol import Evaluation
+from nextreel.ranking.predictor import Predictor
+
+
+def metrics_table(results: Mapping[str, Evaluation], protocol: str) -> Table:
+    """One row a model: each metric's mean with its 95 % interval."""
+    first = next(iter(results.values()))
+    title = f"{len(first.queries):,} queries of {first.n_users:,} users, {protocol}; 95 % intervals"
+    made = table(title, "Model", *first.metrics, numbers=len(first.metrics))
+    for name, result in results.items():
+        made.add_row(name, *map(str, result.metrics.values()))
+    return made
+
+
+def answer(predictor: Predictor, user: int, moment: int, k: int, exclude_seen: bool) -> dict[str, Any]:
+    """The answer to one query with what a person wants to know beside it."""
+    query = pl.DataFrame({USER_ID: [user], TIMESTAMP: [moment]})
+    rows = predictor.recommend(query, k, exclude_seen).join(
+        predictor.dataset.movies, on=MOVIE_ID, how="left", maintain_order="left"
+    )
+    timeline = predictor.dataset.timeline
+    history = predictor.dataset.histories(query[USER_ID].to_numpy(), query[TIMESTAMP].to_numpy())
+    return {
+        USER_ID: user,
+        TIMESTAMP: moment,
+        "history_length": int(history.lengths[0]),
+        "data_until": int(timeline.timestamps.max()),
+        "fallback": rows["Fallback"][0],
+        "recommendations": rows.select("Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback").to_dicts(),
+    }
+
+
+def answer_table(found: Mapping[str, Any]) -> Table:
+    """An answer for people."""
+    made = table(
+        f"What user {found[USER_ID]} should watch next, as of {show_moment(found[TIMESTAMP])}",
+        "",
+        "Movie",
+        "Genres",
+        MOVIE_ID,
+        "Score",
+        numbers=2,
+    )
+    for row in found["recommendations"]:
+        made.add_row(
+            str(row["Rank"]),
+            row["Title"] or f"movie {row[MOVIE_ID]}",
+            ", ".join(row["Genres"] or []),
+            str(row[MOVIE_ID]),
+            "" if row["Score"] is None else f"{row['Score']:.3f}",
+        )
+    made.caption = "\n".join(_notes(found))
+    made.caption_justify = "left"
+    return made
+
+
+def _notes(found: Mapping[str, Any]) -> list[str]:
+    until = found["data_until"]
+    notes = [f"From {found['history_length']} ratings before that moment; the data reach {show_moment(until)}."]
+    if found["fallback"] == "popularity":
+        notes.append("Nothing is known of this user by then, so these are the movies that were popular.")
+    if any(row["Fallback"] == "list filled up" for row in found["recommendations"]):
+        notes.append("Fewer movies were left than asked for; those without a score only fill the list.")
+    if found[TIMESTAMP] <= until:
+        notes.append("The history stops there, but the model's weights were learned from later ratings too.")
+    return notes

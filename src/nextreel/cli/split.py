@@ -1,0 +1,45 @@
+"""`nextreel split`: a train part and a test part."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def split(
+    directory: Annotated[Path, typer.Argument(help="Data directory with ratings_train.csv.")],
+    out: Annotated[Path, typer.Argument(help="Directory for train.csv, test.csv and split.json.")],
+    rule: Annotated[str, typer.Option(help="course, clean, global or leave-one-out.")] = "clean",
+    positives: Annotated[
+        int | None,
+        typer.Option(
+            help="How many of a user's last positives the test part starts with; users with fewer stay in train "
+            "(course and clean: 5, leave-one-out: 1). With global: how many positives from the moment on a user "
+            "must have to be in test (0)."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Rating from which on a movie is a positive (4; leave-one-out: every rating)."),
+    ] = None,
+    share: Annotated[float, typer.Option(help="With global: share of the rows before the moment.")] = 0.8,
+    at: Annotated[
+        str | None, typer.Option(help="With global: the moment itself, POSIX seconds or ISO 8601, instead of a share.")
+    ] = None,
+) -> None:
+    """Split the interactions into train.csv and test.csv; OUT is a data directory of its own then."""
+    from nextreel.cli.console import stdout
+    from nextreel.data.moments import parse_moment
+    from nextreel.data.split_files import write_split
+    from nextreel.data.splits import SplitRule
+
+    moment = None if at is None else parse_moment(at)
+    chosen = SplitRule.for_rule(rule, positives, threshold, share, moment)
+    facts = write_split(directory, out, chosen)
+    console = stdout()
+    for part in ("train", "test"):
+        counts = facts[part]
+        console.print(f"{part:<6}{counts['rows']:>12,} rows of {counts['users']:,} users, {counts['positives']:,} positives")
+    if facts["left_out"]:
+        console.print(f"left out {facts['left_out']:,} later rows of users with too few positives")
+    console.print(f"Written to {out}. Next: nextreel fit {out} --out model")

@@ -1,0 +1,27 @@
+"""Any fitted model in the shape of the course's notebook, to drop into its `evaluate` loop."""
+
+from collections.abc import Iterable
+from typing import SupportsInt
+
+import numpy as np
+
+from nextreel.data.timeline import Int64Array
+from nextreel.ranking.predictor import Predictor
+
+
+class CourseModel:
+    """`eval_predict_onestep(query)` for any model: one query in, ten MovieIDs out.
+
+    The notebook's own model recommends movies that the user has rated already; `exclude_seen=False` does the same.
+    """
+
+    def __init__(self, model: Predictor, exclude_seen: bool = True, k: int = 10) -> None:
+        self.model = model
+        self.exclude_seen = exclude_seen
+        self.k = k
+
+    def eval_predict_onestep(self, query: Iterable[SupportsInt]) -> Int64Array:
+        """int64[k] MovieIDs, best first, for [UserID, Timestamp] of numpy, torch, TensorFlow or plain integers."""
+        user_id, timestamp = (int(value) for value in query)
+        ranking = self.model.rank(np.array([user_id]), np.array([timestamp]), self.k, self.exclude_seen)
+        return self.model.dataset.movie_ids[ranking.movies[0]]

@@ -1,0 +1,1 @@
+"""Tables, readers, the as-of timeline and splits."""

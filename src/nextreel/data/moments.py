@@ -1,0 +1,33 @@
+"""Moments as people write them."""
+
+from datetime import UTC, datetime
+
+from nextreel.data.schema import LATEST_TIMESTAMP
+from nextreel.errors import QueryError
+
+
+def parse_moment(text: str) -> int:
+    """POSIX seconds of "978300760", "2001-01-01", "2001-01-01T12:30:00+02:00" or "now"; UTC where no zone is named."""
+    if text == "now":
+        return int(datetime.now(UTC).timestamp())
+    try:
+        seconds = int(text)
+    except ValueError:
+        seconds = _parse_iso(text)
+    if seconds < 0 or seconds >= LATEST_TIMESTAMP:
+        hint = "; that looks like milliseconds" if seconds >= 10**11 else ""
+        raise QueryError(f"{text!r} lies outside 1970 to 2100{hint}; expected POSIX seconds or ISO 8601")
+    return seconds
+
+
+def show_moment(seconds: int) -> str:
+    """A moment for people, UTC: "2001-01-01 12:30:00 UTC"."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _parse_iso(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise QueryError(f"{text!r} is no moment; expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -1,0 +1,195 @@
+"""The exact reading of a CSV file: every record with its true line, its raw text and what is wrong with it.
+
+This is the reference that the fast reader agrees with, and what runs when the fast one refuses a file:
+Python's csv module, one record at a time. A record that can't be split (a quote that never closes) costs
+only its first line; reading goes on at the next one.
+"""
+
+import csv
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain, islice
+from typing import NamedTuple
+
+import polars as pl
+
+from nextreel.data.csv_text import CsvText
+from nextreel.data.schema import (
+    EXPECTED,
+    HIGHEST_RATING,
+    LARGEST_INTEGER,
+    LATEST_TIMESTAMP,
+    LOWEST_RATING,
+    Kind,
+    Table,
+)
+from nextreel.errors import DataError, Problem
+
+Value = int | float | str | None
+
+INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NOT_FINITE = {"nan", "inf", "infinity"}
+BATCH = 100_000
+FINER_UNITS = ((10**17, "nanoseconds"), (10**14, "microseconds"), (10**11, "milliseconds"))
+"""From which value on a moment of 1973 or later must be meant in a unit finer than seconds."""
+
+
+class Record(NamedTuple):
+    """One record of a file: a row, good or bad."""
+
+    line: int
+    """Line where it begins, counted from 1, the header included."""
+    raw: str
+    """Its text as it stands in the file, without the line's end."""
+    values: tuple[Value, ...]
+    """Values of the table's columns, in the table's order; empty when the row is bad."""
+    problems: tuple[Problem, ...]
+
+
+def read_exactly(text: CsvText, table: Table) -> tuple[pl.DataFrame, list[Problem], int]:
+    """The good rows as a frame, the first problems, and how many problems there are in all."""
+    frames = [pl.DataFrame(schema=table.schema)]
+    problems: list[Problem] = []
+    total = 0
+    for batch in read_batches(text, table):
+        found = [problem for record in batch for problem in record.problems]
+        problems += found[: DataError.SHOWN - len(problems)]
+        total += len(found)
+        frames.append(keep_good(batch, table))
+    return pl.concat(frames), problems, total
+
+
+def keep_good(records: list[Record], table: Table) -> pl.DataFrame:
+    """The good rows among some records, in the table's columns and types."""
+    rows = [record.values for record in records if not record.problems]
+    return pl.DataFrame(rows, schema=table.schema, orient="row")
+
+
+def read_batches(text: CsvText, table: Table) -> Iterator[list[Record]]:
+    """All records as by `read_records`, a bounded number at a time."""
+    records = read_records(text, table)
+    return iter(lambda: list(islice(records, BATCH)), [])
+
+
+def read_records(text: CsvText, table: Table) -> Iterator[Record]:
+    """Every record after the header; blank lines are left out."""
+    places = text.places(table)
+    key = next((i for i, column in enumerate(table.columns) if column.name == table.key), None)
+    line_of_key: dict[Value, int] = {}
+    records = _split_records(text.lines())
+    next(records)
+    for line, raw, cells in records:
+        if isinstance(cells, str):
+            yield Record(line, raw, (), (Problem(text.file, line, None, cells),))
+            continue
+        if len(cells) != len(text.header):
+            counts = f"{_count(len(cells), 'field')}; expected {len(text.header)} as in the header"
+            yield Record(line, raw, (), (Problem(text.file, line, None, counts),))
+            continue
+        values: list[Value] = []
+        problems: list[Problem] = []
+        for column, place in zip(table.columns, places, strict=True):
+            try:
+                values.append(parse_cell(column.kind, cells[place]))
+            except ValueError as error:
+                problems.append(Problem(text.file, line, column.name, str(error)))
+        if key is not None and not problems:
+            first = line_of_key.setdefault(values[key], line)
+            if first != line:
+                again = f"{values[key]} stands on line {first} already; expected each one once"
+                problems.append(Problem(text.file, line, table.columns[key].name, again))
+        yield Record(line, raw, () if problems else tuple(values), tuple(problems))
+
+
+def _split_records(lines: Iterator[str]) -> Iterator[tuple[int, str, list[str] | str]]:
+    """(line, raw text, cells) of each record, or the reason in place of cells that can't be told apart."""
+    line = 1
+    while True:
+        taken: list[str] = []
+        reader = csv.reader(_remember(lines, taken), strict=True)
+        try:
+            for cells in reader:
+                if len(cells) > 1 or (cells and cells[0].strip()):
+                    yield line, "".join(taken).rstrip("\r\n"), cells
+                line += len(taken)
+                taken.clear()
+            return
+        except csv.Error as error:
+            yield line, taken[0].rstrip("\r\n"), _explain_quoting(str(error))
+            line += 1
+            lines = chain(taken[1:], lines)
+
+
+def _remember(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+def _explain_quoting(error: str) -> str:
+    if error == "unexpected end of data" or error.startswith("field larger"):
+        return "a quote is opened and never closed"
+    if error.startswith("',' expected"):
+        return "text follows a closing quote; a quote within a quoted field must be doubled"
+    return f"can't be read as CSV: {error}"
+
+
+def parse_cell(kind: Kind, cell: str) -> Value:
+    """The value of a cell; ValueError says what was found and what was expected."""
+    if kind == "text":
+        return cell or None
+    cell = cell.strip()
+    if not cell:
+        raise ValueError(f"the cell is empty; expected {EXPECTED[kind]}")
+    if kind == "rating":
+        return _parse_rating(cell)
+    return _parse_whole(cell, kind)
+
+
+def explain_cell(kind: Kind, cell: str) -> str:
+    """What is wrong with a cell, or nothing."""
+    try:
+        parse_cell(kind, cell)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _parse_rating(cell: str) -> float:
+    expected = EXPECTED["rating"]
+    if not DECIMAL.fullmatch(cell):
+        raise ValueError(f"{cell!r} is not a {_kind_of_number(cell)}; expected {expected}")
+    rating = float(cell)
+    if not LOWEST_RATING <= rating <= HIGHEST_RATING:
+        raise ValueError(f"{cell} is out of range; expected {expected}")
+    return rating
+
+
+def _parse_whole(cell: str, kind: Kind) -> int:
+    if cell.isascii() and cell.isdecimal() and (len(cell) < 10 or (kind == "id" and len(cell) < 19)):
+        return int(cell)  # nearly every cell: in range by its length alone
+    expected = EXPECTED[kind]
+    if not INTEGER.fullmatch(cell):
+        number = "whole number" if DECIMAL.fullmatch(cell) else _kind_of_number(cell)
+        raise ValueError(f"{cell!r} is not a {number}; expected {expected}")
+    if len(cell) > len(str(LARGEST_INTEGER)) + 1 or abs(whole := int(cell)) > LARGEST_INTEGER:
+        raise ValueError(f"{cell} is beyond 64 bits; expected {expected}")
+    if whole < 0:
+        raise ValueError(f"{cell} is negative; expected {expected}")
+    if kind == "timestamp" and whole > LATEST_TIMESTAMP:
+        for least, unit in FINER_UNITS:
+            if whole >= least:
+                raise ValueError(f"{cell} looks like {unit}; expected {expected}")
+        year = datetime.fromtimestamp(whole, UTC).year
+        raise ValueError(f"{cell} is in the year {year}; expected {expected} before 2100")
+    return whole
+
+
+def _kind_of_number(cell: str) -> str:
+    return "finite number" if cell.lower().lstrip("+-") in NOT_FINITE else "number"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

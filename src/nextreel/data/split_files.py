@@ -1,0 +1,66 @@
+"""A split as a directory: train.csv and test.csv, the users and movies beside them, and split.json."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from nextreel.artifacts import atomic_directory
+from nextreel.data.reader import find_tables, read_interactions
+from nextreel.data.schema import INTERACTIONS, RATING, USER_ID
+from nextreel.data.splits import Split, SplitRule, split_interactions
+from nextreel.data.writer import write_table
+from nextreel.errors import DataError
+
+FACTS = "split.json"
+
+
+def write_split(directory: Path, out: Path, rule: SplitRule) -> dict[str, Any]:
+    """Split a data directory into `out`, all of it or nothing, and return what split.json says."""
+    files = find_tables(directory)
+    source = files.pop(INTERACTIONS)
+    split = split_interactions(read_interactions(source), rule)
+    facts: dict[str, Any] = {
+        **rule.model_dump(exclude_none=True, exclude=None if rule.rule == "global" else {"share", "moment"}),
+        **({} if split.moment is None else {"moment": split.moment}),
+        "source": {"file": source.name, "sha256": _sha256(source)},
+        "left_out": split.left_out,
+    }
+    with atomic_directory(out, marker=FACTS) as target:
+        for name, rows in _parts(split).items():
+            file = target / f"{name}.csv"
+            write_table(rows, file)
+            facts[name] = {
+                "rows": len(rows),
+                "users": rows[USER_ID].n_unique(),
+                "positives": int((rows[RATING] >= rule.threshold).sum()),
+                "sha256": _sha256(file),
+            }
+        for file in files.values():
+            shutil.copyfile(file, target / file.name)
+        (target / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return facts
+
+
+def read_split_facts(directory: Path) -> dict[str, Any] | None:
+    """What split.json says, or None where there is none."""
+    file = directory / FACTS
+    if not file.is_file():
+        return None
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        return {**facts, "threshold": float(facts["threshold"])}
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{file} is damaged: {error}; run nextreel split again") from None
+
+
+def _parts(split: Split) -> dict[str, pl.DataFrame]:
+    return {"train": split.train, "test": split.test}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,118 @@
+"""Splits: which interactions a model may learn from, and which it is asked about.
+
+`course`         Per user in time order, the row of the 5th-last positive starts the test part and stands in
+                 both parts, as pandas' inclusive `.loc` slices it in the course's notebook: a leak.
+`clean`          The same without the shared row.
+`leave-one-out`  The last interaction of each user: `clean` with one positive, where every rating counts as one.
+`global`         One moment for everybody: train before it, test from it on.
+
+A user's rows of one second keep the order of their file. Users with too few positives stay in train.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from nextreel.data.schema import LOWEST_RATING, RATING, TIMESTAMP, USER_ID
+from nextreel.errors import DataError
+
+Rule = Literal["course", "clean", "global", "leave-one-out"]
+POSITIVE = 4.0
+"""A rating from which on a movie counts as liked."""
+
+
+class SplitRule(BaseModel):
+    """How to split; what is left out is filled with the rule's own defaults by `for_rule`."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    rule: Rule
+    positives: int = Field(ge=0)
+    """How many of a user's last positives the test part starts with. For `global`, how many positives a user
+    must have from the moment on to be asked about."""
+    threshold: float = Field(ge=0)
+    """Rating from which on a row is a positive."""
+    share: float = Field(default=0.8, gt=0, lt=1)
+    """For `global` without a moment: the share of the rows that lies before it."""
+    moment: int | None = None
+    """For `global`: where train ends, POSIX seconds."""
+
+    @classmethod
+    def for_rule(
+        cls,
+        rule: Rule,
+        positives: int | None = None,
+        threshold: float | None = None,
+        share: float = 0.8,
+        moment: int | None = None,
+    ) -> "SplitRule":
+        default_positives = {"course": 5, "clean": 5, "leave-one-out": 1, "global": 0}[rule]
+        default_threshold = LOWEST_RATING if rule == "leave-one-out" else POSITIVE
+        return cls(
+            rule=rule,
+            positives=default_positives if positives is None else positives,
+            threshold=default_threshold if threshold is None else threshold,
+            share=share,
+            moment=moment,
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    train: pl.DataFrame
+    """UserID, MovieID, Rating, Timestamp in order of time."""
+    test: pl.DataFrame
+    left_out: int
+    """Rows in neither part: under `global`, later rows of users with too few positives."""
+    moment: int | None
+    """Where train ends, if it ends at one moment."""
+
+
+def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
+    """Split rows given in any order; both parts come back in order of time, ties in the given order."""
+    by_time = interactions.sort(TIMESTAMP, maintain_order=True)
+    split = _split_at_moment(by_time, rule) if rule.rule == "global" else _split_per_user(by_time, rule)
+    for part, rows in (("train", split.train), ("test", split.test)):
+        if rows.is_empty():
+            raise DataError(f"the {rule.rule} split leaves the {part} part empty: no user has enough positives")
+    return split
+
+
+def _split_per_user(by_time: pl.DataFrame, rule: SplitRule) -> Split:
+    if rule.positives < 1:
+        raise DataError(f"the {rule.rule} split needs at least 1 positive per user, not {rule.positives}")
+    positive = (pl.col(RATING) >= rule.threshold).cast(pl.Int32)
+    from_here = positive.cum_sum(reverse=True).over(USER_ID)
+    enough = positive.sum().over(USER_ID) >= rule.positives
+    in_test = enough & (
+        (from_here < rule.positives) | ((from_here == rule.positives) & (positive == 1))
+    )
+    starts_test = in_test & (from_here == rule.positives)
+    marked = by_time.with_columns(in_test=in_test, starts_test=starts_test)
+    in_train = ~pl.col("in_test")
+    if rule.rule == "course":
+        in_train |= pl.col("starts_test")
+    columns = by_time.columns
+    return Split(
+        train=marked.filter(in_train).select(columns),
+        test=marked.filter("in_test").select(columns),
+        left_out=0,
+        moment=None,
+    )
+
+
+def _split_at_moment(by_time: pl.DataFrame, rule: SplitRule) -> Split:
+    moment = rule.moment
+    if moment is None:
+        moment = int(by_time[TIMESTAMP][int(rule.share * len(by_time))])
+    later = by_time.filter(pl.col(TIMESTAMP) >= moment)
+    positives = (pl.col(RATING) >= rule.threshold).sum().over(USER_ID)
+    test = later.filter(positives >= rule.positives)
+    return Split(
+        train=by_time.filter(pl.col(TIMESTAMP) < moment),
+        test=test,
+        left_out=len(later) - len(test),
+        moment=moment,
+    )

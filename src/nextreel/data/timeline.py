@@ -1,0 +1,170 @@
+"""Interactions as a timeline: what was known about each user before any moment.
+
+The rule for equal timestamps, stated here and used everywhere: a history as of t holds the rows with
+Timestamp < t, never those at t. Rows of one user in one second keep the order of their file.
+
+A movie that a user rated more than once is several events, and the later one wins: a history as of t
+holds, for each movie, only the last rating before t. The earlier rating is dropped when the later one
+has happened and not before, so a rating still to come never changes the past.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+Int64Array = npt.NDArray[np.int64]
+Int32Array = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
+
+NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Interactions sorted by (user, Timestamp, original row): 16 bytes a row."""
+
+    movies: Int32Array
+    """int32[n_interactions]: index of the movie in the catalog."""
+    ratings: FloatArray
+    """float32[n_interactions]: stars, 0.5 to 5."""
+    timestamps: Int64Array
+    """int64[n_interactions]: POSIX seconds, UTC; ascending within a user."""
+    user_ids: Int64Array
+    """int64[n_users]: UserID of each user index, ascending."""
+    offsets: Int64Array
+    """int64[n_users + 1]: user u's rows are offsets[u] to offsets[u + 1]."""
+
+    @classmethod
+    def from_rows(
+        cls,
+        users: npt.NDArray[np.integer],
+        movies: npt.NDArray[np.integer],
+        ratings: npt.NDArray[np.floating],
+        timestamps: Int64Array,
+        user_ids: Int64Array,
+    ) -> Self:
+        """Sort rows given in any order; `users` and `movies` are indices, not ids."""
+        order = np.lexsort((timestamps, users))
+        counts = np.bincount(users, minlength=len(user_ids))
+        return cls(
+            movies=movies[order].astype(np.int32),
+            ratings=ratings[order].astype(np.float32),
+            timestamps=timestamps[order].astype(np.int64),
+            user_ids=user_ids,
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.movies)
+
+    @property
+    def n_users(self) -> int:
+        return len(self.user_ids)
+
+    @cached_property
+    def users(self) -> Int32Array:
+        """int32[n_interactions]: index of each row's user."""
+        return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.offsets))
+
+    @cached_property
+    def superseded_at(self) -> Int64Array | None:
+        """int64[n_interactions]: when the user rated the same movie again; None if nobody ever did."""
+        order = np.lexsort((self.movies, self.users))
+        again = (self.users[order][1:] == self.users[order][:-1]) & (
+            self.movies[order][1:] == self.movies[order][:-1]
+        )
+        if not again.any():
+            return None
+        superseded = np.full(len(self), NEVER, dtype=np.int64)
+        superseded[order[:-1][again]] = self.timestamps[order[1:][again]]
+        return superseded
+
+    def as_of(self, user_ids: Int64Array, at: Int64Array) -> "Histories":
+        """The history of each (user, moment): slices found by binary search, nothing is copied.
+
+        Parameters
+        ----------
+        user_ids : int64[n_queries]
+            UserIDs; one who isn't here has an empty history.
+        at : int64[n_queries]
+            Moments, POSIX seconds.
+        """
+        users = find_sorted(self.user_ids, user_ids)
+        known = users >= 0
+        rows = np.where(known, users, 0)
+        starts = np.where(known, self.offsets[rows], 0)
+        stops = np.where(known, self.offsets[rows + 1], 0)
+        return Histories(self, user_ids, starts, self._first_row_at(starts, stops, at), at)
+
+    def _first_row_at(self, starts: Int64Array, stops: Int64Array, at: Int64Array) -> Int64Array:
+        """First row in [start, stop) whose Timestamp is >= at, for all queries at once."""
+        low, high = starts.copy(), stops.copy()
+        while (open_ := low < high).any():
+            middle = (low + high) // 2
+            earlier = open_ & (self.timestamps[np.where(open_, middle, 0)] < at)
+            low = np.where(earlier, middle + 1, low)
+            high = np.where(open_ & ~earlier, middle, high)
+        return low
+
+
+@dataclass(frozen=True)
+class Histories:
+    """The histories of a batch of queries, as slices of a timeline."""
+
+    timeline: Timeline
+    user_ids: Int64Array
+    """int64[n_queries]: whose history it is."""
+    starts: Int64Array
+    """int64[n_queries]: first row of each history."""
+    stops: Int64Array
+    """int64[n_queries]: one past the last row."""
+    before: Int64Array
+    """int64[n_queries]: the moment each history was cut at; all its rows are earlier."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, queries: slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Self:
+        return replace(
+            self,
+            user_ids=self.user_ids[queries],
+            starts=self.starts[queries],
+            stops=self.stops[queries],
+            before=self.before[queries],
+        )
+
+    @property
+    def lengths(self) -> Int64Array:
+        """int64[n_queries]: rows in each history."""
+        return self.stops - self.starts
+
+    def last(self, n: int) -> Self:
+        """The same histories, each cut to its n latest rows."""
+        return replace(self, starts=np.maximum(self.starts, self.stops - n))
+
+    def rows(self) -> tuple[Int64Array, Int64Array]:
+        """All rows of all histories: (query, row), each int64[n_rows], oldest first within a query.
+
+        `row` indexes the timeline's arrays. Ratings that the user had replaced by then are left out.
+        """
+        lengths = self.lengths
+        query = np.repeat(np.arange(len(self), dtype=np.int64), lengths)
+        ends = np.cumsum(lengths)
+        row = np.arange(ends[-1] if len(ends) else 0, dtype=np.int64)
+        row += np.repeat(self.starts - (ends - lengths), lengths)
+        superseded_at = self.timeline.superseded_at
+        if superseded_at is None:
+            return query, row
+        stands = superseded_at[row] >= self.before[query]
+        return query[stands], row[stands]
+
+
+def find_sorted(ids: Int64Array, wanted: npt.NDArray[np.integer]) -> Int64Array:
+    """Position of each wanted id in ascending `ids`, -1 where it is absent."""
+    if len(ids) == 0:
+        return np.full(len(wanted), -1, dtype=np.int64)
+    position = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[position] == wanted, position, -1)

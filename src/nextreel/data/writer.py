@@ -1,0 +1,40 @@
+"""Writing tables as CSV, gzipped CSV or Parquet; a file appears whole or not at all."""
+
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import polars as pl
+
+from nextreel.errors import DataError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; it becomes `path` when the block ends well."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: can't be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame in the form that the name ends with: .csv, .csv.gz or .parquet."""
+    if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
+        raise DataError(f"{path}: expected a name that ends with .csv, .csv.gz or .parquet")
+    with replacing(path) as temporary:
+        if path.suffix == ".parquet":
+            frame.write_parquet(temporary)
+        elif path.suffix == ".gz":
+            with temporary.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+                frame.write_csv(cast("IO[bytes]", packed))
+        else:
+            frame.write_csv(temporary)

@@ -1,0 +1,101 @@
+"""The protocol: each positive of the test part is a query, and its movie is the one relevant answer.
+
+`frozen`  The user's history ends with the train part, as in the course's notebook.
+`live`    The history holds everything strictly before the query's Timestamp, earlier test rows included:
+          what a server would know by then. The model itself is the same; it isn't fitted again.
+
+Either way the history is cut strictly before the query's Timestamp, and the answers come from the same code
+that serves them.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import polars as pl
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.splits import POSITIVE
+from nextreel.data.timeline import Int64Array
+from nextreel.errors import DataError
+from nextreel.evaluation.bootstrap import Estimate, estimate_mean
+from nextreel.evaluation.metrics import METRICS, ranks_of
+from nextreel.models.base import Recommender
+from nextreel.ranking.predictor import Predictor
+
+History = Literal["frozen", "live"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    queries: pl.DataFrame
+    """UserID, MovieID, Timestamp of the positives that were asked about."""
+    ranks: Int64Array
+    """int64[n_queries]: where the relevant movie stood in the list, from 1; 0 if it wasn't there."""
+    personal: int
+    """Queries that the model answered itself; popularity answered the others."""
+    outside_catalog: int
+    """Queries whose movie the model can't recommend; they count as not recommended."""
+    protocol: dict[str, object]
+    """How the figures were made: history, k, threshold, exclude_seen."""
+    metrics: dict[str, Estimate]
+    """By name, such as NDCG@10."""
+
+    @property
+    def n_users(self) -> int:
+        return self.queries[USER_ID].n_unique()
+
+    def facts(self) -> dict[str, object]:
+        """All but the single queries, in the form of JSON."""
+        return {
+            "protocol": self.protocol,
+            "queries": len(self.queries),
+            "users": self.n_users,
+            "answered_by_popularity": len(self.queries) - self.personal,
+            "outside_catalog": self.outside_catalog,
+            "metrics": {name: asdict(estimate) for name, estimate in self.metrics.items()},
+        }
+
+    def notes(self) -> list[str]:
+        """What a reader of the figures must know, as sentences."""
+        notes = []
+        if self.personal < len(self.queries):
+            by_popularity = len(self.queries) - self.personal
+            notes.append(f"{by_popularity:,} queries of users that the model doesn't know were answered by popularity.")
+        if self.outside_catalog:
+            notes.append(f"{self.outside_catalog:,} queries ask for a movie outside the catalog; they count as missed.")
+        return notes
+
+
+def evaluate(
+    model: Recommender,
+    train: Dataset,
+    test: pl.DataFrame,
+    history: History = "frozen",
+    k: int = 10,
+    threshold: float = POSITIVE,
+    exclude_seen: bool = True,
+) -> Evaluation:
+    """Ask the model about every row of `test` with Rating >= threshold.
+
+    A movie outside the catalog counts as not recommended; its query is kept.
+    """
+    queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
+    if queries.is_empty():
+        raise DataError(f"the test part has no rating of at least {threshold:g}, so there is nothing to ask")
+    known = train
+    if history == "live":
+        rows = train.interactions()
+        known = train.with_interactions(pl.concat([rows, test.select(rows.columns)]))
+    users = queries[USER_ID].to_numpy()
+    ranking = Predictor(model, known).rank(users, queries[TIMESTAMP].to_numpy(), k, exclude_seen)
+    relevant = train.index_of_movies(queries[MOVIE_ID].to_numpy())
+    ranks = ranks_of(ranking.movies, relevant)
+    return Evaluation(
+        queries,
+        ranks,
+        personal=int(ranking.personal.sum()),
+        outside_catalog=int((relevant < 0).sum()),
+        protocol={"history": history, "k": k, "threshold": threshold, "exclude_seen": exclude_seen},
+        metrics={f"{name}@{k}": estimate_mean(metric(ranks, k), users) for name, metric in METRICS.items()},
+    )

@@ -1,0 +1,90 @@
+"""The contract of a model: `fit` on a dataset, `score` every movie for a batch of histories.
+
+A model never hides seen movies, filters, sorts or cuts to k: `nextreel.ranking` does that, once, for all.
+Its fitted state is whatever numpy arrays its attributes with a trailing underscore hold, so saving and
+loading need no code in a model's file.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.errors import ArtifactError, ConfigError, NotFittedError
+from nextreel.models.training import Training
+
+
+class ModelConfig(BaseModel):
+    """A model's options: immutable, and an unknown or impossible one is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def parse(cls, options: dict[str, object]) -> Self:
+        """Options by name, as from a file or the command line; ConfigError says which one is wrong."""
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            option = ".".join(str(part) for part in first["loc"])
+            known = ", ".join(cls.model_fields) or "none"
+            raise ConfigError(f"option {option}: {first['msg']} (options: {known})") from None
+
+
+class Recommender(ABC):
+    """Base of all models. A subclass names its options' class and narrows the type of `config` to it."""
+
+    Config: ClassVar[type[ModelConfig]]
+    """The class of this model's options; its defaults are the good ones."""
+    config: ModelConfig
+
+    def __init__(self, config: ModelConfig | None = None) -> None:
+        self.config = config if config is not None else self.Config()
+
+    @abstractmethod
+    def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        """Learn from all interactions of the dataset.
+
+        `training` says what a long fit reports to and where it keeps its checkpoints; a model that is
+        fitted in one go ignores it.
+        """
+
+    @abstractmethod
+    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+        """Score every movie of the catalog for every query, higher is better.
+
+        Parameters
+        ----------
+        histories : Histories
+            n_queries histories, each strictly before its query's moment.
+        at : int64[n_queries]
+            The queries' moments, POSIX seconds.
+
+        Returns
+        -------
+        float32[n_queries, n_movies], finite. One query's row doesn't depend on the rest of the batch.
+        """
+
+    def knows(self, histories: Histories) -> npt.NDArray[np.bool_]:
+        """bool[n_queries]: whether it has something personal to say; popularity answers the others."""
+        return histories.lengths > 0
+
+    @property
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Fitted arrays by name; raises NotFittedError before `fit`."""
+        state = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        if not state:
+            raise NotFittedError(f"{type(self).__name__} isn't fitted yet: call fit(dataset) first")
+        return state
+
+    def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> Self:
+        """Take over fitted arrays, as from a file."""
+        if not state:
+            raise ArtifactError(f"no fitted state for {type(self).__name__}")
+        for name, value in state.items():
+            setattr(self, name, value)
+        return self

@@ -1,0 +1,31 @@
+"""Models by name. A model's module loads only when it is asked for."""
+
+from importlib import import_module
+
+from nextreel.errors import ConfigError
+from nextreel.models.base import Recommender
+from nextreel.models.names import MODELS
+
+
+def model_class(name: str) -> type[Recommender]:
+    """The class behind a name; ConfigError lists the names there are."""
+    if name not in MODELS:
+        raise ConfigError(f"model {name!r} is unknown; expected one of {', '.join(MODELS)}")
+    module, attribute = MODELS[name].split(":")
+    found: type[Recommender] = getattr(import_module(module), attribute)
+    return found
+
+
+def create_model(name: str, options: dict[str, object] | None = None) -> Recommender:
+    """A model that isn't fitted yet, with options by name."""
+    cls = model_class(name)
+    return cls(cls.Config.parse(options or {}))
+
+
+def model_name(model: Recommender) -> str:
+    """The name a model is registered under; ConfigError for a class of the user's own."""
+    path = f"{type(model).__module__}:{type(model).__qualname__}"
+    for name, registered in MODELS.items():
+        if registered == path:
+            return name
+    raise ConfigError(f"{path} isn't a registered model, so it can't be saved by name")

@@ -1,0 +1,86 @@
+"""A predictor as a directory: the fitted model, its catalog, and the interactions that it answers from."""
+
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from nextreel import __version__
+from nextreel.artifacts import atomic_directory, read_arrays, read_manifest, seal, write_arrays
+from nextreel.data.dataset import Dataset
+from nextreel.data.timeline import Timeline
+from nextreel.errors import ArtifactError, ConfigError
+from nextreel.models.registry import create_model, model_name
+from nextreel.ranking.predictor import Predictor
+
+PACKAGES = ("numpy", "polars", "scipy", "safetensors")
+ARRAYS = ("user_ids", "movies", "ratings", "timestamps", "offsets")
+
+
+def save(
+    predictor: Predictor,
+    path: Path,
+    facts: dict[str, object] | None = None,
+    add_files: Callable[[Path], None] = lambda directory: None,
+) -> None:
+    """Write a predictor to the directory `path`, which is replaced if it held one, in one step.
+
+    `facts` join the manifest (how the fit went, metrics); `add_files` may put more files into the directory,
+    such as the loss curve.
+    """
+    dataset, timeline = predictor.dataset, predictor.dataset.timeline
+    manifest = {
+        "nextreel": __version__,
+        "model": model_name(predictor.model),
+        "config": predictor.model.config.model_dump(mode="json"),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": describe(dataset),
+        **(facts or {}),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+    with atomic_directory(path) as directory:
+        write_arrays(predictor.model.state, directory / "model.safetensors")
+        arrays = {name: getattr(timeline, name) for name in ARRAYS}
+        write_arrays({"movie_ids": dataset.movie_ids, **arrays}, directory / "interactions.safetensors")
+        dataset.movies.write_parquet(directory / "movies.parquet")
+        dataset.users.write_parquet(directory / "users.parquet")
+        add_files(directory)
+        seal(directory, manifest)
+
+
+def load(path: Path | str) -> Predictor:
+    """Read a predictor back; ArtifactError if anything is missing, cut, changed or of a newer format."""
+    directory = Path(path)
+    manifest = read_manifest(directory)
+    arrays: dict[str, Any] = read_arrays(directory / "interactions.safetensors")
+    try:
+        model = create_model(manifest["model"], manifest["config"])
+        dataset = Dataset(
+            timeline=Timeline(**{name: arrays[name] for name in ARRAYS}),
+            movie_ids=arrays["movie_ids"],
+            users=pl.read_parquet(directory / "users.parquet"),
+            movies=pl.read_parquet(directory / "movies.parquet"),
+        )
+    except (KeyError, ConfigError) as error:
+        raise ArtifactError(f"{directory} was saved by another nextreel ({error}): refit it") from error
+    return Predictor(model.restore(read_arrays(directory / "model.safetensors")), dataset)
+
+
+def describe(dataset: Dataset) -> dict[str, object]:
+    """What a model was fitted on: sizes, the time it spans (ISO 8601, UTC) and a fingerprint."""
+    first, last = (
+        datetime.fromtimestamp(int(reduce(dataset.timeline.timestamps)), UTC).isoformat() for reduce in (np.min, np.max)
+    )
+    return {
+        "interactions": len(dataset.timeline),
+        "users": dataset.n_users,
+        "movies": dataset.n_movies,
+        "from": first,
+        "until": last,
+        "sha256": dataset.fingerprint,
+    }

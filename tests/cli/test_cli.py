@@ -1,0 +1,163 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from nextreel.cli import app
+
+
+def nextreel(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a user does, in a pipe and with a plain environment."""
+    command = [sys.executable, "-m", "nextreel", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+def succeed(*arguments: object, cwd: Path | None = None) -> str:
+    done = nextreel(*arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def fail(*arguments: object, cwd: Path | None = None) -> str:
+    done = nextreel(*arguments, cwd=cwd)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a small sample, its split and a model fitted on it, made by the commands themselves."""
+    home = tmp_path_factory.mktemp("home")
+    succeed("sample", "data", "--users", 60, "--movies", 90, "--ratings", 1800, cwd=home)
+    succeed("split", "data", "parts", cwd=home)
+    succeed("fit", "parts", "--out", "model", "--model", "popularity", cwd=home)
+    return home
+
+
+COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands if command.callback)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    assert f"Usage: python -m nextreel {command}" in succeed(command, "--help")
+
+
+def test_the_version_is_printed() -> None:
+    assert succeed("--version").startswith("nextreel 0.")
+
+
+def test_help_loads_none_of_the_heavy_modules() -> None:
+    code = (
+        "import sys, nextreel.cli; "
+        "print([name for name in ('polars', 'numpy', 'scipy', 'torch', 'pydantic', 'altair') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_split_states_its_rule_counts_and_hashes(home: Path) -> None:
+    facts = json.loads((home / "parts" / "split.json").read_text())
+    train, test = (pl.read_csv(home / "parts" / f"{part}.csv") for part in ("train", "test"))
+    assert (facts["rule"], facts["positives"], facts["threshold"]) == ("clean", 5, 4.0)
+    assert (facts["train"]["rows"], facts["test"]["rows"]) == (len(train), len(test))
+    assert len(train) + len(test) == 1800
+    assert len(facts["source"]["sha256"]) == len(facts["test"]["sha256"]) == 64
+
+
+def test_a_split_is_a_data_directory_of_its_own(home: Path) -> None:
+    assert {path.name for path in (home / "parts").iterdir()} == {
+        "train.csv",
+        "test.csv",
+        "split.json",
+        "users.csv",
+        "movies.csv",
+    }
+    succeed("check", "parts", cwd=home)
+
+
+def test_evaluate_prints_each_metric_with_its_interval(home: Path) -> None:
+    printed = succeed("evaluate", "model", "parts", cwd=home)
+    for part in ("NDCG@10", "Recall@10", "MRR@10", "popularity", "frozen history, seen movies excluded", "["):
+        assert part in printed
+
+
+def test_evaluate_writes_what_it_prints_as_json(home: Path, tmp_path: Path) -> None:
+    succeed("evaluate", "model", "parts/test.csv", "--history", "live", "--json", tmp_path / "figures.json", cwd=home)
+    facts = json.loads((tmp_path / "figures.json").read_text())
+    assert facts["protocol"] == {"history": "live", "k": 10, "threshold": 4.0, "exclude_seen": True}
+    assert facts["metrics"]["NDCG@10"].keys() == {"mean", "low", "high"}
+    assert facts["queries"] > facts["users"] > 0
+
+
+def test_recommend_shows_titles_for_one_person(home: Path) -> None:
+    printed = succeed("recommend", "model", "--user", 3, "--at", "2023-06-01", cwd=home)
+    assert "What user 3 should watch next, as of 2023-06-01 00:00:00 UTC" in printed
+    assert len([line for line in printed.splitlines() if "(19" in line or "(20" in line]) >= 10
+
+
+def test_recommend_as_json_gives_ten_distinct_movies_and_what_it_knew(home: Path) -> None:
+    answer = json.loads(succeed("recommend", "model", "--user", 3, "--json", cwd=home))
+    assert len({row["MovieID"] for row in answer["recommendations"]}) == 10
+    assert answer["history_length"] > 0
+    assert answer["fallback"] is None
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(home: Path, tmp_path: Path, suffix: str) -> None:
+    asked = pl.DataFrame({"UserID": [5, 2, 5, 999], "Timestamp": [1_700_000_000, 1_650_000_000, 1_650_000_000, 5]})
+    asked.write_csv(tmp_path / "q.csv")
+    out = tmp_path / f"r.{suffix}"
+    succeed("recommend", "model", "--queries", tmp_path / "q.csv", "--out", out, cwd=home)
+    answers = pl.read_parquet(out) if suffix == "parquet" else pl.read_csv(out)
+    assert answers.columns == ["UserID", "Timestamp", *(f"MovieID{place}" for place in range(1, 11))]
+    assert answers.select("UserID", "Timestamp").equals(asked)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["recommend", "model"], "name either one person with --user or a file of queries with --queries"),
+        (["recommend", "model", "--queries", "q.csv"], "--queries needs --out, and --out needs --queries"),
+        (["recommend", "model", "--user", "1", "--at", "soon"], "'soon' is no moment"),
+        (["recommend", "model", "--user", "1", "-k", "5000"], "k is 5000; the catalog has"),
+        (["recommend", "nothing", "--user", "1"], "nothing isn't a directory; expected a model saved by"),
+        (["recommend", "parts", "--user", "1"], "parts has no manifest.json; expected a model saved by"),
+        (["evaluate", "model", "nowhere.csv"], "nowhere.csv"),
+        (["fit", "parts", "--model", "oracle"], "model 'oracle' is unknown; expected one of popularity"),
+        (["fit", "parts", "--model", "popularity", "--set", "window=3"], "option window: "),
+        (["fit", "parts", "--model", "popularity", "--set", "window_days=-1"], "option window_days: "),
+        (["fit", "parts", "--set", "epochs"], "--set 'epochs' isn't of the form name=value"),
+        (["fit", "parts", "--out", "data", "--model", "popularity"], "data exists and isn't a saved model"),
+        (["split", "data", "data"], "data exists and holds no split.json; nothing was written"),
+        (["split", "data", "new", "--positives", "5000"], "leaves the test part empty"),
+        (["split", "nowhere", "new"], "nowhere: no such directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_clear_message_and_nothing_is_written(
+    home: Path, arguments: list[str], message: str
+) -> None:
+    before = sorted(home.rglob("*"))
+    assert message in fail(*arguments, cwd=home)
+    assert sorted(home.rglob("*")) == before
+
+
+def test_an_output_file_is_never_overwritten(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "q.csv").write_text("UserID,Timestamp\n1,5\n")
+    message = fail("recommend", "model", "--queries", tmp_path / "q.csv", "--out", tmp_path / "q.csv", cwd=home)
+    assert "q.csv exists already; nothing was written" in message
+    assert (tmp_path / "q.csv").read_text() == "UserID,Timestamp\n1,5\n"
+
+
+def test_an_error_in_the_queries_names_its_line(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "q.csv").write_text("UserID,Timestamp\n1,5\nme,6\n")
+    message = fail("recommend", "model", "--queries", tmp_path / "q.csv", "--out", tmp_path / "r.csv", cwd=home)
+    assert "q.csv, line 3, column UserID: 'me'" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["q.csv"]

@@ -1,0 +1,36 @@
+"""Fixtures that all tests share."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "nextreel", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+)
+settings.load_profile("nextreel")
+
+REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
+
+
+def real_data(name: str) -> Path:
+    """A directory of real data, which may not be shipped with the project; the test is skipped without it."""
+    directory = (REAL_DATA / name).resolve()
+    if not directory.is_dir():
+        pytest.skip(f"needs the real data set {name}, which isn't shipped: see CONTRIBUTING.md")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def movielens_1m() -> Path:
+    return real_data("ml-1m")
+
+
+@pytest.fixture(scope="session")
+def movielens_100k() -> Path:
+    return real_data("ml-100k")
+
+
+@pytest.fixture(scope="session")
+def movielens_latest_small() -> Path:
+    return real_data("ml-latest-small")

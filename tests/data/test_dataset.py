@@ -1,0 +1,50 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from nextreel.data.dataset import Dataset
+from nextreel.errors import DataError
+from tests.frames import catalog, interactions
+
+
+def test_a_rated_movie_without_a_row_in_the_catalog_joins_it_without_a_title() -> None:
+    dataset = Dataset.from_frames(interactions((0, 7, 4, 1)), catalog(2))
+    assert dataset.movie_ids.tolist() == [0, 1, 7]
+    assert dataset.movies["Title"].to_list() == ["Movie 0 (1950)", "Movie 1 (1950)", None]
+
+
+def test_users_with_and_without_a_row_are_all_there() -> None:
+    users = pl.DataFrame({"UserID": [5], "Gender": ["F"], "Age": [25], "Occupation": [3], "ZipCode": ["01234"]})
+    dataset = Dataset.from_frames(interactions((2, 0, 4, 1)), users=users)
+    assert dataset.users.select("UserID", "ZipCode").rows() == [(2, None), (5, "01234")]
+
+
+def test_the_rows_come_back_in_order_of_time() -> None:
+    dataset = Dataset.from_frames(interactions((2, 0, 4, 9), (1, 1, 3, 5), (2, 1, 2, 5)))
+    assert dataset.interactions().rows() == [(1, 1, 3.0, 5), (2, 1, 2.0, 5), (2, 0, 4.0, 9)]
+
+
+def test_new_interactions_bring_new_users_but_no_new_movies() -> None:
+    dataset = Dataset.from_frames(interactions((1, 0, 4, 1)), catalog(2))
+    grown = dataset.with_interactions(interactions((1, 0, 4, 1), (9, 1, 5, 2), (9, 77, 5, 3)))
+    assert grown.user_ids.tolist() == [1, 9]
+    assert grown.movie_ids.tolist() == [0, 1]
+    assert len(grown.timeline) == 2
+
+
+def test_equal_data_have_equal_fingerprints_and_other_data_have_others() -> None:
+    rows = interactions((1, 0, 4, 1), (2, 1, 3, 2))
+    same, other = Dataset.from_frames(rows.reverse()), Dataset.from_frames(interactions((1, 0, 5, 1), (2, 1, 3, 2)))
+    assert Dataset.from_frames(rows).fingerprint == same.fingerprint
+    assert Dataset.from_frames(rows).fingerprint != other.fingerprint
+
+
+def test_ids_may_be_as_large_as_an_int64() -> None:
+    dataset = Dataset.from_frames(interactions((2**62, 2**61, 4, 1)))
+    assert dataset.index_of_movies(np.array([2**61, 3])).tolist() == [0, -1]
+    assert dataset.histories(np.array([2**62]), np.array([2])).lengths.tolist() == [1]
+
+
+def test_a_frame_without_a_column_is_an_error_that_names_it() -> None:
+    with pytest.raises(DataError, match="column Rating is missing; found UserID, MovieID, Timestamp"):
+        Dataset.from_frames(interactions((1, 0, 4, 1)).drop("Rating"))

@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from nextreel.data.schema import RATING, TIMESTAMP, USER_ID
+from nextreel.data.splits import Rule, Split, SplitRule, split_interactions
+from nextreel.errors import DataError
+from tests.frames import any_interactions, interactions
+
+ROW = "row"
+PER_USER: list[Rule] = ["course", "clean", "leave-one-out"]
+
+
+def split_numbered(rows: pl.DataFrame, rule: SplitRule) -> Split:
+    """Split rows that carry their number; the example is dropped where a part would be empty."""
+    try:
+        return split_interactions(rows.with_row_index(ROW), rule)
+    except DataError:
+        assume(False)
+        raise
+
+
+def naive_clean(rows: pl.DataFrame, positives: int, threshold: float) -> set[int]:
+    """Rows of the test part by the definition, user by user."""
+    test: set[int] = set()
+    for _, user in rows.with_row_index(ROW).sort(TIMESTAMP, maintain_order=True).group_by(USER_ID, maintain_order=True):
+        liked = [place for place, rating in enumerate(user[RATING]) if rating >= threshold]
+        if len(liked) >= positives:
+            test.update(user[ROW][liked[-positives] :])
+    return test
+
+
+@given(any_interactions(), st.integers(1, 4))
+def test_the_clean_rule_holds_out_from_the_nth_last_positive_on(rows: pl.DataFrame, positives: int) -> None:
+    split = split_numbered(rows, SplitRule.for_rule("clean", positives))
+    assert set(split.test[ROW]) == naive_clean(rows, positives, 4)
+
+
+@given(any_interactions(), st.sampled_from(["clean", "leave-one-out", "global"]), st.integers(1, 3))
+def test_a_split_without_the_shared_row_is_disjoint_and_complete(
+    rows: pl.DataFrame, rule: Rule, positives: int
+) -> None:
+    split = split_numbered(rows, SplitRule.for_rule(rule, None if rule == "global" else positives))
+    assert sorted([*split.train[ROW], *split.test[ROW]]) == list(range(len(rows)))
+    assert split.left_out == 0
+
+
+@given(any_interactions(), st.integers(1, 4))
+def test_the_course_rule_is_the_clean_one_with_one_shared_row_per_tested_user(
+    rows: pl.DataFrame, positives: int
+) -> None:
+    course = split_numbered(rows, SplitRule.for_rule("course", positives))
+    clean = split_numbered(rows, SplitRule.for_rule("clean", positives))
+    assert course.test.equals(clean.test)
+    shared = course.test.join(course.train, on=ROW, how="semi")
+    assert len(shared) == shared[USER_ID].n_unique() == course.test[USER_ID].n_unique()
+    assert (shared[RATING] >= 4).all()
+
+
+@given(any_interactions(), st.sampled_from(PER_USER), st.integers(1, 3))
+def test_no_users_train_row_is_later_than_their_test_rows(rows: pl.DataFrame, rule: Rule, positives: int) -> None:
+    split = split_numbered(rows, SplitRule.for_rule(rule, positives))
+    last = split.train.group_by(USER_ID).agg(pl.col(TIMESTAMP).max().alias("last"))
+    first = split.test.group_by(USER_ID).agg(pl.col(TIMESTAMP).min().alias("first"))
+    both = last.join(first, on=USER_ID)
+    assert (both["last"] <= both["first"]).all()
+
+
+@given(any_interactions())
+def test_both_parts_are_in_order_of_time(rows: pl.DataFrame) -> None:
+    split = split_numbered(rows, SplitRule.for_rule("clean", 1))
+    assert split.train[TIMESTAMP].is_sorted()
+    assert split.test[TIMESTAMP].is_sorted()
+
+
+@given(any_interactions(), st.integers(1, 12))
+def test_the_global_rule_cuts_everybody_at_one_moment(rows: pl.DataFrame, moment: int) -> None:
+    split = split_numbered(rows, SplitRule.for_rule("global", moment=moment))
+    assert (split.train[TIMESTAMP] < moment).all()
+    assert (split.test[TIMESTAMP] >= moment).all()
+
+
+def test_a_user_with_too_few_positives_stays_in_train() -> None:
+    rows = interactions((1, 0, 5, 1), (1, 1, 5, 2), (2, 0, 5, 1), (2, 1, 3, 2))
+    split = split_interactions(rows, SplitRule.for_rule("clean", positives=2))
+    assert split.train[USER_ID].to_list() == [2, 2]
+
+
+def test_global_leaves_later_rows_of_users_with_too_few_positives_out_of_both_parts() -> None:
+    rows = interactions((1, 0, 5, 1), (1, 1, 5, 10), (2, 0, 5, 2), (2, 1, 1, 11))
+    split = split_interactions(rows, SplitRule.for_rule("global", positives=1, moment=10))
+    assert (split.test[USER_ID].to_list(), split.left_out) == ([1], 1)
+    assert split.train[TIMESTAMP].to_list() == [1, 2]
+
+
+def test_leave_one_out_takes_the_last_row_of_each_user_by_time_then_file() -> None:
+    rows = interactions((1, 5, 1, 7), (1, 6, 2, 9), (1, 7, 3, 9), (2, 5, 1, 3), (2, 6, 1, 2))
+    split = split_interactions(rows, SplitRule.for_rule("leave-one-out"))
+    assert split.test.select(USER_ID, "MovieID").rows() == [(2, 5), (1, 7)]
+
+
+def test_an_empty_part_is_an_error_that_says_why() -> None:
+    with pytest.raises(DataError, match="leaves the test part empty: no user has enough positives"):
+        split_interactions(interactions((1, 0, 1, 1)), SplitRule.for_rule("clean"))
+
+
+def test_the_course_split_of_movielens_1m_has_the_courses_row_counts(movielens_1m: Path) -> None:
+    rows = pl.read_csv(movielens_1m / "ratings_train.csv", schema_overrides={RATING: pl.Float32})
+    split = split_interactions(rows, SplitRule.for_rule("course"))
+    assert (len(split.train), len(split.test)) == (893_664, 52_040)

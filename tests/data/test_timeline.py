@@ -1,0 +1,83 @@
+from random import Random
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from tests.frames import any_interactions, interactions
+
+
+def history_of(dataset: Dataset, user_id: int, at: int) -> list[tuple[int, float, int]]:
+    """(MovieID, Rating, Timestamp) of one history."""
+    histories = dataset.histories(np.array([user_id]), np.array([at]))
+    _, row = histories.rows()
+    timeline = dataset.timeline
+    return [
+        (int(dataset.movie_ids[timeline.movies[i]]), float(timeline.ratings[i]), int(timeline.timestamps[i]))
+        for i in row
+    ]
+
+
+def naive_history(rows: pl.DataFrame, user_id: int, at: int) -> list[tuple[int, float, int]]:
+    """The definition: filter, order by time and file, and let the later rating of a movie win."""
+    before = rows.filter((pl.col(USER_ID) == user_id) & (pl.col(TIMESTAMP) < at))
+    ordered = before.sort(TIMESTAMP, maintain_order=True)
+    latest = ordered.unique(MOVIE_ID, keep="last", maintain_order=True)
+    return sorted(latest.select(MOVIE_ID, RATING, TIMESTAMP).rows(), key=lambda row: row[2])
+
+
+@given(any_interactions(), st.integers(0, 6), st.integers(0, 13))
+def test_a_history_is_what_a_naive_filter_finds(rows: pl.DataFrame, user_id: int, at: int) -> None:
+    found = history_of(Dataset.from_frames(rows), user_id, at)
+    assert sorted(found) == sorted(naive_history(rows, user_id, at))
+    assert [row[2] for row in found] == sorted(row[2] for row in found)
+
+
+@given(any_interactions(), st.integers(0, 13), st.randoms())
+def test_rows_at_or_after_the_moment_change_no_history(rows: pl.DataFrame, at: int, random: Random) -> None:
+    future = pl.col(TIMESTAMP) >= at
+    past, later = rows.filter(~future), rows.filter(future)
+    other_movies = [random.randrange(10) for _ in range(len(later))]
+    other = pl.concat([past, later.with_columns(pl.Series(MOVIE_ID, other_movies, dtype=pl.Int64))])
+    for user_id in range(6):
+        assert history_of(Dataset.from_frames(rows), user_id, at) == history_of(Dataset.from_frames(other), user_id, at)
+
+
+def test_a_row_in_the_querys_own_second_is_not_in_the_history() -> None:
+    dataset = Dataset.from_frames(interactions((1, 10, 4, 100), (1, 11, 4, 101)))
+    assert history_of(dataset, 1, 101) == [(10, 4, 100)]
+
+
+def test_rows_of_one_second_keep_the_order_of_their_file() -> None:
+    dataset = Dataset.from_frames(interactions((1, 12, 4, 100), (1, 10, 4, 100), (1, 11, 4, 100)))
+    assert [movie for movie, _, _ in history_of(dataset, 1, 101)] == [12, 10, 11]
+
+
+def test_a_later_rating_of_a_movie_wins_once_it_has_happened() -> None:
+    dataset = Dataset.from_frames(interactions((1, 10, 2, 100), (1, 11, 3, 150), (1, 10, 5, 200)))
+    assert history_of(dataset, 1, 200) == [(10, 2, 100), (11, 3, 150)]
+    assert history_of(dataset, 1, 201) == [(11, 3, 150), (10, 5, 200)]
+
+
+def test_the_later_row_of_a_file_wins_within_one_second() -> None:
+    dataset = Dataset.from_frames(interactions((1, 10, 2, 100), (1, 10, 5, 100)))
+    assert history_of(dataset, 1, 101) == [(10, 5, 100)]
+
+
+def test_an_unknown_user_has_an_empty_history() -> None:
+    dataset = Dataset.from_frames(interactions((1, 10, 4, 100)))
+    assert history_of(dataset, 2, 1_000) == []
+
+
+def test_the_last_rows_of_a_history_are_its_latest() -> None:
+    dataset = Dataset.from_frames(interactions((1, 10, 4, 1), (1, 11, 4, 2), (1, 12, 4, 3)))
+    _, row = dataset.histories(np.array([1]), np.array([9])).last(2).rows()
+    assert dataset.movie_ids[dataset.timeline.movies[row]].tolist() == [11, 12]
+
+
+def test_a_timeline_takes_sixteen_bytes_a_row() -> None:
+    timeline = Dataset.from_frames(interactions((1, 10, 4, 1), (2, 11, 4, 2))).timeline
+    assert (timeline.movies.itemsize, timeline.ratings.itemsize, timeline.timestamps.itemsize) == (4, 4, 8)

@@ -1,0 +1,53 @@
+import pytest
+
+from nextreel.data.dataset import Dataset
+from nextreel.errors import DataError
+from nextreel.evaluation.protocol import Evaluation, History, evaluate
+from nextreel.models.popularity import Popularity
+from tests.frames import catalog, interactions
+
+TRAIN = interactions((1, 0, 5, 1), (2, 0, 5, 2), (2, 1, 5, 3), (3, 1, 4, 4), (3, 0, 4, 5), (3, 2, 4, 6))
+TEST = interactions((1, 1, 5, 10), (1, 2, 4, 11), (1, 3, 3, 12))
+
+
+def run(history: History = "frozen", exclude_seen: bool = True, threshold: float = 4) -> Evaluation:
+    train = Dataset.from_frames(TRAIN, catalog(5))
+    return evaluate(Popularity().fit(train), train, TEST, history, 2, threshold, exclude_seen)
+
+
+def test_only_positives_are_queries() -> None:
+    assert run().queries["MovieID"].to_list() == [1, 2]
+
+
+def test_a_lower_threshold_asks_about_more_rows() -> None:
+    assert run(threshold=3).queries["MovieID"].to_list() == [1, 2, 3]
+
+
+def test_a_frozen_history_ends_with_train_so_a_movie_of_the_test_part_is_still_recommended() -> None:
+    assert run("frozen").ranks.tolist() == [1, 2]
+
+
+def test_a_live_history_holds_the_test_rows_before_the_query_but_not_its_own() -> None:
+    assert run("live").ranks.tolist() == [1, 1]
+
+
+def test_seen_movies_take_their_places_when_they_are_included() -> None:
+    assert run(exclude_seen=False).ranks.tolist() == [2, 0]
+
+
+def test_the_figures_are_the_means_of_the_metrics_over_the_queries() -> None:
+    metrics = run("frozen").metrics
+    assert metrics["Recall@2"].mean == 1.0
+    assert metrics["MRR@2"].mean == 0.75
+
+
+def test_a_movie_outside_the_catalog_counts_as_missed_and_is_counted() -> None:
+    train = Dataset.from_frames(TRAIN, catalog(5))
+    result = evaluate(Popularity().fit(train), train, interactions((1, 99, 5, 10)), k=2)
+    assert (result.outside_catalog, result.metrics["Recall@2"].mean) == (1, 0.0)
+
+
+def test_a_test_part_without_positives_is_an_error() -> None:
+    train = Dataset.from_frames(TRAIN)
+    with pytest.raises(DataError, match="no rating of at least 4, so there is nothing to ask"):
+        evaluate(Popularity().fit(train), train, interactions((1, 0, 3, 10)), k=2)

@@ -1,0 +1,81 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.schema import MOVIE_ID
+from nextreel.errors import QueryError
+from nextreel.models.popularity import Popularity
+from nextreel.ranking.predictor import Predictor
+from tests.frames import catalog, interactions, queries
+
+
+def popularity(rows: pl.DataFrame, movies: pl.DataFrame | None = None) -> Predictor:
+    dataset = Dataset.from_frames(rows, movies)
+    return Predictor(Popularity().fit(dataset), dataset)
+
+
+ROWS = interactions((1, 0, 5, 10), (2, 0, 5, 11), (2, 1, 4, 12), (3, 2, 3, 13))
+
+
+def test_seen_movies_are_left_out() -> None:
+    answers = popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=2)
+    assert answers[MOVIE_ID].to_list() == [2, 3]
+
+
+def test_seen_movies_are_kept_when_asked_for() -> None:
+    answers = popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=2, exclude_seen=False)
+    assert answers[MOVIE_ID].to_list() == [0, 1]
+
+
+def test_a_movie_seen_only_later_can_still_be_recommended() -> None:
+    answers = popularity(ROWS, catalog(4)).recommend(queries((2, 11)), k=1)
+    assert answers[MOVIE_ID].to_list() == [0]
+
+
+def test_answers_come_in_the_order_of_the_queries_with_ranks_from_one() -> None:
+    answers = popularity(ROWS, catalog(4)).recommend(queries((3, 100), (1, 5), (3, 100)), k=2)
+    assert answers["UserID"].to_list() == [3, 3, 1, 1, 3, 3]
+    assert answers["Timestamp"].to_list() == [100, 100, 5, 5, 100, 100]
+    assert answers["Rank"].to_list() == [1, 2] * 3
+
+
+def test_the_wide_form_has_one_row_a_query_in_the_same_order() -> None:
+    predictor = popularity(ROWS, catalog(4))
+    asked = queries((3, 100), (1, 5))
+    wide = predictor.recommend_wide(asked, k=3)
+    assert wide.columns == ["UserID", "Timestamp", "MovieID1", "MovieID2", "MovieID3"]
+    long = predictor.recommend(asked, k=3)[MOVIE_ID].to_numpy().reshape(2, 3)
+    np.testing.assert_array_equal(wide.select("MovieID1", "MovieID2", "MovieID3").to_numpy(), long)
+
+
+def test_a_list_is_filled_up_when_too_few_movies_are_left_and_says_so() -> None:
+    answers = popularity(ROWS, catalog(3)).recommend(queries((2, 100)), k=3)
+    assert answers[MOVIE_ID].to_list() == [2, 0, 1]
+    assert answers["Fallback"].to_list() == [None, "list filled up", "list filled up"]
+    assert answers["Score"].to_list() == [1.0, None, None]
+
+
+@pytest.mark.parametrize("k", [0, 5])
+def test_a_k_that_the_catalog_can_not_give_is_an_error(k: int) -> None:
+    with pytest.raises(QueryError, match=f"k is {k}; the catalog has 4 movies"):
+        popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=k)
+
+
+def test_a_movie_of_a_later_year_is_not_recommended_before_it_is_out() -> None:
+    movies = pl.DataFrame({MOVIE_ID: [0, 1, 2], "Title": ["A (2001)", "B (1990)", "C"], "Genres": ["", "", ""]})
+    predictor = popularity(interactions((1, 1, 5, 10)), movies)
+    answers = predictor.recommend(queries((7, 978_307_199), (7, 978_307_200)), k=3)
+    assert answers["Fallback"].to_list()[2:] == ["list filled up", None, None, None]
+    assert answers[MOVIE_ID].to_list() == [1, 2, 0, 1, 0, 2]
+
+
+def test_a_movie_that_was_rated_is_out_whatever_its_title_says() -> None:
+    movies = pl.DataFrame({MOVIE_ID: [0, 1], "Title": ["A (2001)", "B (1950)"], "Genres": ["", ""]})
+    predictor = popularity(interactions((1, 0, 5, 10)), movies)
+    answers = predictor.recommend(queries((7, 10), (7, 11)), k=1)
+    assert answers[MOVIE_ID].to_list() == [1, 0]
+
+
+def test_no_queries_give_no_answers() -> None:
+    assert popularity(ROWS).recommend(queries(), k=2).is_empty()
