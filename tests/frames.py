@@ -32,4 +32,6 @@ def queries(*rows: tuple[int, int]) -> pl.DataFrame:
 def catalog(n_movies: int, year: int = 1950) -> pl.DataFrame:
     """Movies 0 to n_movies - 1, in the form of movies.csv."""
     ids = np.arange(n_movies)
-    return pl.DataFrame({MOVIE_ID: ids, "Title": [f"Movie {i} ({year})" for i in ids], "Genres": ["Drama"] * n_movies})
+    return pl.DataFrame(
+        {MOVIE_ID: ids, "Title": [f"Movie {i} ({year})" for i in ids], "Genres": ["Drama"] * n_movies}
+    )

@@ -15,7 +15,9 @@ from nextreel.ranking.predictor import Predictor
 from nextreel.testing import tiny_dataset
 
 
-def notebook_evaluate(model: CourseModel, queries: npt.NDArray[np.int64], movies: Int64Array) -> tuple[float, float]:
+def notebook_evaluate(
+    model: CourseModel, queries: npt.NDArray[np.int64], movies: Int64Array
+) -> tuple[float, float]:
     """The course notebook's loop in numpy: one query at a time, one relevant movie each."""
     ndcg, recall = [], []
     for query, movie in zip(queries, movies, strict=True):
@@ -42,7 +44,12 @@ def test_the_notebooks_loop_gives_the_figures_of_a_batch(exclude_seen: bool) -> 
 
 @pytest.mark.parametrize(
     "query",
-    [[7, 2_000_000], (np.int32(7), np.int64(2_000_000)), np.array([7, 2_000_000]), torch.tensor([7, 2_000_000])],
+    [
+        [7, 2_000_000],
+        (np.int32(7), np.int64(2_000_000)),
+        np.array([7, 2_000_000]),
+        torch.tensor([7, 2_000_000]),
+    ],
     ids=["list", "numpy scalars", "numpy array", "torch tensor"],
 )
 def test_a_query_may_come_in_any_integers(query: object) -> None:

@@ -54,7 +54,8 @@ def atomic_directory(path: Path, marker: str = MANIFEST) -> Iterator[Path]:
 def seal(directory: Path, manifest: Mapping[str, object]) -> None:
     """Write the manifest, with the size and hash of every file that stands in the directory."""
     files = {
-        file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)} for file in sorted(directory.iterdir())
+        file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)}
+        for file in sorted(directory.iterdir())
     }
     text = json.dumps({"format": FORMAT, **manifest, "files": files}, indent=2)
     (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -68,18 +69,24 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         number, files = manifest["format"], manifest["files"].items()
     except FileNotFoundError:
-        raise ArtifactError(f"{directory} has no {MANIFEST}; expected a model saved by `nextreel fit`") from None
+        raise ArtifactError(
+            f"{directory} has no {MANIFEST}; expected a model saved by `nextreel fit`"
+        ) from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ArtifactError(f"{directory / MANIFEST} is damaged: {error}") from error
     if number != FORMAT:
-        raise ArtifactError(f"{directory} has format {number}; this nextreel reads format {FORMAT}: upgrade or refit")
+        raise ArtifactError(
+            f"{directory} has format {number}; this nextreel reads format {FORMAT}: upgrade or refit"
+        )
     for name, expected in files:
         file = directory / name
         if Path(name).name != name or not file.is_file():
             raise ArtifactError(f"{file} is missing; the saved model is incomplete: fit it again")
         if file.stat().st_size != expected["bytes"]:
             size = file.stat().st_size
-            raise ArtifactError(f"{file} has {size} bytes, expected {expected['bytes']}: it was cut or changed")
+            raise ArtifactError(
+                f"{file} has {size} bytes, expected {expected['bytes']}: it was cut or changed"
+            )
         if _sha256(file) != expected["sha256"]:
             raise ArtifactError(f"{file} doesn't match its SHA-256: it was changed after it was saved")
     return dict(manifest)

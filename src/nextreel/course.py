@@ -24,4 +24,5 @@ class CourseModel:
         """int64[k] MovieIDs, best first, for [UserID, Timestamp] of numpy, torch, TensorFlow or plain integers."""
         user_id, timestamp = (int(value) for value in query)
         ranking = self.model.rank(np.array([user_id]), np.array([timestamp]), self.k, self.exclude_seen)
-        return self.model.dataset.movie_ids[ranking.movies[0]]
+        movie_ids: Int64Array = self.model.dataset.movie_ids[ranking.movies[0]]
+        return movie_ids

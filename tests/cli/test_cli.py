@@ -89,7 +89,16 @@ def test_evaluate_prints_each_metric_with_its_interval(home: Path) -> None:
 
 
 def test_evaluate_writes_what_it_prints_as_json(home: Path, tmp_path: Path) -> None:
-    succeed("evaluate", "model", "parts/test.csv", "--history", "live", "--json", tmp_path / "figures.json", cwd=home)
+    succeed(
+        "evaluate",
+        "model",
+        "parts/test.csv",
+        "--history",
+        "live",
+        "--json",
+        tmp_path / "figures.json",
+        cwd=home,
+    )
     facts = json.loads((tmp_path / "figures.json").read_text())
     assert facts["protocol"] == {"history": "live", "k": 10, "threshold": 4.0, "exclude_seen": True}
     assert facts["metrics"]["NDCG@10"].keys() == {"mean", "low", "high"}
@@ -110,8 +119,12 @@ def test_recommend_as_json_gives_ten_distinct_movies_and_what_it_knew(home: Path
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(home: Path, tmp_path: Path, suffix: str) -> None:
-    asked = pl.DataFrame({"UserID": [5, 2, 5, 999], "Timestamp": [1_700_000_000, 1_650_000_000, 1_650_000_000, 5]})
+def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
+    home: Path, tmp_path: Path, suffix: str
+) -> None:
+    asked = pl.DataFrame(
+        {"UserID": [5, 2, 5, 999], "Timestamp": [1_700_000_000, 1_650_000_000, 1_650_000_000, 5]}
+    )
     asked.write_csv(tmp_path / "q.csv")
     out = tmp_path / f"r.{suffix}"
     succeed("recommend", "model", "--queries", tmp_path / "q.csv", "--out", out, cwd=home)
@@ -151,13 +164,17 @@ def test_a_mistake_is_one_clear_message_and_nothing_is_written(
 
 def test_an_output_file_is_never_overwritten(home: Path, tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_text("UserID,Timestamp\n1,5\n")
-    message = fail("recommend", "model", "--queries", tmp_path / "q.csv", "--out", tmp_path / "q.csv", cwd=home)
+    message = fail(
+        "recommend", "model", "--queries", tmp_path / "q.csv", "--out", tmp_path / "q.csv", cwd=home
+    )
     assert "q.csv exists already; nothing was written" in message
     assert (tmp_path / "q.csv").read_text() == "UserID,Timestamp\n1,5\n"
 
 
 def test_an_error_in_the_queries_names_its_line(home: Path, tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_text("UserID,Timestamp\n1,5\nme,6\n")
-    message = fail("recommend", "model", "--queries", tmp_path / "q.csv", "--out", tmp_path / "r.csv", cwd=home)
+    message = fail(
+        "recommend", "model", "--queries", tmp_path / "q.csv", "--out", tmp_path / "r.csv", cwd=home
+    )
     assert "q.csv, line 3, column UserID: 'me'" in message
     assert [path.name for path in tmp_path.iterdir()] == ["q.csv"]

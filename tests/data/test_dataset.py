@@ -14,7 +14,9 @@ def test_a_rated_movie_without_a_row_in_the_catalog_joins_it_without_a_title() -
 
 
 def test_users_with_and_without_a_row_are_all_there() -> None:
-    users = pl.DataFrame({"UserID": [5], "Gender": ["F"], "Age": [25], "Occupation": [3], "ZipCode": ["01234"]})
+    users = pl.DataFrame(
+        {"UserID": [5], "Gender": ["F"], "Age": [25], "Occupation": [3], "ZipCode": ["01234"]}
+    )
     dataset = Dataset.from_frames(interactions((2, 0, 4, 1)), users=users)
     assert dataset.users.select("UserID", "ZipCode").rows() == [(2, None), (5, "01234")]
 
@@ -34,7 +36,10 @@ def test_new_interactions_bring_new_users_but_no_new_movies() -> None:
 
 def test_equal_data_have_equal_fingerprints_and_other_data_have_others() -> None:
     rows = interactions((1, 0, 4, 1), (2, 1, 3, 2))
-    same, other = Dataset.from_frames(rows.reverse()), Dataset.from_frames(interactions((1, 0, 5, 1), (2, 1, 3, 2)))
+    same, other = (
+        Dataset.from_frames(rows.reverse()),
+        Dataset.from_frames(interactions((1, 0, 5, 1), (2, 1, 3, 2))),
+    )
     assert Dataset.from_frames(rows).fingerprint == same.fingerprint
     assert Dataset.from_frames(rows).fingerprint != other.fingerprint
 

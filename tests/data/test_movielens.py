@@ -234,6 +234,11 @@ def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     assert "u.data: is empty" in message_of_bad(tmp_path, ML_100K | {"u.data": "\n"})
 
 
+def test_a_csv_file_with_only_a_header_is_refused(tmp_path: Path) -> None:
+    header = "userId,movieId,rating,timestamp\n"
+    assert "ratings.csv: is empty" in message_of_bad(tmp_path, ML_LATEST | {"ratings.csv": header})
+
+
 def test_latin_1_in_a_csv_release_is_refused_with_its_line(tmp_path: Path) -> None:
     message = message_of_bad(tmp_path, ML_LATEST, encoding="latin-1")
     assert "movies.csv, line 3: the byte 0xe9 isn't UTF-8" in message

@@ -26,7 +26,9 @@ def split_numbered(rows: pl.DataFrame, rule: SplitRule) -> Split:
 def naive_clean(rows: pl.DataFrame, positives: int, threshold: float) -> set[int]:
     """Rows of the test part by the definition, user by user."""
     test: set[int] = set()
-    for _, user in rows.with_row_index(ROW).sort(TIMESTAMP, maintain_order=True).group_by(USER_ID, maintain_order=True):
+    for _, user in (
+        rows.with_row_index(ROW).sort(TIMESTAMP, maintain_order=True).group_by(USER_ID, maintain_order=True)
+    ):
         liked = [place for place, rating in enumerate(user[RATING]) if rating >= threshold]
         if len(liked) >= positives:
             test.update(user[ROW][liked[-positives] :])
@@ -61,7 +63,9 @@ def test_the_course_rule_is_the_clean_one_with_one_shared_row_per_tested_user(
 
 
 @given(any_interactions(), st.sampled_from(PER_USER), st.integers(1, 3))
-def test_no_users_train_row_is_later_than_their_test_rows(rows: pl.DataFrame, rule: Rule, positives: int) -> None:
+def test_no_users_train_row_is_later_than_their_test_rows(
+    rows: pl.DataFrame, rule: Rule, positives: int
+) -> None:
     split = split_numbered(rows, SplitRule.for_rule(rule, positives))
     last = split.train.group_by(USER_ID).agg(pl.col(TIMESTAMP).max().alias("last"))
     first = split.test.group_by(USER_ID).agg(pl.col(TIMESTAMP).min().alias("first"))

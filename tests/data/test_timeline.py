@@ -43,7 +43,9 @@ def test_rows_at_or_after_the_moment_change_no_history(rows: pl.DataFrame, at: i
     other_movies = [random.randrange(10) for _ in range(len(later))]
     other = pl.concat([past, later.with_columns(pl.Series(MOVIE_ID, other_movies, dtype=pl.Int64))])
     for user_id in range(6):
-        assert history_of(Dataset.from_frames(rows), user_id, at) == history_of(Dataset.from_frames(other), user_id, at)
+        assert history_of(Dataset.from_frames(rows), user_id, at) == history_of(
+            Dataset.from_frames(other), user_id, at
+        )
 
 
 def test_a_row_in_the_querys_own_second_is_not_in_the_history() -> None:

@@ -15,7 +15,9 @@ REFERENCE = {"NDCG": ir_measures.nDCG, "Recall": ir_measures.R, "MRR": ir_measur
     k=st.integers(1, 12),
 )
 @pytest.mark.parametrize("name", sorted(METRICS))
-def test_metrics_agree_with_ir_measures(name: str, lists: list[list[int]], relevant: list[int], k: int) -> None:
+def test_metrics_agree_with_ir_measures(
+    name: str, lists: list[list[int]], relevant: list[int], k: int
+) -> None:
     recommended = np.array(lists)
     values = METRICS[name](ranks_of(recommended, np.array(relevant[: len(lists)])), k)
     judged = [ir_measures.Qrel(str(query), str(relevant[query]), 1) for query in range(len(lists))]

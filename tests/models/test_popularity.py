@@ -35,7 +35,9 @@ def scores_at(rows: pl.DataFrame, at: list[int], window_days: float | None = Non
 @given(any_interactions(), st.lists(st.integers(0, 13), min_size=1, max_size=8))
 def test_the_score_is_the_number_of_earlier_interactions(rows: pl.DataFrame, at: list[int]) -> None:
     for movie, scores in scores_at(rows, at).items():
-        counts = [len(rows.filter((pl.col(MOVIE_ID) == movie) & (pl.col(TIMESTAMP) < moment))) for moment in at]
+        counts = [
+            len(rows.filter((pl.col(MOVIE_ID) == movie) & (pl.col(TIMESTAMP) < moment))) for moment in at
+        ]
         assert scores == counts
 
 

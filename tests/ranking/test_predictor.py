@@ -63,7 +63,9 @@ def test_a_k_that_the_catalog_can_not_give_is_an_error(k: int) -> None:
 
 
 def test_a_movie_of_a_later_year_is_not_recommended_before_it_is_out() -> None:
-    movies = pl.DataFrame({MOVIE_ID: [0, 1, 2], "Title": ["A (2001)", "B (1990)", "C"], "Genres": ["", "", ""]})
+    movies = pl.DataFrame(
+        {MOVIE_ID: [0, 1, 2], "Title": ["A (2001)", "B (1990)", "C"], "Genres": ["", "", ""]}
+    )
     predictor = popularity(interactions((1, 1, 5, 10)), movies)
     answers = predictor.recommend(queries((7, 978_307_199), (7, 978_307_200)), k=3)
     assert answers["Fallback"].to_list()[2:] == ["list filled up", None, None, None]

@@ -70,7 +70,7 @@ def _render(directory: Path, found: "Profile") -> "RenderableType":
     from rich.text import Text
 
     lengths = (
-        f"{found.shortest_history:,} to {found.longest_history:,} of each user, "
+        f"{found.shortest_history:,} to {found.longest_history:,} interactions a user, "
         f"median {found.median_history:,.0f}"
     )
     parts: list[RenderableType] = [
@@ -81,7 +81,7 @@ def _render(directory: Path, found: "Profile") -> "RenderableType":
         Text.assemble(("Ratings", "bold"), f"  mean {found.mean_rating:.2f}"),
         _bars([(f"{rating:g}", count) for rating, count in found.ratings.items()]),
         "",
-        Text.assemble(("Interactions", "bold"), f"  {lengths}"),
+        Text.assemble(("Histories", "bold"), f"  {lengths}"),
         _bars([(_range(bin_.least, bin_.most), bin_.users) for bin_ in found.histories]),
         "",
         Text("Good to know", style="bold"),

@@ -11,8 +11,12 @@ BASELINE = "popularity"
 
 
 def demo(
-    data: Annotated[Path | None, typer.Option(help="Your own data directory instead of the synthetic sample.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Directory for all that the demo writes.")] = Path("demo"),
+    data: Annotated[
+        Path | None, typer.Option(help="Your own data directory instead of the synthetic sample.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Directory for all that the demo writes.")] = Path(
+        "demo"
+    ),
 ) -> None:
     """Check data, split it, fit a model, measure it beside popularity, and recommend ten movies.
 

@@ -17,13 +17,16 @@ def evaluate(
         ),
     ] = "frozen",
     include_seen: Annotated[
-        bool, typer.Option("--include-seen", help="Let movies be recommended that the user has rated already.")
+        bool,
+        typer.Option("--include-seen", help="Let movies be recommended that the user has rated already."),
     ] = False,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     threshold: Annotated[
         float | None, typer.Option(help="Rating from which on a row is a query (the split's own, or 4).")
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this JSON file too.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this JSON file too.")
+    ] = None,
 ) -> None:
     """Ask the model about each positive of the test part: NDCG, Recall and MRR with 95 % intervals."""
     import json
@@ -47,7 +50,11 @@ def evaluate(
     result = ask(predictor.model, predictor.dataset, rows, history, k, threshold, not include_seen)
     name = model_name(predictor.model)
     console = stdout()
-    console.print(metrics_table({name: result}, f"{history} history, seen movies {'included' if include_seen else 'excluded'}"))
+    console.print(
+        metrics_table(
+            {name: result}, f"{history} history, seen movies {'included' if include_seen else 'excluded'}"
+        )
+    )
     for note in result.notes():
         console.print(note)
     if json_file is not None:

@@ -9,11 +9,14 @@ from nextreel.models.names import DEFAULT_MODEL, MODELS
 
 
 def fit(
-    directory: Annotated[Path, typer.Argument(help="Data directory: your own, or one that nextreel split wrote.")],
+    directory: Annotated[
+        Path, typer.Argument(help="Data directory: your own, or one that nextreel split wrote.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Directory of the saved model.")] = Path("model"),
     model: Annotated[str, typer.Option("--model", "-m", help=f"One of {', '.join(MODELS)}.")] = DEFAULT_MODEL,
     options: Annotated[
-        list[str] | None, typer.Option("--set", help="An option of the model, such as --set epochs=5; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="An option of the model, such as --set epochs=5; repeatable."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped.")] = False,
 ) -> None:

@@ -10,18 +10,23 @@ def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
     user: Annotated[int | None, typer.Option("--user", "-u", min=0, help="UserID.")] = None,
     at: Annotated[
-        str, typer.Option(help="The moment asked about: POSIX seconds, ISO 8601 (UTC if no zone is named) or now.")
+        str,
+        typer.Option(
+            help="The moment asked about: POSIX seconds, ISO 8601 (UTC if no zone is named) or now."
+        ),
     ] = "now",
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many movies.")] = 10,
     include_seen: Annotated[
-        bool, typer.Option("--include-seen", help="Let movies be recommended that the user has rated already.")
+        bool,
+        typer.Option("--include-seen", help="Let movies be recommended that the user has rated already."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     queries: Annotated[
         Path | None, typer.Option(help="CSV or Parquet file of queries: UserID, Timestamp.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="With --queries: CSV or Parquet file for UserID, Timestamp, MovieID1 to MovieIDk.")
+        Path | None,
+        typer.Option(help="With --queries: CSV or Parquet file for UserID, Timestamp, MovieID1 to MovieIDk."),
     ] = None,
 ) -> None:
     """Recommend movies as of a moment: only what happened strictly before it is known."""

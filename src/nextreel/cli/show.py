@@ -37,7 +37,9 @@ def answer(predictor: Predictor, user: int, moment: int, k: int, exclude_seen: b
         "history_length": int(history.lengths[0]),
         "data_until": int(timeline.timestamps.max()),
         "fallback": rows["Fallback"][0],
-        "recommendations": rows.select("Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback").to_dicts(),
+        "recommendations": rows.select(
+            "Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback"
+        ).to_dicts(),
     }
 
 
@@ -67,7 +69,9 @@ def answer_table(found: Mapping[str, Any]) -> Table:
 
 def _notes(found: Mapping[str, Any]) -> list[str]:
     until = found["data_until"]
-    notes = [f"From {found['history_length']} ratings before that moment; the data reach {show_moment(until)}."]
+    notes = [
+        f"From {found['history_length']} ratings before that moment; the data reach {show_moment(until)}."
+    ]
     if found["fallback"] == "popularity":
         notes.append("Nothing is known of this user by then, so these are the movies that were popular.")
     if any(row["Fallback"] == "list filled up" for row in found["recommendations"]):

@@ -1,7 +1,7 @@
 """`nextreel split`: a train part and a test part."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,7 +9,9 @@ import typer
 def split(
     directory: Annotated[Path, typer.Argument(help="Data directory with ratings_train.csv.")],
     out: Annotated[Path, typer.Argument(help="Directory for train.csv, test.csv and split.json.")],
-    rule: Annotated[str, typer.Option(help="course, clean, global or leave-one-out.")] = "clean",
+    rule: Annotated[
+        Literal["course", "clean", "global", "leave-one-out"], typer.Option(help="What is held out.")
+    ] = "clean",
     positives: Annotated[
         int | None,
         typer.Option(
@@ -24,7 +26,8 @@ def split(
     ] = None,
     share: Annotated[float, typer.Option(help="With global: share of the rows before the moment.")] = 0.8,
     at: Annotated[
-        str | None, typer.Option(help="With global: the moment itself, POSIX seconds or ISO 8601, instead of a share.")
+        str | None,
+        typer.Option(help="With global: the moment itself, POSIX seconds or ISO 8601, instead of a share."),
     ] = None,
 ) -> None:
     """Split the interactions into train.csv and test.csv; OUT is a data directory of its own then."""
@@ -39,7 +42,9 @@ def split(
     console = stdout()
     for part in ("train", "test"):
         counts = facts[part]
-        console.print(f"{part:<6}{counts['rows']:>12,} rows of {counts['users']:,} users, {counts['positives']:,} positives")
+        console.print(
+            f"{part:<6}{counts['rows']:>12,} rows of {counts['users']:,} users, {counts['positives']:,} positives"
+        )
     if facts["left_out"]:
         console.print(f"left out {facts['left_out']:,} later rows of users with too few positives")
     console.print(f"Written to {out}. Next: nextreel fit {out} --out model")

@@ -68,10 +68,12 @@ class Dataset:
 
     @property
     def n_users(self) -> int:
+        """Users with interactions or a row in users.csv."""
         return len(self.user_ids)
 
     @property
     def n_movies(self) -> int:
+        """Movies of the catalog."""
         return len(self.movie_ids)
 
     def index_of_movies(self, movie_ids: npt.NDArray[np.integer]) -> Int64Array:
@@ -130,7 +132,7 @@ def _in_form(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     if missing:
         raise DataError(f"column {missing[0]} is missing; found {', '.join(frame.columns)}")
     try:
-        return frame.select(table.schema.names()).cast(dict(table.schema))
+        return frame.select(table.schema.names()).cast(table.schema)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"a column doesn't have its type: {error}") from error
 

@@ -29,5 +29,7 @@ def _parse_iso(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise QueryError(f"{text!r} is no moment; expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00") from None
+        raise QueryError(
+            f"{text!r} is no moment; expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00"
+        ) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -7,6 +7,7 @@ with 1 subtracted from both. Source: the README of each release, https://grouple
 """
 
 import io
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -219,13 +220,15 @@ def _recognise_form(source: Path, found: Mapping[str, bytes]) -> Form:
 def _read_rows(file: RawFile, contents: bytes) -> pl.DataFrame:
     """The rows of one file, every value checked."""
     contents = _as_utf8(file, contents.removeprefix(b"\xef\xbb\xbf"))
-    if not contents or contents.isspace():
-        raise DataError([Problem(file.name, None, None, "is empty; expected rows")])
+    first_row = 0
     if file.header is not None:
-        header = contents.partition(b"\n")[0].decode().strip()
+        first_row = contents.find(b"\n") + 1 or len(contents)
+        header = contents[:first_row].decode().strip()
         if header != file.header:
             message = f"the header is {header[:200]!r}; expected {file.header!r}"
             raise DataError([Problem(file.name, 1, None, message)])
+    if re.compile(rb"\S").search(contents, first_row) is None:
+        raise DataError([Problem(file.name, None, None, "is empty; expected rows")])
     if file.header is not None and b'"' in contents:
         text = CsvText(file.name, contents, file.table.schema.names(), notes=())
         rows, problems, total = read_exactly(text, file.table)

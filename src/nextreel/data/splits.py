@@ -48,6 +48,7 @@ class SplitRule(BaseModel):
         share: float = 0.8,
         moment: int | None = None,
     ) -> "SplitRule":
+        """A rule with its usual numbers where none is given."""
         default_positives = {"course": 5, "clean": 5, "leave-one-out": 1, "global": 0}[rule]
         default_threshold = LOWEST_RATING if rule == "leave-one-out" else POSITIVE
         return cls(
@@ -61,6 +62,8 @@ class SplitRule(BaseModel):
 
 @dataclass(frozen=True)
 class Split:
+    """The two parts of a split."""
+
     train: pl.DataFrame
     """UserID, MovieID, Rating, Timestamp in order of time."""
     test: pl.DataFrame
@@ -76,7 +79,9 @@ def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
     split = _split_at_moment(by_time, rule) if rule.rule == "global" else _split_per_user(by_time, rule)
     for part, rows in (("train", split.train), ("test", split.test)):
         if rows.is_empty():
-            raise DataError(f"the {rule.rule} split leaves the {part} part empty: no user has enough positives")
+            raise DataError(
+                f"the {rule.rule} split leaves the {part} part empty: no user has enough positives"
+            )
     return split
 
 
@@ -86,9 +91,7 @@ def _split_per_user(by_time: pl.DataFrame, rule: SplitRule) -> Split:
     positive = (pl.col(RATING) >= rule.threshold).cast(pl.Int32)
     from_here = positive.cum_sum(reverse=True).over(USER_ID)
     enough = positive.sum().over(USER_ID) >= rule.positives
-    in_test = enough & (
-        (from_here < rule.positives) | ((from_here == rule.positives) & (positive == 1))
-    )
+    in_test = enough & ((from_here < rule.positives) | ((from_here == rule.positives) & (positive == 1)))
     starts_test = in_test & (from_here == rule.positives)
     marked = by_time.with_columns(in_test=in_test, starts_test=starts_test)
     in_train = ~pl.col("in_test")

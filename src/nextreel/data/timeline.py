@@ -62,6 +62,7 @@ class Timeline:
 
     @property
     def n_users(self) -> int:
+        """Users, with or without interactions."""
         return len(self.user_ids)
 
     @cached_property

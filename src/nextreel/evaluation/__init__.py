@@ -1,0 +1,1 @@
+"""Protocols, metrics and intervals: how good are the answers?"""

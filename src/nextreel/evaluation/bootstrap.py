@@ -14,6 +14,8 @@ from nextreel.evaluation.metrics import Float64Array
 
 @dataclass(frozen=True)
 class Estimate:
+    """A mean with its 95 % interval."""
+
     mean: float
     low: float
     """Lower end of the 95 % interval."""

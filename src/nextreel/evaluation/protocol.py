@@ -28,6 +28,8 @@ History = Literal["frozen", "live"]
 
 @dataclass(frozen=True)
 class Evaluation:
+    """One model's figures under one protocol."""
+
     queries: pl.DataFrame
     """UserID, MovieID, Timestamp of the positives that were asked about."""
     ranks: Int64Array
@@ -43,6 +45,7 @@ class Evaluation:
 
     @property
     def n_users(self) -> int:
+        """Users with a query."""
         return self.queries[USER_ID].n_unique()
 
     def facts(self) -> dict[str, object]:
@@ -61,9 +64,13 @@ class Evaluation:
         notes = []
         if self.personal < len(self.queries):
             by_popularity = len(self.queries) - self.personal
-            notes.append(f"{by_popularity:,} queries of users that the model doesn't know were answered by popularity.")
+            notes.append(
+                f"{by_popularity:,} queries of users that the model doesn't know were answered by popularity."
+            )
         if self.outside_catalog:
-            notes.append(f"{self.outside_catalog:,} queries ask for a movie outside the catalog; they count as missed.")
+            notes.append(
+                f"{self.outside_catalog:,} queries ask for a movie outside the catalog; they count as missed."
+            )
         return notes
 
 

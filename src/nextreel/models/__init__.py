@@ -1,0 +1,1 @@
+"""The contract of a model, and one file for each."""

@@ -51,7 +51,8 @@ class Popularity(Recommender):
             return ever[query]
         opens = moments - round(self.config.window_days * DAY)
         recent = ever - self._count_before(np.searchsorted(self.times_, opens, side="left"))
-        return (recent + ever / (ever.max(axis=1, keepdims=True) + 1))[query]
+        scores: FloatArray = recent + ever / (ever.max(axis=1, keepdims=True) + 1)
+        return scores[query]
 
     def knows(self, histories: Histories) -> npt.NDArray[np.bool_]:
         return np.ones(len(histories), dtype=np.bool_)

@@ -88,7 +88,9 @@ class Predictor:
     def rank(self, user_ids: Int64Array, at: Int64Array, k: int = 10, exclude_seen: bool = True) -> Ranking:
         """The same as arrays: movie indices instead of MovieIDs."""
         if not 1 <= k <= self.dataset.n_movies:
-            raise QueryError(f"k is {k}; the catalog has {self.dataset.n_movies} movies, so expected 1 to that")
+            raise QueryError(
+                f"k is {k}; the catalog has {self.dataset.n_movies} movies, so expected 1 to that"
+            )
         movies = np.empty((len(at), k), dtype=np.int32)
         scores = np.empty((len(at), k), dtype=np.float32)
         histories = self.dataset.histories(user_ids, at)
@@ -114,7 +116,9 @@ class Predictor:
         scores[~personal] = self._popularity.score(histories[~personal], at[~personal])
         return scores
 
-    def _set_aside(self, scores: FloatArray, histories: Histories, at: Int64Array, exclude_seen: bool) -> None:
+    def _set_aside(
+        self, scores: FloatArray, histories: Histories, at: Int64Array, exclude_seen: bool
+    ) -> None:
         if exclude_seen:
             query, row = histories.rows()
             scores[query, histories.timeline.movies[row]] = -np.inf
@@ -133,7 +137,8 @@ class Predictor:
         out_since = self.dataset.movies.select(opened.alias("second"))["second"].to_numpy().copy()
         first_rated = np.full(len(out_since), np.iinfo(np.int64).max)
         np.minimum.at(first_rated, self.dataset.timeline.movies, self.dataset.timeline.timestamps + 1)
-        return np.minimum(out_since, first_rated)
+        earlier: Int64Array = np.minimum(out_since, first_rated)
+        return earlier
 
 
 def fit(dataset: Dataset, model: str = DEFAULT_MODEL, **options: object) -> Predictor:

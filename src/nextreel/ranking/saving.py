@@ -74,7 +74,8 @@ def load(path: Path | str) -> Predictor:
 def describe(dataset: Dataset) -> dict[str, object]:
     """What a model was fitted on: sizes, the time it spans (ISO 8601, UTC) and a fingerprint."""
     first, last = (
-        datetime.fromtimestamp(int(reduce(dataset.timeline.timestamps)), UTC).isoformat() for reduce in (np.min, np.max)
+        datetime.fromtimestamp(int(reduce(dataset.timeline.timestamps)), UTC).isoformat()
+        for reduce in (np.min, np.max)
     )
     return {
         "interactions": len(dataset.timeline),

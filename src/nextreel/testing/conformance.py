@@ -1,8 +1,8 @@
 """What every model must do. Derive a test class, name the model, and pytest runs the suite:
 
-    class TestMyModel(RecommenderConformance):
-        def make(self) -> Recommender:
-            return MyModel(MyConfig(...))
+class TestMyModel(RecommenderConformance):
+    def make(self) -> Recommender:
+        return MyModel(MyConfig(...))
 """
 
 from abc import ABC, abstractmethod
@@ -24,12 +24,14 @@ def tiny_dataset(seed: int = 0) -> Dataset:
     random = np.random.default_rng(seed)
     rows = []
     for user in range(40):
-        movies = random.choice(59, size=random.integers(3, 31), replace=False) * 3
+        rated = random.choice(59, size=random.integers(3, 31), replace=False) * 3
         start = 1_000_000 + int(random.integers(5_000_000))
-        times = start + np.cumsum(random.integers(0, 40, size=len(movies)))
-        ratings = random.integers(1, 6, size=len(movies))
+        times = start + np.cumsum(random.integers(0, 40, size=len(rated)))
+        ratings = random.integers(1, 6, size=len(rated))
         rows.append(
-            pl.DataFrame({USER_ID: user * 7, MOVIE_ID: movies, RATING: ratings.astype(np.float32), TIMESTAMP: times})
+            pl.DataFrame(
+                {USER_ID: user * 7, MOVIE_ID: rated, RATING: ratings.astype(np.float32), TIMESTAMP: times}
+            )
         )
     catalog = np.arange(60) * 3
     movies = pl.DataFrame(
@@ -54,7 +56,9 @@ class RecommenderConformance(ABC):
 
     def _queries(self, dataset: Dataset) -> tuple[Int64Array, Int64Array]:
         """Every user at four moments: before anything, within, at the very second of a row, and after all."""
-        middle = dataset.timeline.timestamps[(dataset.timeline.offsets[:-1] + dataset.timeline.offsets[1:]) // 2]
+        middle = dataset.timeline.timestamps[
+            (dataset.timeline.offsets[:-1] + dataset.timeline.offsets[1:]) // 2
+        ]
         moments = [np.zeros_like(middle), middle - 1, middle, np.full_like(middle, 2_000_000_000)]
         return np.tile(dataset.user_ids, 4), np.concatenate(moments)
 
@@ -90,7 +94,9 @@ class RecommenderConformance(ABC):
             for i in range(len(at))
         ]
         scale = float(np.abs(together).max()) or 1.0
-        np.testing.assert_allclose(np.stack(alone), together, rtol=self.tolerance, atol=self.tolerance * scale)
+        np.testing.assert_allclose(
+            np.stack(alone), together, rtol=self.tolerance, atol=self.tolerance * scale
+        )
 
     def test_scoring_leaves_the_histories_as_they_were(self) -> None:
         dataset = tiny_dataset()
@@ -116,13 +122,17 @@ class RecommenderConformance(ABC):
         predictor = Predictor(self.make().fit(dataset), dataset)
         stranger = pl.DataFrame({USER_ID: [UNKNOWN_USER], TIMESTAMP: [2_000_000_000]})
         answers = predictor.recommend(stranger, k=5)
-        personal = bool(predictor.model.knows(dataset.histories(stranger[USER_ID].to_numpy(), np.array([1])))[0])
+        personal = bool(
+            predictor.model.knows(dataset.histories(stranger[USER_ID].to_numpy(), np.array([1])))[0]
+        )
         assert answers["Fallback"].to_list() == [None if personal else "popularity"] * 5
 
     def test_no_seen_movie_is_recommended_unless_asked_for(self) -> None:
         dataset = tiny_dataset()
         predictor = Predictor(self.make().fit(dataset), dataset)
-        queries = pl.DataFrame({USER_ID: dataset.user_ids, TIMESTAMP: np.full(dataset.n_users, 2_000_000_000)})
+        queries = pl.DataFrame(
+            {USER_ID: dataset.user_ids, TIMESTAMP: np.full(dataset.n_users, 2_000_000_000)}
+        )
         answers = predictor.recommend(queries, k=10)
         again = answers.join(dataset.interactions(), on=[USER_ID, MOVIE_ID], how="inner")
         assert again.is_empty()
@@ -145,4 +155,3 @@ class RecommenderConformance(ABC):
             answers = Predictor(model, other).rank(dataset.user_ids, at)
             np.testing.assert_array_equal(answers.movies, expected.movies)
             np.testing.assert_array_equal(answers.scores, expected.scores)
-
