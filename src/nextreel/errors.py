@@ -2,6 +2,7 @@
 
     NextreelError
     ├── DataError           a file or a frame holds what it may not hold
+    ├── DownloadError       a data set couldn't be fetched
     ├── ConfigError         a model's option is unknown or out of range
     ├── QueryError          a question that can't be answered: an unknown movie, a k beyond the catalog
     ├── ArtifactError       a saved model is missing, damaged, or of a newer format
@@ -55,6 +56,10 @@ class DataError(NextreelError):
         if self.total > len(lines):
             lines.append(f"... and {self.total - len(lines):,} more problems")
         super().__init__("\n".join(lines))
+
+
+class DownloadError(NextreelError):
+    """A data set couldn't be fetched; what has arrived is kept for the next try."""
 
 
 class ConfigError(NextreelError):

@@ -187,6 +187,30 @@ def test_written_interactions_are_read_back(
     assert_frame_equal(read_interactions(path), frame)
 
 
+CELLS = st.sampled_from(
+    ["1", "2", "10", "4.5", "+3", "-1", "07", "0.5", " 5", "5 ", "", " ", '""', '"2"', '"', 'a"b"', "nan", "1e0", "x,y"]
+    + ['"a,b"', '"a""b"', '"a\nb"', "é", "\r", "99999999999", "9223372036854775808", "1.0", "#1", "\\", "null"]
+)
+LINES = st.lists(st.lists(CELLS, min_size=2, max_size=5).map(",".join) | st.just(""), max_size=5)
+ROWS_OF_4 = st.lists(st.lists(CELLS, min_size=4, max_size=4).map(",".join), min_size=1, max_size=2)
+
+
+@pytest.mark.parametrize("table", [INTERACTIONS, MOVIES], ids=["interactions", "movies"])
+@given(lines=LINES | ROWS_OF_4, end=st.sampled_from(["\n", "\r\n"]), extra=st.sampled_from(["", ",More"]))
+def test_the_fast_reading_agrees_with_the_exact_one(
+    tmp_path_factory: pytest.TempPathFactory, table: Table, lines: list[str], end: str, extra: str
+) -> None:
+    header = ",".join(table.schema.names()) + extra
+    path = put(tmp_path_factory.mktemp("any") / "t.csv", end.join([header, "1,2,3,4", *lines]).encode())
+    exact, problems, _ = read_exactly(open_csv(path, table), table)
+    if problems:
+        with pytest.raises(DataError) as caught:
+            read_table(path, table)
+        assert caught.value.problems == problems
+    elif not exact.is_empty():
+        assert_frame_equal(read_table(path, table), exact)
+
+
 TEXTS = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
 IDS = st.integers(0, 2**63 - 1)
 

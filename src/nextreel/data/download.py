@@ -19,7 +19,7 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_o
 from zipfile import BadZipFile, ZipFile
 
 from nextreel.data.movielens import Conversion, convert, require_free
-from nextreel.errors import ConfigError, DataError, NextreelError
+from nextreel.errors import ConfigError, DataError, DownloadError
 
 GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens/"
 NAMES = ("ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest-small", "ml-latest")
@@ -50,10 +50,6 @@ class Download:
     """The md5 that GroupLens publishes and the zip has; None where none is published and the zip's own
     CRC-32 sums were verified instead."""
     conversion: Conversion
-
-
-class DownloadError(NextreelError):
-    """A file couldn't be fetched; what has arrived is kept for the next try."""
 
 
 def download(

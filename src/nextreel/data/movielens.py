@@ -20,8 +20,17 @@ import polars as pl
 
 from nextreel.data.csv_text import CsvText
 from nextreel.data.problems import parse_cell, read_exactly
-from nextreel.data.reader import is_valid
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, TIMESTAMP, USER_ID, USERS, Column, Table
+from nextreel.data.schema import (
+    INTERACTIONS,
+    MOVIE_ID,
+    MOVIES,
+    TIMESTAMP,
+    USER_ID,
+    USERS,
+    Column,
+    Table,
+    is_valid,
+)
 from nextreel.data.writer import write_table
 from nextreel.errors import DataError, Problem
 

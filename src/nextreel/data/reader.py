@@ -130,10 +130,7 @@ def load_table(path: Path, table: Table) -> Reading:
 
 def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
     """The rows, or None when the file needs the exact reading."""
-    body = text.data.find(b"\n") + 1
-    has_text = len(text.header) > len(table.columns) or "text" in {column.kind for column in table.columns}
-    quoted_text = has_text and text.data.find(b'"', body) >= 0  # parsers differ on stray quotes
-    if not body or quoted_text or b"\r" in text.data[: body - 2] or text.data.count(b'"', 0, body) % 2:
+    if not _is_plain(text, table):
         return None
     types = table.schema
     names = [name if name in types else f"ignored {place}" for place, name in enumerate(text.header)]
@@ -157,6 +154,14 @@ def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
     return None if _repeats_a_key(frame, table) else frame
 
 
+def _is_plain(text: CsvText, table: Table) -> bool:
+    """Whether parsers can't differ on the file: no quotes beside texts, and no CR but in CRLF."""
+    header = text.data.find(b"\n") + 1
+    has_text = len(text.header) > len(table.columns) or "text" in {column.kind for column in table.columns}
+    quoted = text.data.find(b'"', header) >= 0 if has_text else text.data.count(b'"', 0, header) % 2 > 0
+    return bool(header) and not quoted and text.data.count(b"\r") == text.data.count(b"\r\n")
+
+
 def _repeats_a_key(frame: pl.DataFrame, table: Table) -> bool:
     return table.key is not None and bool(frame[table.key].is_duplicated().any())
 
@@ -165,9 +170,10 @@ def _explain_no_interactions(directory: Path) -> str:
     wanted = ", ".join(f"{stem}{suffix}" for stem in INTERACTIONS.stems for suffix in SUFFIXES)
     missing = f"{directory}: no interactions; looked for {wanted}"
     ratings = directory / "ratings.csv"
-    is_raw = ratings.is_file() and ratings.open("rb").read(64).startswith(b"userId")
     raw = [name for name in ("u.data", "ratings.dat") if (directory / name).exists()]
-    raw += ["ratings.csv"] if is_raw else []
+    if ratings.is_file():
+        with ratings.open("rb") as file:
+            raw += ["ratings.csv"] * file.read(64).startswith(b"userId")
     if raw:
         return f"{missing}. {raw[0]} is a raw file of GroupLens: run `nextreel convert {directory} OUT` first"
     if ratings.exists():
