@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -178,3 +179,41 @@ def test_an_error_in_the_queries_names_its_line(home: Path, tmp_path: Path) -> N
     )
     assert "q.csv, line 3, column UserID: 'me'" in message
     assert [path.name for path in tmp_path.iterdir()] == ["q.csv"]
+
+
+def test_funk_svd_writes_its_loss_curve_and_history(home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "svd"
+    succeed("fit", "parts", "--out", out, "--model", "funk-svd", "--set", "epochs=2", "--set", "dimensions=4", cwd=home)
+    history = json.loads((out / "history.json").read_text())
+    assert [epoch["number"] for epoch in history] == [1, 2]
+    assert all(epoch["validation_loss"] > 0 for epoch in history)
+    assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (out / "loss.svg").read_text()
+    succeed("evaluate", out, "parts", "--include-seen", cwd=home)
+
+
+def test_a_fit_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path: Path) -> None:
+    options = ("--model", "funk-svd", "--set", "dimensions=4", "--set", "batch_size=8", "--set", "epochs=300")
+    unbroken, stopped = tmp_path / "unbroken", tmp_path / "stopped"
+    succeed("fit", "parts", "--out", unbroken, *options, cwd=home)
+    command = [sys.executable, "-m", "nextreel", "fit", "parts", "--out", str(stopped), *options]
+    with subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, text=True) as process:
+        checkpoint = tmp_path / "stopped.checkpoint" / "manifest.json"
+        while not checkpoint.exists():
+            assert process.poll() is None, "the fit ended before it could be stopped"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert "The same command with --resume goes on" in process.stderr.read()
+    assert process.returncode == 130
+    assert not stopped.exists()
+    succeed("fit", "parts", "--out", stopped, *options, "--resume", cwd=home)
+    assert not checkpoint.exists()
+    hashes = [json.loads((model / "manifest.json").read_text())["files"]["model.safetensors"] for model in (unbroken, stopped)]
+    assert hashes[0] == hashes[1]
+
+
+def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
+    printed = succeed("demo", cwd=tmp_path)
+    for part in ("is fit for use", "popularity", "sequential-ridge", "NDCG@10", "should watch next", "Next"):
+        assert part in printed
+    succeed("demo", cwd=tmp_path)

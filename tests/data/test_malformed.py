@@ -15,7 +15,7 @@ from nextreel.errors import DataError
 
 RATINGS = b"UserID,MovieID,Rating,Timestamp\n1,10,4,956703932\n1,11,3.5,956703954\n2,10,5,956704191\n"
 USERS = b"UserID,Gender,Age,Occupation,ZipCode\n1,F,25,10,02138\n2,M,56,16,98107-2117\n"
-MOVIES = b"MovieID,Title,Genres\n10,Toy Story (1995),Animation|Comedy\n11,\"Net, The (1995)\",Thriller\n"
+MOVIES = b'MovieID,Title,Genres\n10,Toy Story (1995),Animation|Comedy\n11,"Net, The (1995)",Thriller\n'
 
 HEADER = b"UserID,MovieID,Rating,Timestamp\n"
 PACKED = gzip.compress(RATINGS)
@@ -173,7 +173,9 @@ def reason_of(message: str) -> str:
 
 
 def everything_under(directory: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+    }
 
 
 @pytest.mark.parametrize(("file", "contents", "message"), [*STRUCTURE, *ROWS], ids=name_case)
@@ -207,7 +209,14 @@ def test_a_file_wrong_as_a_whole_cannot_be_quarantined(
 ) -> None:
     lay_out(tmp_path, file, contents)
     before = everything_under(tmp_path)
-    command = ["check", str(tmp_path), "--quarantine", str(tmp_path / "bad.csv"), "--clean", str(tmp_path / "clean")]
+    command = [
+        "check",
+        str(tmp_path),
+        "--quarantine",
+        str(tmp_path / "bad.csv"),
+        "--clean",
+        str(tmp_path / "clean"),
+    ]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
     assert str(result.exception) == message.replace("has a header and no rows", "holds no good row")
@@ -257,7 +266,9 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_a_directory_is_named(tmp_path: Path) -> None:
     lay_out(tmp_path, R, RATINGS)
-    with pytest.raises(DataError, match=r"ratings_train\.csv: is a file; expected the directory that holds it"):
+    with pytest.raises(
+        DataError, match=r"ratings_train\.csv: is a file; expected the directory that holds it"
+    ):
         read_dataset(tmp_path / R)
 
 
@@ -282,7 +293,9 @@ def test_an_empty_directory_says_what_was_looked_for(tmp_path: Path) -> None:
 )
 def test_grouplens_raw_files_are_pointed_to_convert(tmp_path: Path, file: str, contents: bytes) -> None:
     (tmp_path / file).write_bytes(contents)
-    with pytest.raises(DataError, match=f"{file} is a raw file of GroupLens: run `nextreel convert .* OUT` first"):
+    with pytest.raises(
+        DataError, match=f"{file} is a raw file of GroupLens: run `nextreel convert .* OUT` first"
+    ):
         read_dataset(tmp_path)
 
 
@@ -295,5 +308,7 @@ def test_a_ratings_file_of_our_columns_under_another_name_is_noticed(tmp_path: P
 def test_two_forms_of_one_table_are_ambiguous(tmp_path: Path) -> None:
     lay_out(tmp_path, R, RATINGS)
     (tmp_path / "ratings_train.parquet").write_bytes(parquet())
-    with pytest.raises(DataError, match=r"ratings_train\.csv and ratings_train\.parquet are both there; expected one"):
+    with pytest.raises(
+        DataError, match=r"ratings_train\.csv and ratings_train\.parquet are both there; expected one"
+    ):
         read_dataset(tmp_path)

@@ -27,7 +27,9 @@ def directory(tmp_path: Path) -> Path:
     directory = tmp_path / "data"
     write_table(ROWS, directory / "ratings_train.csv")
     (directory / "movies.csv").write_text("MovieID,Title,Genres\n10,Heat (1995),Action\n98,A,B\n99,C,D\n")
-    (directory / "users.csv").write_text("UserID,Gender,Age,Occupation,ZipCode\n1,F,25,1,02138\n9,M,25,1,02138\n")
+    (directory / "users.csv").write_text(
+        "UserID,Gender,Age,Occupation,ZipCode\n1,F,25,1,02138\n9,M,25,1,02138\n"
+    )
     return directory
 
 
@@ -77,9 +79,12 @@ def test_history_lengths_fall_into_bins(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "least", "most"), [(1, 1, 1), (4, 2, 4), (9, 5, 9), (10, 10, 19), (99, 50, 99), (100, 100, 199)]
+    ("length", "least", "most"),
+    [(1, 1, 1), (4, 2, 4), (9, 5, 9), (10, 10, 19), (99, 50, 99), (100, 100, 199)],
 )
-def test_a_history_falls_into_the_bin_of_its_length(tmp_path: Path, length: int, least: int, most: int) -> None:
+def test_a_history_falls_into_the_bin_of_its_length(
+    tmp_path: Path, length: int, least: int, most: int
+) -> None:
     write_table(interactions(*((1, movie, 4.0, movie) for movie in range(length))), tmp_path / "train.csv")
     assert profile(tmp_path).histories == [Bin(least, most, 1)]
 
@@ -98,7 +103,13 @@ def test_the_course_files_are_profiled(movielens_1m: Path) -> None:
 def test_check_prints_the_counts(directory: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(directory)])
     assert result.exit_code == 0
-    for fact in ("is fit for use", "44.44%", "mean 4.10", "1970-01-02 01:00:00 UTC", "2 movies of the movies file"):
+    for fact in (
+        "is fit for use",
+        "44.44%",
+        "mean 4.10",
+        "1970-01-02 01:00:00 UTC",
+        "2 movies of the movies file",
+    ):
         assert fact in result.stdout
 
 

@@ -7,7 +7,9 @@ from nextreel.data.titles import with_parsed_titles
 
 
 def parse(title: str | None, genres: str | None = None) -> tuple[str | None, list[str] | None, int | None]:
-    movies = pl.DataFrame({"Title": [title], "Genres": [genres]}, schema={"Title": pl.String, "Genres": pl.String})
+    movies = pl.DataFrame(
+        {"Title": [title], "Genres": [genres]}, schema={"Title": pl.String, "Genres": pl.String}
+    )
     row: tuple[str | None, list[str] | None, int | None] = with_parsed_titles(movies).row(0)
     return row
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -46,7 +47,7 @@ def fit_and_save(
     with progress_bar(f"Fitting {name}") as (progress, task):
 
         def on_step(done: int, total: int, loss: float) -> None:
-            progress.update(task, completed=done, total=total, note=f"loss {loss:.4f}")
+            progress.update(task, completed=done, total=total, note=f"epoch {len(epochs) + 1}, loss {loss:.4f}")
 
         training = Training(
             validation=_validation(directory, dataset),
@@ -60,9 +61,7 @@ def fit_and_save(
             model.fit(dataset, training)
         except KeyboardInterrupt:
             if checkpoint.exists():
-                raise ArtifactError(
-                    f"stopped after epoch {len(epochs)}; run the same command with --resume to go on"
-                ) from None
+                print(f"Stopped after epoch {len(epochs)}. The same command with --resume goes on.", file=sys.stderr)
             raise
         facts = {"fit_seconds": round(time.perf_counter() - started, 3)}
     predictor = Predictor(model, dataset)

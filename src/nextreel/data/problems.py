@@ -49,7 +49,10 @@ class Record(NamedTuple):
 
 
 def read_exactly(text: CsvText, table: Table) -> tuple[pl.DataFrame, list[Problem], int]:
-    """The good rows as a frame, the first problems, and how many problems there are in all."""
+    """The rows, the first problems, and how many problems there are in all.
+
+    Where there is a problem the rows are incomplete: they are of no use then, and take time.
+    """
     frames = [pl.DataFrame(schema=table.schema)]
     problems: list[Problem] = []
     total = 0
@@ -57,7 +60,8 @@ def read_exactly(text: CsvText, table: Table) -> tuple[pl.DataFrame, list[Proble
         found = [problem for record in batch for problem in record.problems]
         problems += found[: DataError.SHOWN - len(problems)]
         total += len(found)
-        frames.append(keep_good(batch, table))
+        if not problems:
+            frames.append(keep_good(batch, table))
     return pl.concat(frames), problems, total
 
 

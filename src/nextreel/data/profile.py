@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nextreel.data.reader import Tables, read_tables
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.timeline import Int64Array
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,8 @@ def profile(directory: Path) -> Profile:
 def profile_tables(tables: Tables) -> Profile:
     """Count what tables that were read hold."""
     rows = tables.interactions
-    lengths = rows.group_by(USER_ID).len("length")
-    rated = rows.select(MOVIE_ID).unique()
-    pairs = rows.select(USER_ID, MOVIE_ID).n_unique()
+    lengths = rows.group_by(USER_ID).len("length").sort(USER_ID)
+    rated = rows.select(MOVIE_ID).unique().sort(MOVIE_ID)
     ratings = rows.group_by(RATING).len().sort(RATING)
     mean_rating, first, last = rows.select(
         pl.col(RATING).cast(pl.Float64).mean(),
@@ -81,19 +83,24 @@ def profile_tables(tables: Tables) -> Profile:
         pl.col("length").median().alias("median"),
         pl.col("length").max().alias("longest"),
     ).row(0)
+    users = np.searchsorted(lengths[USER_ID].to_numpy(), rows[USER_ID].to_numpy())
+    movies = np.searchsorted(rated[MOVIE_ID].to_numpy(), rows[MOVIE_ID].to_numpy())
+    again = _equals_the_last(users * rated.height + movies)
+    tied = _equals_the_last(users * (last - first + 1) + (rows[TIMESTAMP].to_numpy() - first))
+    repeated_rows = int(again.sum())
     movies_without_entry, movies_never_rated = _count_gaps(rated, tables.movies, MOVIE_ID)
     users_without_entry, users_without_ratings = _count_gaps(lengths, tables.users, USER_ID)
     return Profile(
         rows=rows.height,
         users=lengths.height,
         movies=rated.height,
-        density=pairs / (lengths.height * rated.height),
+        density=(rows.height - repeated_rows) / (lengths.height * rated.height),
         mean_rating=mean_rating,
         ratings=dict(ratings.iter_rows()),
         first=_iso(first),
         last=_iso(last),
-        tied_rows=int(rows.select(USER_ID, TIMESTAMP).is_duplicated().sum()),
-        repeated_rows=rows.height - pairs,
+        tied_rows=int((tied | np.append(tied[1:], False)).sum()),
+        repeated_rows=repeated_rows,
         shortest_history=shortest,
         median_history=median,
         longest_history=longest,
@@ -104,6 +111,12 @@ def profile_tables(tables: Tables) -> Profile:
         users_without_ratings=users_without_ratings,
         notes=tables.notes,
     )
+
+
+def _equals_the_last(codes: Int64Array) -> npt.NDArray[np.bool_]:
+    """Of each code in ascending order, whether it equals the one before."""
+    codes = np.sort(codes)
+    return np.concatenate([[False], codes[1:] == codes[:-1]])
 
 
 def _count_gaps(

@@ -155,11 +155,20 @@ def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
 
 
 def _is_plain(text: CsvText, table: Table) -> bool:
-    """Whether parsers can't differ on the file: no quotes beside texts, and no CR but in CRLF."""
-    header = text.data.find(b"\n") + 1
+    """Whether the file has nothing that parsers differ on.
+
+    That is: quotes beside texts or without a partner, a CR outside a CRLF, a comma at a line's end.
+    """
+    data = text.data
+    header = data.find(b"\n") + 1
     has_text = len(text.header) > len(table.columns) or "text" in {column.kind for column in table.columns}
-    quoted = text.data.find(b'"', header) >= 0 if has_text else text.data.count(b'"', 0, header) % 2 > 0
-    return bool(header) and not quoted and text.data.count(b"\r") == text.data.count(b"\r\n")
+    if not header or (has_text and data.find(b'"', header) >= 0):
+        return False
+    if data.count(b'"', 0, header) % 2 or data.count(b'"') % 2:
+        return False
+    if data.count(b"\r") != data.count(b"\r\n"):
+        return False
+    return not data.endswith(b",") and b",\n" not in data and b",\r\n" not in data
 
 
 def _repeats_a_key(frame: pl.DataFrame, table: Table) -> bool:

@@ -23,7 +23,6 @@
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -32,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nextreel.data.invented_titles import invent_titles
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.writer import replacing, write_table
 from nextreel.errors import ConfigError, DataError
@@ -124,47 +124,6 @@ OCCUPATIONS = (71, 53, 27, 17, 76, 11, 24, 68, 2, 9, 20, 13, 39, 14, 30, 14, 24,
 PUPIL, PUPILS_AMONG_CHILDREN = 10, 0.8
 MEN, ZIP_PLUS_4 = 0.72, 0.02
 
-ADJECTIVES = """
-    Amber Ashen Borrowed Brittle Bronze Clockwork Copper Crooked Distant Drowsy Faraway Feathered
-    Forgetful Gilded Hollow Hushed Inked Ivory Lopsided Marbled Midwinter Mossy Motionless Nameless
-    Nettled Painted Paper Patient Pewter Quarrelsome Restless Rusted Salted Sleepless Slanted
-    Stubborn Tangled Threadbare Tidal Unfinished Unlit Velvet Wandering Weathered Windless
-"""
-NOUNS = """
-    Acrobat Almanac Apiary Archivist Atlas Barometer Beekeeper Bellmaker Bookbinder Carousel
-    Cartographer Clockmaker Compass Conservatory Courier Cuckoo Driftwood Ferry Ferryman Foghorn
-    Gardener Glassblower Harbor Heron Inkwell Kite Lantern Ledger Locksmith Marionette Meadow
-    Metronome Milliner Nightjar Orchard Paperweight Pendulum Postmaster Quarry Reservoir Sawmill
-    Semaphore Signalman Sparrow Switchboard Tailor Telegraph Thimble Tinker Toymaker Umbrella
-    Viaduct Wharf Windmill Woodcutter
-"""
-PLACES = """
-    Alderwick Brackenmoor Calder's~Reach Carrowby Dunmarrow Eastering Fennimore Glasswater
-    Harrowmere Isle~of~Thrum Juniper~Row Kestrel~Bay Larkhollow Mossgate Nettlecombe Oxbow~Lane
-    Pellworth Quillhaven Rookminster Saltmarsh~Street Tarrowgate Umberfield Velmouth Wexcombe
-    Yarrowdale Zephyr~Point
-"""
-NAMES = """
-    Adelgund Barnaby Celestine Dorothea Emmerich Florian Gwendolyn Hortensia Ignatius Jacinta
-    Konstantin Lucinda Mortimer Nadezhda Octavia Percival Quentina Rosalba Sebastian Theodora Ulrich
-    Valentina Wilhelmina Xanthe Yolanda Zacharias
-"""
-TITLES = (
-    "{adjective} {noun}, The",
-    "{adjective} {noun}, The",
-    "{noun} of {place}, The",
-    "{name} and the {noun}",
-    "{name}'s {adjective} {noun}",
-    "Last {noun} in {place}, The",
-    "{adjective} {noun}, A",
-    "{adjective} Days in {place}",
-    "Letters to {place}",
-    "Nobody Told {name}",
-    "{name}, {other_name} and the {adjective} {noun}",
-    'Calling "{adjective} {noun}"',
-    "Café {place}",
-    "{noun}, the {other_noun} and the Sea, The",
-)
 NUMERALS = (" II", " III")
 
 
@@ -304,7 +263,7 @@ def _draw_movies(n: int, genre_vectors: Floats, rng: np.random.Generator) -> _Mo
     ).astype(np.int64)
     genres = _draw_genres(n, rng)
     factors = _blend(genres @ genre_vectors, OWN_SHARE_OF_MOVIE, rng)
-    titles = list(islice(_invent_titles(rng), n))
+    titles = list(islice(invent_titles(rng), n))
     sequel = np.full(n, -1)
     for first, *parts in rng.permutation(n)[: 3 * round(SERIES * n)].reshape(-1, 3):
         before = first
@@ -350,26 +309,6 @@ def _blend(common: Floats, own_share: float, rng: np.random.Generator) -> Floats
     blended: Floats = np.sqrt(1 - own_share) * unit + np.sqrt(own_share) * own
     blended /= np.linalg.norm(blended, axis=1, keepdims=True)
     return blended
-
-
-def _invent_titles(rng: np.random.Generator) -> Iterator[str]:
-    """Titles without end, in MovieLens' form, none twice; there are over a million."""
-    adjectives, nouns, places, names = (words.split() for words in (ADJECTIVES, NOUNS, PLACES, NAMES))
-    used: set[str] = set()
-    while True:
-        noun, other_noun = rng.choice(nouns, 2, replace=False)
-        name, other_name = rng.choice(names, 2, replace=False)
-        title = rng.choice(TITLES).format(
-            adjective=rng.choice(adjectives),
-            noun=noun,
-            other_noun=other_noun,
-            place=rng.choice(places).replace("~", " "),
-            name=name,
-            other_name=other_name,
-        )
-        if title not in used:
-            used.add(title)
-            yield title
 
 
 def _draw_users(n: int, genre_vectors: Floats, rng: np.random.Generator) -> tuple[pl.DataFrame, Floats]:

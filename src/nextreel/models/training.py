@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nextreel.data.dataset import Dataset
+from nextreel.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,9 @@ class Epoch:
     number: int
     """Counted from 1."""
     train_loss: float
+    """Mean over the rows, each taken just before its batch was learned from."""
     validation_loss: float | None
+    """Mean over the validation rows after the epoch; None without validation data."""
     seconds: float
 
 
@@ -27,6 +30,18 @@ class Training:
     resume: bool = False
     """Go on from the checkpoint, which must be of the same config and data."""
     on_step: Callable[[int, int, float], None] = field(default=lambda done, total, loss: None)
-    """Called every few batches with (rows done, rows in all, loss so far)."""
+    """Called every few batches with (rows done, rows in all, mean loss so far), each of this epoch."""
     on_epoch: Callable[[Epoch], None] = field(default=lambda epoch: None)
-    """Called after each epoch, the resumed ones included."""
+    """Called after each epoch, once its checkpoint is written; on resuming, first with the epochs done before."""
+
+    def __post_init__(self) -> None:
+        if self.resume and self.checkpoint is None:
+            raise ConfigError("to resume, name the directory of the checkpoint")
+
+
+def has_stalled(history: list[Epoch], patience: int | None) -> bool:
+    """Whether the last `patience` epochs all failed to go below the validation loss reached before them."""
+    if patience is None:
+        return False
+    losses = [epoch.validation_loss for epoch in history if epoch.validation_loss is not None]
+    return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])

@@ -1,0 +1,103 @@
+"""Pictures of figures, as SVG and PNG, drawn without a browser."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nextreel.errors import require
+from nextreel.models.training import Epoch
+
+Curves = dict[str, list[tuple[int, float]]]
+"""Points (epoch, loss) by part, `train` and `validation`; the latter may be empty."""
+
+COLORS = {"train": "#0072b2", "validation": "#d55e00"}
+"""Blue and vermilion of Okabe and Ito's palette, which colour-blind readers can tell apart."""
+INK, FAINT_INK, RULE = "#1f2933", "#616e7c", "#e4e7eb"
+SUBTITLE = {"subtitleFontSize": 13, "subtitleColor": FAINT_INK, "subtitlePadding": 6}
+AXIS = {
+    "labelColor": FAINT_INK,
+    "labelFontSize": 12,
+    "labelPadding": 6,
+    "labelFlush": False,
+    "titleColor": FAINT_INK,
+    "titleFontSize": 13,
+    "titleFontWeight": "normal",
+    "titlePadding": 12,
+    "domain": False,
+    "gridColor": RULE,
+    "tickColor": RULE,
+}
+LABEL_HEIGHT = 0.06
+"""Of a curve's label, as a part of the plot's height; labels that are closer are pushed apart."""
+
+
+def plot_loss(epochs: Sequence[Epoch], directory: Path) -> None:
+    """Write the curves of the train and the validation loss as `loss.svg` and `loss.png`.
+
+    Raises MissingExtraError without altair and vl-convert.
+    """
+    altair, vl_convert = require("altair", "plots"), require("vl_convert", "plots")
+    curves: Curves = {
+        "train": [(epoch.number, epoch.train_loss) for epoch in epochs],
+        "validation": [
+            (epoch.number, epoch.validation_loss) for epoch in epochs if epoch.validation_loss is not None
+        ],
+    }
+    points = [
+        {"part": part, "epoch": epoch, "loss": loss}
+        for part, curve in curves.items()
+        for epoch, loss in curve
+    ]
+    colors = altair.Scale(domain=list(COLORS), range=list(COLORS.values()))
+    color = altair.Color("part:N", legend=None, scale=colors)
+    x = altair.X("epoch:Q", title="Epoch").axis(values=_whole_ticks(len(epochs)), format="d", grid=False)
+    y = altair.Y("loss:Q", title="Mean loss").axis(tickCount=6, ticks=False).scale(zero=False, padding=12)
+    lines = altair.Chart(altair.Data(values=points)).encode(x.scale(nice=False), y, color)
+    ends = altair.Chart(altair.Data(values=_label_ends(curves))).encode(x, color=color)
+    chart = (
+        altair.layer(
+            lines.mark_line(strokeWidth=2.5, strokeCap="round", strokeJoin="round"),
+            ends.mark_point(filled=True, size=70, opacity=1).encode(y),
+            ends.mark_text(align="left", dx=12, fontSize=13, fontWeight="bold").encode(
+                y="place:Q", text="label:N"
+            ),
+        )
+        .properties(width=640, height=360, padding=24)
+        .properties(title={"text": "Loss by epoch", "subtitle": _describe_outcome(curves)})
+        .configure(background="white", font="Helvetica, Arial, sans-serif", view={"stroke": None})
+        .configure_title(anchor="start", offset=18, fontSize=19, color=INK, **SUBTITLE)
+        .configure_axis(**AXIS)
+    )
+    specification = chart.to_dict()
+    _write_whole(directory / "loss.svg", vl_convert.vegalite_to_svg(specification).encode())
+    _write_whole(directory / "loss.png", vl_convert.vegalite_to_png(specification, scale=2))
+
+
+def _label_ends(curves: Curves) -> list[dict[str, str | float]]:
+    """The last point of each curve with its `label`, and the `place` of the label on the axis of the loss."""
+    losses = [loss for curve in curves.values() for _, loss in curve]
+    ends = sorted((curve[-1][1], curve[-1][0], part) for part, curve in curves.items() if curve)
+    gap = ends[-1][0] - ends[0][0]
+    push = max(0.0, LABEL_HEIGHT * (max(losses) - min(losses)) - gap) / 2 if len(ends) > 1 else 0.0
+    return [
+        {"part": part, "epoch": epoch, "loss": loss, "label": f"{part} {loss:.4f}", "place": loss + shift}
+        for (loss, epoch, part), shift in zip(ends, (-push, push), strict=False)
+    ]
+
+
+def _whole_ticks(n_epochs: int) -> list[int]:
+    """The first epoch and round ones, about ten in all."""
+    step = next((step for step in (1, 2, 5, 10, 20, 50) if n_epochs <= 12 * step), 100)
+    return sorted({1, *range(step, n_epochs + 1, step)})
+
+
+def _describe_outcome(curves: Curves) -> str:
+    if not curves["validation"]:
+        return "Without validation data"
+    epoch, loss = min(curves["validation"], key=lambda point: point[1])
+    return f"Validation loss is lowest, {loss:.4f}, after epoch {epoch}"
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    unfinished.write_bytes(content)
+    unfinished.replace(file)
