@@ -308,3 +308,13 @@ def test_an_unknown_form_is_refused(tmp_path: Path) -> None:
 def test_the_course_files_read(movielens_1m: Path) -> None:
     dataset = read_dataset(movielens_1m)
     assert (len(dataset.timeline), dataset.n_users, dataset.n_movies) == (939_720, 6_040, 3_883)
+
+
+def test_what_is_not_known_of_a_person_may_be_left_empty(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("UserID,Gender,Age,Occupation,ZipCode\n1,,,,\n2,F,25,1,01234\n")
+    assert read_table(tmp_path / "users.csv", USERS).row(0) == (1, None, None, None, None)
+
+
+def test_whole_stars_are_written_as_in_the_courses_files(tmp_path: Path) -> None:
+    write_table(interactions((1, 2, 4.0, 5)), tmp_path / "train.csv")
+    assert (tmp_path / "train.csv").read_text() == "UserID,MovieID,Rating,Timestamp\n1,2,4,5\n"

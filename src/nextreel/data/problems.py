@@ -145,6 +145,8 @@ def parse_cell(kind: Kind, cell: str) -> Value:
     if kind == "text":
         return cell or None
     cell = cell.strip()
+    if not cell and kind == "count":
+        return None
     if not cell:
         raise ValueError(f"the cell is empty; expected {EXPECTED[kind]}")
     if kind == "rating":

@@ -87,7 +87,7 @@ QUERIES = Table(stems=(), columns=(Column(USER_ID, "id"), Column(TIMESTAMP, "tim
 
 
 def is_valid(column: Column) -> pl.Expr:
-    """Whether each value may stand in its column; a text may be null, a number may not."""
+    """Whether each value may stand in its column; what isn't known of a person or a movie is null."""
     value = pl.col(column.name)
     match column.kind:
         case "text":
@@ -96,6 +96,8 @@ def is_valid(column: Column) -> pl.Expr:
             valid = value.is_between(LOWEST_RATING, HIGHEST_RATING)
         case "timestamp":
             valid = value.is_between(0, LATEST_TIMESTAMP)
-        case "id" | "count":
+        case "count":
+            return value.is_between(0, LARGEST_INTEGER).fill_null(True)
+        case "id":
             valid = value.is_between(0, LARGEST_INTEGER)
     return valid.fill_null(False)

@@ -9,6 +9,7 @@ from typing import IO, cast
 
 import polars as pl
 
+from nextreel.data.schema import RATING
 from nextreel.errors import DataError
 
 
@@ -34,8 +35,17 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
     with replacing(path) as temporary:
         if path.suffix == ".parquet":
             frame.write_parquet(temporary)
-        elif path.suffix == ".gz":
+            return
+        frame = _in_whole_stars(frame)
+        if path.suffix == ".gz":
             with temporary.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
                 frame.write_csv(cast("IO[bytes]", packed))
         else:
             frame.write_csv(temporary)
+
+
+def _in_whole_stars(frame: pl.DataFrame) -> pl.DataFrame:
+    """Ratings without halves as integers, so that a course's "4" doesn't come back as "4.0"."""
+    if RATING not in frame.columns or not (frame[RATING] == frame[RATING].round()).all():
+        return frame
+    return frame.with_columns(pl.col(RATING).cast(pl.Int64))
