@@ -47,6 +47,8 @@ def atomic_directory(path: Path, marker: str = MANIFEST) -> Iterator[Path]:
     except OSError as error:
         raise ArtifactError(f"can't write {path}: {error.strerror or error}") from error
     finally:
+        if replaced.exists() and not path.exists():  # stopped between the two renames
+            replaced.rename(path)
         shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
 
