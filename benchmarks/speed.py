@@ -10,13 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nextreel.models.funk_svd import FunkSVD, FunkSVDConfig
-
 from nextreel.data.dataset import Dataset
 from nextreel.data.profile import profile_tables
 from nextreel.data.reader import read_tables
 from nextreel.data.splits import SplitRule, split_interactions
 from nextreel.evaluation.protocol import evaluate
+from nextreel.models.funk_svd import FunkSVD, FunkSVDConfig
 from nextreel.models.popularity import Popularity
 from nextreel.models.training import Epoch, Training
 

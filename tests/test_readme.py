@@ -11,7 +11,11 @@ import pytest
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
-    line.split("#")[0].strip() for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if "nextreel " in line
+    line.split("#")[0].strip()
+    for kind, block in BLOCKS
+    if kind == "sh"
+    for line in block.splitlines()
+    if "nextreel " in line
 ]
 SCRIPTS = [block for kind, block in BLOCKS if kind == "python"]
 
@@ -50,7 +54,11 @@ def test_the_commands_leave_what_they_promise(home: Path) -> None:
 def test_a_python_example_runs_and_prints(home: Path, script: str, tmp_path: Path) -> None:
     shutil.copytree(home, tmp_path / "home")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], cwd=tmp_path / "home", capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=tmp_path / "home",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

@@ -183,7 +183,19 @@ def test_an_error_in_the_queries_names_its_line(home: Path, tmp_path: Path) -> N
 
 def test_funk_svd_writes_its_loss_curve_and_history(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "svd"
-    succeed("fit", "parts", "--out", out, "--model", "funk-svd", "--set", "epochs=2", "--set", "dimensions=4", cwd=home)
+    succeed(
+        "fit",
+        "parts",
+        "--out",
+        out,
+        "--model",
+        "funk-svd",
+        "--set",
+        "epochs=2",
+        "--set",
+        "dimensions=4",
+        cwd=home,
+    )
     history = json.loads((out / "history.json").read_text())
     assert [epoch["number"] for epoch in history] == [1, 2]
     assert all(epoch["validation_loss"] > 0 for epoch in history)
@@ -193,7 +205,7 @@ def test_funk_svd_writes_its_loss_curve_and_history(home: Path, tmp_path: Path) 
 
 
 def test_a_fit_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path: Path) -> None:
-    options = ("--model", "funk-svd", "--set", "dimensions=4", "--set", "batch_size=8", "--set", "epochs=300")
+    options = ("--model", "funk-svd", "--set", "dimensions=4", "--set", "batch_size=4", "--set", "epochs=40")
     unbroken, stopped = tmp_path / "unbroken", tmp_path / "stopped"
     succeed("fit", "parts", "--out", unbroken, *options, cwd=home)
     command = [sys.executable, "-m", "nextreel", "fit", "parts", "--out", str(stopped), *options]
@@ -208,7 +220,10 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path:
     assert not stopped.exists()
     succeed("fit", "parts", "--out", stopped, *options, "--resume", cwd=home)
     assert not checkpoint.exists()
-    hashes = [json.loads((model / "manifest.json").read_text())["files"]["model.safetensors"] for model in (unbroken, stopped)]
+    hashes = [
+        json.loads((model / "manifest.json").read_text())["files"]["model.safetensors"]
+        for model in (unbroken, stopped)
+    ]
     assert hashes[0] == hashes[1]
 
 

@@ -47,7 +47,9 @@ def fit_and_save(
     with progress_bar(f"Fitting {name}") as (progress, task):
 
         def on_step(done: int, total: int, loss: float) -> None:
-            progress.update(task, completed=done, total=total, note=f"epoch {len(epochs) + 1}, loss {loss:.4f}")
+            progress.update(
+                task, completed=done, total=total, note=f"epoch {len(epochs) + 1}, loss {loss:.4f}"
+            )
 
         training = Training(
             validation=_validation(directory, dataset),
@@ -61,7 +63,10 @@ def fit_and_save(
             model.fit(dataset, training)
         except KeyboardInterrupt:
             if checkpoint.exists():
-                print(f"Stopped after epoch {len(epochs)}. The same command with --resume goes on.", file=sys.stderr)
+                print(
+                    f"Stopped after epoch {len(epochs)}. The same command with --resume goes on.",
+                    file=sys.stderr,
+                )
             raise
         facts = {"fit_seconds": round(time.perf_counter() - started, 3)}
     predictor = Predictor(model, dataset)
