@@ -32,7 +32,7 @@ def check(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the profile as JSON.")] = False,
 ) -> None:
-    """Validate a directory's tables and show what they hold.
+    """Validate data and show what they hold.
 
     Each error names file, line, column and value; the first 20 are listed, nothing is written and the
     exit code is 1. With --quarantine and --clean bad rows are set aside instead; the originals stay as

@@ -18,7 +18,9 @@ def convert(
         Path, typer.Argument(metavar="DIR", help="Where to write; nothing that exists is overwritten.")
     ],
 ) -> None:
-    """Write ratings_train.csv, movies.csv and, where the release has users, users.csv.
+    """Turn GroupLens' raw files into the CSV files.
+
+    Writes ratings_train.csv, movies.csv and, where the release has users, users.csv.
 
     The form is recognised: ml-100k (u.data), ml-1m and ml-10m (ratings.dat), or ml-latest, ml-latest-small,
     ml-20m, ml-25m and ml-32m (ratings.csv). Ratings are sorted by Timestamp, ties in the order of the file.

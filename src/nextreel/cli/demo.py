@@ -18,9 +18,9 @@ def demo(
         "demo"
     ),
 ) -> None:
-    """Check data, split it, fit a model, measure it beside popularity, and recommend ten movies.
+    """Go the whole way once, on invented data or your own.
 
-    Each step shows the command that does the same.
+    Check the data, split them, fit a model, measure it beside popularity, and recommend ten movies. Each step shows the command that does the same.
     """
     from nextreel.cli.check import check
     from nextreel.cli.console import stdout

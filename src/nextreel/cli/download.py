@@ -19,7 +19,9 @@ def download(
         Path, typer.Argument(metavar="DIR", help="Where to keep the zip and the CSV files.")
     ],
 ) -> None:
-    """Fetch a MovieLens release from GroupLens, verify its md5, and convert it as `nextreel convert` does.
+    """Fetch a MovieLens release and convert it.
+
+    Its md5 is verified, then it is converted as `nextreel convert` does.
 
     The zip is kept as DIR/NAME.zip. After an interruption, the same command goes on where it stopped.
     The environment variable NEXTREEL_GROUPLENS_URL names a mirror that has NAME.zip and NAME.zip.md5.

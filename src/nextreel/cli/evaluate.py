@@ -28,7 +28,10 @@ def evaluate(
         Path | None, typer.Option("--json", help="Write the figures to this JSON file too.")
     ] = None,
 ) -> None:
-    """Ask the model about each positive of the test part: NDCG, Recall and MRR with 95 % intervals."""
+    """Measure a model on a test part.
+
+    Each positive is a query: NDCG, Recall and MRR, with 95 % intervals.
+    """
     import json
 
     from nextreel.cli.console import stdout

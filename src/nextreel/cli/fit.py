@@ -20,9 +20,9 @@ def fit(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped.")] = False,
 ) -> None:
-    """Fit a model on all interactions of a data directory, and save it with its catalog and histories.
+    """Learn a model and save it.
 
-    A test.csv in the directory is only used for the validation loss of models that learn in epochs.
+    It learns from all ratings of the directory and is saved with its catalog and the histories. A test.csv in the directory is only used for the validation loss of models that learn in epochs.
     """
     from nextreel.cli.console import stdout
     from nextreel.cli.fitting import fit_and_save, parse_options

@@ -29,7 +29,10 @@ def recommend(
         typer.Option(help="With --queries: CSV or Parquet file for UserID, Timestamp, MovieID1 to MovieIDk."),
     ] = None,
 ) -> None:
-    """Recommend movies as of a moment: only what happened strictly before it is known."""
+    """Say what to watch next, as of a moment.
+
+    Of the person's history only what happened strictly before that moment is used.
+    """
     from nextreel.errors import QueryError
     from nextreel.ranking.saving import load
 

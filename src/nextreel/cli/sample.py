@@ -16,7 +16,9 @@ def sample(
     ratings: Annotated[int, typer.Option(help="How many ratings; at least 20 a user.")] = 150_000,
     seed: Annotated[int, typer.Option(help="The same seed and sizes give the same data.")] = 0,
 ) -> None:
-    """Write a synthetic, MovieLens-shaped data set: ratings_train.csv, users.csv, movies.csv, README.md.
+    """Write an invented data set.
+
+    It has the shape of MovieLens: ratings_train.csv, users.csv, movies.csv, and a README.md.
 
     It has taste, drifting popularity and sessions to learn from, and it is free to use. Everything in it is
     invented: figures measured on it mean nothing about real viewers.

@@ -29,14 +29,15 @@ def answer(predictor: Predictor, user: int, moment: int, k: int, exclude_seen: b
     rows = predictor.recommend(query, k, exclude_seen).join(
         predictor.dataset.movies, on=MOVIE_ID, how="left", maintain_order="left"
     )
-    timeline = predictor.dataset.timeline
+    until = int(predictor.dataset.timeline.timestamps.max())
     history = predictor.dataset.histories(query[USER_ID].to_numpy(), query[TIMESTAMP].to_numpy())
     return {
         USER_ID: user,
         TIMESTAMP: moment,
         "history_length": int(history.lengths[0]),
-        "data_until": int(timeline.timestamps.max()),
+        "data_until": until,
         "fallback": rows["Fallback"][0],
+        "model_learned_from_later": not predictor.model.cuts_training and moment <= until,
         "recommendations": rows.select(
             "Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback"
         ).to_dicts(),
@@ -74,8 +75,8 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
     ]
     if found["fallback"] == "popularity":
         notes.append("Nothing is known of this user by then, so these are the movies that were popular.")
+    elif found["model_learned_from_later"]:
+        notes.append("The history stops there, but the model's weights were learned from later ratings too.")
     if any(row["Fallback"] == "list filled up" for row in found["recommendations"]):
         notes.append("Fewer movies were left than asked for; those without a score only fill the list.")
-    if found[TIMESTAMP] <= until:
-        notes.append("The history stops there, but the model's weights were learned from later ratings too.")
     return notes

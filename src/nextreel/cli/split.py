@@ -30,7 +30,10 @@ def split(
         typer.Option(help="With global: the moment itself, POSIX seconds or ISO 8601, instead of a share."),
     ] = None,
 ) -> None:
-    """Split the interactions into train.csv and test.csv; OUT is a data directory of its own then."""
+    """Split the ratings into train.csv and test.csv.
+
+    OUT holds the users and movies too, so it is a data directory of its own.
+    """
     from nextreel.cli.console import stdout
     from nextreel.data.moments import parse_moment
     from nextreel.data.split_files import write_split

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from nextreel.data.writer import replacing
 from nextreel.errors import require
 from nextreel.models.training import Epoch
 
@@ -68,8 +69,9 @@ def plot_loss(epochs: Sequence[Epoch], directory: Path) -> None:
         .configure_axis(**AXIS)
     )
     specification = chart.to_dict()
-    _write_whole(directory / "loss.svg", vl_convert.vegalite_to_svg(specification).encode())
-    _write_whole(directory / "loss.png", vl_convert.vegalite_to_png(specification, scale=2))
+    with replacing(directory / "loss.svg") as svg, replacing(directory / "loss.png") as png:
+        svg.write_text(vl_convert.vegalite_to_svg(specification), encoding="utf-8")
+        png.write_bytes(vl_convert.vegalite_to_png(specification, scale=2))
 
 
 def _label_ends(curves: Curves) -> list[dict[str, str | float]]:
@@ -95,9 +97,3 @@ def _describe_outcome(curves: Curves) -> str:
         return "Without validation data"
     epoch, loss = min(curves["validation"], key=lambda point: point[1])
     return f"Validation loss is lowest, {loss:.4f}, after epoch {epoch}"
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(file)

@@ -41,6 +41,8 @@ class Recommender(ABC):
     Config: ClassVar[type[ModelConfig]]
     """The class of this model's options; its defaults are the good ones."""
     config: ModelConfig
+    cuts_training: ClassVar[bool] = False
+    """Whether a score uses only what was before the query even of the rows that it was fitted on."""
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config = config if config is not None else self.Config()

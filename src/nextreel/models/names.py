@@ -2,6 +2,9 @@
 
 MODELS = {
     "popularity": "nextreel.models.popularity:Popularity",
+    "item-knn": "nextreel.models.item_knn:ItemKNN",
+    "ease": "nextreel.models.ease:EASE",
+    "als": "nextreel.models.als:ALS",
     "sequential-ridge": "nextreel.models.sequential_ridge:SequentialRidge",
     "funk-svd": "nextreel.models.funk_svd:FunkSVD",
 }

@@ -28,6 +28,7 @@ class PopularityConfig(ModelConfig):
 class Popularity(Recommender):
     Config = PopularityConfig
     config: PopularityConfig
+    cuts_training = True
 
     times_: Int64Array
     """int64[n_interactions]: POSIX seconds, ascending."""
