@@ -51,3 +51,15 @@ def test_a_test_part_without_positives_is_an_error() -> None:
     train = Dataset.from_frames(TRAIN)
     with pytest.raises(DataError, match="no rating of at least 4, so there is nothing to ask"):
         evaluate(Popularity().fit(train), train, interactions((1, 0, 3, 10)), k=2)
+
+
+def test_rows_of_the_test_part_that_were_learned_from_are_counted_and_called_a_leak() -> None:
+    train = Dataset.from_frames(TRAIN, catalog(5))
+    shared = interactions((1, 0, 5, 1), (1, 1, 5, 10))
+    result = evaluate(Popularity().fit(train), train, shared, k=2)
+    assert result.learned_too == 1
+    assert result.notes() == ["A leak: 1 rows of the test part were learned from too."]
+
+
+def test_a_clean_split_has_nothing_to_note() -> None:
+    assert run().notes() == []

@@ -20,7 +20,8 @@ def demo(
 ) -> None:
     """Go the whole way once, on invented data or your own.
 
-    Check the data, split them, fit a model, measure it beside popularity, and recommend ten movies. Each step shows the command that does the same.
+    Check the data, split them, fit a model, measure it beside popularity, and recommend ten movies. Each step
+    shows the command that does the same.
     """
     from nextreel.cli.check import check
     from nextreel.cli.console import stdout

@@ -22,7 +22,8 @@ def fit(
 ) -> None:
     """Learn a model and save it.
 
-    It learns from all ratings of the directory and is saved with its catalog and the histories. A test.csv in the directory is only used for the validation loss of models that learn in epochs.
+    It learns from all ratings of the directory and is saved with its catalog and the histories. A test.csv in
+    the directory is only used for the validation loss of models that learn in epochs.
     """
     from nextreel.cli.console import stdout
     from nextreel.cli.fitting import fit_and_save, parse_options

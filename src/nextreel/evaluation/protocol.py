@@ -38,6 +38,8 @@ class Evaluation:
     """Queries that the model answered itself; popularity answered the others."""
     outside_catalog: int
     """Queries whose movie the model can't recommend; they count as not recommended."""
+    learned_too: int
+    """Rows of the test part that stand in the train part too: a leak."""
     protocol: dict[str, object]
     """How the figures were made: history, k, threshold, exclude_seen."""
     metrics: dict[str, Estimate]
@@ -56,12 +58,15 @@ class Evaluation:
             "users": self.n_users,
             "answered_by_popularity": len(self.queries) - self.personal,
             "outside_catalog": self.outside_catalog,
+            "learned_too": self.learned_too,
             "metrics": {name: asdict(estimate) for name, estimate in self.metrics.items()},
         }
 
     def notes(self) -> list[str]:
         """What a reader of the figures must know, as sentences."""
         notes = []
+        if self.learned_too:
+            notes.append(f"A leak: {self.learned_too:,} rows of the test part were learned from too.")
         if self.personal < len(self.queries):
             by_popularity = len(self.queries) - self.personal
             notes.append(
@@ -90,9 +95,8 @@ def evaluate(
     queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
     if queries.is_empty():
         raise DataError(f"the test part has no rating of at least {threshold:g}, so there is nothing to ask")
-    known = train
+    rows, known = train.interactions(), train
     if history == "live":
-        rows = train.interactions()
         known = train.with_interactions(pl.concat([rows, test.select(rows.columns)]))
     users = queries[USER_ID].to_numpy()
     ranking = Predictor(model, known).rank(users, queries[TIMESTAMP].to_numpy(), k, exclude_seen)
@@ -103,6 +107,7 @@ def evaluate(
         ranks,
         personal=int(ranking.personal.sum()),
         outside_catalog=int((relevant < 0).sum()),
+        learned_too=len(test.join(rows, on=[USER_ID, MOVIE_ID, TIMESTAMP], how="semi")),
         protocol={"history": history, "k": k, "threshold": threshold, "exclude_seen": exclude_seen},
         metrics={f"{name}@{k}": estimate_mean(metric(ranks, k), users) for name, metric in METRICS.items()},
     )

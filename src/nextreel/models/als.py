@@ -38,7 +38,7 @@ class ALSConfig(ModelConfig):
     """How much more confident a rated movie is than one that isn't."""
     regularization: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     """lambda."""
-    iterations: int = Field(default=4, ge=1)
+    iterations: int = Field(default=5, ge=1)
     """Times that both sides are solved."""
     half_life: float | None = Field(default=3.0, gt=0)
     """Interactions after which a weight in the user's history has halved; None weights all the same, as the

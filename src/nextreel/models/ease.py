@@ -24,7 +24,7 @@ from nextreel.models.training import Training
 class EASEConfig(ModelConfig):
     regularization: float = Field(default=2000.0, gt=0, allow_inf_nan=False)
     """lambda: how many users a pair of movies must share to be believed."""
-    half_life: float | None = Field(default=4.0, gt=0)
+    half_life: float | None = Field(default=3.0, gt=0)
     """Interactions after which a weight in the user's vector has halved; None weights all the same, as the
     paper does."""
     unliked_weight: float = Field(default=0.5, gt=0, le=1)
