@@ -17,7 +17,7 @@ CLEAN = (
     "clean-popularity",
     "clean-popularity-30-days",
     "clean-funk-svd",
-    "clean-sequential-ridge",
+    "clean-ease",
 )
 NAMES = {"clean-popularity-30-days": "popularity, last 30 days"}
 

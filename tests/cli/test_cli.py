@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from nextreel.cli import app
+from nextreel.models.names import DEFAULT_MODEL
 
 
 def nextreel(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
@@ -229,6 +230,6 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path:
 
 def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
     printed = succeed("demo", cwd=tmp_path)
-    for part in ("is fit for use", "popularity", "sequential-ridge", "NDCG@10", "should watch next", "Next"):
+    for part in ("is fit for use", "popularity", DEFAULT_MODEL, "NDCG@10", "should watch next", "Next"):
         assert part in printed
     succeed("demo", cwd=tmp_path)

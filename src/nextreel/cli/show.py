@@ -7,10 +7,15 @@ import polars as pl
 from rich.table import Table
 
 from nextreel.cli.console import table
+from nextreel.data.dataset import Dataset
 from nextreel.data.moments import show_moment
-from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
+from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.timeline import Histories
 from nextreel.evaluation.protocol import Evaluation
 from nextreel.ranking.predictor import Predictor
+
+LATELY = 3
+"""How many of a person's latest ratings are shown beside an answer."""
 
 
 def metrics_table(results: Mapping[str, Evaluation], protocol: str) -> Table:
@@ -35,6 +40,7 @@ def answer(predictor: Predictor, user: int, moment: int, k: int, exclude_seen: b
         USER_ID: user,
         TIMESTAMP: moment,
         "history_length": int(history.lengths[0]),
+        "lately_rated": _lately_rated(predictor.dataset, history),
         "data_until": until,
         "fallback": rows["Fallback"][0],
         "model_learned_from_later": not predictor.model.cuts_training and moment <= until,
@@ -42,6 +48,17 @@ def answer(predictor: Predictor, user: int, moment: int, k: int, exclude_seen: b
             "Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback"
         ).to_dicts(),
     }
+
+
+def _lately_rated(dataset: Dataset, history: Histories) -> list[dict[str, Any]]:
+    """The latest few ratings of one history, newest first."""
+    _, row = history.last(LATELY).rows()
+    timeline = history.timeline
+    rated = dataset.movies.select(MOVIE_ID, "Title")[timeline.movies[row].tolist()]
+    lately: list[dict[str, Any]] = (
+        rated.with_columns(pl.Series(RATING, timeline.ratings[row])).reverse().to_dicts()
+    )
+    return lately
 
 
 def answer_table(found: Mapping[str, Any]) -> Table:
@@ -58,7 +75,7 @@ def answer_table(found: Mapping[str, Any]) -> Table:
     for row in found["recommendations"]:
         made.add_row(
             str(row["Rank"]),
-            row["Title"] or f"movie {row[MOVIE_ID]}",
+            _title(row),
             ", ".join(row["Genres"] or []),
             str(row[MOVIE_ID]),
             "" if row["Score"] is None else f"{row['Score']:.3f}",
@@ -68,11 +85,18 @@ def answer_table(found: Mapping[str, Any]) -> Table:
     return made
 
 
+def _title(movie: Mapping[str, Any]) -> str:
+    return movie["Title"] or f"movie {movie[MOVIE_ID]}"
+
+
 def _notes(found: Mapping[str, Any]) -> list[str]:
     until = found["data_until"]
     notes = [
         f"From {found['history_length']} ratings before that moment; the data reach {show_moment(until)}."
     ]
+    if found["lately_rated"]:
+        lately = "; ".join(f"{_title(movie)}: {movie[RATING]:g}" for movie in found["lately_rated"])
+        notes.append(f"Rated last, newest first: {lately}.")
     if found["fallback"] == "popularity":
         notes.append("Nothing is known of this user by then, so these are the movies that were popular.")
     elif found["model_learned_from_later"]:

@@ -36,7 +36,7 @@ TITLES = (
     "{name} and the {noun}",
     "{name}'s {adjective} {noun}",
     "Last {noun} in {place}, The",
-    "{adjective} {noun}, A",
+    "{adjective} {noun}, {article}",
     "{adjective} Days in {place}",
     "Letters to {place}",
     "Nobody Told {name}",
@@ -54,8 +54,10 @@ def invent_titles(rng: np.random.Generator) -> Iterator[str]:
     while True:
         noun, other_noun = rng.choice(nouns, 2, replace=False)
         name, other_name = rng.choice(names, 2, replace=False)
-        title = rng.choice(TITLES).format(
-            adjective=rng.choice(adjectives),
+        template, adjective = rng.choice(TITLES), rng.choice(adjectives)
+        title = template.format(
+            adjective=adjective,
+            article="An" if adjective[0] in "AEIOU" else "A",
             noun=noun,
             other_noun=other_noun,
             place=rng.choice(places).replace("~", " "),

@@ -272,7 +272,7 @@ def _draw_movies(n: int, genre_vectors: Floats, rng: np.random.Generator) -> _Mo
             released[part] = released[before] + min(wait, (CLOSES - released[before]) / 2)
             genres[part] = genres[first]
             factors[part] = _blend(factors[[first]], OWN_SHARE_OF_SEQUEL, rng)[0]
-            titles[part] = re.sub(r"(, The|, A)?$", rf"{numeral}\1", titles[first], count=1)
+            titles[part] = re.sub(r"(, The|, An?)?$", rf"{numeral}\1", titles[first], count=1)
             sequel[before] = part
             before = part
     years = released.astype("datetime64[s]").astype("datetime64[Y]")

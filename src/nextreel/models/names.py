@@ -5,7 +5,6 @@ MODELS = {
     "item-knn": "nextreel.models.item_knn:ItemKNN",
     "ease": "nextreel.models.ease:EASE",
     "als": "nextreel.models.als:ALS",
-    "sequential-ridge": "nextreel.models.sequential_ridge:SequentialRidge",
     "funk-svd": "nextreel.models.funk_svd:FunkSVD",
 }
-DEFAULT_MODEL = "sequential-ridge"
+DEFAULT_MODEL = "ease"
