@@ -37,7 +37,7 @@ class Tables:
     notes: tuple[str, ...]
 
 
-def read_dataset(directory: Path) -> Dataset:
+def read_dataset(directory: Path | str) -> Dataset:
     """Read and index a directory's interactions, users and movies.
 
     Raises
@@ -45,7 +45,7 @@ def read_dataset(directory: Path) -> Dataset:
     DataError
         Something is missing or wrong; the first problems of all files are listed.
     """
-    tables = read_tables(directory)
+    tables = read_tables(Path(directory))
     return Dataset.from_frames(tables.interactions, movies=tables.movies, users=tables.users)
 
 
@@ -96,14 +96,14 @@ def find_table(directory: Path, table: Table) -> Path | None:
     return None
 
 
-def read_interactions(path: Path) -> pl.DataFrame:
+def read_interactions(path: Path | str) -> pl.DataFrame:
     """UserID, MovieID, Rating, Timestamp of a CSV or Parquet file, rows in the file's order."""
-    return read_table(path, INTERACTIONS)
+    return read_table(Path(path), INTERACTIONS)
 
 
-def read_queries(path: Path) -> pl.DataFrame:
+def read_queries(path: Path | str) -> pl.DataFrame:
     """UserID, Timestamp of a CSV or Parquet file, rows in the file's order; other columns are ignored."""
-    return read_table(path, QUERIES)
+    return read_table(Path(path), QUERIES)
 
 
 def read_table(path: Path, table: Table) -> pl.DataFrame:

@@ -24,7 +24,7 @@ ARRAYS = ("user_ids", "movies", "ratings", "timestamps", "offsets")
 
 def save(
     predictor: Predictor,
-    path: Path,
+    path: Path | str,
     facts: dict[str, object] | None = None,
     add_files: Callable[[Path], None] = lambda directory: None,
 ) -> None:
@@ -43,7 +43,7 @@ def save(
         **(facts or {}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
-    with atomic_directory(path) as directory:
+    with atomic_directory(Path(path)) as directory:
         write_arrays(predictor.model.state, directory / "model.safetensors")
         arrays = {name: getattr(timeline, name) for name in ARRAYS}
         write_arrays({"movie_ids": dataset.movie_ids, **arrays}, directory / "interactions.safetensors")
