@@ -11,9 +11,6 @@ import pytest
 from nextreel.data.movielens import GENRES_100K, convert
 from nextreel.errors import DataError
 
-REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
-needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason="MovieLens isn't in ../shared/data")
-
 
 def item(movie_id: int, title: str, *genres: str) -> str:
     flags = "|".join(str(int(genre in genres)) for genre in GENRES_100K)
@@ -326,19 +323,16 @@ def test_a_target_that_is_a_file_is_refused(tmp_path: Path) -> None:
         convert(write_files(tmp_path / "raw", ML_1M), tmp_path / "out")
 
 
-@needs_real_data
-def test_the_real_ml_100k_has_all_its_rows(tmp_path: Path) -> None:
-    conversion = convert(REAL_DATA / "ml-100k", tmp_path / "out")
+def test_the_real_ml_100k_has_all_its_rows(movielens_100k: Path, tmp_path: Path) -> None:
+    conversion = convert(movielens_100k, tmp_path / "out")
     assert (conversion.interactions, conversion.users, conversion.movies) == (100_000, 943, 1_682)
     assert len(pl.read_csv(tmp_path / "out/users.csv", schema_overrides={"ZipCode": pl.String})) == 943
 
 
-@needs_real_data
-def test_the_real_ml_latest_small_has_all_its_rows(tmp_path: Path) -> None:
-    conversion = convert(REAL_DATA / "ml-latest-small", tmp_path / "out")
+def test_the_real_ml_latest_small_has_all_its_rows(movielens_latest_small: Path, tmp_path: Path) -> None:
+    conversion = convert(movielens_latest_small, tmp_path / "out")
     assert (conversion.interactions, conversion.users, conversion.movies) == (100_004, 671, 9_125)
 
 
-@needs_real_data
-def test_the_real_files_of_the_course_need_no_converting(tmp_path: Path) -> None:
-    assert convert(REAL_DATA / "ml-1m", tmp_path / "out").form == "course"
+def test_the_real_files_of_the_course_need_no_converting(movielens_1m: Path, tmp_path: Path) -> None:
+    assert convert(movielens_1m, tmp_path / "out").form == "course"
