@@ -6,13 +6,15 @@ from typing import SupportsInt
 import numpy as np
 
 from nextreel.data.timeline import Int64Array
+from nextreel.evaluation.protocol import freeze_histories
 from nextreel.ranking.predictor import Predictor
 
 
 class CourseModel:
     """`eval_predict_onestep(query)` for any model: one query in, ten MovieIDs out.
 
-    The notebook's own model recommends movies that the user has rated already; `exclude_seen=False` does the same.
+    A history ends with what the model was fitted on, as in `evaluate` with `frozen` history. The notebook's own
+    model recommends movies that the user has rated already; `exclude_seen=False` does the same.
     """
 
     def __init__(self, model: Predictor, exclude_seen: bool = True, k: int = 10) -> None:
@@ -23,6 +25,8 @@ class CourseModel:
     def eval_predict_onestep(self, query: Iterable[SupportsInt]) -> Int64Array:
         """int64[k] MovieIDs, best first, for [UserID, Timestamp] of numpy, torch, TensorFlow or plain integers."""
         user_id, timestamp = (int(value) for value in query)
-        ranking = self.model.rank(np.array([user_id]), np.array([timestamp]), self.k, self.exclude_seen)
+        at = np.array([timestamp])
+        histories = freeze_histories(self.model.dataset, np.array([user_id]), at)
+        ranking = self.model.rank(histories, at, self.k, self.exclude_seen)
         movie_ids: Int64Array = self.model.dataset.movie_ids[ranking.movies[0]]
         return movie_ids

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.errors import DataError
-from nextreel.evaluation.protocol import Evaluation, History, evaluate
+from nextreel.evaluation.protocol import Evaluation, History, evaluate, freeze_histories
 from nextreel.models.popularity import Popularity
 from tests.frames import catalog, interactions
 
@@ -27,8 +28,20 @@ def test_a_frozen_history_ends_with_train_so_a_movie_of_the_test_part_is_still_r
     assert run("frozen").ranks.tolist() == [1, 2]
 
 
+def test_a_frozen_history_holds_train_rows_of_the_querys_own_second_and_none_that_are_later() -> None:
+    train = Dataset.from_frames(interactions((1, 0, 5, 9), (1, 1, 5, 10), (1, 2, 5, 11)))
+    _, row = freeze_histories(train, np.array([1]), np.array([10])).rows()
+    assert train.timeline.movies[row].tolist() == [0, 1]
+
+
 def test_a_live_history_holds_the_test_rows_before_the_query_but_not_its_own() -> None:
     assert run("live").ranks.tolist() == [1, 1]
+
+
+def test_a_live_history_holds_no_row_of_the_querys_own_second() -> None:
+    train = Dataset.from_frames(TRAIN, catalog(5))
+    tied = interactions((1, 1, 5, 10), (1, 2, 4, 10))
+    assert evaluate(Popularity().fit(train), train, tied, "live", k=2).ranks.tolist() == [1, 2]
 
 
 def test_seen_movies_take_their_places_when_they_are_included() -> None:

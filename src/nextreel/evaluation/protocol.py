@@ -1,11 +1,12 @@
 """The protocol: each positive of the test part is a query, and its movie is the one relevant answer.
 
-`frozen`  The user's history ends with the train part, as in the course's notebook.
+`frozen`  The user's history ends with the train part, as in the course's notebook and in most papers. Rows of
+          the query's own second count if they stand in the train part: there the file's order says that they
+          came first.
 `live`    The history holds everything strictly before the query's Timestamp, earlier test rows included:
-          what a server would know by then. The model itself is the same; it isn't fitted again.
+          what a server would know by then, so that its figure is what the server would have answered.
 
-Either way the history is cut strictly before the query's Timestamp, and the answers come from the same code
-that serves them.
+The model itself is the same; it isn't fitted again. The answers come from the same code that serves them.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +18,7 @@ import polars as pl
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.splits import POSITIVE
-from nextreel.data.timeline import Int64Array
+from nextreel.data.timeline import Histories, Int64Array
 from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import METRICS, ranks_of
@@ -96,12 +97,14 @@ def evaluate(
     queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
     if queries.is_empty():
         raise DataError(f"the test part has no rating of at least {threshold:g}, so there is nothing to ask")
-    known = train
+    users, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
     if history == "live":
         rows = train.interactions()
         known = train.with_interactions(pl.concat([rows, test.select(rows.columns)]))
-    users = queries[USER_ID].to_numpy()
-    ranking = Predictor(model, known).rank(users, queries[TIMESTAMP].to_numpy(), k, exclude_seen)
+        histories = known.histories(users, at)
+    else:
+        known, histories = train, freeze_histories(train, users, at)
+    ranking = Predictor(model, known).rank(histories, at, k, exclude_seen)
     relevant = train.index_of_movies(queries[MOVIE_ID].to_numpy())
     ranks = ranks_of(ranking.movies, relevant)
     return Evaluation(
@@ -115,10 +118,15 @@ def evaluate(
     )
 
 
+def freeze_histories(train: Dataset, user_ids: Int64Array, at: Int64Array) -> Histories:
+    """The users' histories as the train part has them; never a row later than the query's second."""
+    return train.histories(user_ids, at + 1)
+
+
 def _count_learned(train: Dataset, test: pl.DataFrame) -> int:
     """Rows of `test` that stand in `train` too: of the same user, second and movie."""
     user_ids, at = test[USER_ID].to_numpy(), test[TIMESTAMP].to_numpy()
-    before, until = train.histories(user_ids, at), train.histories(user_ids, at + 1)
+    before, until = train.histories(user_ids, at), freeze_histories(train, user_ids, at)
     query, row = replace(until, starts=before.stops).rows()
     movie = train.index_of_movies(test[MOVIE_ID].to_numpy())
     return len(np.unique(query[train.timeline.movies[row] == movie[query]]))

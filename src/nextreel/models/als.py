@@ -32,8 +32,10 @@ from nextreel.models.training import Training
 
 INITIAL_SCALE = 0.01
 FIT_TOLERANCE, QUERY_TOLERANCE = 1e-3, 1e-6
+"""Residual at which an equation counts as solved, relative to its right side."""
 MOST_STEPS = 30
 ROWS_AT_ONCE = 1024
+"""Rows of the dense confidence matrix that are in memory together."""
 
 
 class ALSConfig(ModelConfig):
@@ -67,6 +69,7 @@ class ALS(Recommender):
         random = np.random.default_rng(self.config.seed)
         shape = dataset.n_movies, self.config.factors
         movie_factors = INITIAL_SCALE * random.standard_normal(shape, dtype=np.float32)
+        movie_factors[np.diff(by_movie.indptr) == 0] = 0
         user_factors = np.zeros((dataset.n_users, self.config.factors), dtype=np.float32)
         for _ in range(self.config.iterations):
             user_factors = self._solve(by_user, movie_factors, user_factors, FIT_TOLERANCE)

@@ -64,7 +64,7 @@ class Predictor:
         if not isinstance(queries, pl.DataFrame):
             queries = pl.DataFrame(queries, schema=QUERIES.schema, orient="row")
         user_ids, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
-        ranking = self.rank(user_ids, at, k, exclude_seen)
+        ranking = self.rank(self.dataset.histories(user_ids, at), at, k, exclude_seen)
         filler = np.isneginf(ranking.scores).ravel()
         fallback = np.where(np.repeat(ranking.personal, k), "", "popularity")
         return pl.DataFrame(
@@ -80,20 +80,20 @@ class Predictor:
 
     def recommend_wide(self, queries: pl.DataFrame, k: int = 10, exclude_seen: bool = True) -> pl.DataFrame:
         """One row a query, in the order of the queries: UserID, Timestamp, MovieID1 (best) to MovieIDk."""
-        ranking = self.rank(queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy(), k, exclude_seen)
+        user_ids, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
+        ranking = self.rank(self.dataset.histories(user_ids, at), at, k, exclude_seen)
         movie_ids = self.dataset.movie_ids[ranking.movies]
         columns = {f"{MOVIE_ID}{place + 1}": movie_ids[:, place] for place in range(k)}
         return queries.select(USER_ID, TIMESTAMP).with_columns(**columns)
 
-    def rank(self, user_ids: Int64Array, at: Int64Array, k: int = 10, exclude_seen: bool = True) -> Ranking:
-        """The same as arrays: movie indices instead of MovieIDs."""
+    def rank(self, histories: Histories, at: Int64Array, k: int = 10, exclude_seen: bool = True) -> Ranking:
+        """The same as arrays, for histories that were cut already: movie indices instead of MovieIDs."""
         if not 1 <= k <= self.dataset.n_movies:
             raise QueryError(
                 f"k is {k}; the catalog has {self.dataset.n_movies} movies, so expected 1 to that"
             )
         movies = np.empty((len(at), k), dtype=np.int32)
         scores = np.empty((len(at), k), dtype=np.float32)
-        histories = self.dataset.histories(user_ids, at)
         personal = self.model.knows(histories)
         for batch in self._batches(at):
             batch_scores = self._score(histories[batch], at[batch], personal[batch])

@@ -149,9 +149,9 @@ class RecommenderConformance(ABC):
             pl.Series(MOVIE_ID, random.permutation(future[MOVIE_ID].to_numpy())),
             pl.Series(RATING, random.permutation(future[RATING].to_numpy())),
         )
-        expected = Predictor(model, dataset).rank(dataset.user_ids, at)
+        expected = Predictor(model, dataset).rank(dataset.histories(dataset.user_ids, at), at)
         for other_future in (shuffled, future.clear()):
             other = dataset.with_interactions(pl.concat([past, other_future]))
-            answers = Predictor(model, other).rank(dataset.user_ids, at)
+            answers = Predictor(model, other).rank(other.histories(dataset.user_ids, at), at)
             np.testing.assert_array_equal(answers.movies, expected.movies)
             np.testing.assert_array_equal(answers.scores, expected.scores)
