@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.models.names import DEFAULT_MODEL, MODELS
+from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
 
 
 def fit(
@@ -13,7 +13,10 @@ def fit(
         Path, typer.Argument(help="Data directory: your own, or one that nextreel split wrote.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Directory of the saved model.")] = Path("model"),
-    model: Annotated[str, typer.Option("--model", "-m", help=f"One of {', '.join(MODELS)}.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}."),
+    ] = DEFAULT_MODEL,
     options: Annotated[
         list[str] | None,
         typer.Option("--set", help="An option of the model, such as --set epochs=5; repeatable."),
@@ -28,6 +31,7 @@ def fit(
     from nextreel.cli.console import stdout
     from nextreel.cli.fitting import fit_and_save, parse_options
 
+    model = PRESETS.get(model, model)
     predictor, facts = fit_and_save(directory, out, model, parse_options(options or []), resume)
     console = stdout()
     timeline = predictor.dataset.timeline

@@ -5,6 +5,9 @@ MODELS = {
     "item-knn": "nextreel.models.item_knn:ItemKNN",
     "ease": "nextreel.models.ease:EASE",
     "als": "nextreel.models.als:ALS",
+    "sequential-ridge": "nextreel.models.sequential_ridge:SequentialRidge",
     "funk-svd": "nextreel.models.funk_svd:FunkSVD",
 }
-DEFAULT_MODEL = "ease"
+PRESETS = {"fast": "sequential-ridge", "baseline": "funk-svd", "simple": "popularity"}
+"""Choices for people who don't want to read papers first: `fast` is good and fitted within a minute."""
+DEFAULT_MODEL = "sequential-ridge"

@@ -4,13 +4,14 @@ from importlib import import_module
 
 from nextreel.errors import ConfigError
 from nextreel.models.base import Recommender
-from nextreel.models.names import MODELS
+from nextreel.models.names import MODELS, PRESETS
 
 
 def model_class(name: str) -> type[Recommender]:
-    """The class behind a name; ConfigError lists the names there are."""
+    """The class behind the name of a model or a preset; ConfigError lists the names there are."""
+    name = PRESETS.get(name, name)
     if name not in MODELS:
-        raise ConfigError(f"model {name!r} is unknown; expected one of {', '.join(MODELS)}")
+        raise ConfigError(f"model {name!r} is unknown; expected one of {', '.join((*PRESETS, *MODELS))}")
     module, attribute = MODELS[name].split(":")
     found: type[Recommender] = getattr(import_module(module), attribute)
     return found

@@ -1,0 +1,51 @@
+import pytest
+
+from nextreel.errors import ConfigError
+from nextreel.models.names import MODELS, PRESETS
+from nextreel.models.popularity import Popularity, PopularityConfig
+from nextreel.models.registry import create_model, model_class, model_name
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_name_leads_to_a_model_that_knows_its_name(name: str) -> None:
+    assert model_name(create_model(name)) == name
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_leads_to_a_model(preset: str) -> None:
+    assert model_class(preset) is model_class(PRESETS[preset])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_option_of_every_model_is_explained(name: str) -> None:
+    fields = model_class(name).Config.model_fields
+    assert [option for option, field in fields.items() if not field.description] == []
+
+
+def test_options_reach_the_model() -> None:
+    assert create_model("simple", {"window_days": 7}).config == PopularityConfig(window_days=7)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 7}, "option window: .*options: window_days"),
+        ({"window_days": "long"}, "option window_days: "),
+    ],
+)
+def test_a_wrong_option_is_an_error_that_names_it(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        create_model("popularity", options)
+
+
+def test_an_unknown_model_is_an_error_that_lists_the_names() -> None:
+    with pytest.raises(ConfigError, match="model 'oracle' is unknown; expected one of fast, "):
+        create_model("oracle")
+
+
+def test_a_model_of_ones_own_has_no_name() -> None:
+    class Mine(Popularity):
+        pass
+
+    with pytest.raises(ConfigError, match="isn't a registered model"):
+        model_name(Mine())

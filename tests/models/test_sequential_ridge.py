@@ -1,0 +1,162 @@
+from itertools import permutations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.timeline import FloatArray
+from nextreel.models.base import Recommender
+from nextreel.models.sequential_ridge import (
+    LATEST,
+    SequentialRidge,
+    SequentialRidgeConfig,
+    _decay_matrix,
+    _gram_of_decayed,
+    _Sequences,
+)
+from nextreel.testing import RecommenderConformance
+from nextreel.testing.conformance import tiny_dataset
+from tests.frames import catalog, interactions
+
+DAY = 86_400
+LATER = 2_000_000_000
+SMALL = SequentialRidgeConfig(
+    regularization=1, dense_regularization=1, dimensions=8, hidden=16, rank=60, horizon=3
+)
+
+
+class TestConformance(RecommenderConformance):
+    def make(self) -> Recommender:
+        return SequentialRidge(SMALL)
+
+
+class TestConformanceWithTheDefaults(RecommenderConformance):
+    def make(self) -> Recommender:
+        return SequentialRidge()
+
+
+class TestConformanceWithoutRandomFeatures(RecommenderConformance):
+    def make(self) -> Recommender:
+        return SequentialRidge(SequentialRidgeConfig(dimensions=2, hidden=0, rank=1, horizon=1))
+
+
+def scores_after(model: Recommender, *rows: tuple[int, int, float, int], at: int) -> FloatArray:
+    known = Dataset.from_frames(interactions(*rows), catalog(8))
+    scores: FloatArray = model.score(known.histories(np.array([999]), np.array([at])), np.array([at]))[0]
+    return scores
+
+
+def test_what_came_next_in_training_is_expected_next() -> None:
+    pairs = [(0, 1), (2, 3), (4, 5)]
+    rows = [(user, pairs[user % 3][step], 5, step) for user in range(60) for step in (0, 1)]
+    model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
+    for first, second in pairs:
+        assert np.argmax(scores_after(model, (999, first, 5, 0), at=5)) == second
+
+
+def test_the_latest_of_two_movies_decides() -> None:
+    orders = list(permutations([(0, 1), (2, 3), (4, 5)])) * 20
+    rows = [
+        (user, movie, 5, step)
+        for user, pairs in enumerate(orders)
+        for step, movie in enumerate(sum(pairs, ()))
+    ]
+    config = SMALL.model_copy(update={"horizon": 1})
+    model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
+    assert np.argmax(scores_after(model, (999, 0, 5, 0), (999, 2, 5, 1), at=5)) == 3
+    assert np.argmax(scores_after(model, (999, 2, 5, 0), (999, 0, 5, 1), at=5)) == 1
+
+
+def test_after_a_long_gap_it_answers_what_was_watched_after_long_gaps() -> None:
+    rows = [row for user in range(60) for row in ((user, 0, 5, 0), (user, 1, 5, 9), (user, 2, 5, 9 * DAY))]
+    model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
+    assert np.argmax(scores_after(model, (999, 0, 5, 0), at=9)) == 1
+    assert np.argmax(scores_after(model, (999, 0, 5, 0), at=9 * DAY)) == 2
+
+
+def test_an_unliked_movie_is_expected_less() -> None:
+    rows = [
+        (user, (0, 1 + user % 2)[step], 5 - 3 * (user % 2) * step, step)
+        for user in range(60)
+        for step in (0, 1)
+    ]
+    model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
+    scores = scores_after(model, (999, 0, 5, 0), at=5)
+    assert scores[1] > scores[2] > 0
+
+
+def test_the_order_within_one_second_says_nothing() -> None:
+    dataset, stranger, at = tiny_dataset(), np.array([999]), np.array([LATER])
+    model = SequentialRidge(SMALL).fit(dataset)
+    one_way, other_way = (
+        dataset.with_interactions(interactions((999, 3, 5, 7), *tied))
+        for tied in ([(999, 6, 5, 8), (999, 9, 2, 8)], [(999, 9, 2, 8), (999, 6, 5, 8)])
+    )
+    np.testing.assert_allclose(
+        model.score(one_way.histories(stranger, at), at),
+        model.score(other_way.histories(stranger, at), at),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_an_empty_history_scores_nothing() -> None:
+    dataset = tiny_dataset()
+    nobody, at = np.array([123_456]), np.array([LATER])
+    assert not SequentialRidge(SMALL).fit(dataset).score(dataset.histories(nobody, at), at).any()
+
+
+def test_a_user_who_was_not_trained_on_is_answered_from_the_history() -> None:
+    dataset = tiny_dataset()
+    somebody, stranger, at = int(dataset.user_ids[0]), 77_777, np.array([LATER])
+    model = SequentialRidge(SMALL).fit(dataset)
+    copy = dataset.interactions().filter(UserID=somebody).with_columns(UserID=pl.lit(stranger, pl.Int64))
+    np.testing.assert_array_equal(
+        model.score(dataset.with_interactions(copy).histories(np.array([stranger]), at), at),
+        model.score(dataset.histories(np.array([somebody]), at), at),
+    )
+
+
+def test_the_gram_matrix_is_that_of_the_dense_rows() -> None:
+    events = _Sequences.of(tiny_dataset())
+    decayed = _decay_matrix(events.owner, LATEST) @ events.sets
+    rows = np.zeros(events.sets.shape)
+    for k, moment in enumerate(events.sets.toarray()):
+        carried = LATEST * rows[k - 1] if k and events.owner[k] == events.owner[k - 1] else 0
+        rows[k] = carried + moment
+    np.testing.assert_allclose(_gram_of_decayed(events, decayed), rows.T @ rows, atol=0.01)
+
+
+@pytest.mark.parametrize("long_gap", [False, True], ids=["soon", "later"])
+def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool) -> None:
+    """Rows and targets are built one by one from what a query at that moment is given."""
+    config = SMALL.model_copy(update={"long_gap_days": 60 / DAY})
+    dataset = tiny_dataset()
+    timeline = dataset.timeline
+    model = SequentialRidge(config).fit(dataset)
+    rows, targets = [], []
+    for user in range(dataset.n_users):
+        own = np.arange(timeline.offsets[user], timeline.offsets[user + 1])
+        for moment in np.unique(timeline.timestamps[own]):
+            latest, features = model._describe(
+                dataset.histories(dataset.user_ids[user : user + 1], np.array([moment + 1]))
+            )
+            rows.append(np.concatenate([latest.toarray()[0], features[0]]))
+            target = np.zeros(dataset.n_movies)
+            for step, row in enumerate(own[timeline.timestamps[own] > moment][: config.horizon]):
+                if not long_gap or timeline.timestamps[row] > moment + 60:
+                    worth = 1 if timeline.ratings[row] >= 4 else config.unliked_weight
+                    target[timeline.movies[row]] = worth * config.target_decay**step
+            targets.append(target)
+    x, y = np.array(rows, dtype=np.float64), np.array(targets)
+    dense = model.inner_[int(long_gap)] @ model.outer_[int(long_gap)]
+    weights = np.concatenate([model.weights_[int(long_gap)], dense])
+    slope = x.T @ (x @ weights - y) + weights
+    assert np.abs(x.T @ y).max() > 1
+    assert np.abs(slope).max() < 0.01
+
+
+def test_a_smaller_rank_keeps_the_shape_and_stores_less() -> None:
+    small = SequentialRidge(SMALL.model_copy(update={"rank": 2})).fit(tiny_dataset())
+    assert small.inner_.shape[2] == small.outer_.shape[1] == 2
