@@ -124,7 +124,10 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         (["recommend", "nothing", "--user", "1"], "nothing isn't a directory; expected a model saved by"),
         (["recommend", "parts", "--user", "1"], "parts has no manifest.json; expected a model saved by"),
         (["evaluate", "model", "nowhere.csv"], "nowhere.csv"),
-        (["fit", "parts", "--model", "oracle"], "model 'oracle' is unknown; expected one of fast, baseline, simple, popularity"),
+        (
+            ["fit", "parts", "--model", "oracle"],
+            "model 'oracle' is unknown; expected one of fast, baseline, simple, popularity",
+        ),
         (["fit", "parts", "--model", "popularity", "--set", "window=3"], "option window: "),
         (["fit", "parts", "--model", "popularity", "--set", "window_days=-1"], "option window_days: "),
         (["fit", "parts", "--set", "epochs"], "--set 'epochs' isn't of the form name=value"),

@@ -75,6 +75,20 @@ def test_after_a_long_gap_it_answers_what_was_watched_after_long_gaps() -> None:
     assert np.argmax(scores_after(model, (999, 0, 5, 0), at=9 * DAY)) == 2
 
 
+def test_within_the_second_of_the_last_interaction_it_expects_the_rest_of_that_second() -> None:
+    rows = [
+        row
+        for user in range(60)
+        for row in ((user, 0, 5, 0), (user, 1, 5, 9), (user, 2, 5, 9), (user, 3, 5, 10))
+    ]
+    model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
+    history = ((999, 0, 5, 0), (999, 1, 5, 9))
+    known = Dataset.from_frames(interactions(*history), catalog(8))
+    at = np.array([9])
+    assert np.argmax(model.score(known.histories(np.array([999]), at + 1), at)[0]) == 2
+    assert np.argmax(scores_after(model, *history, at=10)) == 3
+
+
 def test_an_unliked_movie_is_expected_less() -> None:
     rows = [
         (user, (0, 1 + user % 2)[step], 5 - 3 * (user % 2) * step, step)

@@ -13,6 +13,9 @@ random matrix that lets the linear model bend. Minimising sum_k |y_k - x_k W - z
 is one Cholesky factorisation; V is then cut to its leading directions. A second solution from the same factor, to
 targets more than a day away, answers queries that come long after the last interaction.
 
+A query in the very second of the last interaction asks for the rest of that moment. It has a ridge of its own, of x
+alone: its rows stand after each interaction that isn't its moment's last, its targets are those left of the moment.
+
 The linear model of decayed histories is SLIST (Choi et al., "Session-aware Linear Item-Item Models for
 Session-based Recommendation", WWW 2021) and its closed form that of EASE (Steck, WWW 2019); random features are
 from Rahimi & Recht, "Weighted Sums of Random Kitchen Sinks", NIPS 2008; embeddings are found by randomised
@@ -92,6 +95,8 @@ class SequentialRidge(Recommender):
     """float32[2, n_features, rank]: V is inner @ outer."""
     outer_: FloatArray
     """float32[2, rank, n_movies]"""
+    completion_: FloatArray
+    """float32[n_movies, n_movies]: W for queries in the second of the last interaction."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         config, n_movies = self.config, dataset.n_movies
@@ -119,6 +124,7 @@ class SequentialRidge(Recommender):
         self.weights_ = np.stack([weights[:n_movies] for weights in solutions])
         dense = [_reduce_rank(weights[n_movies:], dense_gram, config.rank, random) for weights in solutions]
         self.inner_, self.outer_ = (np.stack(parts) for parts in zip(*dense, strict=True))
+        self.completion_ = self._complete_moments(sequences, latest)
         return self
 
     def score(self, histories: Histories, at: Int64Array) -> FloatArray:
@@ -126,8 +132,10 @@ class SequentialRidge(Recommender):
         known = np.flatnonzero(histories.lengths)
         gap = at[known] - histories.timeline.timestamps[histories.stops[known] - 1]
         long_gap = gap > self.config.long_gap_days * DAY
+        same_second = gap <= 0
         scores = np.zeros((len(histories), self.weights_.shape[2]), dtype=np.float32)
-        for solution, queries in enumerate((known[~long_gap], known[long_gap])):
+        scores[known[same_second]] = latest[known[same_second]] @ self.completion_
+        for solution, queries in enumerate((known[~long_gap & ~same_second], known[long_gap])):
             if len(queries):
                 weights, inner, outer = self.weights_[solution], self.inner_[solution], self.outer_[solution]
                 scores[queries] = latest[queries] @ weights + (features[queries] @ inner) @ outer
@@ -177,6 +185,30 @@ class SequentialRidge(Recommender):
             target[n_movies:, :n_movies] += (soon[chunk].T @ features).T
             target[n_movies:, n_movies:] += (later[chunk].T @ features).T
         return system, target
+
+    def _complete_moments(self, sequences: "_Sequences", latest: csr_array) -> FloatArray:
+        """The ridge from a history that ends within a moment to the rest of that moment."""
+        config, sets = self.config, sequences.sets
+        sizes = np.diff(sets.indptr)
+        moment = np.repeat(np.arange(len(sizes)), sizes)
+        goes_on = np.flatnonzero(moment[:-1] == moment[1:])
+        n_events = len(moment)
+        worth = np.where(sequences.liked.data > 0, np.float32(1), np.float32(config.unliked_weight))
+        events, valued = (
+            csr_array((values, sets.indices, np.arange(n_events + 1)), shape=(n_events, sets.shape[1]))
+            for values in (np.ones_like(worth), worth)
+        )
+        so_far = _bands(moment, np.ones(sizes.max()))[goes_on]
+        to_come = _bands(moment, np.append(0, config.target_decay ** np.arange(config.horizon))).T.tocsr()[
+            goes_on
+        ]
+        inputs = (latest - sets)[moment[goes_on]] + so_far @ events
+        system = (inputs.T @ inputs).toarray()
+        system[np.diag_indices_from(system)] += config.regularization
+        factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+        target = (inputs.T @ (to_come @ valued)).toarray()
+        weights: FloatArray = cho_solve(factor, target, overwrite_b=True, check_finite=False)
+        return weights
 
     def _features(
         self,
@@ -272,9 +304,14 @@ def _opens_moment(owner: Int64Array, times: Int64Array) -> BoolArray:
 
 def _decay_matrix(owner: Int64Array, decay: float) -> csr_array:
     """Sparse float32[n, n]: decay^(k - j) where moment j isn't after k and both are the same owner's."""
-    reach = min(int(np.log(FORGOTTEN) / np.log(decay)), len(owner) - 1)
-    bands = [decay**s * (owner[s:] == owner[: len(owner) - s]) for s in range(reach + 1)]
-    return csr_array(diags_array(bands, offsets=[-s for s in range(reach + 1)], dtype=np.float32))
+    return _bands(owner, decay ** np.arange(int(np.log(FORGOTTEN) / np.log(decay)) + 1))
+
+
+def _bands(owner: Int64Array, weights: Weights) -> csr_array:
+    """Sparse float32[n, n]: weights[k - j] where j isn't after k and both are the same owner's."""
+    lags = range(min(len(weights), len(owner)))
+    bands = [weights[s] * (owner[s:] == owner[: len(owner) - s]) for s in lags]
+    return csr_array(diags_array(bands, offsets=[-s for s in lags], dtype=np.float32))
 
 
 def _running_sum(owner: Int64Array, values: Weights) -> FloatArray:
