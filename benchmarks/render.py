@@ -17,7 +17,10 @@ CLEAN = (
     "clean-popularity",
     "clean-popularity-30-days",
     "clean-funk-svd",
+    "clean-item-knn",
+    "clean-als",
     "clean-ease",
+    "clean-sequential-ridge",
 )
 NAMES = {"clean-popularity-30-days": "popularity, last 30 days"}
 

@@ -7,6 +7,7 @@ MODELS = {
     "als": "nextreel.models.als:ALS",
     "sequential-ridge": "nextreel.models.sequential_ridge:SequentialRidge",
     "funk-svd": "nextreel.models.funk_svd:FunkSVD",
+    "transformer": "nextreel.models.transformer:Transformer",
 }
 PRESETS = {"fast": "sequential-ridge", "baseline": "funk-svd", "simple": "popularity"}
 """Choices for people who don't want to read papers first: `fast` is good and fitted within a minute."""

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from nextreel.errors import ConfigError
+from nextreel.errors import ConfigError, MissingExtraError
 from nextreel.models.base import Recommender
 from nextreel.models.names import MODELS, PRESETS
 
@@ -13,7 +13,12 @@ def model_class(name: str) -> type[Recommender]:
     if name not in MODELS:
         raise ConfigError(f"model {name!r} is unknown; expected one of {', '.join((*PRESETS, *MODELS))}")
     module, attribute = MODELS[name].split(":")
-    found: type[Recommender] = getattr(import_module(module), attribute)
+    try:
+        found: type[Recommender] = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{name} needs {error.name}, which isn't installed: pip install 'nextreel[neural]'"
+        ) from error
     return found
 
 
@@ -25,8 +30,8 @@ def create_model(name: str, options: dict[str, object] | None = None) -> Recomme
 
 def model_name(model: Recommender) -> str:
     """The name a model is registered under; ConfigError for a class of the user's own."""
-    path = f"{type(model).__module__}:{type(model).__qualname__}"
-    for name, registered in MODELS.items():
-        if registered == path:
+    for name in MODELS:
+        if type(model).__module__.startswith(MODELS[name].split(":")[0]) and model_class(name) is type(model):
             return name
+    path = f"{type(model).__module__}:{type(model).__qualname__}"
     raise ConfigError(f"{path} isn't a registered model, so it can't be saved by name")

@@ -1,0 +1,43 @@
+"""The transformer's options."""
+
+from pydantic import Field
+
+from nextreel.models.base import ModelConfig
+
+
+class TransformerConfig(ModelConfig):
+    dimensions: int = Field(default=64, ge=2)
+    """Width of the network and of the movies' embeddings."""
+    layers: int = Field(default=2, ge=1)
+    """Attention layers."""
+    heads: int = Field(default=2, ge=1)
+    """Heads of each layer; `dimensions` must be a multiple."""
+    window: int = Field(default=200, ge=2)
+    """Latest events of a history that are read."""
+    overlap: int = Field(default=50, ge=0)
+    """Events that a training window of a long history shares with the one before, as context."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the activations that are dropped in training."""
+    ahead: int = Field(default=5, ge=1)
+    """A question's history ends up to this many positives before it, less one."""
+    next_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of the questions whose history ends right before them."""
+    within_share: float = Field(default=0.25, ge=0, le=1)
+    """Share of the questions of several movies whose history holds some of them, as a train part may end within a
+    second; the other movies are the answers."""
+    disliked_weight: float = Field(default=0.4, ge=0, le=1)
+    """Weight of an answer that was rated below 4."""
+    rows_per_step: int = Field(default=6144, ge=1)
+    """Events and questions of one step, padding included."""
+    learning_rate: float = Field(default=3e-3, gt=0, allow_inf_nan=False)
+    """Of AdamW, after a warm-up; it falls to zero along a cosine."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Of AdamW, on matrices."""
+    epochs: int = Field(default=40, ge=1)
+    """Passes over the questions."""
+    minutes: float | None = Field(default=None, gt=0)
+    """Time that training may take, all resumed parts together; None runs all epochs."""
+    bfloat16: bool = True
+    """Train with matrices in bfloat16; scores are float32 either way."""
+    seed: int = Field(default=0, ge=0)
+    """Of all that is drawn by chance."""

@@ -1,0 +1,242 @@
+"""Fitting the transformer and asking it."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nextreel.artifacts import Arrays
+from nextreel.data.dataset import Dataset
+from nextreel.data.splits import POSITIVE
+from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.errors import DataError, NotFittedError
+from nextreel.models.base import Recommender
+from nextreel.models.checkpoint import Identity, read_checkpoint, write_checkpoint
+from nextreel.models.training import Epoch, Training
+from nextreel.models.transformer.config import TransformerConfig
+from nextreel.models.transformer.network import Network, softmax_loss
+from nextreel.models.transformer.questions import WEEK, Answers, Batch, Questions, ask
+
+QUERIES_AT_ONCE = 256
+
+
+class Transformer(Recommender):
+    Config = TransformerConfig
+    config: TransformerConfig
+
+    history: list[Epoch]
+    """The epochs of `fit`; empty on a model that was loaded."""
+
+    def __init__(self, config: TransformerConfig | None = None) -> None:
+        super().__init__(config)
+        self.history = []
+        self._network: Network | None = None
+
+    def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        training = training if training is not None else Training()
+        config, questions = self.config, Questions.of(dataset, self.config)
+        if len(questions.cuts) == 0:
+            raise DataError("no user rated two movies, so there is nothing to learn from")
+        identity = self._identify_fit(dataset, training.validation)
+        with _quick_steps(config.seed):
+            network = Network(dataset.n_movies, config)
+            network.movies.weight.data = _embed_by_succession(dataset, config)
+        network.weeks[:] = torch.from_numpy(_weeks_between(dataset.timeline.timestamps))
+        descent, history = _Descent(network, config), list[Epoch]()
+        if training.resume and training.checkpoint is not None:
+            history, arrays = read_checkpoint(training.checkpoint, identity)
+            descent.restore(arrays)
+        for epoch in history:
+            training.on_epoch(epoch)
+        spent = sum(epoch.seconds for epoch in history)
+        while len(history) < config.epochs and (config.minutes is None or spent < 60 * config.minutes):
+            number, started = len(history) + 1, time.perf_counter()
+            loss = self._learn_once(descent, questions, number, spent, training)
+            held_out = self._validation_loss(network, dataset, training.validation)
+            history.append(Epoch(number, loss, held_out, time.perf_counter() - started))
+            spent += history[-1].seconds
+            if training.checkpoint is not None:
+                write_checkpoint(training.checkpoint, identity, history, descent.arrays())
+            training.on_epoch(history[-1])
+        self._network, self.history = network.eval(), history
+        return self
+
+    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+        if self._network is None:
+            raise NotFittedError("Transformer isn't fitted yet: call fit(dataset) first")
+        answers = np.zeros((len(at), self._network.n_movies), dtype=np.float32)
+        known = np.flatnonzero(histories.lengths > 0)
+        known = known[np.argsort(histories.lengths[known], kind="stable")]
+        for some in (
+            known[start : start + QUERIES_AT_ONCE] for start in range(0, len(known), QUERIES_AT_ONCE)
+        ):
+            with torch.inference_mode():
+                batch = ask(histories[some], at[some], self.config.window)
+                scores = self._network.score(self._network(batch))
+            answers[some[batch.order]] = scores.numpy()
+        return answers
+
+    @property
+    def state(self) -> Arrays:
+        if self._network is None:
+            raise NotFittedError("Transformer isn't fitted yet: call fit(dataset) first")
+        return {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
+
+    def restore(self, state: Arrays) -> Self:
+        network = Network(len(state["bias"]), self.config)
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+        self._network = network.eval()
+        return self
+
+    def _learn_once(
+        self, descent: "_Descent", questions: "Questions", number: int, spent: float, training: Training
+    ) -> float:
+        """Learn from every question once; returns the mean loss of an answer."""
+        config, started = self.config, time.perf_counter()
+        random = np.random.default_rng([config.seed, number])
+        batches = questions.draw(random)
+        loss = weight = 0.0
+        with _quick_steps(config.seed + number):
+            for done, (batch, answers) in enumerate(batches, start=1):
+                progress = (number - 1 + done / len(batches)) / config.epochs
+                if config.minutes is not None:
+                    elapsed = spent + time.perf_counter() - started
+                    progress = max(progress, elapsed / (60 * config.minutes))
+                if progress >= 1 and done > 1 and config.minutes is not None:
+                    break
+                mean = descent.step(batch, answers, progress)
+                loss, weight = loss + mean * answers.total, weight + answers.total
+                training.on_step(done, len(batches), loss / weight)
+        return loss / weight
+
+    def _validation_loss(
+        self, network: "Network", dataset: Dataset, validation: Dataset | None
+    ) -> float | None:
+        """Mean -log softmax of the validation positives, asked with histories that end with the training rows."""
+        if validation is None:
+            return None
+        held = validation.timeline
+        movies = dataset.index_of_movies(validation.movie_ids)[held.movies]
+        asked = np.flatnonzero((held.ratings >= POSITIVE) & (movies >= 0))
+        histories = dataset.histories(validation.user_ids[held.users[asked]], held.timestamps[asked])
+        asked, histories = asked[histories.lengths > 0], histories[histories.lengths > 0]
+        losses = []
+        for start in range(0, len(asked), QUERIES_AT_ONCE):
+            some = slice(start, start + QUERIES_AT_ONCE)
+            with torch.inference_mode():
+                batch = ask(histories[some], held.timestamps[asked[some]], self.config.window)
+                logits = network.score(network.eval()(batch))
+            answers = torch.from_numpy(movies[asked[some][batch.order]])
+            losses.append(functional.cross_entropy(logits, answers, reduction="none"))
+        return float(torch.cat(losses).mean()) if losses else None
+
+    def _identify_fit(self, dataset: Dataset, validation: Dataset | None) -> Identity:
+        options = self.config.model_dump(mode="json")
+        return {
+            "model": "transformer",
+            "training data": dataset.fingerprint,
+            "validation data": validation.fingerprint if validation is not None else None,
+            **{f"option {name}": value for name, value in options.items()},
+        }
+
+
+def _embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
+    """float32[n_movies, dimensions]: singular vectors of how much likelier than chance two movies meet.
+
+    Two movies meet where a user rated one up to 20 rows after the other; a meeting k rows apart counts 0.9^k.
+    """
+    timeline, n_movies = dataset.timeline, dataset.n_movies
+    meetings = np.zeros(n_movies * n_movies, dtype=np.float32)
+    for apart in range(1, min(20, len(timeline) - 1) + 1):
+        same = timeline.users[apart:] == timeline.users[:-apart]
+        pair = timeline.movies[:-apart][same].astype(np.int64) * n_movies + timeline.movies[apart:][same]
+        meetings += np.float32(0.9**apart) * np.bincount(pair, minlength=len(meetings)).astype(np.float32)
+    table = meetings.reshape(n_movies, n_movies)
+    table += table.T.copy()
+    often = table.sum(1) + 20
+    likelier = np.log1p(table * (often.sum() / 20) / often[:, None] / often)
+    rank = min(config.dimensions, n_movies)
+    left, singular, _ = torch.svd_lowrank(torch.from_numpy(likelier), rank, niter=3)
+    vectors = functional.normalize(
+        functional.pad(left * singular.sqrt(), (0, config.dimensions - rank)), dim=1
+    )
+    vectors = vectors - vectors.mean(0)
+    turn = torch.linalg.qr(torch.randn(config.dimensions, config.dimensions))[0]
+    embedding: Tensor = (vectors @ turn) * (0.05 / vectors.std())
+    return embedding
+
+
+def _weeks_between(timestamps: Int64Array) -> Int64Array:
+    return np.array([timestamps.min() // WEEK, timestamps.max() // WEEK])
+
+
+class _Descent:
+    """AdamW with a warm-up and a cosine to zero."""
+
+    def __init__(self, network: Network, config: TransformerConfig) -> None:
+        self.network, self.config, self.steps = network, config, 0
+        self.precision = torch.bfloat16 if config.bfloat16 else torch.float32
+        plain = [p for name, p in network.named_parameters() if p.ndim < 2 or ".by_" in name]
+        decayed = [p for name, p in network.named_parameters() if not (p.ndim < 2 or ".by_" in name)]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+        rate, decay = config.learning_rate, config.weight_decay
+        self.adam = torch.optim.AdamW(groups, rate, (0.9, 0.98), weight_decay=decay, fused=True)
+
+    def step(self, batch: Batch, answers: Answers, progress: float) -> float:
+        """One step; `progress` is the share of the training that is over after it. Returns the loss before."""
+        self.steps += 1
+        warm = min(1.0, self.steps / 100)
+        for group in self.adam.param_groups:
+            group["lr"] = (
+                self.config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1, progress)))
+            )
+        network = self.network.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+            asked, movies, bias = network(batch), network.movies.weight, network.bias
+            loss = softmax_loss(*(x.to(self.precision) for x in (asked, movies, bias)), answers)
+        self.adam.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        self.adam.step()
+        return float(loss.detach())
+
+    def arrays(self) -> Arrays:
+        """The network and the optimiser's moments by name, as for a checkpoint."""
+        arrays = {f"network.{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        for name, parameter in self.network.named_parameters():
+            for moment in ("exp_avg", "exp_avg_sq"):
+                arrays[f"{moment}.{name}"] = self.adam.state[parameter][moment].numpy()
+        return arrays | {"steps": np.array([self.steps])}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take up where `arrays` were written."""
+        self.steps = int(arrays["steps"][0])
+        names = self.network.state_dict()
+        self.network.load_state_dict({name: torch.from_numpy(arrays[f"network.{name}"]) for name in names})
+        for name, parameter in self.network.named_parameters():
+            self.adam.state[parameter] = {
+                "step": torch.tensor(float(self.steps)),
+                "exp_avg": torch.from_numpy(arrays[f"exp_avg.{name}"]),
+                "exp_avg_sq": torch.from_numpy(arrays[f"exp_avg_sq.{name}"]),
+            }
+
+
+@contextmanager
+def _quick_steps(seed: int) -> Iterator[None]:
+    """Chance drawn from the seed, one thread, denormal numbers taken for zero; all are put back."""
+    n_threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(False)
+            torch.set_num_threads(n_threads)

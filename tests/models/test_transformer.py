@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nextreel.data.dataset import Dataset
+from nextreel.errors import DataError
+from nextreel.models.base import Recommender
+from nextreel.models.training import Epoch, Training
+from nextreel.models.transformer import Transformer, TransformerConfig
+from nextreel.testing import RecommenderConformance, tiny_dataset
+from tests.frames import catalog, interactions
+
+SMALL = {"dimensions": 8, "window": 16, "overlap": 4, "epochs": 2, "rows_per_step": 256}
+
+
+def small(**options: object) -> Transformer:
+    return Transformer(TransformerConfig.parse({**SMALL, **options}))
+
+
+class TestConformance(RecommenderConformance):
+    tolerance = 1e-4
+
+    def make(self) -> Recommender:
+        return small()
+
+
+def pairs_dataset(seconds: int) -> Dataset:
+    """Movies 0 and 1, 2 and 3, 4 and 5 always come together, the second `seconds` after the first."""
+    random = np.random.default_rng(0)
+    rows = []
+    for user in range(90):
+        for place, first in enumerate(random.permutation([0, 2, 4])):
+            time = 1_000_000 * user + 10_000 * place
+            rows += [(user, int(first), 5.0, time), (user, int(first) + 1, 5.0, time + seconds)]
+    return Dataset.from_frames(interactions(*rows), catalog(8))
+
+
+@pytest.mark.parametrize("seconds", [0, 9], ids=["in the same second", "seconds later"])
+def test_what_came_next_in_training_is_expected_next(seconds: int) -> None:
+    model = small(epochs=100, dropout=0, within_share=0.5, dimensions=16).fit(pairs_dataset(seconds))
+    for first in (0, 2, 4):
+        known = Dataset.from_frames(interactions((999, first, 5, 50)), catalog(8))
+        at = np.array([50 + seconds])
+        scores = model.score(known.histories(np.array([999]), at + 1), at)[0]
+        assert np.argmax(scores * (np.arange(8) != first)) == first + 1
+
+
+def test_a_fit_that_was_interrupted_and_resumed_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    dataset = tiny_dataset()
+
+    def interrupt(epoch: Epoch) -> None:
+        raise KeyboardInterrupt
+
+    whole = small().fit(dataset)
+    with pytest.raises(KeyboardInterrupt):
+        small().fit(dataset, Training(checkpoint=tmp_path / "c", on_epoch=interrupt))
+    resumed = small().fit(dataset, Training(checkpoint=tmp_path / "c", resume=True))
+    for name, array in whole.state.items():
+        np.testing.assert_array_equal(resumed.state[name], array, err_msg=name)
+
+
+def test_several_moments_of_one_history_score_as_each_alone() -> None:
+    dataset = tiny_dataset()
+    model = small().fit(dataset)
+    at = dataset.timeline.timestamps[dataset.timeline.offsets[1] - 1] + np.array([1, 1000, 10**6])
+    users = np.repeat(dataset.user_ids[:1], 3)
+    together = model.score(dataset.histories(users, at), at)
+    alone = [
+        model.score(dataset.histories(users[i : i + 1], at[i : i + 1]), at[i : i + 1])[0] for i in range(3)
+    ]
+    np.testing.assert_allclose(together, np.stack(alone), rtol=1e-4, atol=1e-5)
+    assert not np.allclose(together[0], together[2])
+
+
+def test_a_validation_part_gives_a_loss_near_that_of_guessing() -> None:
+    dataset = tiny_dataset()
+    model = small()
+    model.fit(dataset, Training(validation=tiny_dataset(1)))
+    assert 0 < (model.history[-1].validation_loss or 0) < 2 * np.log(dataset.n_movies)
+
+
+def test_a_budget_of_minutes_ends_the_fit_within_the_first_epoch() -> None:
+    model = small(epochs=10_000, minutes=1e-6).fit(tiny_dataset())
+    assert len(model.history) == 1
+
+
+def test_data_with_a_single_moment_a_user_is_an_error() -> None:
+    with pytest.raises(DataError, match="nothing to learn from"):
+        small().fit(Dataset.from_frames(interactions((1, 0, 5, 0), (2, 1, 5, 0)), catalog(3)))
