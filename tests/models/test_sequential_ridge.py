@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -7,14 +8,7 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray
 from nextreel.models.base import Recommender
-from nextreel.models.sequential_ridge import (
-    LATEST,
-    SequentialRidge,
-    SequentialRidgeConfig,
-    _decay_matrix,
-    _gram_of_decayed,
-    _Sequences,
-)
+from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions
@@ -81,7 +75,8 @@ def test_within_the_second_of_the_last_interaction_it_expects_the_rest_of_that_s
         for user in range(60)
         for row in ((user, 0, 5, 0), (user, 1, 5, 9), (user, 2, 5, 9), (user, 3, 5, 10))
     ]
-    model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
+    config = SMALL.model_copy(update={"within_second": 0.0})
+    model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
     history = ((999, 0, 5, 0), (999, 1, 5, 9))
     known = Dataset.from_frames(interactions(*history), catalog(8))
     at = np.array([9])
@@ -132,36 +127,29 @@ def test_a_user_who_was_not_trained_on_is_answered_from_the_history() -> None:
     )
 
 
-def test_the_gram_matrix_is_that_of_the_dense_rows() -> None:
-    events = _Sequences.of(tiny_dataset())
-    decayed = _decay_matrix(events.owner, LATEST) @ events.sets
-    rows = np.zeros(events.sets.shape)
-    for k, moment in enumerate(events.sets.toarray()):
-        carried = LATEST * rows[k - 1] if k and events.owner[k] == events.owner[k - 1] else 0
-        rows[k] = carried + moment
-    np.testing.assert_allclose(_gram_of_decayed(events, decayed), rows.T @ rows, atol=0.01)
-
-
 @pytest.mark.parametrize("long_gap", [False, True], ids=["soon", "later"])
-def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool) -> None:
-    """Rows and targets are built one by one from what a query at that moment is given."""
-    config = SMALL.model_copy(update={"long_gap_days": 60 / DAY})
+@pytest.mark.parametrize("within_second", [0.0, 1.0], ids=["after-each-second", "after-each-row"])
+def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_second: float) -> None:
+    """Rows and targets are built one by one, from what a query with that history is given."""
+    config = SMALL.model_copy(update={"long_gap_days": 60 / DAY, "within_second": within_second})
     dataset = tiny_dataset()
     timeline = dataset.timeline
     model = SequentialRidge(config).fit(dataset)
     rows, targets = [], []
     for user in range(dataset.n_users):
         own = np.arange(timeline.offsets[user], timeline.offsets[user + 1])
-        for moment in np.unique(timeline.timestamps[own]):
-            latest, features = model._describe(
-                dataset.histories(dataset.user_ids[user : user + 1], np.array([moment + 1]))
-            )
+        for row in own:
+            later, moment = own[own > row], timeline.timestamps[row]
+            if not within_second and len(later) and timeline.timestamps[later[0]] == moment:
+                continue
+            history = dataset.histories(dataset.user_ids[user : user + 1], np.array([LATER]))
+            latest, features = model._describe(replace(history, stops=np.array([row + 1])))
             rows.append(np.concatenate([latest.toarray()[0], features[0]]))
             target = np.zeros(dataset.n_movies)
-            for step, row in enumerate(own[timeline.timestamps[own] > moment][: config.horizon]):
-                if not long_gap or timeline.timestamps[row] > moment + 60:
-                    worth = 1 if timeline.ratings[row] >= 4 else config.unliked_weight
-                    target[timeline.movies[row]] = worth * config.target_decay**step
+            for step, other in enumerate(later[: config.horizon]):
+                if not long_gap or timeline.timestamps[other] > moment + 60:
+                    worth = 1 if timeline.ratings[other] >= 4 else config.unliked_weight
+                    target[timeline.movies[other]] = worth * config.target_decay**step
             targets.append(target)
     x, y = np.array(rows, dtype=np.float64), np.array(targets)
     dense = model.inner_[int(long_gap)] @ model.outer_[int(long_gap)]

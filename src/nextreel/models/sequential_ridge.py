@@ -1,10 +1,11 @@
 """Sequential ridge: the next movies as a linear function of the ordered history, in closed form.
 
-A history is a sequence of moments, the sets of movies rated in one second. After each moment k of each user
-stands one row of a multi-output regression. Its target y_k is a vector over the movies: the next interactions,
-the j-th with weight 0.9^(j - 1), less if it wasn't liked. Its features are two blocks:
+A history is a sequence of moments, the sets of movies rated in one second. After each moment of each user stands
+one row k of a multi-output regression; so it does after a random part of the interactions within a moment, as a
+history may end there. Its target y_k is a vector over the movies: the next interactions, the j-th with weight
+0.9^(j - 1), less if it wasn't liked. Its features are two blocks:
 
-    x_k = sum_s 0.5^s S_{k - s}        the movies of the latest moments S, one number per movie
+    x_k = sum_s 0.5^s S_s        the movies of the s-th latest moment S_s, one number per movie
     z_k = (v_k, a_k, max(0, [v_k 1] H))
 
 v_k is what the user likes, as four unit vectors: the sums of the movies' embeddings over the whole history and
@@ -51,8 +52,8 @@ SHRINKAGE = 20.0
 """Added to a movie's count where co-occurrences are normalised, so that pairs of rare movies don't lead."""
 SUBSPACE_ITERATIONS = 5
 """Products with a matrix whose leading directions are sought."""
-CHUNK = 8192
-"""Moments whose dense features are held at once."""
+CHUNK = 65_536
+"""Interactions whose dense features are held at once."""
 
 BoolArray = npt.NDArray[np.bool_]
 Weights = npt.NDArray[np.floating]
@@ -69,6 +70,8 @@ class SequentialRidgeConfig(ModelConfig):
     """Weight of a target relative to the one before it."""
     unliked_weight: float = Field(default=0.3, ge=0, le=1)
     """Weight of a target rated below 4, relative to one that was liked."""
+    within_second: float = Field(default=0.25, ge=0, le=1)
+    """Share of the states within a second, when some of its movies are still to come, that are rows too."""
     dimensions: int = Field(default=128, ge=1)
     """Length of each of a movie's two embeddings."""
     hidden: int = Field(default=512, ge=0)
@@ -101,18 +104,11 @@ class SequentialRidge(Recommender):
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         config, n_movies = self.config, dataset.n_movies
         random = np.random.default_rng(config.seed)
-        sequences = _Sequences.of(dataset)
-        latest = _decay_matrix(sequences.owner, LATEST) @ sequences.sets
-        gram = _gram_of_decayed(sequences, latest)
-        self.embeddings_ = np.stack(
-            [
-                _embed_by_audience(sequences, config.dimensions, random),
-                _embed_by_neighbours(gram, config.dimensions, random),
-            ]
-        )
+        everybody = dataset.histories(dataset.user_ids, np.full(dataset.n_users, NEVER))
+        self.embeddings_ = _embed_movies(_Sequences.of(everybody, n_movies), config.dimensions, random)
         self.mixing_ = random.standard_normal((4 * config.dimensions + 1, config.hidden), dtype=np.float32)
 
-        system, target = self._normal_equations(sequences, latest, gram)
+        system, target = self._normal_equations(everybody, random)
         dense_gram = system[n_movies:, n_movies:].copy()
         penalty = np.full(len(system), config.dense_regularization, dtype=np.float32)
         penalty[:n_movies] = config.regularization
@@ -124,15 +120,14 @@ class SequentialRidge(Recommender):
         self.weights_ = np.stack([weights[:n_movies] for weights in solutions])
         dense = [_reduce_rank(weights[n_movies:], dense_gram, config.rank, random) for weights in solutions]
         self.inner_, self.outer_ = (np.stack(parts) for parts in zip(*dense, strict=True))
-        self.completion_ = self._complete_moments(sequences, latest)
+        self.completion_ = self._complete_moments(everybody)
         return self
 
     def score(self, histories: Histories, at: Int64Array) -> FloatArray:
         latest, features = self._describe(histories)
         known = np.flatnonzero(histories.lengths)
         gap = at[known] - histories.timeline.timestamps[histories.stops[known] - 1]
-        long_gap = gap > self.config.long_gap_days * DAY
-        same_second = gap <= 0
+        same_second, long_gap = gap <= 0, gap > self.config.long_gap_days * DAY
         scores = np.zeros((len(histories), self.weights_.shape[2]), dtype=np.float32)
         scores[known[same_second]] = latest[known[same_second]] @ self.completion_
         for solution, queries in enumerate((known[~long_gap & ~same_second], known[long_gap])):
@@ -167,47 +162,43 @@ class SequentialRidge(Recommender):
         return recall(LATEST**age), features
 
     def _normal_equations(
-        self, sequences: "_Sequences", latest: csr_array, gram: FloatArray
+        self, everybody: Histories, random: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
-        """[x z]' [x z] and [x z]' [y, y beyond a long gap], summed over all moments."""
-        n_movies = len(gram)
-        soon, later = self._targets(sequences)
+        """[x z]' [x z] and [x z]' [y, y beyond a long gap], summed over all rows."""
+        n_movies = self.embeddings_.shape[1]
         size = n_movies + 4 * self.config.dimensions + LENGTHS + self.config.hidden
         system = np.zeros((size, size), dtype=np.float32, order="F")
         target = np.zeros((size, 2 * n_movies), dtype=np.float32, order="F")
-        system[:n_movies, :n_movies] = gram
-        target[:n_movies, :n_movies] = (latest.T @ soon).toarray()
-        target[:n_movies, n_movies:] = (latest.T @ later).toarray()
-        for chunk in sequences.chunks():
-            features = self._features_of_moments(sequences, chunk)
-            system[n_movies:, :n_movies] += (latest[chunk].T @ features).T
+        for histories in _chunks(everybody):
+            sequences = _Sequences.of(histories, n_movies)
+            ends = np.append(np.diff(sequences.moment) != 0, True)
+            rows = np.flatnonzero(ends | (random.random(len(ends)) < self.config.within_second))
+            latest, features = self._describe_rows(sequences, rows)
+            soon, later, _ = self._targets(sequences, rows)
+            system[:n_movies, :n_movies] += (latest.T @ latest).toarray()
+            system[n_movies:, :n_movies] += (latest.T @ features).T
             system[n_movies:, n_movies:] += features.T @ features
-            target[n_movies:, :n_movies] += (soon[chunk].T @ features).T
-            target[n_movies:, n_movies:] += (later[chunk].T @ features).T
+            target[:n_movies, :n_movies] += (latest.T @ soon).toarray()
+            target[:n_movies, n_movies:] += (latest.T @ later).toarray()
+            target[n_movies:, :n_movies] += (soon.T @ features).T
+            target[n_movies:, n_movies:] += (later.T @ features).T
         return system, target
 
-    def _complete_moments(self, sequences: "_Sequences", latest: csr_array) -> FloatArray:
+    def _complete_moments(self, everybody: Histories) -> FloatArray:
         """The ridge from a history that ends within a moment to the rest of that moment."""
-        config, sets = self.config, sequences.sets
-        sizes = np.diff(sets.indptr)
-        moment = np.repeat(np.arange(len(sizes)), sizes)
-        goes_on = np.flatnonzero(moment[:-1] == moment[1:])
-        n_events = len(moment)
-        worth = np.where(sequences.liked.data > 0, np.float32(1), np.float32(config.unliked_weight))
-        events, valued = (
-            csr_array((values, sets.indices, np.arange(n_events + 1)), shape=(n_events, sets.shape[1]))
-            for values in (np.ones_like(worth), worth)
-        )
-        so_far = _bands(moment, np.ones(sizes.max()))[goes_on]
-        to_come = _bands(moment, np.append(0, config.target_decay ** np.arange(config.horizon))).T.tocsr()[
-            goes_on
-        ]
-        inputs = (latest - sets)[moment[goes_on]] + so_far @ events
-        system = (inputs.T @ inputs).toarray()
-        system[np.diag_indices_from(system)] += config.regularization
+        n_movies = self.embeddings_.shape[1]
+        system, target = (np.zeros((n_movies, n_movies), dtype=np.float32, order="F") for _ in range(2))
+        for histories in _chunks(everybody):
+            sequences = _Sequences.of(histories, n_movies)
+            rows = np.flatnonzero(np.diff(sequences.moment) == 0)
+            latest = _latest_movies(sequences, rows)
+            system += (latest.T @ latest).toarray()
+            target += (latest.T @ self._targets(sequences, rows)[2]).toarray()
+        system[np.diag_indices(n_movies)] += np.float32(self.config.regularization)
         factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-        target = (inputs.T @ (to_come @ valued)).toarray()
-        weights: FloatArray = cho_solve(factor, target, overwrite_b=True, check_finite=False)
+        weights: FloatArray = np.ascontiguousarray(
+            cho_solve(factor, target, overwrite_b=True, check_finite=False)
+        )
         return weights
 
     def _features(
@@ -224,76 +215,120 @@ class SequentialRidge(Recommender):
         bent = np.maximum(units @ self.mixing_[:-1] + self.mixing_[-1], 0)
         return np.concatenate([units, np.eye(LENGTHS, dtype=np.float32)[length_class], bent], axis=1)
 
-    def _features_of_moments(self, sequences: "_Sequences", chunk: slice) -> FloatArray:
-        """z of every moment of a chunk of whole users: the sums that `_describe` makes, running over time."""
-        taste, neighbours = self.embeddings_
-        owner, sets = sequences.owner[chunk], sequences.sets[chunk]
-        beside = sets @ neighbours
-        return self._features(
-            _running_sum(owner, sets @ taste),
-            _running_sum(owner, sequences.liked[chunk] @ taste),
-            _decay_matrix(owner, RECENT) @ beside,
-            _decay_matrix(owner, NEAREST) @ beside,
-            _running_sum(owner, np.diff(sets.indptr)[:, None]).astype(np.int64)[:, 0],
-        )
+    def _describe_rows(self, sequences: "_Sequences", rows: Int64Array) -> tuple[csr_array, FloatArray]:
+        """x and z as `_describe` has them, of the histories that end with each of some events.
 
-    def _targets(self, sequences: "_Sequences") -> tuple[csr_array, csr_array]:
-        """y of every moment, and the part of it that lies beyond a long gap: float32[n_moments, n_movies]."""
-        stops = sequences.sets.indptr[1:]
-        steps = np.arange(self.config.horizon)
-        event = np.minimum(stops[:, None] + steps, len(sequences.user) - 1)
-        valid = (stops[:, None] + steps < len(sequences.user)) & (
-            sequences.user[event] == sequences.owner[:, None]
+        The sum over the moments up to the event's own is taken once for each moment; what of the event's own
+        moment is still to come is taken off again.
+        """
+        taste, neighbours = self.embeddings_
+        events, moment, owner = sequences.events, sequences.moment, sequences.owner
+        beside = events @ neighbours
+        to_come = _to_come(moment)[rows]
+        to_come_beside = to_come @ beside
+        sets = _sets_of(sequences)
+
+        def decayed(decay: float) -> FloatArray:
+            whole = _decay_matrix(owner, decay) @ (sets @ neighbours)
+            sums: FloatArray = whole[moment[rows]] - to_come_beside
+            return sums
+
+        features = self._features(
+            _running_sum(sequences.user, events @ taste)[rows],
+            _running_sum(sequences.user, (events * sequences.liked[:, None]) @ taste)[rows],
+            decayed(RECENT),
+            decayed(NEAREST),
+            (np.arange(len(moment)) - np.searchsorted(sequences.user, sequences.user) + 1)[rows],
         )
-        worth = np.where(sequences.liked.data > 0, 1, self.config.unliked_weight)
+        return _latest_movies(sequences, rows), features
+
+    def _targets(self, sequences: "_Sequences", rows: Int64Array) -> tuple[csr_array, csr_array, csr_array]:
+        """y of each row, the part of it beyond a long gap, and that in the row's own moment.
+
+        Each is sparse float32[n_rows, n_movies].
+        """
+        user, times, n_events = sequences.user, sequences.times, len(sequences.user)
+        steps = np.arange(self.config.horizon)
+        event = rows[:, None] + 1 + steps
+        within = event < n_events
+        event[~within] = 0
+        within &= user[event] == user[rows][:, None]
+        worth = np.where(sequences.liked > 0, 1, self.config.unliked_weight)
         weights = (self.config.target_decay**steps * worth[event]).astype(np.float32)
-        gap = sequences.times[event] - sequences.times[stops - 1][:, None]
+        gap = times[event] - times[rows][:, None]
 
         def table(kept: BoolArray) -> csr_array:
-            rows = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-            return csr_array(
-                (weights[kept], sequences.sets.indices[event[kept]], rows), shape=sequences.sets.shape
-            )
+            bounds = np.append(0, np.cumsum(kept.sum(axis=1)))
+            shape = (len(rows), sequences.events.shape[1])
+            return csr_array((weights[kept], sequences.events.indices[event[kept]], bounds), shape=shape)
 
-        return table(valid), table(valid & (gap > self.config.long_gap_days * DAY))
+        beyond = within & (gap > self.config.long_gap_days * DAY)
+        return table(within), table(beyond), table(within & (gap == 0))
 
 
 @dataclass(frozen=True)
 class _Sequences:
-    """All interactions of a dataset as each user's sequence of moments."""
+    """Some users' histories as sequences of moments."""
 
-    sets: csr_array
-    """float32[n_moments, n_movies]: 1 for a movie rated in that moment; entries in the order of events."""
-    liked: csr_array
-    """The same with 0 where the movie wasn't liked."""
-    owner: Int64Array
-    """int64[n_moments]: the user, ascending."""
+    events: csr_array
+    """float32[n_events, n_movies]: one 1 in each row."""
+    liked: FloatArray
+    """float32[n_events]: 1 where the movie was liked, else 0."""
     user: Int64Array
-    """int64[n_events]"""
+    """int64[n_events]: ascending."""
     times: Int64Array
     """int64[n_events]: POSIX seconds."""
+    moment: Int64Array
+    """int64[n_events]: counted over all users from 0."""
+    owner: Int64Array
+    """int64[n_moments]: the user."""
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "_Sequences":
-        timeline = dataset.timeline
-        user, row = dataset.histories(dataset.user_ids, np.full(dataset.n_users, NEVER)).rows()
-        movie, times = timeline.movies[row], timeline.timestamps[row]
-        starts = np.flatnonzero(_opens_moment(user, times))
-        bounds, shape = np.append(starts, len(row)), (len(starts), dataset.n_movies)
-        liked = (timeline.ratings[row] >= POSITIVE).astype(np.float32)
+    def of(cls, histories: Histories, n_movies: int) -> "_Sequences":
+        timeline = histories.timeline
+        user, row = histories.rows()
+        opens = _opens_moment(user, timeline.timestamps[row])
         return cls(
-            sets=csr_array((np.ones_like(liked), movie, bounds), shape=shape),
-            liked=csr_array((liked, movie, bounds), shape=shape),
-            owner=user[starts],
+            events=csr_array(
+                (np.ones(len(row), dtype=np.float32), timeline.movies[row], np.arange(len(row) + 1)),
+                shape=(len(row), n_movies),
+            ),
+            liked=(timeline.ratings[row] >= POSITIVE).astype(np.float32),
             user=user,
-            times=times,
+            times=timeline.timestamps[row],
+            moment=np.cumsum(opens) - 1,
+            owner=user[opens],
         )
 
-    def chunks(self) -> list[slice]:
-        """Runs of moments that hold whole users."""
-        starts = np.flatnonzero(np.diff(self.owner, prepend=-1))
-        cuts = np.unique(starts[np.searchsorted(starts, np.arange(0, starts[-1] + 1, CHUNK))])
-        return [slice(a, b) for a, b in zip(cuts, [*cuts[1:], len(self.owner)], strict=True)]
+
+def _chunks(everybody: Histories) -> list[Histories]:
+    """Some users each, with about CHUNK rows together."""
+    part = np.cumsum(everybody.lengths) // CHUNK
+    return [everybody[np.flatnonzero(part == i)] for i in np.unique(part)]
+
+
+def _sets_of(sequences: _Sequences) -> csr_array:
+    """Sparse float32[n_moments, n_movies]: 1 for a movie rated in that moment."""
+    bounds = np.searchsorted(sequences.moment, np.arange(len(sequences.owner) + 1))
+    events = sequences.events
+    return csr_array((events.data, events.indices, bounds), shape=(len(sequences.owner), events.shape[1]))
+
+
+def _latest_movies(sequences: _Sequences, rows: Int64Array) -> csr_array:
+    """x of the histories that end with each of some events: sparse float32[n_rows, n_movies]."""
+    whole = _decay_matrix(sequences.owner, LATEST) @ _sets_of(sequences)
+    latest: csr_array = whole[sequences.moment[rows]] - _to_come(sequences.moment)[rows] @ sequences.events
+    latest.eliminate_zeros()
+    return latest
+
+
+def _to_come(moment: Int64Array) -> csr_array:
+    """Sparse float32[n_events, n_events]: 1 for the later events of each event's own moment."""
+    count = np.searchsorted(moment, moment, side="right") - np.arange(len(moment)) - 1
+    bounds = np.append(0, np.cumsum(count))
+    first = np.arange(len(moment)) + 1 - bounds[:-1]
+    later = np.arange(bounds[-1]) + np.repeat(first, count)
+    return csr_array((np.ones(len(later), dtype=np.float32), later, bounds), shape=(len(moment), len(moment)))
 
 
 def _opens_moment(owner: Int64Array, times: Int64Array) -> BoolArray:
@@ -304,14 +339,9 @@ def _opens_moment(owner: Int64Array, times: Int64Array) -> BoolArray:
 
 def _decay_matrix(owner: Int64Array, decay: float) -> csr_array:
     """Sparse float32[n, n]: decay^(k - j) where moment j isn't after k and both are the same owner's."""
-    return _bands(owner, decay ** np.arange(int(np.log(FORGOTTEN) / np.log(decay)) + 1))
-
-
-def _bands(owner: Int64Array, weights: Weights) -> csr_array:
-    """Sparse float32[n, n]: weights[k - j] where j isn't after k and both are the same owner's."""
-    lags = range(min(len(weights), len(owner)))
-    bands = [weights[s] * (owner[s:] == owner[: len(owner) - s]) for s in lags]
-    return csr_array(diags_array(bands, offsets=[-s for s in lags], dtype=np.float32))
+    reach = min(int(np.log(FORGOTTEN) / np.log(decay)), len(owner) - 1)
+    bands = [decay**s * (owner[s:] == owner[: len(owner) - s]) for s in range(reach + 1)]
+    return csr_array(diags_array(bands, offsets=[-s for s in range(reach + 1)], dtype=np.float32))
 
 
 def _running_sum(owner: Int64Array, values: Weights) -> FloatArray:
@@ -327,49 +357,32 @@ def _unit_rows(vectors: FloatArray) -> FloatArray:
     return unit
 
 
-def _gram_of_decayed(sequences: _Sequences, decayed: csr_array) -> FloatArray:
-    """X' X of decayed histories X, from the far sparser product of X with the moments S themselves.
-
-    As x_k = sum_j d^(k - j) S_j, two moments i <= j of a user meet in every later x_k, with weights that sum to
-    d^(j - i) c_j, where c_j = sum_{k >= j} d^(2 (k - j)): so X' X = P + P' - S' C S, with P = X' C S.
-    """
-    left = np.searchsorted(sequences.owner, sequences.owner, side="right") - np.arange(len(sequences.owner))
-    meetings = (1 - LATEST ** (2 * left)) / (1 - LATEST**2)
-    half = (decayed - sequences.sets / 2).T @ (sequences.sets * meetings.astype(np.float32)[:, None])
-    gram: FloatArray = half.toarray()
-    return gram + gram.T
-
-
-def _embed_by_audience(sequences: _Sequences, dimensions: int, random: np.random.Generator) -> FloatArray:
-    """Unit vectors from the co-occurrence in whole histories, where every user weighs the same."""
-    n_movies = sequences.sets.shape[1]
+def _embed_movies(sequences: _Sequences, dimensions: int, random: np.random.Generator) -> FloatArray:
+    """Unit vectors from who watches a movie, every user weighing the same, and from what is watched beside it."""
+    sets, n_movies = _sets_of(sequences), sequences.events.shape[1]
+    count = sequences.events.sum(axis=0)
     lengths = np.bincount(sequences.user)
-    users = csr_array(
-        (1 / np.sqrt(lengths[sequences.user], dtype=np.float32), (sequences.user, sequences.sets.indices)),
+    by_user = csr_array(
+        (1 / np.sqrt(lengths[sequences.user], dtype=np.float32), (sequences.user, sequences.events.indices)),
         shape=(len(lengths), n_movies),
     )
-    shrunk = 1 / np.sqrt(
-        np.bincount(sequences.sets.indices, minlength=n_movies) + SHRINKAGE, dtype=np.float32
+    near: FloatArray = ((_decay_matrix(sequences.owner, LATEST) @ sets).T @ sets).toarray()
+    near += near.T.copy()
+
+    def leading(multiply: Callable[[FloatArray], FloatArray], shrunk: FloatArray) -> FloatArray:
+        values, vectors = _leading_directions(
+            lambda v: shrunk[:, None] * multiply(shrunk[:, None] * v), n_movies, dimensions, random
+        )
+        embedding = np.zeros((n_movies, dimensions), dtype=np.float32)
+        embedding[:, : len(values)] = _unit_rows(vectors * np.sqrt(np.maximum(values, 0)))
+        return embedding
+
+    return np.stack(
+        [
+            leading(lambda v: by_user.T @ (by_user @ v), 1 / np.sqrt(count + np.float32(SHRINKAGE))),
+            leading(lambda v: near @ v, 1 / np.sqrt(np.diag(near) + np.float32(SHRINKAGE))),
+        ]
     )
-    users = users * shrunk
-    return _embed(lambda vectors: users.T @ (users @ vectors), n_movies, dimensions, random)
-
-
-def _embed_by_neighbours(gram: FloatArray, dimensions: int, random: np.random.Generator) -> FloatArray:
-    """Unit vectors from the co-occurrence within a few moments."""
-    shrunk = 1 / np.sqrt(np.diag(gram) + np.float32(SHRINKAGE))
-    return _embed(
-        lambda vectors: shrunk[:, None] * (gram @ (shrunk[:, None] * vectors)), len(gram), dimensions, random
-    )
-
-
-def _embed(
-    multiply: Callable[[FloatArray], FloatArray], size: int, dimensions: int, random: np.random.Generator
-) -> FloatArray:
-    values, vectors = _leading_directions(multiply, size, dimensions, random)
-    embedding = np.zeros((size, dimensions), dtype=np.float32)
-    embedding[:, : len(values)] = _unit_rows(vectors * np.sqrt(np.maximum(values, 0)))
-    return embedding
 
 
 def _leading_directions(
