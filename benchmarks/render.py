@@ -21,6 +21,7 @@ CLEAN = (
     "clean-als",
     "clean-ease",
     "clean-sequential-ridge",
+    "clean-transformer",
 )
 NAMES = {"clean-popularity-30-days": "popularity, last 30 days"}
 

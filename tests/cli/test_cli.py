@@ -130,6 +130,8 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         ),
         (["fit", "parts", "--model", "popularity", "--set", "window=3"], "option window: "),
         (["fit", "parts", "--model", "popularity", "--set", "window_days=-1"], "option window_days: "),
+        (["fit", "parts", "--budget", "soon"], "--budget 'soon' is no time; expected a number and s, m or h"),
+        (["fit", "parts", "--model", "ease", "--budget", "30m"], "option minutes: "),
         (["fit", "parts", "--set", "epochs"], "--set 'epochs' isn't of the form name=value"),
         (["fit", "parts", "--out", "data", "--model", "popularity"], "data exists and isn't a saved model"),
         (["split", "data", "data"], "data exists and holds no split.json; nothing was written"),

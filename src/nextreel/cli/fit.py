@@ -21,6 +21,12 @@ def fit(
         list[str] | None,
         typer.Option("--set", help="An option of the model, such as --set epochs=5; repeatable."),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Time that the fit may take, such as 90s, 30m or 2h; for models that learn in epochs."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped.")] = False,
 ) -> None:
     """Learn a model and save it.
@@ -29,10 +35,13 @@ def fit(
     the directory is only used for the validation loss of models that learn in epochs.
     """
     from nextreel.cli.console import stdout
-    from nextreel.cli.fitting import fit_and_save, parse_options
+    from nextreel.cli.fitting import fit_and_save, parse_budget, parse_options
 
     model = PRESETS.get(model, model)
-    predictor, facts = fit_and_save(directory, out, model, parse_options(options or []), resume)
+    chosen = parse_options(options or [])
+    if budget is not None:
+        chosen["minutes"] = parse_budget(budget)
+    predictor, facts = fit_and_save(directory, out, model, chosen, resume)
     console = stdout()
     timeline = predictor.dataset.timeline
     console.print(

@@ -34,6 +34,17 @@ def parse_options(pairs: Sequence[str]) -> dict[str, object]:
     return options
 
 
+def parse_budget(text: str) -> float:
+    """Minutes of "90s", "30m" or "2h"."""
+    try:
+        minutes = float(text[:-1]) * {"s": 1 / 60, "m": 1, "h": 60}[text[-1:]]
+    except (ValueError, KeyError):
+        raise ConfigError(
+            f"--budget {text!r} is no time; expected a number and s, m or h, such as 30m"
+        ) from None
+    return minutes
+
+
 def fit_and_save(
     directory: Path, out: Path, name: str, options: dict[str, object], resume: bool = False
 ) -> tuple[Predictor, dict[str, float]]:

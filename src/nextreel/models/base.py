@@ -31,7 +31,7 @@ class ModelConfig(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             option = ".".join(str(part) for part in first["loc"])
-            known = ", ".join(cls.model_fields) or "none"
+            known = ", ".join(cls.model_fields)
             raise ConfigError(f"option {option}: {first['msg']} (options: {known})") from None
 
 

@@ -24,6 +24,8 @@ from nextreel.models.transformer.network import Network, softmax_loss
 from nextreel.models.transformer.questions import WEEK, Answers, Batch, Questions, ask
 
 QUERIES_AT_ONCE = 256
+QUERIES_OF_VALIDATION = 3000
+"""About how many queries the validation loss after each epoch is the mean of."""
 
 
 class Transformer(Recommender):
@@ -118,12 +120,13 @@ class Transformer(Recommender):
     def _validation_loss(
         self, network: "Network", dataset: Dataset, validation: Dataset | None
     ) -> float | None:
-        """Mean -log softmax of the validation positives, asked with histories that end with the training rows."""
+        """Mean -log softmax of some validation positives, asked with histories that end with the training rows."""
         if validation is None:
             return None
         held = validation.timeline
         movies = dataset.index_of_movies(validation.movie_ids)[held.movies]
         asked = np.flatnonzero((held.ratings >= POSITIVE) & (movies >= 0))
+        asked = asked[:: 1 + len(asked) // QUERIES_OF_VALIDATION]
         histories = dataset.histories(validation.user_ids[held.users[asked]], held.timestamps[asked])
         asked, histories = asked[histories.lengths > 0], histories[histories.lengths > 0]
         losses = []
