@@ -9,13 +9,25 @@ import numpy as np
 import numpy.typing as npt
 
 from nextreel.artifacts import MANIFEST, atomic_directory, read_arrays, read_manifest, seal, write_arrays
+from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
+from nextreel.models.base import ModelConfig
 from nextreel.models.training import Epoch
 
 ARRAYS = "arrays.safetensors"
 
 Identity = dict[str, str | int | float | None]
 """What makes two fits the same one: the model, its options, fingerprints of its data."""
+
+
+def identify_fit(model: str, config: ModelConfig, dataset: Dataset, validation: Dataset | None) -> Identity:
+    """What tells this fit from others."""
+    return {
+        "model": model,
+        "training data": dataset.fingerprint,
+        "validation data": validation.fingerprint if validation is not None else None,
+        **{f"option {name}": value for name, value in config.model_dump(mode="json").items()},
+    }
 
 
 def write_checkpoint(

@@ -15,7 +15,6 @@ fades. And its epsilon stands beside sqrt(v) before the bias correction (the pap
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Self
@@ -28,7 +27,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int64Array, find_sorted
 from nextreel.errors import ConfigError, DataError, require
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.checkpoint import Identity, read_checkpoint, write_checkpoint
+from nextreel.models.checkpoint import identify_fit, read_checkpoint, write_checkpoint
+from nextreel.models.quick_thread import one_quick_thread
 from nextreel.models.training import Epoch, Training, has_stalled
 
 INITIAL_SCALE = 0.05
@@ -90,7 +90,7 @@ class FunkSVD(Recommender):
             if len(held_out) == 0:
                 raise DataError("no validation row is of a user and a movie known from training")
 
-        fit = self._identify_fit(dataset, training.validation)
+        fit = identify_fit("funk-svd", self.config, dataset, training.validation)
         if training.resume and training.checkpoint is not None:
             history, arrays = read_checkpoint(training.checkpoint, fit)
         else:
@@ -101,7 +101,7 @@ class FunkSVD(Recommender):
         descent = _Descent(torch, arrays, self.config.learning_rate)
         while len(history) < self.config.epochs and not has_stalled(history, self.config.patience):
             number, started = len(history) + 1, time.perf_counter()
-            with _one_quick_thread(torch):
+            with one_quick_thread(torch):
                 train_loss = self._learn_once(descent, rows, number, training)
             validation_loss = None
             if held_out is not None:
@@ -144,15 +144,6 @@ class FunkSVD(Recommender):
             raise ConfigError(
                 f"option learning_rate: {rate:g} is too high, the loss became {loss} at {place}"
             )
-
-    def _identify_fit(self, dataset: Dataset, validation: Dataset | None) -> Identity:
-        options = self.config.model_dump(mode="json")
-        return {
-            "model": "funk-svd",
-            "training data": dataset.fingerprint,
-            "validation data": validation.fingerprint if validation is not None else None,
-            **{f"option {name}": value for name, value in options.items()},
-        }
 
 
 @dataclass(frozen=True)
@@ -237,21 +228,3 @@ def _mean_squared_error(arrays: Factors, rows: _Rows) -> float:
         predicted = np.einsum("rk,rk->r", arrays["P"][batch.users], arrays["Q"][batch.movies])
         squared_error += float(np.square(predicted - batch.targets).sum(dtype=np.float64))
     return squared_error / len(rows)
-
-
-@contextmanager
-def _one_quick_thread(torch: ModuleType) -> Iterator[None]:
-    """Torch on one thread, with denormal numbers taken for zero; the thread count is put back.
-
-    A step is short and bound by memory: a second thread gains little on an idle machine and loses much, in
-    spinning at barriers, on a busy one. Momentum that fades becomes denormal, and slow to compute with, but
-    never zero.
-    """
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(n_threads)

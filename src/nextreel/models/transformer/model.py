@@ -17,7 +17,8 @@ from nextreel.data.splits import POSITIVE
 from nextreel.data.timeline import FloatArray, Histories, Int64Array
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
-from nextreel.models.checkpoint import Identity, read_checkpoint, write_checkpoint
+from nextreel.models.checkpoint import identify_fit, read_checkpoint, write_checkpoint
+from nextreel.models.quick_thread import one_quick_thread
 from nextreel.models.training import Epoch, Training
 from nextreel.models.transformer.config import TransformerConfig
 from nextreel.models.transformer.network import Network, softmax_loss
@@ -45,7 +46,7 @@ class Transformer(Recommender):
         config, questions = self.config, Questions.of(dataset, self.config)
         if len(questions.cuts) == 0:
             raise DataError("no user rated two movies, so there is nothing to learn from")
-        identity = self._identify_fit(dataset, training.validation)
+        identity = identify_fit("transformer", self.config, dataset, training.validation)
         with _quick_steps(config.seed):
             network = Network(dataset.n_movies, config)
             network.movies.weight.data = _embed_by_succession(dataset, config)
@@ -139,15 +140,6 @@ class Transformer(Recommender):
             losses.append(functional.cross_entropy(logits, answers, reduction="none"))
         return float(torch.cat(losses).mean()) if losses else None
 
-    def _identify_fit(self, dataset: Dataset, validation: Dataset | None) -> Identity:
-        options = self.config.model_dump(mode="json")
-        return {
-            "model": "transformer",
-            "training data": dataset.fingerprint,
-            "validation data": validation.fingerprint if validation is not None else None,
-            **{f"option {name}": value for name, value in options.items()},
-        }
-
 
 def _embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
     """float32[n_movies, dimensions]: singular vectors of how much likelier than chance two movies meet.
@@ -232,14 +224,7 @@ class _Descent:
 
 @contextmanager
 def _quick_steps(seed: int) -> Iterator[None]:
-    """Chance drawn from the seed, one thread, denormal numbers taken for zero; all are put back."""
-    n_threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
+    """Chance drawn from the seed, and quick small steps; torch's own settings are put back."""
+    with torch.random.fork_rng(devices=[]), one_quick_thread(torch):
         torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        torch.set_flush_denormal(True)
-        try:
-            yield
-        finally:
-            torch.set_flush_denormal(False)
-            torch.set_num_threads(n_threads)
+        yield
