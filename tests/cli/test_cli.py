@@ -126,7 +126,7 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         (["evaluate", "model", "nowhere.csv"], "nowhere.csv"),
         (
             ["fit", "parts", "--model", "oracle"],
-            "model 'oracle' is unknown; expected one of fast, baseline, simple, popularity",
+            "model 'oracle' is unknown; expected one of fast, best, baseline, simple, popularity",
         ),
         (["fit", "parts", "--model", "popularity", "--set", "window=3"], "option window: "),
         (["fit", "parts", "--model", "popularity", "--set", "window_days=-1"], "option window_days: "),

@@ -8,7 +8,8 @@ MODELS = {
     "sequential-ridge": "nextreel.models.sequential_ridge:SequentialRidge",
     "funk-svd": "nextreel.models.funk_svd:FunkSVD",
     "transformer": "nextreel.models.transformer:Transformer",
+    "blend": "nextreel.models.blend:Blend",
 }
-PRESETS = {"fast": "sequential-ridge", "baseline": "funk-svd", "simple": "popularity"}
+PRESETS = {"fast": "sequential-ridge", "best": "blend", "baseline": "funk-svd", "simple": "popularity"}
 """Choices for people who don't want to read papers first: `fast` is good and fitted within a minute."""
 DEFAULT_MODEL = "sequential-ridge"

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+
+from nextreel.data.dataset import Dataset
+from nextreel.errors import DataError
+from nextreel.models.base import Recommender
+from nextreel.models.blend import Blend, BlendConfig, _ask_about, _gap_class, _loss_and_slope
+from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
+from nextreel.models.transformer import Transformer, TransformerConfig
+from nextreel.testing import RecommenderConformance, tiny_dataset
+from tests.frames import catalog, interactions
+
+NETWORK = TransformerConfig(dimensions=8, window=16, overlap=4, epochs=1, rows_per_step=256)
+RIDGE = SequentialRidgeConfig(regularization=1, dense_regularization=1, dimensions=8, hidden=16, rank=60)
+SMALL = BlendConfig(transformer=NETWORK, ridge=RIDGE, held_out_share=0.2)
+DAY = 86_400
+
+
+class TestConformance(RecommenderConformance):
+    tolerance = 1e-4
+
+    def make(self) -> Recommender:
+        return Blend(SMALL)
+
+
+def test_the_slope_is_that_of_the_loss() -> None:
+    random = np.random.default_rng(0)
+    scored = random.standard_normal((2, 5, 7)).astype(np.float32)
+    scored[:, 0, 3] = -np.inf
+    scored[:, :, 0] = 0
+    error = check_grad(
+        lambda w: _loss_and_slope(w, [scored])[0],
+        lambda w: _loss_and_slope(w, [scored])[1],
+        np.array([0.4, -0.2]),
+        epsilon=1e-3,
+    )
+    assert error < 1e-2
+
+
+def test_the_weights_are_those_of_the_highest_likelihood() -> None:
+    dataset = tiny_dataset()
+    model = Blend(SMALL).fit(dataset)
+    everybody = np.ones(dataset.n_users, dtype=np.bool_)
+    weights = model._learn_weights(dataset.timeline, everybody, np.random.default_rng(5))
+    histories, at, movie = _ask_about(dataset.timeline, everybody, np.random.default_rng(5))
+    for number in (0, 1):
+        some = _gap_class(histories, at) == number
+        scored = [model._relative_scores(histories[some], at[some], movie[some])]
+        best, _ = _loss_and_slope(weights[number].astype(np.float64), scored)
+        for other in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0], weights[number] * 1.1, weights[number] * 0.9):
+            assert best < _loss_and_slope(np.array(other), scored)[0]
+
+
+def test_a_score_is_the_weighted_sum_of_the_members() -> None:
+    dataset = tiny_dataset()
+    model = Blend(SMALL).fit(dataset)
+    model.weights_ = np.array([[1, 0], [0, 1], [2, 3]], dtype=np.float32)
+    transformer, ridge = model._members
+    last = dataset.timeline.timestamps[dataset.timeline.offsets[1:] - 1]
+    for number, gap in enumerate((0, 60, 2 * DAY)):
+        at = last + gap
+        histories = dataset.histories(dataset.user_ids, at + 1)
+        w, v = model.weights_[number]
+        expected = w * transformer.score(histories, at) + v * ridge.score(histories, at)
+        np.testing.assert_allclose(model.score(histories, at), expected, rtol=1e-5)
+
+
+def test_no_query_sees_its_own_movie_or_a_later_row() -> None:
+    timeline = tiny_dataset().timeline
+    histories, at, movie = _ask_about(timeline, np.ones(timeline.n_users, np.bool_), np.random.default_rng(0))
+    query, row = histories.rows()
+    assert (timeline.timestamps[row] <= at[query]).all()
+    assert not (timeline.movies[row] == movie[query]).any()
+
+
+def test_the_members_have_their_own_options_and_the_budget() -> None:
+    transformer, ridge = Blend(SMALL.model_copy(update={"minutes": 3.0}))._members
+    assert isinstance(transformer, Transformer)
+    assert isinstance(ridge, SequentialRidge)
+    assert transformer.config == NETWORK.model_copy(update={"minutes": 3.0})
+    assert ridge.config == RIDGE
+
+
+def test_data_that_leave_nobody_to_learn_from_are_an_error() -> None:
+    rows = Dataset.from_frames(interactions((1, 0, 5, 0), (1, 1, 5, 1)), catalog(3))
+    with pytest.raises(DataError, match=r"nothing to learn from|too few interactions"):
+        Blend(SMALL.model_copy(update={"held_out_share": 0.99})).fit(rows)
