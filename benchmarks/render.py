@@ -22,6 +22,7 @@ CLEAN = (
     "clean-ease",
     "clean-sequential-ridge",
     "clean-transformer",
+    "clean-blend",
 )
 NAMES = {"clean-popularity-30-days": "popularity, last 30 days"}
 

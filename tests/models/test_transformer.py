@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nextreel.data.dataset import Dataset
-from nextreel.errors import DataError
+from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.models.training import Epoch, Training
 from nextreel.models.transformer import Transformer, TransformerConfig
@@ -88,3 +88,8 @@ def test_a_budget_of_minutes_ends_the_fit_within_the_first_epoch() -> None:
 def test_data_with_a_single_moment_a_user_is_an_error() -> None:
     with pytest.raises(DataError, match="nothing to learn from"):
         small().fit(Dataset.from_frames(interactions((1, 0, 5, 0), (2, 1, 5, 0)), catalog(3)))
+
+
+def test_dimensions_that_heads_can_not_share_are_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"dimensions \(9\) must be a multiple of heads \(2\)"):
+        small(dimensions=9)

@@ -31,8 +31,8 @@ class ModelConfig(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             option = ".".join(str(part) for part in first["loc"])
-            known = ", ".join(cls.model_fields)
-            raise ConfigError(f"option {option}: {first['msg']} (options: {known})") from None
+            place = f"option {option}: " if option else ""
+            raise ConfigError(f"{place}{first['msg']} (options: {', '.join(cls.model_fields)})") from None
 
 
 class Recommender(ABC):

@@ -1,12 +1,14 @@
 """The transformer's options."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from nextreel.models.base import ModelConfig
 
 
 class TransformerConfig(ModelConfig):
-    dimensions: int = Field(default=64, ge=2)
+    dimensions: int = Field(default=96, ge=2)
     """Width of the network and of the movies' embeddings."""
     layers: int = Field(default=2, ge=1)
     """Attention layers."""
@@ -27,13 +29,13 @@ class TransformerConfig(ModelConfig):
     second; the other movies are the answers."""
     disliked_weight: float = Field(default=0.4, ge=0, le=1)
     """Weight of an answer that was rated below 4."""
-    rows_per_step: int = Field(default=6144, ge=1)
+    rows_per_step: int = Field(default=3072, ge=1)
     """Events and questions of one step, padding included."""
     learning_rate: float = Field(default=3e-3, gt=0, allow_inf_nan=False)
     """Of AdamW, after a warm-up; it falls to zero along a cosine."""
     weight_decay: float = Field(default=0.01, ge=0)
     """Of AdamW, on matrices."""
-    epochs: int = Field(default=40, ge=1)
+    epochs: int = Field(default=30, ge=1)
     """Passes over the questions."""
     minutes: float | None = Field(default=None, gt=0)
     """Time that training may take, all resumed parts together; None runs all epochs."""
@@ -41,3 +43,9 @@ class TransformerConfig(ModelConfig):
     """Train with matrices in bfloat16; scores are float32 either way."""
     seed: int = Field(default=0, ge=0)
     """Of all that is drawn by chance."""
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> Self:
+        if self.dimensions % self.heads:
+            raise ValueError(f"dimensions ({self.dimensions}) must be a multiple of heads ({self.heads})")
+        return self
