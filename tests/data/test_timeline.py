@@ -83,3 +83,11 @@ def test_the_last_rows_of_a_history_are_its_latest() -> None:
 def test_a_timeline_takes_sixteen_bytes_a_row() -> None:
     timeline = Dataset.from_frames(interactions((1, 10, 4, 1), (2, 11, 4, 2))).timeline
     assert (timeline.movies.itemsize, timeline.ratings.itemsize, timeline.timestamps.itemsize) == (4, 4, 8)
+
+
+def test_renumbering_leaves_the_rows_of_unnumbered_movies_out() -> None:
+    dataset = Dataset.from_frames(interactions((1, 10, 4, 1), (1, 11, 3, 2), (2, 10, 2, 3), (3, 12, 5, 4)))
+    timeline = dataset.timeline.renumber(np.array([-1, 1, 0], dtype=np.int32))
+    assert timeline.movies.tolist() == [1, 0]
+    assert timeline.ratings.tolist() == [3.0, 5.0]
+    assert timeline.as_of(np.array([1, 2, 3]), np.full(3, 9)).lengths.tolist() == [1, 0, 1]

@@ -151,7 +151,7 @@ def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_seco
                     worth = 1 if timeline.ratings[other] >= 4 else config.unliked_weight
                     target[timeline.movies[other]] = worth * config.target_decay**step
             targets.append(target)
-    x, y = np.array(rows, dtype=np.float64), np.array(targets)
+    x, y = np.array(rows, dtype=np.float64), np.array(targets)[:, model.columns_ >= 0]
     dense = model.inner_[int(long_gap)] @ model.outer_[int(long_gap)]
     weights = np.concatenate([model.weights_[int(long_gap)], dense])
     slope = x.T @ (x @ weights - y) + weights
@@ -162,3 +162,21 @@ def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_seco
 def test_a_smaller_rank_keeps_the_shape_and_stores_less() -> None:
     small = SequentialRidge(SMALL.model_copy(update={"rank": 2})).fit(tiny_dataset())
     assert small.inner_.shape[2] == small.outer_.shape[1] == 2
+
+
+def test_only_the_most_rated_movies_are_known_and_the_others_stand_last() -> None:
+    rows = [
+        row for user in range(60) for row in ((user, 0, 5, 0), (user, 1, 5, 9), (user, 2 + user % 4, 5, 20))
+    ]
+    config = SMALL.model_copy(update={"most_movies": 2})
+    model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
+    scores = scores_after(model, (999, 0, 5, 0), at=9)
+    assert np.argmax(scores) == 1
+    assert (scores[2:] == scores.min()).all()
+
+
+def test_a_history_of_unknown_movies_is_left_to_popularity() -> None:
+    rows = [row for user in range(60) for row in ((user, 0, 5, 0), (user, 1, 5, 9))]
+    model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
+    known = Dataset.from_frames(interactions((7, 5, 5, 0), (8, 1, 5, 0)), catalog(8))
+    assert model.knows(known.histories(np.array([7, 8, 9]), np.full(3, 5))).tolist() == [False, True, False]

@@ -83,6 +83,18 @@ class Timeline:
         superseded[order[:-1][again]] = self.timestamps[order[1:][again]]
         return superseded
 
+    def renumber(self, movies: Int32Array) -> Self:
+        """The same with other numbers for the movies, int32[n_movies]; rows of those numbered -1 are left out."""
+        numbers = movies[self.movies]
+        kept = numbers >= 0
+        return type(self)(
+            numbers[kept],
+            self.ratings[kept],
+            self.timestamps[kept],
+            self.user_ids,
+            np.append(0, np.cumsum(kept))[self.offsets],
+        )
+
     def as_of(self, user_ids: Int64Array, at: Int64Array) -> "Histories":
         """The history of each (user, moment): slices found by binary search, nothing is copied.
 

@@ -35,7 +35,7 @@ from scipy.sparse import csr_array, diags_array
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.splits import POSITIVE
-from nextreel.data.timeline import NEVER, FloatArray, Histories, Int64Array
+from nextreel.data.timeline import NEVER, FloatArray, Histories, Int32Array, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training import Training
 
@@ -78,6 +78,8 @@ class SequentialRidgeConfig(ModelConfig):
     """Number of random features."""
     rank: int = Field(default=256, ge=1)
     """Leading directions that are kept of V."""
+    most_movies: int = Field(default=5000, ge=1)
+    """The model knows this many movies, the most rated ones; the time of a fit grows with their number's cube."""
     long_gap_days: float = Field(default=1.0, gt=0)
     """From this gap between the last interaction and the query on, the second solution answers."""
     seed: int = Field(default=0, ge=0)
@@ -88,23 +90,27 @@ class SequentialRidge(Recommender):
     Config = SequentialRidgeConfig
     config: SequentialRidgeConfig
 
+    columns_: Int32Array
+    """int32[n_movies]: number of each movie among the n_known ones, -1 for one that isn't known."""
     embeddings_: FloatArray
-    """float32[2, n_movies, dimensions]: unit vectors by who watches a movie, and by what is watched beside it."""
+    """float32[2, n_known, dimensions]: unit vectors by who watches a movie, and by what is watched beside it."""
     mixing_: FloatArray
     """float32[4 * dimensions + 1, hidden]: H."""
     weights_: FloatArray
-    """float32[2, n_movies, n_movies]: W, for short gaps and for long ones."""
+    """float32[2, n_known, n_known]: W, for short gaps and for long ones."""
     inner_: FloatArray
     """float32[2, n_features, rank]: V is inner @ outer."""
     outer_: FloatArray
-    """float32[2, rank, n_movies]"""
+    """float32[2, rank, n_known]"""
     completion_: FloatArray
-    """float32[n_movies, n_movies]: W for queries in the second of the last interaction."""
+    """float32[n_known, n_known]: W for queries in the second of the last interaction."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        config, n_movies = self.config, dataset.n_movies
-        random = np.random.default_rng(config.seed)
-        everybody = dataset.histories(dataset.user_ids, np.full(dataset.n_users, NEVER))
+        config, random = self.config, np.random.default_rng(self.config.seed)
+        self.columns_ = _number_most_rated(dataset, config.most_movies)
+        n_movies = int(self.columns_.max()) + 1
+        timeline = dataset.timeline.renumber(self.columns_)
+        everybody = timeline.as_of(timeline.user_ids, np.full(timeline.n_users, NEVER))
         self.embeddings_ = _embed_movies(_Sequences.of(everybody, n_movies), config.dimensions, random)
         self.mixing_ = random.standard_normal((4 * config.dimensions + 1, config.hidden), dtype=np.float32)
 
@@ -128,19 +134,29 @@ class SequentialRidge(Recommender):
         known = np.flatnonzero(histories.lengths)
         gap = at[known] - histories.timeline.timestamps[histories.stops[known] - 1]
         same_second, long_gap = gap <= 0, gap > self.config.long_gap_days * DAY
-        scores = np.zeros((len(histories), self.weights_.shape[2]), dtype=np.float32)
+        scores = np.zeros((len(histories), len(self.completion_)), dtype=np.float32)
         scores[known[same_second]] = latest[known[same_second]] @ self.completion_
         for solution, queries in enumerate((known[~long_gap & ~same_second], known[long_gap])):
             if len(queries):
                 weights, inner, outer = self.weights_[solution], self.inner_[solution], self.outer_[solution]
                 scores[queries] = latest[queries] @ weights + (features[queries] @ inner) @ outer
-        return scores
+        everything = np.repeat(scores.min(axis=1, keepdims=True), len(self.columns_), axis=1)
+        everything[:, self.columns_ >= 0] = scores
+        return everything
+
+    def knows(self, histories: Histories) -> BoolArray:
+        query, row = histories.rows()
+        known = np.zeros(len(histories), dtype=np.bool_)
+        known[query[self.columns_[histories.timeline.movies[row]] >= 0]] = True
+        return known
 
     def _describe(self, histories: Histories) -> tuple[csr_array, FloatArray]:
         """x and z of each history: float32[n, n_movies], sparse, and float32[n, n_features]."""
-        timeline, shape = histories.timeline, (len(histories), self.weights_.shape[1])
+        timeline, shape = histories.timeline, (len(histories), len(self.completion_))
         query, row = histories.rows()
-        movie = timeline.movies[row]
+        known = self.columns_[timeline.movies[row]] >= 0
+        query, row = query[known], row[known]
+        movie = self.columns_[timeline.movies[row]]
         bounds = np.searchsorted(query, np.arange(len(histories) + 1))
         moment: Int64Array = np.cumsum(_opens_moment(query, timeline.timestamps[row]))
         age = (moment[bounds[query + 1] - 1] - moment).astype(np.float32)
@@ -299,6 +315,15 @@ class _Sequences:
             moment=np.cumsum(opens) - 1,
             owner=user[opens],
         )
+
+
+def _number_most_rated(dataset: Dataset, most: int) -> Int32Array:
+    """int32[n_movies]: the most rated movies numbered in the order of the catalog, -1 for the others."""
+    counts = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies)
+    known = np.argsort(-counts, kind="stable")[: min(most, np.count_nonzero(counts))]
+    columns = np.full(dataset.n_movies, -1, dtype=np.int32)
+    columns[np.sort(known)] = np.arange(len(known))
+    return columns
 
 
 def _chunks(everybody: Histories) -> list[Histories]:
