@@ -56,7 +56,7 @@ def atomic_directory(path: Path, marker: str = MANIFEST) -> Iterator[Path]:
 def seal(directory: Path, manifest: Mapping[str, object]) -> None:
     """Write the manifest, with the size and hash of every file that stands in the directory."""
     files = {
-        file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)}
+        file.name: {"bytes": file.stat().st_size, "sha256": hash_file(file)}
         for file in sorted(directory.iterdir())
     }
     text = json.dumps({"format": FORMAT, **manifest, "files": files}, indent=2)
@@ -89,7 +89,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
             raise ArtifactError(
                 f"{file} has {size} bytes, expected {expected['bytes']}: it was cut or changed"
             )
-        if _sha256(file) != expected["sha256"]:
+        if hash_file(file) != expected["sha256"]:
             raise ArtifactError(f"{file} doesn't match its SHA-256: it was changed after it was saved")
     return dict(manifest)
 
@@ -107,6 +107,7 @@ def read_arrays(file: Path) -> Arrays:
         raise ArtifactError(f"{file} can't be read: {error}") from error
 
 
-def _sha256(file: Path) -> str:
+def hash_file(file: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -36,15 +36,15 @@ def fit(
     """
     from nextreel.cli.console import stdout
     from nextreel.cli.fitting import fit_and_save, parse_budget, parse_options
+    from nextreel.models.registry import model_name
 
-    model = PRESETS.get(model, model)
     chosen = parse_options(options or [])
     if budget is not None:
         chosen["minutes"] = parse_budget(budget)
     predictor, facts = fit_and_save(directory, out, model, chosen, resume)
     console = stdout()
-    timeline = predictor.dataset.timeline
+    name, dataset = model_name(predictor.model), predictor.dataset
     console.print(
-        f"{model} learned from {len(timeline):,} interactions of {predictor.dataset.n_users:,} users "
+        f"{name} learned from {len(dataset.timeline):,} interactions of {dataset.n_users:,} users "
         f"in {facts['fit_seconds']:.1f} s. Saved to {out}"
     )

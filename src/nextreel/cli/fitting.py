@@ -14,7 +14,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.reader import read_dataset, read_interactions
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.evaluation.plots import plot_loss
-from nextreel.models.registry import create_model
+from nextreel.models.registry import create_model, model_name
 from nextreel.models.training import Epoch, Training
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save
@@ -55,7 +55,7 @@ def fit_and_save(
     dataset = read_dataset(directory)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     epochs: list[Epoch] = []
-    with progress_bar(f"Fitting {name}") as (progress, task):
+    with progress_bar(f"Fitting {model_name(model)}") as (progress, task):
 
         def on_step(done: int, total: int, loss: float) -> None:
             progress.update(

@@ -33,6 +33,7 @@ import polars as pl
 
 from nextreel.data.invented_titles import invent_titles
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.timeline import DAY, WEEK
 from nextreel.data.writer import replacing, write_table
 from nextreel.errors import ConfigError, DataError
 
@@ -43,7 +44,7 @@ Ints = npt.NDArray[np.int64]
 PROCESS = (__doc__ or "").partition("\n\n")[2]
 README, README_TITLE = "README.md", "# A synthetic data set, made by `nextreel sample`"
 
-DAY, WEEK, YEAR = 86_400, 7 * 86_400, 365.25 * 86_400
+YEAR = 365.25 * DAY
 OPENS = 1_609_459_200
 """2021-01-01, UTC: the first moment anybody can rate."""
 CLOSES = OPENS + 3 * 365 * DAY

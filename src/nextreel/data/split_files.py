@@ -1,17 +1,14 @@
 """A split as a directory: train.csv and test.csv, the users and movies beside them, and split.json."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from nextreel.artifacts import atomic_directory
+from nextreel.artifacts import atomic_directory, hash_file
 from nextreel.data.reader import find_tables, read_interactions
 from nextreel.data.schema import INTERACTIONS, RATING, USER_ID
-from nextreel.data.splits import Split, SplitRule, split_interactions
+from nextreel.data.splits import SplitRule, split_interactions
 from nextreel.data.writer import write_table
 from nextreel.errors import DataError
 
@@ -26,18 +23,18 @@ def write_split(directory: Path, out: Path, rule: SplitRule) -> dict[str, Any]:
     facts: dict[str, Any] = {
         **rule.model_dump(exclude_none=True, exclude=None if rule.rule == "global" else {"share", "moment"}),
         **({} if split.moment is None else {"moment": split.moment}),
-        "source": {"file": source.name, "sha256": _sha256(source)},
+        "source": {"file": source.name, "sha256": hash_file(source)},
         "left_out": split.left_out,
     }
     with atomic_directory(out, marker=FACTS) as target:
-        for name, rows in _parts(split).items():
+        for name, rows in (("train", split.train), ("test", split.test)):
             file = target / f"{name}.csv"
             write_table(rows, file)
             facts[name] = {
                 "rows": len(rows),
                 "users": rows[USER_ID].n_unique(),
                 "positives": int((rows[RATING] >= rule.threshold).sum()),
-                "sha256": _sha256(file),
+                "sha256": hash_file(file),
             }
         for file in files.values():
             shutil.copyfile(file, target / file.name)
@@ -55,12 +52,3 @@ def read_split_facts(directory: Path) -> dict[str, Any] | None:
         return {**facts, "threshold": float(facts["threshold"])}
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{file} is damaged: {error}; run nextreel split again") from None
-
-
-def _parts(split: Split) -> dict[str, pl.DataFrame]:
-    return {"train": split.train, "test": split.test}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -19,6 +19,8 @@ Int64Array = npt.NDArray[np.int64]
 Int32Array = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
 
+DAY, WEEK = 86_400, 7 * 86_400
+"""In seconds, as Timestamps are."""
 NEVER = np.iinfo(np.int64).max
 
 

@@ -21,14 +21,13 @@ from nextreel.artifacts import Arrays
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import USER_ID
 from nextreel.data.splits import POSITIVE
-from nextreel.data.timeline import FloatArray, Histories, Int64Array, Timeline
+from nextreel.data.timeline import DAY, FloatArray, Histories, Int64Array, Timeline
 from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.models.training import Training
 from nextreel.models.transformer import Transformer, TransformerConfig
 
-DAY = 86_400
 EARLIER_POSITIVES = 5
 """A query's history ends before one of this many positives, its own included."""
 QUERIES_AT_ONCE = 512

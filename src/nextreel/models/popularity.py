@@ -13,11 +13,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.data.timeline import DAY, FloatArray, Histories, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training import Training
-
-DAY = 86_400
 
 
 class PopularityConfig(ModelConfig):

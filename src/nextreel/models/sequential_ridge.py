@@ -35,11 +35,10 @@ from scipy.sparse import csr_array, diags_array
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.splits import POSITIVE
-from nextreel.data.timeline import NEVER, FloatArray, Histories, Int32Array, Int64Array
+from nextreel.data.timeline import DAY, NEVER, FloatArray, Histories, Int32Array, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training import Training
 
-DAY = 86_400
 LATEST = 0.5
 """Decay per moment of the block of single movies."""
 RECENT, NEAREST = 0.8, 0.4

@@ -1,8 +1,8 @@
 """A fitted model beside the interactions it answers from: the one path that every answer takes.
 
-Evaluation, the command line and the course's notebook all come through `rank`: histories are cut strictly
-before each query's moment, the model scores them, movies that the user has seen or that weren't out yet step
-back, and the k best remain.
+Evaluation, the command line and the course's notebook all come through `rank`: the model scores histories, movies
+that the user has seen or that weren't out yet step back, and the k best remain. `recommend` cuts the histories
+strictly before each query's moment.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,15 +63,14 @@ class Predictor:
         """
         if not isinstance(queries, pl.DataFrame):
             queries = pl.DataFrame(queries, schema=QUERIES.schema, orient="row")
-        user_ids, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
-        ranking = self.rank(self.dataset.histories(user_ids, at), at, k, exclude_seen)
+        ranking = self._rank_queries(queries, k, exclude_seen)
         filler = np.isneginf(ranking.scores).ravel()
         fallback = np.where(np.repeat(ranking.personal, k), "", "popularity")
         return pl.DataFrame(
             {
-                USER_ID: np.repeat(user_ids, k),
-                TIMESTAMP: np.repeat(at, k),
-                "Rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(at)),
+                USER_ID: np.repeat(queries[USER_ID].to_numpy(), k),
+                TIMESTAMP: np.repeat(queries[TIMESTAMP].to_numpy(), k),
+                "Rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(queries)),
                 MOVIE_ID: self.dataset.movie_ids[ranking.movies].ravel(),
                 "Score": pl.Series(ranking.scores.ravel()).replace(-np.inf, None),
                 "Fallback": pl.Series(np.where(filler, "list filled up", fallback)).replace("", None),
@@ -80,11 +79,14 @@ class Predictor:
 
     def recommend_wide(self, queries: pl.DataFrame, k: int = 10, exclude_seen: bool = True) -> pl.DataFrame:
         """One row a query, in the order of the queries: UserID, Timestamp, MovieID1 (best) to MovieIDk."""
-        user_ids, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
-        ranking = self.rank(self.dataset.histories(user_ids, at), at, k, exclude_seen)
+        ranking = self._rank_queries(queries, k, exclude_seen)
         movie_ids = self.dataset.movie_ids[ranking.movies]
         columns = {f"{MOVIE_ID}{place + 1}": movie_ids[:, place] for place in range(k)}
         return queries.select(USER_ID, TIMESTAMP).with_columns(**columns)
+
+    def _rank_queries(self, queries: pl.DataFrame, k: int, exclude_seen: bool) -> Ranking:
+        user_ids, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
+        return self.rank(self.dataset.histories(user_ids, at), at, k, exclude_seen)
 
     def rank(self, histories: Histories, at: Int64Array, k: int = 10, exclude_seen: bool = True) -> Ranking:
         """The same as arrays, for histories that were cut already: movie indices instead of MovieIDs."""

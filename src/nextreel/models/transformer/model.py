@@ -14,7 +14,7 @@ from torch.nn import functional
 from nextreel.artifacts import Arrays
 from nextreel.data.dataset import Dataset
 from nextreel.data.splits import POSITIVE
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.data.timeline import WEEK, FloatArray, Histories, Int64Array
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
 from nextreel.models.checkpoint import identify_fit, read_checkpoint, write_checkpoint
@@ -22,7 +22,7 @@ from nextreel.models.quick_thread import one_quick_thread
 from nextreel.models.training import Epoch, Training
 from nextreel.models.transformer.config import TransformerConfig
 from nextreel.models.transformer.network import Network, softmax_loss
-from nextreel.models.transformer.questions import WEEK, Answers, Batch, Questions, ask
+from nextreel.models.transformer.questions import Answers, Batch, Questions, ask
 
 QUERIES_AT_ONCE = 256
 QUERIES_OF_VALIDATION = 3000

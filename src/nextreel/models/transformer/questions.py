@@ -12,10 +12,9 @@ from torch import Tensor
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.splits import POSITIVE
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.data.timeline import WEEK, FloatArray, Histories, Int64Array
 from nextreel.models.transformer.config import TransformerConfig
 
-WEEK = 7 * 86_400
 N_TIMES, N_DISTANCES = 64, 32
 OUT_OF_SIGHT = 1e6
 
