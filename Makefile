@@ -45,7 +45,7 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --
 lock:           ## resolve the pinned versions again
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(COMPILE) -o requirements/core.txt pyproject.toml
-	$(COMPILE) --extra neural --extra plots --extra dev -c requirements/core.txt -c requirements/torch.txt -o requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra neural --extra plots --extra serve --extra dev -c requirements/core.txt -c requirements/torch.txt -o requirements/dev.txt pyproject.toml
 	sed -i -e 's/^\(torch==[0-9.]*\)+cpu$$/\1/' -e '/^#/d' requirements/core.txt requirements/dev.txt
 
 clean:          ## remove what make made

@@ -27,7 +27,7 @@ def test_a_saved_predictor_comes_back_with_its_config_and_answers(saved: Path) -
     original = Predictor(Popularity(PopularityConfig(window_days=9)).fit(dataset), dataset)
     at = np.full(dataset.n_users, 3_000_000)
     expected, found = (
-        predictor.rank(predictor.dataset.histories(dataset.user_ids, at), at)
+        predictor.ranker.rank(predictor.dataset.histories(dataset.user_ids, at), at)
         for predictor in (original, loaded)
     )
     np.testing.assert_array_equal(found.movies, expected.movies)

@@ -27,6 +27,6 @@ class CourseModel:
         user_id, timestamp = (int(value) for value in query)
         at = np.array([timestamp])
         histories = freeze_histories(self.model.dataset, np.array([user_id]), at)
-        ranking = self.model.rank(histories, at, self.k, self.exclude_seen)
+        ranking = self.model.ranker.rank(histories, at, self.k, self.exclude_seen)
         movie_ids: Int64Array = self.model.dataset.movie_ids[ranking.movies[0]]
         return movie_ids

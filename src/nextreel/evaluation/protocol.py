@@ -23,7 +23,7 @@ from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import METRICS, ranks_of
 from nextreel.models.base import Recommender
-from nextreel.ranking.predictor import Predictor
+from nextreel.ranking.ranker import Ranker
 
 History = Literal["frozen", "live"]
 
@@ -104,7 +104,7 @@ def evaluate(
         histories = known.histories(users, at)
     else:
         known, histories = train, freeze_histories(train, users, at)
-    ranking = Predictor(model, known).rank(histories, at, k, exclude_seen)
+    ranking = Ranker.of(model, known).rank(histories, at, k, exclude_seen)
     relevant = train.index_of_movies(queries[MOVIE_ID].to_numpy())
     ranks = ranks_of(ranking.movies, relevant)
     return Evaluation(

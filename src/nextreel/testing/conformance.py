@@ -15,6 +15,7 @@ from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import FloatArray, Int64Array
 from nextreel.models.base import Recommender
 from nextreel.ranking.predictor import Predictor
+from nextreel.ranking.ranker import Ranker
 
 UNKNOWN_USER = 9_999
 
@@ -149,9 +150,9 @@ class RecommenderConformance(ABC):
             pl.Series(MOVIE_ID, random.permutation(future[MOVIE_ID].to_numpy())),
             pl.Series(RATING, random.permutation(future[RATING].to_numpy())),
         )
-        expected = Predictor(model, dataset).rank(dataset.histories(dataset.user_ids, at), at)
+        expected = Ranker.of(model, dataset).rank(dataset.histories(dataset.user_ids, at), at)
         for other_future in (shuffled, future.clear()):
             other = dataset.with_interactions(pl.concat([past, other_future]))
-            answers = Predictor(model, other).rank(other.histories(dataset.user_ids, at), at)
+            answers = Ranker.of(model, other).rank(other.histories(dataset.user_ids, at), at)
             np.testing.assert_array_equal(answers.movies, expected.movies)
             np.testing.assert_array_equal(answers.scores, expected.scores)

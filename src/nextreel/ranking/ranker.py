@@ -1,0 +1,121 @@
+"""From a model's scores to lists: the one path that every answer takes.
+
+Evaluation, the command line, the course's notebook and the server all come through `Ranker.rank`: the model scores
+histories that were cut already, movies that the user has seen, that weren't out yet or that the caller doesn't
+allow step back, and the k best remain.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.timeline import NEVER, FloatArray, Histories, Int64Array
+from nextreel.errors import QueryError
+from nextreel.models.base import Recommender
+from nextreel.models.popularity import Popularity
+from nextreel.ranking.top_k import top_k
+
+SCORES_AT_ONCE = 4_000_000
+"""Scores computed per batch, to stay within a processor's cache and a laptop's memory."""
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The k best movies of each query."""
+
+    movies: npt.NDArray[np.int32]
+    """int32[n_queries, k]: movie indices, best first."""
+    scores: FloatArray
+    """float32[n_queries, k]: -inf marks a movie that was only added to make the list full."""
+    personal: BoolArray
+    """bool[n_queries]: the model's own answer; False is popularity's, for a user the model doesn't know."""
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """A fitted model beside what else an answer needs, all of it as of the query's moment."""
+
+    model: Recommender
+    popularity: Popularity
+    """Answers for a user the model doesn't know."""
+    out_since: Int64Array
+    """int64[n_movies]: a movie is out from its year's first second, or from just after its first rating."""
+
+    @classmethod
+    def of(cls, model: Recommender, dataset: Dataset) -> Self:
+        """A ranker for the dataset's catalog, whose popularity and first ratings are the dataset's."""
+        return cls(model, Popularity().fit(dataset), find_out_since(dataset))
+
+    @property
+    def n_movies(self) -> int:
+        """Movies of the catalog."""
+        return len(self.out_since)
+
+    def rank(
+        self,
+        histories: Histories,
+        at: Int64Array,
+        k: int = 10,
+        exclude_seen: bool = True,
+        allowed: BoolArray | None = None,
+    ) -> Ranking:
+        """The k best movies for each history at its moment.
+
+        `allowed`, bool[n_movies] or bool[n_queries, n_movies], narrows the catalog. Where fewer than k movies are
+        left, the list is made full with others, whose score is -inf.
+        """
+        if not 1 <= k <= self.n_movies:
+            raise QueryError(f"k is {k}; the catalog has {self.n_movies} movies, so expected 1 to that")
+        movies = np.empty((len(at), k), dtype=np.int32)
+        scores = np.empty((len(at), k), dtype=np.float32)
+        personal = self.model.knows(histories)
+        for batch in self._batches(at):
+            batch_scores = self._score(histories[batch], at[batch], personal[batch])
+            self._set_aside(batch_scores, histories[batch], at[batch], exclude_seen)
+            if allowed is not None:
+                outside = ~(allowed[batch] if allowed.ndim == 2 else allowed[None])
+                np.putmask(batch_scores, np.broadcast_to(outside, batch_scores.shape), -np.inf)
+            movies[batch], scores[batch] = top_k(batch_scores, k)
+        return Ranking(movies, scores, personal)
+
+    def _batches(self, at: Int64Array) -> Iterator[Int64Array]:
+        """Queries in order of time, since neighbours in time share most of the work of popularity."""
+        by_time = np.argsort(at, kind="stable")
+        size = max(1, SCORES_AT_ONCE // max(1, self.n_movies))
+        return (by_time[start : start + size] for start in range(0, len(at), size))
+
+    def _score(self, histories: Histories, at: Int64Array, personal: BoolArray) -> FloatArray:
+        if personal.all():
+            return self.model.score(histories, at)
+        scores = np.empty((len(at), self.n_movies), dtype=np.float32)
+        if personal.any():
+            scores[personal] = self.model.score(histories[personal], at[personal])
+        scores[~personal] = self.popularity.score(histories[~personal], at[~personal])
+        return scores
+
+    def _set_aside(
+        self, scores: FloatArray, histories: Histories, at: Int64Array, exclude_seen: bool
+    ) -> None:
+        if exclude_seen:
+            query, row = histories.rows()
+            scores[query, histories.timeline.movies[row]] = -np.inf
+        if self.out_since.max(initial=0) >= at.min(initial=0):
+            scores[self.out_since > at[:, None]] = -np.inf
+
+
+def find_out_since(dataset: Dataset) -> Int64Array:
+    """int64[n_movies]: the first second of each movie's year, or just after its first rating if that is earlier."""
+    year = dataset.movies["Year"].fill_null(1)
+    opened = pl.datetime(year, 1, 1, time_unit="us").dt.epoch("s")
+    out_since = dataset.movies.select(opened.alias("second"))["second"].to_numpy().copy()
+    first_rated = np.full(len(out_since), NEVER)
+    np.minimum.at(first_rated, dataset.timeline.movies, dataset.timeline.timestamps + 1)
+    earlier: Int64Array = np.minimum(out_since, first_rated)
+    return earlier
