@@ -6,6 +6,7 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
+from nextreel.models.held_out import HeldOut
 from nextreel.models.training import Epoch, Training
 from nextreel.models.transformer import Transformer, TransformerConfig
 from nextreel.testing import RecommenderConformance, tiny_dataset
@@ -73,11 +74,30 @@ def test_several_moments_of_one_history_score_as_each_alone() -> None:
     assert not np.allclose(together[0], together[2])
 
 
-def test_a_validation_part_gives_a_loss_near_that_of_guessing() -> None:
+def test_users_held_out_give_a_loss_and_an_ndcg_after_each_epoch() -> None:
     dataset = tiny_dataset()
-    model = small()
-    model.fit(dataset, Training(validation=tiny_dataset(1)))
-    assert 0 < (model.history[-1].validation_loss or 0) < 2 * np.log(dataset.n_movies)
+    model = small(held_out_share=0.3).fit(dataset)
+    assert len(model.history) == 2
+    for epoch in model.history:
+        assert 0 < (epoch.validation_loss or 0) < 2 * np.log(dataset.n_movies)
+        assert 0 < (epoch.validation_ndcg or 0) < 1
+
+
+def test_the_best_epoch_is_kept_not_the_last() -> None:
+    dataset = tiny_dataset()
+    _, held_out = HeldOut.split(dataset, 0.3, seed=0)
+    model = small(held_out_share=0.3, epochs=12, learning_rate=0.3, dropout=0).fit(dataset)
+    reached = [epoch.validation_ndcg or 0 for epoch in model.history]
+    assert reached[-1] != max(reached)
+    assert held_out.judge(model.score)[1] == pytest.approx(max(reached))
+
+
+def test_users_held_out_by_the_caller_are_the_ones_judged_by() -> None:
+    known, held_out = HeldOut.split(tiny_dataset(), 0.3, seed=3)
+    model = small().fit(known, Training(held_out=held_out))
+    assert held_out.judge(model.score)[1] == pytest.approx(
+        max(epoch.validation_ndcg or 0 for epoch in model.history)
+    )
 
 
 def test_a_budget_of_minutes_ends_the_fit_within_the_first_epoch() -> None:

@@ -15,7 +15,7 @@ from nextreel.data.reader import read_dataset, read_interactions
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.evaluation.plots import plot_loss
 from nextreel.models.registry import create_model, model_name
-from nextreel.models.training import Epoch, Training
+from nextreel.models.training import Epoch, Training, best_epoch
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save
 
@@ -58,9 +58,8 @@ def fit_and_save(
     with progress_bar(f"Fitting {model_name(model)}") as (progress, task):
 
         def on_step(done: int, total: int, loss: float) -> None:
-            progress.update(
-                task, completed=done, total=total, note=f"epoch {len(epochs) + 1}, loss {loss:.4f}"
-            )
+            note = f"epoch {len(epochs) + 1}, loss {loss:.4f}{_reached(epochs)}"
+            progress.update(task, completed=done, total=total, note=note)
 
         training = Training(
             validation=_validation(directory, dataset),
@@ -79,11 +78,29 @@ def fit_and_save(
                     file=sys.stderr,
                 )
             raise
-        facts = {"fit_seconds": round(time.perf_counter() - started, 3)}
+        facts = {"fit_seconds": round(time.perf_counter() - started, 3), **_best(epochs)}
     predictor = Predictor(model, dataset)
     save(predictor, out, {"fit": facts}, lambda target: _write_curve(epochs, target))
     shutil.rmtree(checkpoint, ignore_errors=True)
     return predictor, facts
+
+
+def _reached(epochs: Sequence[Epoch]) -> str:
+    """What the validation said after the last epoch, as an addition to a line."""
+    if not epochs:
+        return ""
+    ndcg, loss = epochs[-1].validation_ndcg, epochs[-1].validation_loss
+    if ndcg is not None:
+        return f"; validation NDCG@10 {ndcg:.4f}"
+    return f"; validation loss {loss:.4f}" if loss is not None else ""
+
+
+def _best(epochs: list[Epoch]) -> dict[str, float]:
+    """The epoch that was kept and its figure, of a model that chooses one."""
+    if not epochs or epochs[-1].validation_ndcg is None:
+        return {}
+    number = best_epoch(epochs)
+    return {"best_epoch": number, "validation_ndcg": round(epochs[number - 1].validation_ndcg or 0.0, 6)}
 
 
 def _validation(directory: Path, dataset: Dataset) -> Dataset | None:

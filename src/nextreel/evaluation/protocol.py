@@ -10,9 +10,10 @@ The model itself is the same; it isn't fitted again. The answers come from the s
 """
 
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nextreel.data.dataset import Dataset
@@ -22,6 +23,7 @@ from nextreel.data.timeline import Histories, Int64Array
 from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import METRICS, ranks_of
+from nextreel.evaluation.slices import estimate_slices, slice_by_gap, slice_by_length
 from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker
 
@@ -46,6 +48,8 @@ class Evaluation:
     """How the figures were made: history, k, threshold, exclude_seen."""
     metrics: dict[str, Estimate]
     """By name, such as NDCG@10."""
+    slices: dict[str, npt.NDArray[np.bool_]]
+    """bool[n_queries] by name: parts of the queries by their gap and by the length of their history."""
 
     @property
     def n_users(self) -> int:
@@ -62,7 +66,16 @@ class Evaluation:
             "outside_catalog": self.outside_catalog,
             "learned_too": self.learned_too,
             "metrics": {name: asdict(estimate) for name, estimate in self.metrics.items()},
+            "slices": {
+                name: {"queries": int(self.slices[name].sum())} | {m: asdict(e) for m, e in estimates.items()}
+                for name, estimates in self.slice_metrics().items()
+            },
         }
+
+    def slice_metrics(self) -> dict[str, dict[str, Estimate]]:
+        """The metrics of each slice that has queries."""
+        users, k = self.queries[USER_ID].to_numpy(), cast("int", self.protocol["k"])
+        return estimate_slices(self.slices, self.ranks, users, k)
 
     def notes(self) -> list[str]:
         """What a reader of the figures must know, as sentences."""
@@ -115,6 +128,7 @@ def evaluate(
         learned_too=_count_learned(train, test),
         protocol={"history": history, "k": k, "threshold": threshold, "exclude_seen": exclude_seen},
         metrics={f"{name}@{k}": estimate_mean(metric(ranks, k), users) for name, metric in METRICS.items()},
+        slices=slice_by_gap(histories, at) | slice_by_length(histories),
     )
 
 

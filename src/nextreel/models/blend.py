@@ -5,11 +5,10 @@ g is the class of the gap between the last interaction and the query: the same s
 The weights maximise the likelihood of softmax(w_g t + v_g r) over the movies not seen yet, a convex problem of
 two numbers for each class (stacking: Wolpert, "Stacked generalization", Neural Networks 1992).
 
-They are learned on users whom the members never saw. Both members score any user from the history alone, so
-holding a few users out costs few rows, and nothing has to be fitted twice. Each positive of these users is a
-query whose history ends up to four positives earlier, as a train part does before the positives of its test part.
+They are learned on users whom the members never saw, so nothing has to be fitted twice.
 """
 
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -19,18 +18,14 @@ from scipy.optimize import minimize
 
 from nextreel.artifacts import Arrays
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import USER_ID
-from nextreel.data.splits import POSITIVE
-from nextreel.data.timeline import DAY, FloatArray, Histories, Int64Array, Timeline
+from nextreel.data.timeline import DAY, FloatArray, Histories, Int64Array
 from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
+from nextreel.models.held_out import QUERIES_AT_ONCE, HeldOut
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.models.training import Training
 from nextreel.models.transformer import Transformer, TransformerConfig
 
-EARLIER_POSITIVES = 5
-"""A query's history ends before one of this many positives, its own included."""
-QUERIES_AT_ONCE = 512
 PRIOR = 0.01
 """Pull of the weights towards 1, which a handful of queries is enough to overcome; keeps them finite."""
 
@@ -63,15 +58,15 @@ class Blend(Recommender):
         self._members: tuple[Recommender, ...] = (Transformer(options), SequentialRidge(self.config.ridge))
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        random = np.random.default_rng(self.config.seed)
-        held_out = random.random(dataset.n_users) < self.config.held_out_share
-        rows = dataset.interactions()
-        known = ~rows[USER_ID].is_in(dataset.user_ids[held_out].tolist())
-        if not known.any():
+        known, held_out = HeldOut.split(dataset, self.config.held_out_share, self.config.seed)
+        if len(known.timeline) == 0:
             raise DataError("all users are held out, so there is nothing to learn from")
+        if len(held_out) == 0:
+            raise DataError("the users held out have too few interactions to learn the blend's weights from")
+        training = replace(training or Training(), held_out=held_out)
         for member in reversed(self._members):
-            member.fit(dataset.with_interactions(rows.filter(known)), training)
-        self.weights_ = self._learn_weights(dataset.timeline, held_out, random)
+            member.fit(known, training)
+        self.weights_ = self._learn_weights(held_out)
         return self
 
     def score(self, histories: Histories, at: Int64Array) -> FloatArray:
@@ -99,33 +94,20 @@ class Blend(Recommender):
             )
         return self
 
-    def _learn_weights(
-        self, timeline: Timeline, held_out: npt.NDArray[np.bool_], random: np.random.Generator
-    ) -> FloatArray:
-        histories, at, movie = _ask_about(timeline, held_out, random)
+    def _learn_weights(self, held_out: HeldOut) -> FloatArray:
         weights = np.ones((3, len(self._members)), dtype=np.float32)
-        gap_class = _gap_class(histories, at)
+        gap_class = _gap_class(held_out.histories, held_out.at)
         for number in np.unique(gap_class):
             some = np.flatnonzero(gap_class == number)
-            parts = [some[start : start + QUERIES_AT_ONCE] for start in range(0, len(some), QUERIES_AT_ONCE)]
-            scored = [self._relative_scores(histories[part], at[part], movie[part]) for part in parts]
+            scored = [
+                np.stack([held_out[part].relative_scores(member.score) for member in self._members])
+                for part in np.array_split(some, 1 + len(some) // QUERIES_AT_ONCE)
+            ]
             found = minimize(
                 _loss_and_slope, np.ones(len(self._members)), args=(scored,), jac=True, method="L-BFGS-B"
             )
             weights[number] = found.x
         return weights
-
-    def _relative_scores(
-        self, histories: Histories, at: Int64Array, movie: npt.NDArray[np.integer]
-    ) -> FloatArray:
-        """float32[n_members, n_queries, n_movies]: less the score of the movie asked for; -inf for those seen."""
-        scores = np.stack([member.score(histories, at) for member in self._members])
-        query = np.arange(len(at))
-        scores -= scores[:, query, movie][:, :, None]
-        seen_query, row = histories.rows()
-        scores[:, seen_query, histories.timeline.movies[row]] = -np.inf
-        scores[:, query, movie] = 0
-        return scores
 
 
 def _loss_and_slope(weights: npt.NDArray[np.float64], scored: list[FloatArray]) -> tuple[float, FloatArray]:
@@ -142,24 +124,6 @@ def _loss_and_slope(weights: npt.NDArray[np.float64], scored: list[FloatArray]) 
         slope += np.einsum("mqi,qi->m", finite, chance / total)
     loss += PRIOR * float(np.square(weights - 1).sum())
     return loss / n_queries, (slope + 2 * PRIOR * (weights - 1)) / n_queries
-
-
-def _ask_about(
-    timeline: Timeline, users: npt.NDArray[np.bool_], random: np.random.Generator
-) -> tuple[Histories, Int64Array, npt.NDArray[np.int32]]:
-    """A query for each positive of some users: history, moment and the movie that was liked then."""
-    row = np.flatnonzero((timeline.ratings >= POSITIVE) & users[timeline.users])
-    user = timeline.users[row]
-    first = np.searchsorted(user, user)
-    earlier = np.maximum(np.arange(len(row)) - random.integers(EARLIER_POSITIVES, size=len(row)), first)
-    starts, stops = timeline.offsets[user], row[earlier]
-    asked = stops > starts
-    if not asked.any():
-        raise DataError("the users held out have too few interactions to learn the blend's weights from")
-    row, starts, stops = row[asked], starts[asked], stops[asked]
-    at = timeline.timestamps[row]
-    histories = Histories(timeline, timeline.user_ids[timeline.users[row]], starts, stops, at + 1)
-    return histories, at, timeline.movies[row]
 
 
 def _gap_class(histories: Histories, at: Int64Array) -> Int64Array:

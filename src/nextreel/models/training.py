@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError
+from nextreel.models.held_out import HeldOut
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,16 @@ class Epoch:
     validation_loss: float | None
     """Mean over the validation rows after the epoch; None without validation data."""
     seconds: float
+    validation_ndcg: float | None = None
+    """Mean NDCG@10 of the validation queries after the epoch; None where the model isn't judged by its lists."""
 
 
 @dataclass(frozen=True)
 class Training:
     validation: Dataset | None = None
     """Interactions whose loss is computed after each epoch; never learned from."""
+    held_out: HeldOut | None = None
+    """Queries about users who were held out already; a model that chooses its best epoch then holds out none."""
     checkpoint: Path | None = None
     """Directory of the checkpoint that is rewritten after each epoch; None keeps none."""
     resume: bool = False
@@ -45,3 +50,8 @@ def has_stalled(history: list[Epoch], patience: int | None) -> bool:
         return False
     losses = [epoch.validation_loss for epoch in history if epoch.validation_loss is not None]
     return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
+
+
+def best_epoch(history: list[Epoch]) -> int:
+    """Number of the epoch with the highest validation NDCG; of the last one where there is none."""
+    return max(history, key=lambda epoch: (epoch.validation_ndcg or 0.0, epoch.number)).number

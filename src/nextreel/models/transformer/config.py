@@ -39,6 +39,8 @@ class TransformerConfig(ModelConfig):
     """Passes over the questions."""
     minutes: float | None = Field(default=None, gt=0)
     """Time that training may take, all resumed parts together; None runs all epochs."""
+    held_out_share: float = Field(default=0.03, ge=0, lt=1)
+    """Share of the users who aren't learned from: their lists choose the epoch that is kept."""
     bfloat16: bool = True
     """Train with matrices in bfloat16; scores are float32 either way."""
     seed: int = Field(default=0, ge=0)

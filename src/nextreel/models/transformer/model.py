@@ -1,5 +1,6 @@
 """Fitting the transformer and asking it."""
 
+import copy
 import math
 import time
 from collections.abc import Iterator
@@ -13,20 +14,22 @@ from torch.nn import functional
 
 from nextreel.artifacts import Arrays
 from nextreel.data.dataset import Dataset
-from nextreel.data.splits import POSITIVE
 from nextreel.data.timeline import WEEK, FloatArray, Histories, Int64Array
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
 from nextreel.models.checkpoint import identify_fit, read_checkpoint, write_checkpoint
+from nextreel.models.held_out import HeldOut
 from nextreel.models.quick_thread import one_quick_thread
-from nextreel.models.training import Epoch, Training
+from nextreel.models.training import Epoch, Training, best_epoch
 from nextreel.models.transformer.config import TransformerConfig
 from nextreel.models.transformer.network import Network, softmax_loss
 from nextreel.models.transformer.questions import Answers, Batch, Questions, ask
 
 QUERIES_AT_ONCE = 256
 QUERIES_OF_VALIDATION = 3000
-"""About how many queries the validation loss after each epoch is the mean of."""
+"""About how many queries the loss and the NDCG after each epoch are the mean of."""
+AVERAGE_DECAY = 0.998
+"""Of the running mean of the weights, by step: about the last epoch's weights count."""
 
 
 class Transformer(Recommender):
@@ -43,14 +46,17 @@ class Transformer(Recommender):
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         training = training if training is not None else Training()
-        config, questions = self.config, Questions.of(dataset, self.config)
+        config, held_out, known = self.config, training.held_out, dataset
+        if held_out is None:
+            known, held_out = HeldOut.split(dataset, config.held_out_share, config.seed)
+        held_out, questions = held_out.some(QUERIES_OF_VALIDATION), Questions.of(known, config)
         if len(questions.cuts) == 0:
             raise DataError("no user rated two movies, so there is nothing to learn from")
-        identity = identify_fit("transformer", self.config, dataset, training.validation)
+        identity = identify_fit("transformer", config, known, None)
         with _quick_steps(config.seed):
             network = Network(dataset.n_movies, config)
-            network.movies.weight.data = _embed_by_succession(dataset, config)
-        network.weeks[:] = torch.from_numpy(_weeks_between(dataset.timeline.timestamps))
+            network.movies.weight.data = _embed_by_succession(known, config)
+        network.weeks[:] = torch.from_numpy(_weeks_between(known.timeline.timestamps))
         descent, history = _Descent(network, config), list[Epoch]()
         if training.resume and training.checkpoint is not None:
             history, arrays = read_checkpoint(training.checkpoint, identity)
@@ -61,13 +67,16 @@ class Transformer(Recommender):
         while len(history) < config.epochs and (config.minutes is None or spent < 60 * config.minutes):
             number, started = len(history) + 1, time.perf_counter()
             loss = self._learn_once(descent, questions, number, spent, training)
-            held_out = self._validation_loss(network, dataset, training.validation)
-            history.append(Epoch(number, loss, held_out, time.perf_counter() - started))
+            self._network = descent.averaged.eval()
+            judged = self._judge(held_out)
+            history.append(Epoch(number, loss, judged[0], time.perf_counter() - started, judged[1]))
+            if best_epoch(history) == number:
+                descent.keep()
             spent += history[-1].seconds
             if training.checkpoint is not None:
                 write_checkpoint(training.checkpoint, identity, history, descent.arrays())
             training.on_epoch(history[-1])
-        self._network, self.history = network.eval(), history
+        self._network, self.history = descent.best.eval(), history
         return self
 
     def score(self, histories: Histories, at: Int64Array) -> FloatArray:
@@ -118,27 +127,12 @@ class Transformer(Recommender):
                 training.on_step(done, len(batches), loss / weight)
         return loss / weight
 
-    def _validation_loss(
-        self, network: "Network", dataset: Dataset, validation: Dataset | None
-    ) -> float | None:
-        """Mean -log softmax of some validation positives, asked with histories that end with the training rows."""
-        if validation is None:
-            return None
-        held = validation.timeline
-        movies = dataset.index_of_movies(validation.movie_ids)[held.movies]
-        asked = np.flatnonzero((held.ratings >= POSITIVE) & (movies >= 0))
-        asked = asked[:: 1 + len(asked) // QUERIES_OF_VALIDATION]
-        histories = dataset.histories(validation.user_ids[held.users[asked]], held.timestamps[asked])
-        asked, histories = asked[histories.lengths > 0], histories[histories.lengths > 0]
-        losses = []
-        for start in range(0, len(asked), QUERIES_AT_ONCE):
-            some = slice(start, start + QUERIES_AT_ONCE)
-            with torch.inference_mode():
-                batch = ask(histories[some], held.timestamps[asked[some]], self.config.window)
-                logits = network.score(network.eval()(batch))
-            answers = torch.from_numpy(movies[asked[some][batch.order]])
-            losses.append(functional.cross_entropy(logits, answers, reduction="none"))
-        return float(torch.cat(losses).mean()) if losses else None
+    def _judge(self, held_out: HeldOut) -> tuple[float, float] | tuple[None, None]:
+        """Loss and NDCG@10 on the queries held out; None without any."""
+        if len(held_out) == 0:
+            return None, None
+        with one_quick_thread(torch):
+            return held_out.judge(self.score)
 
 
 def _embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
@@ -172,10 +166,14 @@ def _weeks_between(timestamps: Int64Array) -> Int64Array:
 
 
 class _Descent:
-    """AdamW with a warm-up and a cosine to zero."""
+    """AdamW with a warm-up and a cosine to zero, and the running mean of the weights on the way.
+
+    The mean (Polyak & Juditsky, 1992) is what is judged and kept: it is better than the weights at any step.
+    """
 
     def __init__(self, network: Network, config: TransformerConfig) -> None:
         self.network, self.config, self.steps = network, config, 0
+        self.averaged, self.best = copy.deepcopy(network), copy.deepcopy(network)
         self.precision = torch.bfloat16 if config.bfloat16 else torch.float32
         plain = [p for name, p in network.named_parameters() if p.ndim < 2 or ".by_" in name]
         decayed = [p for name, p in network.named_parameters() if not (p.ndim < 2 or ".by_" in name)]
@@ -199,11 +197,23 @@ class _Descent:
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         self.adam.step()
+        share = 1 - min(AVERAGE_DECAY, self.steps / (self.steps + 10))
+        with torch.no_grad():
+            for mean, current in zip(self.averaged.parameters(), network.parameters(), strict=True):
+                mean.lerp_(current, share)
         return float(loss.detach())
 
+    def keep(self) -> None:
+        """Take the mean of the weights as it is now for the best."""
+        self.best.load_state_dict(self.averaged.state_dict())
+
     def arrays(self) -> Arrays:
-        """The network and the optimiser's moments by name, as for a checkpoint."""
-        arrays = {f"network.{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        """The networks and the optimiser's moments by name, as for a checkpoint."""
+        arrays = {
+            f"{role}.{name}": tensor.numpy()
+            for role, network in self._networks().items()
+            for name, tensor in network.state_dict().items()
+        }
         for name, parameter in self.network.named_parameters():
             for moment in ("exp_avg", "exp_avg_sq"):
                 arrays[f"{moment}.{name}"] = self.adam.state[parameter][moment].numpy()
@@ -212,14 +222,18 @@ class _Descent:
     def restore(self, arrays: Arrays) -> None:
         """Take up where `arrays` were written."""
         self.steps = int(arrays["steps"][0])
-        names = self.network.state_dict()
-        self.network.load_state_dict({name: torch.from_numpy(arrays[f"network.{name}"]) for name in names})
+        for role, network in self._networks().items():
+            names = network.state_dict()
+            network.load_state_dict({name: torch.from_numpy(arrays[f"{role}.{name}"]) for name in names})
         for name, parameter in self.network.named_parameters():
             self.adam.state[parameter] = {
                 "step": torch.tensor(float(self.steps)),
                 "exp_avg": torch.from_numpy(arrays[f"exp_avg.{name}"]),
                 "exp_avg_sq": torch.from_numpy(arrays[f"exp_avg_sq.{name}"]),
             }
+
+    def _networks(self) -> dict[str, Network]:
+        return {"network": self.network, "averaged": self.averaged, "best": self.best}
 
 
 @contextmanager
