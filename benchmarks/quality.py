@@ -1,4 +1,8 @@
-"""Ranking quality: fit one model on a split's train part and ask it about the test part, by several protocols."""
+"""Ranking quality: fit one model on a split's train part and ask it about the test part, by several protocols.
+
+With `inner`, the split's rule is applied to the train part again: what options are chosen and compared on. The members
+of a blend are asked too.
+"""
 
 import resource
 import time
@@ -19,6 +23,8 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     tables = read_tables(data)
     rule = SplitRule.for_rule(**config["split"])
     split = split_interactions(tables.interactions, rule)
+    if config.get("inner"):
+        split = split_interactions(split.train, rule)
     train = Dataset.from_frames(split.train, tables.movies, tables.users)
     model = create_model(config["model"], config.get("options", {}))
     epochs: list[Epoch] = []
@@ -32,10 +38,12 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     fit_seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     evaluations = []
-    for protocol in config["protocols"]:
-        started = time.perf_counter()
-        result = evaluate(model, train, split.test, threshold=rule.threshold, **protocol)
-        evaluations.append({**result.facts(), "seconds": round(time.perf_counter() - started, 3)})
+    for name, asked in {"": model, **getattr(model, "members", {})}.items():
+        for protocol in config["protocols"]:
+            started = time.perf_counter()
+            result = evaluate(asked, train, split.test, threshold=rule.threshold, **protocol)
+            seconds = round(time.perf_counter() - started, 3)
+            evaluations.append({**result.facts(), "seconds": seconds} | ({"member": name} if name else {}))
     return {
         "data": {
             "sha256": train.fingerprint,

@@ -40,7 +40,7 @@ class BlendConfig(ModelConfig):
     held_out_share: float = Field(default=0.03, gt=0, lt=1)
     """Share of the users whom the members don't see."""
     seed: int = Field(default=0, ge=0)
-    """Of the choice of these users and of where their histories end."""
+    """Of the choice of these users, of where their histories end, and of the transformer."""
 
 
 class Blend(Recommender):
@@ -49,13 +49,18 @@ class Blend(Recommender):
 
     weights_: FloatArray
     """float32[3, 2]: (w, v) for queries in the same second, within a day and later."""
+    members: dict[str, Recommender]
+    """The transformer and the ridge, by name."""
 
     def __init__(self, config: BlendConfig | None = None) -> None:
         super().__init__(config)
-        options = self.config.transformer
+        update: dict[str, object] = {"seed": self.config.seed}
         if self.config.minutes is not None:
-            options = options.model_copy(update={"minutes": self.config.minutes})
-        self._members: tuple[Recommender, ...] = (Transformer(options), SequentialRidge(self.config.ridge))
+            update["minutes"] = self.config.minutes
+        self.members: dict[str, Recommender] = {
+            "transformer": Transformer(self.config.transformer.model_copy(update=update)),
+            "sequential-ridge": SequentialRidge(self.config.ridge),
+        }
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         known, held_out = HeldOut.split(dataset, self.config.held_out_share, self.config.seed)
@@ -64,7 +69,7 @@ class Blend(Recommender):
         if len(held_out) == 0:
             raise DataError("the users held out have too few interactions to learn the blend's weights from")
         training = replace(training or Training(), held_out=held_out)
-        for member in reversed(self._members):
+        for member in reversed(self.members.values()):
             member.fit(known, training)
         self.weights_ = self._learn_weights(held_out)
         return self
@@ -72,7 +77,7 @@ class Blend(Recommender):
     def score(self, histories: Histories, at: Int64Array) -> FloatArray:
         weights = self.weights_[_gap_class(histories, at)]
         scores = np.zeros((len(at), 1), dtype=np.float32)
-        for member, weight in zip(self._members, weights.T, strict=True):
+        for member, weight in zip(self.members.values(), weights.T, strict=True):
             scores = scores + weight[:, None] * member.score(histories, at)
         return scores
 
@@ -80,31 +85,31 @@ class Blend(Recommender):
     def state(self) -> Arrays:
         return {
             **super().state,
-            **{f"{i} {name}": array for i, m in enumerate(self._members) for name, array in m.state.items()},
+            **{f"{own} {name}": array for own, m in self.members.items() for name, array in m.state.items()},
         }
 
     def restore(self, state: Arrays) -> Self:
         super().restore(
             {name: array for name, array in state.items() if name.endswith("_") and " " not in name}
         )
-        for i, member in enumerate(self._members):
-            own = f"{i} "
+        for own, member in self.members.items():
+            start = f"{own} "
             member.restore(
-                {name.removeprefix(own): array for name, array in state.items() if name.startswith(own)}
+                {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
             )
         return self
 
     def _learn_weights(self, held_out: HeldOut) -> FloatArray:
-        weights = np.ones((3, len(self._members)), dtype=np.float32)
+        weights = np.ones((3, len(self.members)), dtype=np.float32)
         gap_class = _gap_class(held_out.histories, held_out.at)
         for number in np.unique(gap_class):
             some = np.flatnonzero(gap_class == number)
             scored = [
-                np.stack([held_out[part].relative_scores(member.score) for member in self._members])
+                np.stack([held_out[part].relative_scores(member.score) for member in self.members.values()])
                 for part in np.array_split(some, 1 + len(some) // QUERIES_AT_ONCE)
             ]
             found = minimize(
-                _loss_and_slope, np.ones(len(self._members)), args=(scored,), jac=True, method="L-BFGS-B"
+                _loss_and_slope, np.ones(len(self.members)), args=(scored,), jac=True, method="L-BFGS-B"
             )
             weights[number] = found.x
         return weights
