@@ -66,9 +66,10 @@ def load(path: Path | str) -> Predictor:
             users=pl.read_parquet(directory / "users.parquet"),
             movies=pl.read_parquet(directory / "movies.parquet"),
         )
+        model.restore(read_arrays(directory / "model.safetensors"))
     except (KeyError, ConfigError) as error:
         raise ArtifactError(f"{directory} was saved by another nextreel ({error}): refit it") from error
-    return Predictor(model.restore(read_arrays(directory / "model.safetensors")), dataset)
+    return Predictor(model, dataset)
 
 
 def describe(dataset: Dataset) -> dict[str, object]:

@@ -18,7 +18,7 @@ class TransformerConfig(ModelConfig):
     """Latest events of a history that are read."""
     overlap: int = Field(default=50, ge=0)
     """Events that a training window of a long history shares with the one before, as context."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
     """Share of the activations that are dropped in training."""
     ahead: int = Field(default=5, ge=1)
     """A question's history ends up to this many positives before it, less one."""
@@ -35,7 +35,7 @@ class TransformerConfig(ModelConfig):
     """Of AdamW, after a warm-up; it falls to zero along a cosine."""
     weight_decay: float = Field(default=0.01, ge=0)
     """Of AdamW, on matrices."""
-    epochs: int = Field(default=30, ge=1)
+    epochs: int = Field(default=20, ge=1)
     """Passes over the questions."""
     minutes: float | None = Field(default=None, gt=0)
     """Time that training may take, all resumed parts together; None runs all epochs."""
