@@ -3,7 +3,7 @@
     python -m benchmarks.run NAME DATA_DIR
 
 reads benchmarks/configs/NAME.json and writes benchmarks/results/NAME.json, which states the config and its hash, the
-machine, the versions, the data's fingerprint and the figures.
+machine, the versions, the data's fingerprint and the figures. A config's kind names the module here that measures it.
 """
 
 import hashlib
@@ -12,16 +12,17 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import quality, speed
+from benchmarks import quality, serving, speed
 from nextreel import __version__
 from nextreel.data.writer import replacing
 
 HERE = Path(__file__).parent
-KINDS = {"quality": quality.measure, "speed": speed.measure}
+KINDS = {"quality": quality.measure, "serving": serving.measure, "speed": speed.measure}
 PACKAGES = ("numpy", "polars", "scipy", "torch")
 
 
@@ -33,7 +34,8 @@ def config_hash(config: dict[str, Any]) -> str:
 def run(name: str, data: Path) -> Path:
     """Measure what configs/NAME.json describes and write the result file."""
     config = json.loads((HERE / "configs" / f"{name}.json").read_text(encoding="utf-8"))
-    figures = KINDS[config["kind"]](config, data)
+    kind = import_module(f"benchmarks.{config['kind'].replace('-', '_')}")
+    figures = kind.measure(config, data)
     result = {
         "name": name,
         "config": config,
