@@ -20,6 +20,14 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/core.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
+# The browser and the database that the server is tested with. Elsewhere their tests are skipped, and say why.
+$(VENV)/system.stamp: $(VENV)/core.stamp
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  { command -v chromium && ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-liberation postgresql >/dev/null; }; \
+	else echo "To test the page and PostgreSQL too, install Chromium and PostgreSQL."; fi
+	@touch $@
+
 demo: $(VENV)/core.stamp   ## from nothing to ten recommendations; DATA=DIR uses your own files
 	@$(BIN)/nextreel demo $(if $(DATA),--data $(DATA))
 
@@ -31,7 +39,7 @@ check: $(VENV)/dev.stamp   ## lint, types, import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/dev.stamp   ## the tests
+unit: $(VENV)/dev.stamp $(VENV)/system.stamp   ## the tests
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/dev.stamp   ## rerun a benchmark: make bench NAME=course-funk-svd DATA=DIR
