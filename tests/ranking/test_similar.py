@@ -1,0 +1,130 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.reader import read_tables
+from nextreel.data.schema import MOVIE_ID, TIMESTAMP
+from nextreel.errors import QueryError
+from nextreel.ranking.similar import SimilarMovies
+from tests.frames import any_interactions, catalog, interactions
+
+LATER = 2_000_000_000
+FANS = interactions(*((user, movie, 5, 10 + user) for user in range(30) for movie in (0, 1)))
+OTHERS = interactions(*((user, movie, 5, 10 + user) for user in range(30, 60) for movie in (2, 3)))
+TWO_TASTES = Dataset.from_frames(pl.concat([FANS, OTHERS]), catalog(5))
+
+
+def neighbours(dataset: Dataset, movie: int, at: int = LATER, k: int = 10) -> list[int]:
+    found: list[int] = SimilarMovies.of(dataset).find(movie, at, k)[0].tolist()
+    return found
+
+
+def films(*rows: tuple[str, str]) -> pl.DataFrame:
+    """(title, genres) of the MovieIDs from 0."""
+    frame = pl.DataFrame(rows, schema=["Title", "Genres"], orient="row")
+    return frame.with_columns(pl.Series(MOVIE_ID, range(len(rows))))
+
+
+def test_movies_liked_by_the_same_people_are_alike() -> None:
+    assert neighbours(TWO_TASTES, 0)[0] == 1
+    assert neighbours(TWO_TASTES, 3)[0] == 2
+
+
+def test_a_movie_is_no_neighbour_of_itself() -> None:
+    assert sorted(neighbours(TWO_TASTES, 0)) == [1, 2, 3, 4]
+
+
+def test_the_most_similar_come_first_with_their_similarities() -> None:
+    movies, similarities = SimilarMovies.of(TWO_TASTES).find(0, LATER, 3)
+    assert len(movies) == len(similarities) == 3
+    assert (np.diff(similarities) <= 0).all()
+
+
+def test_a_movie_that_everybody_likes_is_not_like_everything() -> None:
+    everybody = interactions(*((user, 4, 5, 100) for user in range(60)))
+    dataset = Dataset.from_frames(pl.concat([FANS, OTHERS, everybody]), catalog(5))
+    assert neighbours(dataset, 0)[0] == 1
+
+
+def test_a_movie_that_was_disliked_by_the_same_people_is_not_alike_for_that() -> None:
+    disliked = interactions(*((user, 4, 1, 100) for user in range(30)))
+    dataset = Dataset.from_frames(pl.concat([FANS, OTHERS, disliked]), catalog(5))
+    similarities = dict(zip(*SimilarMovies.of(dataset).find(0, LATER), strict=True))
+    assert similarities[4] == dict(zip(*SimilarMovies.of(TWO_TASTES).find(0, LATER), strict=True))[4]
+
+
+def test_a_like_that_was_taken_back_counts_until_then() -> None:
+    taken_back = interactions(*((user, 1, 1, 1_000) for user in range(30)))
+    dataset = Dataset.from_frames(pl.concat([FANS, OTHERS, taken_back]), catalog(5))
+    before, after = (
+        dict(zip(*SimilarMovies.of(dataset).find(0, at), strict=True))[1] for at in (1_000, 1_001)
+    )
+    assert before > after
+
+
+@given(any_interactions(), st.integers(0, 13), st.integers(0, 9))
+def test_a_rating_at_or_after_the_moment_changes_nothing(rows: pl.DataFrame, at: int, movie: int) -> None:
+    movies = catalog(10)
+    past = rows.filter(pl.col(TIMESTAMP) < at)
+    whole, cut = (
+        SimilarMovies.of(Dataset.from_frames(part, movies)).find(movie, at) for part in (rows, past)
+    )
+    np.testing.assert_array_equal(whole[0], cut[0])
+    np.testing.assert_array_equal(whole[1], cut[1])
+
+
+def test_a_movie_that_nobody_has_rated_is_like_those_of_its_genres_and_years() -> None:
+    movies = films(
+        ("Solaris (1972)", "Sci-Fi"),
+        ("Her (2013)", "Sci-Fi"),
+        ("Dark Star (1974)", "Sci-Fi"),
+        ("The Sting (1973)", "Comedy"),
+        ("Untold", ""),
+    )
+    dataset = Dataset.from_frames(interactions((1, 4, 5, 10)), movies)
+    assert neighbours(dataset, 0)[:2] == [2, 1]
+
+
+def test_equally_similar_movies_stand_with_the_more_liked_one_first() -> None:
+    movies = films(("A (1990)", "War"), ("B (1990)", "Drama"), ("C (1990)", "Drama"))
+    dataset = Dataset.from_frames(interactions((1, 2, 5, 10)), movies)
+    assert neighbours(dataset, 0) == [2, 1]
+
+
+def test_a_movie_that_is_not_out_yet_is_nobodys_neighbour() -> None:
+    movies = films(("A (1990)", "War"), ("B (1995)", "War"), ("C (1990)", "Drama"))
+    dataset = Dataset.from_frames(interactions((1, 2, 5, 800_000_000)), movies)
+    opens = 788_918_400
+    assert neighbours(dataset, 0, opens - 1) == [2]
+    assert neighbours(dataset, 0, opens) == [1, 2]
+
+
+def test_only_allowed_movies_are_found() -> None:
+    allowed = np.array([True, False, False, True, True])
+    movies, _ = SimilarMovies.of(TWO_TASTES).find(0, LATER, allowed=allowed)
+    assert sorted(movies.tolist()) == [3, 4]
+
+
+@pytest.mark.parametrize("movie", [-1, 5])
+def test_a_movie_outside_the_catalog_is_refused(movie: int) -> None:
+    with pytest.raises(QueryError, match=f"movie {movie} is outside the catalog of 5 movies"):
+        SimilarMovies.of(TWO_TASTES).find(movie, LATER)
+
+
+def test_real_movies_have_the_neighbours_that_a_person_would_name(movielens_1m: Path) -> None:
+    tables = read_tables(movielens_1m)
+    dataset = Dataset.from_frames(tables.interactions, tables.movies)
+    similar, titles = SimilarMovies.of(dataset), dataset.movies["Title"].to_list()
+    expected = {
+        "Toy Story (1995)": {"Toy Story 2 (1999)", "Aladdin (1992)", "The Lion King (1994)"},
+        "Alien (1979)": {"Aliens (1986)", "The Thing (1982)", "Predator (1987)"},
+        "Casablanca (1942)": {"Citizen Kane (1941)", "The African Queen (1951)", "The Maltese Falcon (1941)"},
+    }
+    for title, named in expected.items():
+        movies, _ = similar.find(titles.index(title), LATER)
+        assert named <= {titles[movie] for movie in movies}, title
