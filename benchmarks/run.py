@@ -17,12 +17,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import quality, serving, speed
 from nextreel import __version__
 from nextreel.data.writer import replacing
 
 HERE = Path(__file__).parent
-KINDS = {"quality": quality.measure, "serving": serving.measure, "speed": speed.measure}
 PACKAGES = ("numpy", "polars", "scipy", "torch")
 
 
