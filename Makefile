@@ -2,8 +2,9 @@ PYTHON ?= python3
 DATA ?=
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 
-.PHONY: help demo test check unit bench docs lock clean
+.PHONY: help demo test check unit bench peers docs lock clean
 
 help:           ## what make can do
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -53,8 +54,20 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --
 lock:           ## resolve the pinned versions again
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(COMPILE) -o requirements/core.txt pyproject.toml
-	$(COMPILE) --extra neural --extra plots --extra serve --extra dev -c requirements/core.txt -c requirements/torch.txt -o requirements/dev.txt pyproject.toml
-	sed -i -e 's/^\(torch==[0-9.]*\)+cpu$$/\1/' -e '/^#/d' requirements/core.txt requirements/dev.txt
+	$(COMPILE) --extra neural --extra plots --extra serve --extra tune --extra dev -c requirements/core.txt -c requirements/torch.txt -o requirements/dev.txt pyproject.toml
+	for peers in numpy1 numpy2; do $(COMPILE) --allow-unsafe -o requirements/peers-$$peers.txt requirements/peers-$$peers.in; done
+	sed -i -e 's/^\(torch==[0-9.]*\)+cpu$$/\1/' -e '/^#/d' requirements/core.txt requirements/dev.txt requirements/peers-*.txt
+
+# RecTools and skrecsys need different versions of numpy, so there are two environments.
+$(PEERS)/%.stamp: requirements/peers-%.txt
+	@test -x $(PEERS)/$*/bin/python || $(PYTHON) -m venv $(PEERS)/$*
+	$(PEERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+peers: $(VENV)/dev.stamp $(PEERS)/numpy1.stamp $(PEERS)/numpy2.stamp   ## other libraries on the same split: make peers DATA=DIR
+	@for config in benchmarks/configs/peer-*.json; do \
+		$(BIN)/python -m benchmarks.run $$(basename $$config .json) $(DATA) || exit 1; \
+	done
 
 clean:          ## remove what make made
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) $(PEERS) dist build

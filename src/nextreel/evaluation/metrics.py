@@ -4,6 +4,8 @@ With one relevant movie the ideal list has it first, so NDCG@k is 1 / log2(1 + r
 otherwise (Järvelin & Kekäläinen 2002), and Recall@k is the hit rate. A rank of 0 means: not recommended.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,6 +36,11 @@ def reciprocal_rank(ranks: Int64Array, k: int) -> Float64Array:
 
 
 METRICS = {"NDCG": ndcg, "Recall": recall, "MRR": reciprocal_rank}
+
+
+def score_ranks(ranks: Int64Array, cutoffs: Sequence[int]) -> dict[str, Float64Array]:
+    """Every metric at every cutoff, of each query, by a name such as NDCG@10."""
+    return {f"{name}@{k}": metric(ranks, k) for k in cutoffs for name, metric in METRICS.items()}
 
 
 def _within(ranks: Int64Array, k: int) -> npt.NDArray[np.bool_]:

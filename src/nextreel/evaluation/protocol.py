@@ -10,7 +10,7 @@ The model itself is the same; it isn't fitted again. The answers come from the s
 """
 
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, cast
+from typing import Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,63 @@ from nextreel.data.splits import POSITIVE
 from nextreel.data.timeline import Histories, Int64Array
 from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
-from nextreel.evaluation.metrics import METRICS, ranks_of
+from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.slices import estimate_slices, slice_by_gap, slice_by_length
 from nextreel.models.base import Recommender
-from nextreel.ranking.ranker import Ranker
+from nextreel.ranking.ranker import Ranker, Ranking
 
 History = Literal["frozen", "live"]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The queries of a test part, each with what is known by its moment."""
+
+    queries: pl.DataFrame
+    """UserID, MovieID, Timestamp of each positive: who is asked about, the relevant movie, when."""
+    known: Dataset
+    """The interactions that the histories are cut from, on the train part's catalog."""
+    histories: Histories
+
+    @classmethod
+    def pose(cls, train: Dataset, test: pl.DataFrame, history: History, threshold: float = POSITIVE) -> Self:
+        """A query for every row of `test` with Rating >= threshold; DataError if there is none."""
+        queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
+        if queries.is_empty():
+            raise DataError(
+                f"the test part has no rating of at least {threshold:g}, so there is nothing to ask"
+            )
+        users, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
+        if history == "frozen":
+            return cls(queries, train, freeze_histories(train, users, at))
+        rows = train.interactions()
+        known = train.with_interactions(pl.concat([rows, test.select(rows.columns)]))
+        return cls(queries, known, known.histories(users, at))
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def __getitem__(self, part: npt.NDArray[np.bool_]) -> Self:
+        return replace(self, queries=self.queries.filter(part), histories=self.histories[part])
+
+    @property
+    def users(self) -> Int64Array:
+        """int64[n_queries]: UserID."""
+        return self.queries[USER_ID].to_numpy()
+
+    @property
+    def at(self) -> Int64Array:
+        """int64[n_queries]: POSIX seconds."""
+        return self.queries[TIMESTAMP].to_numpy()
+
+    @property
+    def relevant(self) -> Int64Array:
+        """int64[n_queries]: index of the relevant movie, -1 for one outside the catalog."""
+        return self.known.index_of_movies(self.queries[MOVIE_ID].to_numpy())
+
+    def ask(self, model: Recommender, k: int = 10, exclude_seen: bool = True) -> Ranking:
+        """A fitted model's answers."""
+        return Ranker.of(model, self.known).rank(self.histories, self.at, k, exclude_seen)
 
 
 @dataclass(frozen=True)
@@ -107,28 +158,20 @@ def evaluate(
 
     A movie outside the catalog counts as not recommended; its query is kept.
     """
-    queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
-    if queries.is_empty():
-        raise DataError(f"the test part has no rating of at least {threshold:g}, so there is nothing to ask")
-    users, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
-    if history == "live":
-        rows = train.interactions()
-        known = train.with_interactions(pl.concat([rows, test.select(rows.columns)]))
-        histories = known.histories(users, at)
-    else:
-        known, histories = train, freeze_histories(train, users, at)
-    ranking = Ranker.of(model, known).rank(histories, at, k, exclude_seen)
-    relevant = train.index_of_movies(queries[MOVIE_ID].to_numpy())
+    questions = Questions.pose(train, test, history, threshold)
+    ranking, relevant = questions.ask(model, k, exclude_seen), questions.relevant
     ranks = ranks_of(ranking.movies, relevant)
     return Evaluation(
-        queries,
+        questions.queries,
         ranks,
         personal=int(ranking.personal.sum()),
         outside_catalog=int((relevant < 0).sum()),
         learned_too=_count_learned(train, test),
         protocol={"history": history, "k": k, "threshold": threshold, "exclude_seen": exclude_seen},
-        metrics={f"{name}@{k}": estimate_mean(metric(ranks, k), users) for name, metric in METRICS.items()},
-        slices=slice_by_gap(histories, at) | slice_by_length(histories),
+        metrics={
+            name: estimate_mean(values, questions.users) for name, values in score_ranks(ranks, [k]).items()
+        },
+        slices=slice_by_gap(questions.histories, questions.at) | slice_by_length(questions.histories),
     )
 
 

@@ -1,0 +1,139 @@
+"""What lists are like beyond their accuracy: novelty, popularity, variety and calibration of each, coverage of all.
+
+novelty         Mean self-information of a list's movies in bits, -log2 p (Zhou et al., PNAS 2010; Castells et al.,
+                "Novelty and Diversity in Recommender Systems", 2015), where p is the share of the users known by the
+                query's moment who had rated the movie by then, with one added to both counts.
+popularity      Mean of that share over the list, with nothing added (the average recommendation popularity of
+                Abdollahpouri et al., FLAIRS 2019).
+variety         1 minus the mean cosine of the genres of two movies of the list: intra-list diversity.
+miscalibration  KL divergence of the list's genres from those of what the user liked (Steck, "Calibrated
+                Recommendations", RecSys 2018); only where the history holds something liked.
+coverage        Share of the catalog that stands in any of the lists.
+gini            Gini coefficient of how often each movie of the catalog is recommended: 0 is evenly, 1 one movie only.
+
+A catalog that names no genres has no variety and no miscalibration.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nextreel.data.timeline import FloatArray, Int64Array, Timeline
+from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
+from nextreel.evaluation.metrics import Float64Array
+from nextreel.evaluation.protocol import Questions
+from nextreel.ranking.diversity import divergence, liked_genres, share_genres, variety
+
+QUERIES_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True)
+class ListFigures:
+    """Figures of one model's lists."""
+
+    by_query: dict[str, Estimate]
+    """novelty, popularity, variety, miscalibration: means over the queries."""
+    overall: dict[str, float]
+    """coverage and gini, of all lists together. They have no interval: both grow with the number of lists."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """What the lists of any model are held against; made once for the same questions."""
+
+    questions: Questions
+    genres: FloatArray
+    """float32[n_movies, n_genres]: each movie's share of its genres."""
+    liked: FloatArray
+    """float32[n_queries, n_genres]: shares of what each history liked; all 0 where it liked nothing."""
+
+    @classmethod
+    def of(cls, questions: Questions) -> Self:
+        """Genres of the catalog and of the histories."""
+        genres = share_genres(questions.known.movies)
+        liked = [liked_genres(questions.histories[some], genres) for some in _batches(len(questions))]
+        return cls(questions, genres, np.concatenate(liked))
+
+    def describe(self, movies: npt.NDArray[np.int32], bootstrap: UserBootstrap) -> ListFigures:
+        """Figures of lists, int32[n_queries, k]."""
+        raters, users = self._raters.count(movies, self.questions.at)
+        values = {
+            "novelty": -np.log2((raters + 1) / (users + 1)[:, None]).mean(axis=1),
+            "popularity": (raters / np.maximum(users, 1)[:, None]).mean(axis=1),
+        }
+        figures = {name: bootstrap.estimate(each) for name, each in values.items()}
+        n_movies, n_genres = self.genres.shape
+        if n_genres:
+            varied, away = self._hold_against_genres(movies)
+            calibrated = self.liked.sum(axis=1) > 0
+            if movies.shape[1] > 1:
+                figures["variety"] = bootstrap.estimate(varied)
+            if calibrated.any():
+                figures["miscalibration"] = bootstrap.estimate(away, calibrated)
+        times = np.bincount(movies.ravel(), minlength=n_movies)
+        return ListFigures(figures, {"coverage": float((times > 0).mean()), "gini": gini(times)})
+
+    @cached_property
+    def _raters(self) -> "_Raters":
+        return _Raters.of(self.questions.known.timeline)
+
+    def _hold_against_genres(self, movies: npt.NDArray[np.int32]) -> tuple[Float64Array, Float64Array]:
+        varied, away = np.empty((2, len(movies)))
+        for some in _batches(len(movies)):
+            shares = self.genres[movies[some]]
+            # A list of one movie has no pairs.
+            varied[some] = variety(shares) if movies.shape[1] > 1 else 0.0
+            away[some] = divergence(self.liked[some], shares.sum(axis=1))
+        return varied, away
+
+
+@dataclass(frozen=True)
+class _Raters:
+    """How many users had rated a movie, and how many users there were, before any moment."""
+
+    keys: Int64Array
+    """int64[n]: movie and second of each user's first rating of each movie, ascending."""
+    arrivals: Int64Array
+    """int64[n_users]: second of each user's first rating, ascending."""
+
+    @classmethod
+    def of(cls, timeline: Timeline) -> Self:
+        order = np.lexsort((timeline.timestamps, timeline.movies, timeline.users))
+        movies, users = timeline.movies[order], timeline.users[order]
+        again = np.append(False, (movies[1:] == movies[:-1]) & (users[1:] == users[:-1]))
+        keys = _key(movies[~again], timeline.timestamps[order][~again])
+        active = timeline.offsets[:-1] < timeline.offsets[1:]
+        return cls(np.sort(keys), np.sort(timeline.timestamps[timeline.offsets[:-1][active]]))
+
+    def count(self, movies: npt.NDArray[np.int32], at: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """(int64[n, k] users who had rated each movie, int64[n] users there were), strictly before `at`."""
+        first = np.searchsorted(self.keys, _key(movies, np.zeros(1, dtype=np.int64)))
+        raters = np.searchsorted(self.keys, _key(movies, at[:, None])) - first
+        return raters, np.searchsorted(self.arrivals, at)
+
+
+def count_raters(timeline: Timeline, movies: Int64Array, at: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """(users who had rated each query's movie, users there were), each int64[n_queries], strictly before `at`."""
+    raters, users = _Raters.of(timeline).count(movies[:, None].astype(np.int32), at)
+    return raters[:, 0], users
+
+
+def gini(times: npt.NDArray[np.integer]) -> float:
+    """Gini coefficient of how often each movie is recommended."""
+    ascending = np.sort(times)
+    n, total = len(times), int(times.sum())
+    if not total:
+        return 0.0
+    return float(((2 * np.arange(1, n + 1) - n - 1) * ascending).sum() / (n * total))
+
+
+def _key(movies: npt.NDArray[np.int32], seconds: Int64Array) -> Int64Array:
+    """One number that orders by movie, then by second; seconds have 32 bits (LATEST_TIMESTAMP)."""
+    return (movies.astype(np.int64) << 32) | seconds
+
+
+def _batches(n: int) -> list[Int64Array]:
+    return np.array_split(np.arange(n), 1 + n // QUERIES_AT_ONCE)

@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import fail, succeed
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    succeed("sample", "data", "--users", 60, "--movies", 80, "--ratings", 1600, cwd=home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def printed(home: Path) -> str:
+    return succeed(
+        "compare",
+        "data",
+        *("--models", "item-knn,recent=popularity", "--set", "recent.window_days=90"),
+        *("--json", "figures.json", "--slices"),
+        cwd=home,
+    )
+
+
+def test_compare_prints_a_leaderboard_for_each_history(printed: str) -> None:
+    for part in (
+        "frozen history, 295 queries",
+        "live history, 295 queries",
+        "NDCG@10",
+        "Coverage",
+        "Peak memory",
+    ):
+        assert part in printed
+
+
+def test_compare_says_which_differences_are_real(printed: str) -> None:
+    assert "NDCG@10, frozen history: the difference is" in printed
+    assert "Holm's p" in printed
+
+
+def test_compare_prints_every_slice_when_asked(printed: str) -> None:
+    for family in ("gap:", "history:", "activity:", "popularity:", "movie age:", "genre:", "gender:", "age:"):
+        assert f" {family} " in printed
+
+
+def test_the_json_file_states_models_options_and_protocol(home: Path, printed: str) -> None:
+    facts = json.loads((home / "figures.json").read_text())
+    assert [(model["name"], model["model"]) for model in facts["models"]] == [
+        ("item-knn", "item-knn"),
+        ("recent", "popularity"),
+    ]
+    assert facts["models"][1]["config"] == {"window_days": 90}
+    assert facts["protocol"]["cutoffs"] == [5, 10, 20]
+    assert facts["split"]["rule"] == "clean"
+    for model in facts["models"]:
+        assert f"{model['histories']['live']['metrics']['NDCG@10']['mean']:.4f}" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "data", "--history", "past"], "--history 'past': expected frozen, live or frozen,live"),
+        (["compare", "data", "--k", "ten"], "--k 'ten': expected whole numbers with commas"),
+        (["compare", "nowhere"], "nowhere: no such directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_clear_message(home: Path, arguments: list[str], message: str) -> None:
+    assert message in fail(*arguments, cwd=home)
