@@ -1,53 +1,71 @@
-"""Write the tables of README.md from the result files: `python -m benchmarks.render`.
+"""Write the tables of README.md and docs/benchmarks.md from the result files: `python -m benchmarks.render`.
 
 A table stands between `<!-- NAME -->` and `<!-- end -->`; nothing between them is written by hand.
 """
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PAGES = (HERE.parent / "README.md",)
+PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "benchmarks.md")
 
 COURSE = {"train loss": "0.0833", "validation loss": "0.2097", "NDCG@10": "0.0217", "Recall@10": "0.0424"}
 """What the course's notebook prints."""
-CLEAN = (
-    "clean-popularity",
-    "clean-popularity-30-days",
-    "clean-funk-svd",
-    "clean-item-knn",
-    "clean-als",
-    "clean-ease",
-    "clean-sequential-ridge",
-    "clean-transformer",
-    "clean-blend",
-)
-NAMES = {"clean-popularity-30-days": "popularity, last 30 days"}
+BEST = ("clean-best-0", "clean-best-1", "clean-best-2")
+"""One seed each; tables show their mean."""
+CLEAN = {
+    "popularity": ["clean-popularity"],
+    "popularity, last 30 days": ["clean-popularity-30-days"],
+    "funk-svd (`baseline`)": ["clean-funk-svd"],
+    "item-knn": ["clean-item-knn"],
+    "als": ["clean-als"],
+    "ease": ["clean-ease"],
+    "sequential-ridge (`fast`)": ["clean-sequential-ridge"],
+    "blend (`best`)": [*BEST],
+}
+PEERS = {
+    "LensKit ImplicitMF": "peer-lenskit-implicit-mf",
+    "implicit ALS, as in its tutorial": "peer-implicit-als-tutorial",
+    "skrecsys ItemKNN": "peer-skrecsys-item-knn",
+    "implicit ALS, as in its MovieLens example": "peer-implicit-als",
+    "LensKit ItemKNN": "peer-lenskit-item-knn",
+    "RecTools EASE": "peer-rectools-ease",
+    "skrecsys EASE": "peer-skrecsys-ease",
+}
+OTHER_PROTOCOLS = {
+    "course": ("popularity", "item-knn", "als", "ease", "sequential-ridge"),
+    "global": ("popularity", "item-knn", "als", "ease", "sequential-ridge"),
+    "leave-one-out": ("popularity", "item-knn", "als", "ease", "sequential-ridge"),
+}
+
+Result = dict[str, Any]
+Rows = list[list[str]]
 
 
 def render(text: str) -> str:
     """The page with every table written afresh."""
-    for name, table in {"course": _course, "clean": _clean, "speed": _speed}.items():
+    for name, table in TABLES.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = pattern.sub(lambda found, made=table: f"{found[1]}{made()}{found[2]}", text)  # type: ignore[misc]
     return text
 
 
-def read_result(name: str) -> dict[str, Any]:
+def read_result(name: str) -> Result:
     """One result file."""
-    result: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    result: Result = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
     return result
 
 
 def _course() -> str:
     funk = read_result("course-funk-svd")
-    last, metrics = funk["epochs"][-1], _metrics(funk, exclude_seen=False)
+    last, metrics = funk["epochs"][-1], _find(funk, exclude_seen=False)["metrics"]
     ours = {
         "train loss": f"{last['train_loss']:.4f}",
         "validation loss": f"{last['validation_loss']:.4f}",
-        **{name: _interval(metrics[name]) for name in ("NDCG@10", "Recall@10")},
+        **{name: _interval([metrics[name]]) for name in ("NDCG@10", "Recall@10")},
     }
     rows = [["the course's notebook", *COURSE.values()], ["nextreel", *(ours[name] for name in COURSE)]]
     return _table(["", *COURSE], rows)
@@ -55,17 +73,116 @@ def _course() -> str:
 
 def _clean() -> str:
     rows = []
-    for name in CLEAN:
-        result = read_result(name)
-        shown = NAMES.get(name, result["config"]["model"])
-        cells = [
-            _interval(_metrics(result, history)[metric])
-            for history in ("frozen", "live")
-            for metric in ("NDCG@10", "Recall@10")
-        ]
-        rows.append([shown, *cells, f"{result['fit_seconds']:.1f} s"])
+    for shown, names in CLEAN.items():
+        results = [read_result(name) for name in names]
+        rows.append(
+            [shown, *_frozen_and_live(results), f"{_mean([r['fit_seconds'] for r in results]):,.0f} s"]
+        )
+    rows.insert(
+        -1, ["transformer", *_frozen_and_live([read_result(name) for name in BEST], "transformer"), ""]
+    )
     header = ["model", "NDCG@10, frozen", "Recall@10, frozen", "NDCG@10, live", "Recall@10, live", "fit"]
     return _table(header, rows)
+
+
+def _frozen_and_live(results: Sequence[Result], member: str | None = None) -> list[str]:
+    return [
+        _interval([_find(result, history, member=member)["metrics"][metric] for result in results])
+        for history in ("frozen", "live")
+        for metric in ("NDCG@10", "Recall@10")
+    ]
+
+
+def _peers() -> str:
+    rows = [_peer_row(shown, [read_result(name)]) for shown, name in PEERS.items()]
+    ours = {f"nextreel {shown}": CLEAN[shown] for shown in list(CLEAN)[-3:]}
+    rows += [_peer_row(shown, [read_result(name) for name in names]) for shown, names in ours.items()]
+    return _table(["model", "NDCG@10", "Recall@10", "fit"], rows)
+
+
+def _peer_row(shown: str, results: Sequence[Result]) -> list[str]:
+    found = [_find(result)["metrics"] for result in results]
+    seconds = _mean(
+        [result["fit_cpu_seconds" if "fit_cpu_seconds" in result else "fit_seconds"] for result in results]
+    )
+    return [
+        shown,
+        *(_interval([metrics[name] for metrics in found]) for name in ("NDCG@10", "Recall@10")),
+        f"{seconds:,.0f} s",
+    ]
+
+
+def _seeds() -> str:
+    rows = []
+    for name in BEST:
+        result = read_result(name)
+        best = max(result["epochs"], key=lambda epoch: epoch["validation_ndcg"])
+        rows.append(
+            [
+                str(result["config"]["options"]["seed"]),
+                *_frozen_and_live([result]),
+                str(best["number"]),
+                f"{result['fit_seconds'] / 60:.0f} min",
+                f"{result['peak_memory_gib']:.1f} GiB",
+            ]
+        )
+    header = [
+        "seed",
+        "NDCG@10, frozen",
+        "Recall@10, frozen",
+        "NDCG@10, live",
+        "Recall@10, live",
+        "best epoch",
+    ]
+    return _table([*header, "fit", "memory"], rows)
+
+
+def _slices() -> str:
+    names = ("popularity", "ease", "sequential-ridge (`fast`)", "blend (`best`)")
+    found = [[_find(read_result(name))["slices"] for name in CLEAN[shown]] for shown in names]
+    rows = [
+        [part, f"{found[0][0][part]['queries']:,}"]
+        + [_interval([slices[part]["NDCG@10"] for slices in of_model]) for of_model in found]
+        for part in found[0][0]
+    ]
+    return _table(["part of the queries", "queries", *names], rows)
+
+
+def _protocols() -> str:
+    rows = []
+    for rule, models in OTHER_PROTOCOLS.items():
+        for model in models:
+            for evaluation in read_result(f"{rule}-{model}")["evaluations"]:
+                protocol, metrics = evaluation["protocol"], evaluation["metrics"]
+                seen = "excluded" if protocol["exclude_seen"] else "included"
+                figures = [_interval([metrics[name]]) for name in ("NDCG@10", "Recall@10")]
+                rows.append([rule, protocol["history"], seen, model, *figures])
+    rows.sort(key=lambda row: row[:3])
+    return _table(["split", "history", "seen movies", "model", "NDCG@10", "Recall@10"], rows)
+
+
+def _latency() -> str:
+    rows = []
+    for preset in ("fast", "best"):
+        result = read_result(f"latency-{preset}")
+        single, batch = result["single"], result["batch"]
+        answers = [f"{single['p50_ms']:.2f} ms", f"{single['p99_ms']:.2f} ms"]
+        rows.append([f"`{preset}`", *answers, f"{batch['queries_per_second']:,.0f}"])
+    return _table(["model", "one query, median", "one query, 99 %", "queries/s in batch"], rows)
+
+
+def _diversity() -> str:
+    rows = []
+    for entry in read_result("clean-diversity")["lists"]:
+        name = next((key for key in ("diversity", "calibration") if key in entry), None)
+        metrics = entry["metrics"]
+        rows.append(
+            [f"{name} {entry[name]:g}" if name else "neither"]
+            + [_interval([metrics["NDCG@10"]])]
+            + [_interval([metrics["change"]]) if name else ""]
+            + [f"{metrics[key]['mean']:.3f}" for key in ("variety", "miscalibration")]
+        )
+    return _table(["lists", "NDCG@10", "change", "variety of genres", "miscalibration (KL)"], rows)
 
 
 def _speed() -> str:
@@ -76,21 +193,45 @@ def _speed() -> str:
     return _table(["task", f"median on {machine['cores']} cores of {machine['processor']}"], rows)
 
 
-def _metrics(result: dict[str, Any], history: str = "frozen", exclude_seen: bool = True) -> dict[str, Any]:
+TABLES: dict[str, Callable[[], str]] = {
+    "course": _course,
+    "clean": _clean,
+    "peers": _peers,
+    "seeds": _seeds,
+    "slices": _slices,
+    "protocols": _protocols,
+    "latency": _latency,
+    "diversity": _diversity,
+    "speed": _speed,
+}
+
+
+def _find(
+    result: Result, history: str = "frozen", exclude_seen: bool = True, member: str | None = None
+) -> Result:
     for evaluation in result["evaluations"]:
         protocol = evaluation["protocol"]
-        if (protocol["history"], protocol["exclude_seen"]) == (history, exclude_seen):
-            metrics: dict[str, Any] = evaluation["metrics"]
-            return metrics
+        if (protocol["history"], protocol["exclude_seen"], evaluation.get("member")) == (
+            history,
+            exclude_seen,
+            member,
+        ):
+            found: Result = evaluation
+            return found
     raise KeyError(f"{result['name']} has no evaluation with {history} history, exclude_seen={exclude_seen}")
 
 
-def _interval(estimate: dict[str, float]) -> str:
-    half = (estimate["high"] - estimate["low"]) / 2
-    return f"{estimate['mean']:.4f} ± {half:.4f}"
+def _interval(estimates: Sequence[dict[str, float]]) -> str:
+    """Mean and half the width of the interval, each the mean over seeds."""
+    half = _mean([(estimate["high"] - estimate["low"]) / 2 for estimate in estimates])
+    return f"{_mean([estimate['mean'] for estimate in estimates]):.4f} ± {half:.4f}"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _table(header: list[str], rows: Rows) -> str:
     rule = ["---", *("---:" for _ in header[1:])]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rule, *rows))
 

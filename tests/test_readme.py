@@ -17,6 +17,7 @@ COMMANDS = [
     for line in block.splitlines()
     if "nextreel " in line
 ]
+BASH = re.findall(r"```(bash)\n(.*?)```", README, re.DOTALL)
 SCRIPTS = [block for kind, block in BLOCKS if kind == "python"]
 
 
@@ -62,3 +63,29 @@ def test_a_python_example_runs_and_prints(home: Path, script: str, tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_the_server_answers_every_example(home: Path, tmp_path: Path) -> None:
+    lines = [line for kind, block in BASH for line in block.splitlines()]
+    serve = next(line for line in lines if line.startswith("nextreel serve"))
+    examples = [line for line in lines if line.startswith("curl ")]
+    assert len(examples) >= 4
+    run(tmp_path, f"nextreel fit {home / 'DIR'} --out model")
+    command = serve.replace("nextreel", f"{sys.executable} -m nextreel", 1) + " --port 0"
+    with subprocess.Popen(command.split(), cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = next(found[0] for line in server.stdout if (found := re.search(r"http://[0-9.:]+", line)))
+        try:
+            for example in examples:
+                done = subprocess.run(
+                    example.replace("http://127.0.0.1:8000", address).replace(
+                        "curl ", "curl --fail-with-body "
+                    ),
+                    shell=True,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, f"{example}\n{done.stdout}{done.stderr}"
+        finally:
+            server.terminate()
