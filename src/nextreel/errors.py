@@ -7,6 +7,8 @@
     ├── QueryError          a question that can't be answered: an unknown movie, a k beyond the catalog
     ├── ArtifactError       a saved model is missing, damaged, or of a newer format
     ├── NotFittedError      a model was asked before it was fitted
+    ├── StoreError          the server's database can't be reached, read or written
+    │   └── IdempotencyError    an Idempotency-Key came again with another body
     └── MissingExtraError   an optional dependency isn't installed
 
 The command line prints the message alone and exits with 1; a traceback means a bug of ours.
@@ -76,6 +78,14 @@ class ArtifactError(NextreelError):
 
 class NotFittedError(NextreelError):
     """A model was asked before it was fitted."""
+
+
+class StoreError(NextreelError):
+    """The server's database can't be reached, read or written; nothing is half written."""
+
+
+class IdempotencyError(StoreError):
+    """An Idempotency-Key came again with another body."""
 
 
 class MissingExtraError(NextreelError):

@@ -5,15 +5,23 @@ import sys
 import typer
 
 from nextreel import __version__
+from nextreel.cli.audit import audit
+from nextreel.cli.backtest import backtest
 from nextreel.cli.check import check
+from nextreel.cli.compare import compare
 from nextreel.cli.convert import convert
 from nextreel.cli.demo import demo
 from nextreel.cli.download import download
 from nextreel.cli.evaluate import evaluate
+from nextreel.cli.experiment import experiment
 from nextreel.cli.fit import fit
+from nextreel.cli.keys import keys
+from nextreel.cli.models import models
 from nextreel.cli.recommend import recommend
 from nextreel.cli.sample import sample
+from nextreel.cli.serve import serve
 from nextreel.cli.split import split
+from nextreel.cli.tune import tune
 from nextreel.errors import NextreelError
 
 app = typer.Typer(
@@ -24,8 +32,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, check, convert, download, sample, split, fit, evaluate, recommend):
+for command in (
+    demo,
+    check,
+    convert,
+    download,
+    sample,
+    split,
+    fit,
+    evaluate,
+    compare,
+    audit,
+    backtest,
+    tune,
+    recommend,
+    serve,
+):
     app.command()(command)
+app.add_typer(keys, name="keys")
+app.add_typer(models, name="models")
+app.add_typer(experiment, name="experiment")
 
 
 def _print_version(wanted: bool) -> None:

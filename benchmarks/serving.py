@@ -1,0 +1,241 @@
+"""A server under load: single queries at a fixed rate, batches, and memory over time.
+
+The server is a process of its own, started by the command that people use, on a store of its own. Queries are drawn
+from the data: a user at a moment of theirs. Single queries leave at fixed moments, whether earlier ones were answered
+or not, and the time of each counts from the moment it was due, so that a server that stalls can't hide it.
+"""
+
+import asyncio
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.reader import read_dataset
+from nextreel.models.registry import create_model
+from nextreel.ranking.predictor import Predictor
+from nextreel.ranking.saving import save
+from nextreel.serving.engine import Engine, Request
+from nextreel.serving.store import Store
+from nextreel.serving.versions import Versions
+
+BATCH = 1_000
+WARM_UP = 100
+"""Requests that aren't counted."""
+START_SECONDS = 600
+
+
+def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
+    """Milliseconds of single queries, queries a second in batches, and the server's memory."""
+    dataset = read_dataset(data)
+    with tempfile.TemporaryDirectory() as directory:
+        model, store = Path(directory) / "model", f"sqlite:///{directory}/store.db"
+        fitted = create_model(config["model"], config.get("options", {})).fit(dataset)
+        save(Predictor(fitted, dataset), model)
+        with serving(model, store, config.get("workers", 1)) as (port, process):
+            figures = asyncio.run(_load(config, dataset, port, process.pid))
+        figures["in process"] = _measure_engine(model, store, dataset)
+    return {"data": {"sha256": dataset.fingerprint}, **figures}
+
+
+@contextmanager
+def serving(model: Path, store: str, workers: int) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
+    """A server's port and process; ready, and stopped at the end."""
+    command = [sys.executable, "-m", "nextreel", "serve", model, "--store", store, "--port", 0]
+    command += ["--workers", workers]
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = next(line for line in process.stdout if "http://" in line)
+            port = int(line.split("http://")[1].split()[0].rpartition(":")[2])
+            _wait_until_ready(port)
+            yield port, process
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def _wait_until_ready(port: int) -> None:
+    due = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+                assert answer.status == 200
+                return
+        except OSError:
+            if time.monotonic() > due:
+                raise
+            time.sleep(0.2)
+
+
+async def _load(config: dict[str, Any], dataset: Dataset, port: int, pid: int) -> dict[str, Any]:
+    random = np.random.default_rng(config["seed"])
+    ask = Client(port)
+    for body in _single_bodies(dataset, random, WARM_UP):
+        await ask.post("/v1/recommendations", body)
+    figures: dict[str, Any] = {}
+    bodies = _single_bodies(dataset, random, round(config["rate"] * config["seconds"]))
+    figures["single"] = _describe_latency(await _at_rate(port, bodies, config["rate"]), config["rate"])
+    figures["batch"] = await _batches(dataset, random, port, config["batches"], config["clients"])
+    if minutes := config.get("soak_minutes"):
+        figures["soak"] = await _soak(dataset, random, port, pid, config["soak_rate"], minutes)
+    figures["peak_memory_gib"] = round(sum(_memory(pid, "VmHWM")) / 2**20, 3)
+    return figures
+
+
+class Client:
+    """One connection that is kept open: HTTP/1.1 by hand, so that the client costs little beside the server."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def post(self, path: str, body: bytes) -> bytes:
+        """The body of the answer, which must be a success."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=2**24)
+        reader, writer = self._streams
+        head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        answered = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(answered.lower().partition("content-length: ")[2].partition("\r\n")[0])
+        content = await reader.readexactly(length)
+        assert answered.startswith("HTTP/1.1 20"), answered + content.decode()
+        return content
+
+
+async def _at_rate(port: int, bodies: list[bytes], rate: float) -> list[float]:
+    """Seconds from when each request was due to its answer."""
+    free: deque[Client] = deque()
+    loop = asyncio.get_running_loop()
+    start = loop.time() + 0.1
+
+    async def ask(number: int, body: bytes) -> float:
+        due = start + number / rate
+        await asyncio.sleep(max(0.0, due - loop.time()))
+        client = free.popleft() if free else Client(port)
+        await client.post("/v1/recommendations", body)
+        free.append(client)
+        return loop.time() - due
+
+    return list(await asyncio.gather(*(ask(number, body) for number, body in enumerate(bodies))))
+
+
+async def _batches(
+    dataset: Dataset, random: np.random.Generator, port: int, count: int, clients: int
+) -> dict[str, float]:
+    bodies = [_batch_body(dataset, random) for _ in range(count)]
+    seconds: list[float] = []
+
+    async def work() -> None:
+        client = Client(port)
+        while bodies:
+            body, started = bodies.pop(), time.perf_counter()
+            await client.post("/v1/recommendations/batch", body)
+            seconds.append(time.perf_counter() - started)
+
+    await Client(port).post("/v1/recommendations/batch", bodies[0])
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(clients)))
+    total = time.perf_counter() - started
+    return {
+        "clients": clients,
+        "queries_per_second": round(count * BATCH / total, 1),
+        "median_ms": round(statistics.median(seconds) * 1000, 2),
+    }
+
+
+async def _soak(
+    dataset: Dataset, random: np.random.Generator, port: int, pid: int, rate: float, minutes: float
+) -> dict[str, Any]:
+    """Queries and ratings in turn, for a long time; memory in MiB at each sixtieth of it."""
+    memory, milliseconds, parts = [], [], 60
+    writer = Client(port)
+    for _ in range(parts):
+        bodies = _single_bodies(dataset, random, max(1, round(rate * minutes * 60 / parts)))
+        seconds = await _at_rate(port, bodies, rate)
+        milliseconds += [1000 * value for value in seconds]
+        await writer.post("/v1/interactions/batch", _ratings_body(dataset, random))
+        memory.append(round(sum(_memory(pid, "VmRSS")) / 1024, 1))
+    return {
+        "minutes": minutes,
+        "queries": len(milliseconds),
+        "p50_ms": round(float(np.percentile(milliseconds, 50)), 2),
+        "p99_ms": round(float(np.percentile(milliseconds, 99)), 2),
+        "memory_mib": memory,
+    }
+
+
+def _single_bodies(dataset: Dataset, random: np.random.Generator, count: int) -> list[bytes]:
+    return [
+        json.dumps({"user_id": user, "timestamp": at}).encode() for user, at in _draw(dataset, random, count)
+    ]
+
+
+def _batch_body(dataset: Dataset, random: np.random.Generator) -> bytes:
+    queries = [{"user_id": user, "timestamp": at} for user, at in _draw(dataset, random, BATCH)]
+    return json.dumps({"queries": queries}).encode()
+
+
+def _ratings_body(dataset: Dataset, random: np.random.Generator) -> bytes:
+    now, movies = int(time.time()), random.choice(dataset.movie_ids, 50)
+    users = random.choice(dataset.user_ids, 50)
+    rows = [
+        {"user_id": int(user), "movie_id": int(movie), "rating": 4, "timestamp": now}
+        for user, movie in zip(users, movies, strict=True)
+    ]
+    return json.dumps({"interactions": rows}).encode()
+
+
+def _draw(dataset: Dataset, random: np.random.Generator, count: int) -> list[tuple[int, int]]:
+    """Users, each at the moment of one of their ratings; the diligent come more often, as on any day."""
+    row = random.integers(0, len(dataset.timeline), count)
+    users = dataset.user_ids[dataset.timeline.users[row]]
+    return list(zip(users.tolist(), dataset.timeline.timestamps[row].tolist(), strict=True))
+
+
+def _describe_latency(seconds: list[float], rate: float) -> dict[str, float]:
+    milliseconds = np.array(seconds) * 1000
+    shares = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99, "max_ms": 100}
+    figures = {name: round(float(np.percentile(milliseconds, share)), 2) for name, share in shares.items()}
+    return {"rate": rate, "requests": len(seconds), **figures}
+
+
+def _memory(pid: int, name: str) -> list[int]:
+    """KiB of a process and its children: VmRSS now, VmHWM at most."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    found = []
+    for each in (str(pid), *children):
+        lines = Path(f"/proc/{each}/status").read_text(encoding="utf-8").splitlines()
+        found += [int(line.split()[1]) for line in lines if line.startswith(name)]
+    return found
+
+
+def _measure_engine(model: Path, store: str, dataset: Dataset) -> dict[str, float]:
+    """What the engine alone takes of that, in milliseconds of processor time: the rest is HTTP and JSON."""
+    random = np.random.default_rng(0)
+    with Store.open(store) as opened:
+        engine = Engine.open(Versions.open(model).current, opened)
+        requests = [Request(user, at) for user, at in _draw(dataset, random, BATCH)]
+        engine.recommend(requests)
+        started = time.process_time()
+        engine.recommend(requests)
+        batch = time.process_time() - started
+        started = time.process_time()
+        for request in requests[:200]:
+            engine.recommend([request])
+        single = (time.process_time() - started) / 200
+    return {"single_ms": round(1000 * single, 3), "batch_ms": round(1000 * batch, 1)}

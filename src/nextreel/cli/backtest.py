@@ -1,0 +1,189 @@
+"""`nextreel backtest`: how does a model do along time, and what are refits worth?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.table import Table
+
+    from nextreel.evaluation.backtest_figures import Backtest, Part
+
+
+def backtest(
+    directory: Annotated[
+        Path,
+        typer.Argument(help="Data directory; of one that nextreel split wrote, only the train part is used."),
+    ],
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}."),
+    ] = DEFAULT_MODEL,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of the model, such as --set regularization=500; repeatable."),
+    ] = None,
+    every: Annotated[str, typer.Option(help="Length of a window, such as 12h, 30d or 8w.")] = "30d",
+    start: Annotated[
+        str,
+        typer.Option(help="Where the first window opens: the share of the ratings before it, or a moment."),
+    ] = "60%",
+    refit: Annotated[
+        Literal["every", "never"],
+        typer.Option(
+            help="every: before each window, beside a model that is never refitted. never: only the latter."
+        ),
+    ] = "every",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Directory of the results; finished windows are kept there.")
+    ] = Path("backtest"),
+) -> None:
+    """Replay time: fit before each window, ask about it, and see how a model ages.
+
+    Each positive of a window is a query, answered from everything strictly before it. Stopped with Ctrl-C, the same
+    command goes on with the window that wasn't finished.
+    """
+    import sys
+
+    from nextreel.cli.console import progress_bar, stdout
+    from nextreel.cli.fitting import parse_options
+    from nextreel.data.reader import read_tables
+    from nextreel.errors import MissingExtraError
+    from nextreel.evaluation.backtest import run_backtest
+    from nextreel.evaluation.backtest_figures import write_backtest
+    from nextreel.evaluation.backtest_plan import Plan
+    from nextreel.evaluation.backtest_plot import plot_backtest
+
+    tables = read_tables(directory)
+    plan = Plan(
+        model,
+        _parse_start(start, tables.interactions),
+        _parse_length(every),
+        parse_options(options or []),
+        refit == "every",
+    )
+    with progress_bar("Backtest") as (progress, task):
+
+        def report(done: int, total: int, note: str) -> None:
+            progress.update(task, completed=done, total=total, note=note)
+
+        try:
+            result = run_backtest(tables, plan, out, report)
+        except KeyboardInterrupt:
+            print("Stopped. The same command goes on with the window that wasn't finished.", file=sys.stderr)
+            raise
+    console = stdout()
+    console.print(windows_table(result))
+    console.print(groups_table(result))
+    if len(result.by_age) > 1:
+        console.print(ages_table(result))
+    for sentence in result.sentences():
+        console.print(sentence, soft_wrap=True)
+    write_backtest(result, out)
+    try:
+        plot_backtest(result, out)
+    except MissingExtraError as error:
+        console.print(f"No picture: {error}", soft_wrap=True)
+    console.print(f"Written to {out}")
+
+
+def windows_table(result: "Backtest") -> "Table":
+    """One row a window: NDCG of each model, with the part of the queries that new users ask."""
+    from nextreel.cli.console import table
+    from nextreel.data.moments import show_moment
+    from nextreel.evaluation.backtest_figures import EVERYONE, MAIN, NEWCOMERS
+
+    models = _models(result)
+    made = table(
+        f"{result.about['model']}, {MAIN} by window; 95 % intervals",
+        *("From", "Queries", "Of new users", *(model.capitalize() for model in models)),
+        numbers=2 + len(models),
+    )
+    for window, groups in zip(result.windows, result.by_window, strict=True):
+        everyone = groups[EVERYONE]
+        new = groups[NEWCOMERS].queries / everyone.queries if NEWCOMERS in groups else 0.0
+        queries, *figures = _cells(everyone, models)
+        made.add_row(show_moment(window.opens)[:10], queries, f"{new:.0%}", *figures)
+    return made
+
+
+def groups_table(result: "Backtest") -> "Table":
+    """All windows together, by whose queries they are."""
+    from nextreel.cli.console import table
+    from nextreel.evaluation.backtest_figures import MAIN
+
+    models = _models(result)
+    title = f"{MAIN} of all windows, by users"
+    made = table(
+        title, "Users", "Queries", *(model.capitalize() for model in models), numbers=1 + len(models)
+    )
+    for group, part in result.overall.items():
+        made.add_row(group, *_cells(part, models))
+    return made
+
+
+def ages_table(result: "Backtest") -> "Table":
+    """One row for each age of the model that is never refitted."""
+    from nextreel.cli.console import table
+    from nextreel.evaluation.backtest_figures import MAIN
+
+    models = _models(result)
+    made = table(
+        f"{MAIN} by age of the model that was never refitted; * is shown to differ",
+        *("Age", "Queries", *(model.capitalize() for model in models)),
+        numbers=1 + len(models),
+    )
+    for aging in result.by_age:
+        *cells, last = _cells(aging.part, models)
+        made.add_row(str(aging), *cells, last + (" *" if aging.differs else ""))
+    return made
+
+
+def _models(result: "Backtest") -> list[str]:
+    return list(next(iter(result.overall.values())).figures)
+
+
+def _cells(part: "Part", models: list[str]) -> list[str]:
+    from nextreel.evaluation.backtest_figures import MAIN
+
+    figures = [part.figures[model][MAIN] for model in models]
+    return [
+        f"{part.queries:,}",
+        *(str(each) if part.has_interval else f"{each.mean:.4f}" for each in figures),
+    ]
+
+
+def _parse_length(text: str) -> int:
+    """Seconds of "12h", "30d" or "8w"."""
+    from nextreel.errors import QueryError
+
+    try:
+        seconds = round(float(text[:-1]) * {"h": 3600, "d": 86_400, "w": 604_800}[text[-1:]])
+    except (ValueError, KeyError, OverflowError):
+        seconds = 0
+    if seconds < 1:
+        raise QueryError(f"--every {text!r} is no length; expected a number and h, d or w, such as 30d")
+    return seconds
+
+
+def _parse_start(text: str, interactions: "pl.DataFrame") -> int:
+    """The moment of "60%" of the interactions, of a date or of POSIX seconds."""
+    from nextreel.data.moments import parse_moment
+    from nextreel.errors import QueryError
+    from nextreel.evaluation.backtest_plan import find_start
+
+    if not text.endswith("%"):
+        return parse_moment(text)
+    try:
+        share = float(text[:-1]) / 100
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise QueryError(
+            f"--start {text!r}: expected a share between 0% and 100%, or a moment such as 2001-01-31"
+        )
+    return find_start(interactions, share)

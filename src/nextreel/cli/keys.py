@@ -1,0 +1,88 @@
+"""`nextreel keys`: who may use the server's API."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+keys = typer.Typer(
+    help="Create, revoke and list the keys of the server's API.", no_args_is_help=True, rich_markup_mode=None
+)
+
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://…"
+    ),
+]
+DEFAULT_STORE = "sqlite:///nextreel.db"
+
+
+class ScopeName(StrEnum):
+    """What a key allows; each allows what those before it do."""
+
+    read = "read"
+    write = "write"
+    admin = "admin"
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what will use it.")],
+    scope: Annotated[
+        ScopeName,
+        typer.Option(
+            help="read: recommendations and movies; write: ratings and people too; admin: models too."
+        ),
+    ],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Create a key and print it, this once: the store keeps only its hash."""
+    from nextreel.errors import require
+
+    require("sqlalchemy", "serve")
+    from nextreel.serving.keys import Scope, create_key
+    from nextreel.serving.store import Store
+
+    with Store.open(store) as opened:
+        typer.echo(create_key(opened, name, Scope(scope)))
+
+
+@keys.command()
+def revoke(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name that the key was created with.")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """End a key at once and for good."""
+    from nextreel.errors import require
+
+    require("sqlalchemy", "serve")
+    from nextreel.serving.keys import revoke_key
+    from nextreel.serving.store import Store
+
+    with Store.open(store) as opened:
+        revoke_key(opened, name)
+    typer.echo(f"Revoked {name}.")
+
+
+@keys.command(name="list")
+def list_all(store: StoreOption = DEFAULT_STORE) -> None:
+    """List all keys, revoked ones too; never their secrets."""
+    from datetime import UTC, datetime
+
+    from nextreel.cli.console import stdout, table
+    from nextreel.errors import require
+
+    require("sqlalchemy", "serve")
+    from nextreel.serving.keys import list_keys
+    from nextreel.serving.store import Store
+
+    def day(seconds: int | None) -> str:
+        return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+    with Store.open(store) as opened:
+        found = list_keys(opened)
+    shown = table("Keys", "name", "scope", "id", "created (UTC)", "revoked (UTC)")
+    for key in found:
+        shown.add_row(key.name, key.scope, key.id, day(key.created), day(key.revoked))
+    stdout().print(shown)

@@ -1,0 +1,91 @@
+"""`nextreel serve`: put a model in front of people."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nextreel.cli.keys import DEFAULT_STORE, StoreOption
+
+
+def serve(
+    model: Annotated[Path, typer.Argument(help="Directory of a saved model, or of versions of one.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Data directory to import at the first start, where it holds more than the model's own data."
+        ),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")
+    ] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, about one a core.")] = 1,
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION=SHARE", help="Let another version answer a share of the users, such as b=0.1."
+        ),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.01, help="Requests a second that a key may make in the long run.")
+    ] = 100.0,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A web site whose scripts may call the API, such as https://example.org; repeatable."
+        ),
+    ] = None,
+    no_keys: Annotated[
+        bool,
+        typer.Option("--no-keys", help="Ask nobody for a key, though not only this machine can connect."),
+    ] = False,
+) -> None:
+    """Serve a model: an HTTP API, and a store that remembers.
+
+    The first start imports the ratings into the store; later ones find them there. Where others than this
+    machine can connect, a request needs an API key, which `nextreel keys create` makes.
+    """
+    import os
+
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # a query is too small to be shared between threads
+
+    from nextreel.cli.console import progress_bar, stdout
+    from nextreel.errors import ConfigError, require
+
+    for module in ("fastapi", "httptools", "jinja2", "orjson", "prometheus_client", "sqlalchemy", "uvicorn"):
+        require(module, "serve")
+    from nextreel.serving.app import Settings, is_loopback
+    from nextreel.serving.experiments import Experiment
+    from nextreel.serving.keys import list_keys
+    from nextreel.serving.server import listen, prepare_store, run
+    from nextreel.serving.store import Store
+
+    settings = Settings(
+        model_directory=model,
+        store_url=store,
+        keys_required=not (no_keys or is_loopback(host)),
+        rate=rate,
+        experiment=None if experiment is None else Experiment.parse(experiment),
+        allowed_origins=tuple(allow_origin or ()),
+    )
+    with progress_bar("Importing ratings") as (progress, task):
+        imported = prepare_store(
+            settings, data, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    if settings.keys_required:
+        with Store.open(store) as opened:
+            if all(key.revoked is not None for key in list_keys(opened)):
+                raise ConfigError(
+                    f"{host} can be reached by others, so requests need an API key, and the store has none: "
+                    "nextreel keys create NAME --scope read makes one"
+                )
+    bound = listen(host, port)
+    console = stdout()
+    if imported:
+        console.print(f"Imported {imported:,} ratings.")
+    shown = f"[{host}]" if ":" in host else host
+    console.print(f"Serving {model} on http://{shown}:{bound.getsockname()[1]} (Ctrl+C stops)", markup=False)
+    run(settings, bound, workers)

@@ -1,0 +1,80 @@
+"""`nextreel tune`: which options of a model are best on these data?"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
+
+
+def tune(
+    directory: Annotated[
+        Path,
+        typer.Argument(help="Data directory, which is split by the rule, or one that nextreel split wrote."),
+    ],
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}."),
+    ] = DEFAULT_MODEL,
+    trials: Annotated[
+        int, typer.Option(min=2, help="Trials in all, of earlier runs too; the first is of the defaults.")
+    ] = 50,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option that is held instead of searched; repeatable."),
+    ] = None,
+    rule: Annotated[
+        Literal["course", "clean", "global", "leave-one-out"] | None,
+        typer.Option(help="How to split a directory that isn't split yet (clean)."),
+    ] = None,
+    history: Annotated[
+        Literal["frozen", "live"],
+        typer.Option(
+            help="frozen: a user's history ends with the train part. live: it holds everything strictly before "
+            "the query."
+        ),
+    ] = "frozen",
+    seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Directory of the results; finished trials are kept there.")
+    ] = Path("tuning"),
+) -> None:
+    """Search for a model's best options.
+
+    They are judged by NDCG@10 on an inner split of the training part; a test part is never read. Stopped with Ctrl-C,
+    the same command goes on; with more --trials it searches further.
+    """
+    import sys
+
+    from nextreel.cli.console import progress_bar, stdout
+    from nextreel.cli.fitting import parse_options
+    from nextreel.errors import MissingExtraError
+    from nextreel.evaluation.search_plot import plot_search
+    from nextreel.evaluation.tuned import write_tuned
+    from nextreel.evaluation.tuning import split_inner
+    from nextreel.evaluation.tuning import tune as search_options
+    from nextreel.evaluation.tuning_space import Search
+
+    search = Search(model, trials, parse_options(options or []), history, seed)
+    inner = split_inner(directory, rule, history)
+    with progress_bar(f"Tuning {model}") as (progress, task):
+
+        def report(done: int, total: int, note: str) -> None:
+            progress.update(task, completed=done, total=total, note=note)
+
+        try:
+            tuned = search_options(inner, search, out, report)
+        except KeyboardInterrupt:
+            print("Stopped. The same command goes on with the trials that are left.", file=sys.stderr)
+            raise
+    write_tuned(tuned, out)
+    console = stdout()
+    for sentence in tuned.sentences():
+        console.print(sentence, soft_wrap=True)
+    try:
+        plot_search(tuned, out)
+    except MissingExtraError as error:
+        console.print(f"No picture: {error}", soft_wrap=True)
+    console.print(f"Written to {out}. Next:")
+    console.print(tuned.fit_command(directory), soft_wrap=True, markup=False)

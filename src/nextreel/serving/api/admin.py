@@ -1,0 +1,60 @@
+"""Versions of the model: which there are, which one answers, and changing that without dropping a request."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from nextreel.errors import QueryError
+from nextreel.serving import schemas
+from nextreel.serving.api.context import EVERYWHERE, Ask, problems, write_json
+from nextreel.serving.versions import Damaged, Version
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+VersionName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+@router.get("/model", responses={200: {"model": schemas.Model}, **problems(*EVERYWHERE)})
+async def get_model(ask: Ask) -> Response:
+    """The version that answers now."""
+    return write_json(ask.service.engine.model_facts)
+
+
+@router.get("/admin/models", responses={200: {"model": schemas.ModelVersions}, **problems(409, *EVERYWHERE)})
+async def list_models(ask: Ask) -> Response:
+    """All versions in the model's directory, latest first."""
+    found = await ask.store(ask.service.versions.list)
+    return write_json({"versions": [_show(version) for version in found]})
+
+
+@router.post(
+    "/admin/models/{version}/promote",
+    responses={200: {"model": schemas.Model}, **problems(404, 409, *EVERYWHERE)},
+)
+async def promote_model(version: VersionName, ask: Ask) -> Response:
+    """Let a version answer from now on. A damaged one is refused (409), and the old one goes on answering."""
+    try:
+        await ask.store(ask.service.promote, version)
+    except QueryError as error:
+        raise HTTPException(404, str(error)) from None
+    return write_json(ask.service.engine.model_facts)
+
+
+@router.post("/admin/rollback", responses={200: {"model": schemas.Model}, **problems(409, *EVERYWHERE)})
+async def roll_back(ask: Ask) -> Response:
+    """Go back to the version that answered before."""
+    try:
+        await ask.store(ask.service.rollback)
+    except QueryError as error:
+        raise HTTPException(409, str(error)) from None
+    return write_json(ask.service.engine.model_facts)
+
+
+def _show(version: Version | Damaged) -> dict[str, Any]:
+    known = {
+        name: getattr(version, name, None)
+        for name in ("model", "created_at", "data_until", "validation_ndcg", "problem")
+    }
+    return {"name": version.name, "current": version.current, **known}

@@ -1,0 +1,74 @@
+"""The catalog: search by title, one movie, movies like it, and adding one."""
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from nextreel.serving import schemas
+from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, problems, write_json
+
+router = APIRouter(prefix="/v1", tags=["movies"])
+
+MovieId = Annotated[schemas.Id, Path()]
+NO_SUCH_MOVIE = "movie {} isn't in the catalog"
+
+
+@router.get("/movies", responses={200: {"model": schemas.MovieList}, **problems(*EVERYWHERE)})
+async def search_movies(
+    ask: Ask,
+    query: Annotated[str, Query(min_length=1, max_length=200, description="A title as people type it.")],
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """Movies by title: any case, accents or order of an article, with typos, or only the beginning."""
+    return write_json({"movies": await ask.compute(ask.service.engine.search, query, limit)})
+
+
+@router.get("/movies/{movie_id}", responses={200: {"model": schemas.Movie}, **problems(404, *EVERYWHERE)})
+async def get_movie(movie_id: MovieId, ask: Ask) -> Response:
+    """One movie."""
+    found = await ask.compute(ask.service.engine.movie, movie_id)
+    if found is None:
+        raise HTTPException(404, NO_SUCH_MOVIE.format(movie_id))
+    return write_json(found)
+
+
+@router.get(
+    "/movies/{movie_id}/similar", responses={200: {"model": schemas.MovieList}, **problems(404, *EVERYWHERE)}
+)
+async def find_similar(
+    movie_id: MovieId,
+    ask: Ask,
+    k: Annotated[int, Query(ge=1, le=100)] = 10,
+    at: Annotated[schemas.Moment | None, Query(description="As of when; absent means now.")] = None,
+) -> Response:
+    """Movies that the same people liked more often than chance would have it, as of a moment."""
+    moment = int(time.time()) if at is None else at
+    found = await ask.compute(ask.service.engine.similar, movie_id, moment, k)
+    if found is None:
+        raise HTTPException(404, NO_SUCH_MOVIE.format(movie_id))
+    return write_json({"movies": found})
+
+
+@router.post(
+    "/movies",
+    status_code=201,
+    responses={
+        201: {"model": schemas.Movie, "description": "Added."},
+        200: {"model": schemas.Movie, "description": "The catalog has it, just so; nothing was written."},
+        **problems(409, *EVERYWHERE, *WITH_BODY),
+    },
+)
+async def add_movie(movie: schemas.NewMovie, ask: Ask) -> Response:
+    """Add a movie. It can be rated and recommended at once, by its genres and year, until a refit learns it."""
+    engine = ask.service.engine
+    titled = movie.title if movie.year is None else f"{movie.title} ({movie.year})"
+    added = await ask.store(engine.add_movie, movie.movie_id, titled, movie.genres)
+    stands = await ask.compute(engine.movie, movie.movie_id)
+    if stands is None:
+        raise HTTPException(503, "the movie was added, but can't be read back yet", {"Retry-After": "1"})
+    if not added and stands["title"] != titled:
+        raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {stands['title']}")
+    return write_json(stands, 201 if added else 200, {"Location": f"/v1/movies/{movie.movie_id}"})

@@ -1,0 +1,137 @@
+"""What to watch next: one query, a batch of them, and a form for people."""
+
+import time
+from collections import Counter
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from nextreel.ranking.filters import Filters
+from nextreel.serving import schemas
+from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json
+from nextreel.serving.engine import NO_FILTERS, Answer, Engine
+from nextreel.serving.engine import Request as Asked
+from nextreel.serving.store import NewInteraction
+
+router = APIRouter(prefix="/v1", tags=["recommendations"])
+
+
+@router.post(
+    "/recommendations",
+    responses={200: {"model": schemas.RecommendationAnswer}, **problems(*EVERYWHERE, *WITH_BODY)},
+)
+async def recommend(query: schemas.RecommendationQuery, request: Request, ask: Ask) -> Response:
+    """The k movies to watch next, as of a moment: only what the user did strictly before it counts."""
+    return await _answer_one(ask, request, _read_query(query, int(time.time()), query.explain))
+
+
+@router.post(
+    "/recommendations/batch",
+    responses={200: {"model": schemas.RecommendationBatchAnswer}, **problems(*EVERYWHERE, *WITH_BODY)},
+)
+async def recommend_batch(batch: schemas.QueryBatch, request: Request, ask: Ask) -> Response:
+    """Answers to up to 1,000 queries, in their order."""
+    now = int(time.time())
+    body = await ask.compute(_answer_many, ask, [_read_query(query, now) for query in batch.queries])
+    return Response(
+        b'{"answers":' + body + b',"request_id":"' + request.state.request_id.encode() + b'"}',
+        media_type="application/json",
+    )
+
+
+@router.get(
+    "/users/{user_id}/recommendations",
+    responses={200: {"model": schemas.RecommendationAnswer}, **problems(*EVERYWHERE)},
+)
+async def recommend_to_user(
+    user_id: Annotated[schemas.Id, Path()],
+    request: Request,
+    ask: Ask,
+    at: Annotated[schemas.Moment | None, Query(description="As of when; absent means now.")] = None,
+    k: Annotated[schemas.Count, Query(description="How many movies.")] = 10,
+    exclude_seen: Annotated[bool, Query(description="Leave out what the user has rated before.")] = True,
+    diversity: Annotated[schemas.Share, Query(description="Strength of maximal marginal relevance.")] = 0.0,
+    explain: Annotated[bool, Query(description="Say which ratings moved each score most.")] = False,
+) -> Response:
+    """The same as a plain link."""
+    moment = int(time.time()) if at is None else at
+    asked = Asked(user_id, moment, k, exclude_seen, diversity=diversity, explain=explain)
+    return await _answer_one(ask, request, asked)
+
+
+async def _answer_one(ask: Context, request: Request, asked: Asked) -> Response:
+    answer, engine = (await ask.compute(ask.service.recommend, [asked]))[0]
+    _count(ask, [(answer, engine)])
+    return write_json({**_show(answer, engine), "request_id": request.state.request_id})
+
+
+def _answer_many(ask: Context, asked: list[Asked]) -> bytes:
+    """The answers as JSON: writing a thousand lists is work for a thread too."""
+    answers = ask.service.recommend(asked)
+    _count(ask, answers)
+    return orjson.dumps([_show(answer, engine) for answer, engine in answers])
+
+
+def _read_query(query: schemas.Query, now: int, explain: bool = False) -> Asked:
+    at = now if query.timestamp is None else query.timestamp
+    return Asked(
+        query.user_id,
+        at,
+        query.k,
+        query.exclude_seen,
+        _read_filters(query),
+        query.diversity,
+        query.calibration,
+        explain,
+        None if query.history is None else _read_history(query.user_id, query.history, at),
+    )
+
+
+def _read_filters(query: schemas.Query) -> Filters:
+    filters = Filters(
+        frozenset(query.include_genres),
+        frozenset(query.exclude_genres),
+        query.year_min,
+        query.year_max,
+        frozenset(query.exclude),
+    )
+    return NO_FILTERS if filters == NO_FILTERS else filters
+
+
+def _read_history(user_id: int, history: list[schemas.GuestRating], at: int) -> tuple[NewInteraction, ...]:
+    """A guest's ratings; those without a moment came one after the other just before the query."""
+    return tuple(
+        NewInteraction(
+            user_id,
+            row.movie_id,
+            row.rating,
+            max(0, at - len(history) + place) if row.timestamp is None else row.timestamp,
+        )
+        for place, row in enumerate(history)
+    )
+
+
+def _show(answer: Answer, engine: Engine) -> dict[str, Any]:
+    return {
+        "user_id": answer.request.user_id,
+        "as_of": answer.request.at,
+        "movies": answer.movies,
+        "history_length": answer.history_length,
+        "fallback": answer.fallback,
+        "fallback_reason": answer.fallback_reason,
+        "shortfall": answer.shortfall,
+        "learned_from_later": answer.learned_from_later,
+        "model": engine.model_facts,
+    }
+
+
+def _count(ask: Context, answers: list[tuple[Answer, Engine]]) -> None:
+    for version, number in Counter(engine.version.name for _, engine in answers).items():
+        ask.metrics.queries.labels(version).inc(number)
+    for kind, number in Counter(answer.fallback for answer, _ in answers if answer.fallback).items():
+        ask.metrics.fallbacks.labels(kind).inc(number)
+    short = sum(answer.shortfall is not None for answer, _ in answers)
+    if short:
+        ask.metrics.shortfalls.inc(short)

@@ -1,0 +1,44 @@
+"""A person's data: the history that lists are based on, all that is kept, and its erasure."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from nextreel.serving import schemas
+from nextreel.serving.api.context import EVERYWHERE, Ask, problems, write_json
+
+router = APIRouter(prefix="/v1/users", tags=["people"])
+
+UserId = Annotated[schemas.Id, Path()]
+
+
+@router.get("/{user_id}/history", responses={200: {"model": schemas.History}, **problems(*EVERYWHERE)})
+async def get_history(
+    user_id: UserId,
+    ask: Ask,
+    before: Annotated[schemas.Moment | None, Query(description="Only what was strictly earlier.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> Response:
+    """What a person had rated before a moment, latest first; of a movie rated twice, the later rating."""
+    rows = await ask.compute(ask.service.engine.history, user_id, before)
+    page = rows[offset : offset + limit]
+    return write_json({"user_id": user_id, "before": before, "length": len(rows), "history": page})
+
+
+@router.get("/{user_id}", responses={200: {"model": schemas.Person}, **problems(404, *EVERYWHERE)})
+async def export_user(user_id: UserId, ask: Ask) -> Response:
+    """All that is kept about a person."""
+    found = await ask.compute(ask.service.engine.export, user_id)
+    if not (found["interactions"] or found["recommendations"]):
+        raise HTTPException(404, f"nothing is known of user {user_id}")
+    return write_json(found)
+
+
+@router.delete("/{user_id}", responses={200: {"model": schemas.Erased}, **problems(*EVERYWHERE)})
+async def erase_user(user_id: UserId, ask: Ask) -> Response:
+    """Forget a person: the store, what servers hold in memory, and the next refit. Again is no error."""
+    removed = await ask.store(ask.service.erase, user_id)
+    return write_json({"user_id": user_id, "removed": removed})

@@ -1,0 +1,33 @@
+"""Why a movie stands in a list: which ratings moved its score, and how far."""
+
+import time
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from nextreel.errors import QueryError
+from nextreel.serving.engine import Request
+from nextreel.serving.page.charts import LISTED
+from nextreel.serving.page.forms import Wishes, need_number, read_number
+from nextreel.serving.page.views.lists import with_poster
+from nextreel.serving.page.views.newcomer import NOBODY
+from nextreel.serving.service import Service
+
+
+def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
+    """The reasons of `movie` in the list of `user` as of `at`, or in that of the ratings in the address."""
+    movie_id, user = need_number(address, "movie"), read_number(address, "user")
+    if user is None:
+        asked = Wishes.read(address).ask(NOBODY, int(time.time()), LISTED, explain=True)
+    else:
+        asked = Request(user, need_number(address, "at"), LISTED, explain=True)
+    engine = service.engine_for(asked.user_id)
+    answer = engine.recommend([asked])[0]
+    found = next((movie for movie in answer.movies if movie["movie_id"] == movie_id), None)
+    if found is None:
+        raise QueryError(f"movie {movie_id} isn't in this list")
+    strongest = max((abs(reason["contribution"]) for reason in found["reasons"]), default=0.0) or 1.0
+    reasons = [
+        {**with_poster(reason), "share": reason["contribution"] / strongest} for reason in found["reasons"]
+    ]
+    return {"movie": with_poster(found), "reasons": reasons, "answer": answer, "address": address}

@@ -1,0 +1,353 @@
+"""What goes over the wire, as pydantic models: bodies are checked against them, answers are described by them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
+
+from nextreel.data.moments import parse_moment
+from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LATEST_TIMESTAMP, LOWEST_RATING
+from nextreel.errors import QueryError
+
+MOST_QUERIES = 1_000
+"""Queries, or interactions, of one batch."""
+MOST_MOVIES = 1_000
+"""Highest k."""
+MOST_FILTERED = 10_000
+"""MovieIDs of one list in a request."""
+
+
+def _read_whole(value: Any) -> Any:
+    """JSON has one kind of number: 5.0 is whole, but true and "5" are none."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool | str):
+        raise ValueError("expected a whole number")
+    return value
+
+
+def _read_moment(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or value != value:
+        raise ValueError("expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00:00Z")
+    try:
+        return parse_moment(value if isinstance(value, str) else str(_read_whole(value)))
+    except QueryError as error:
+        raise ValueError(str(error)) from None
+
+
+Id = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+"""In a path, where everything is text."""
+Whole = Annotated[int, BeforeValidator(_read_whole)]
+WholeId = Annotated[Whole, Field(ge=0, le=LARGEST_INTEGER)]
+Moment = Annotated[
+    int,
+    BeforeValidator(_read_moment),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "exclusiveMaximum": LATEST_TIMESTAMP},
+                {"type": "string", "format": "date-time"},
+            ],
+            "description": "POSIX seconds, or ISO 8601 (UTC where no zone is named); 1970 to 2099.",
+        }
+    ),
+]
+Count = Annotated[int, Field(ge=1, le=MOST_MOVIES)]
+WholeCount = Annotated[Whole, Field(ge=1, le=MOST_MOVIES)]
+Share = Annotated[float, Field(ge=0, le=1)]
+StrictShare = Annotated[float, Field(ge=0, le=1, strict=True)]
+Stars = Annotated[float, Field(ge=LOWEST_RATING, le=HIGHEST_RATING, strict=True)]
+Year = Annotated[Whole, Field(ge=1800, le=2200)]
+Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Genre = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^|\x00-\x1f\x7f]+$")]
+
+
+class Body(BaseModel):
+    """A request's body: an unknown field is refused."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class GuestRating(Body):
+    """A rating that counts for one request only."""
+
+    movie_id: WholeId
+    rating: Stars
+    timestamp: Moment | None = None
+    """Absent: just before the query's moment, in the order given."""
+
+
+class Query(Body):
+    """One query of a batch."""
+
+    user_id: WholeId
+    timestamp: Moment | None = None
+    """As of when; absent means now. Only what happened strictly before counts."""
+    k: WholeCount = 10
+    """How many movies."""
+    exclude_seen: StrictBool = True
+    """Leave movies out that the user has rated before that moment."""
+    exclude: Annotated[list[WholeId], Field(max_length=MOST_FILTERED)] = []
+    """MovieIDs that mustn't come."""
+    include_genres: Annotated[list[Genre], Field(max_length=100)] = []
+    """At least one of these; empty asks for none."""
+    exclude_genres: Annotated[list[Genre], Field(max_length=100)] = []
+    """None of these."""
+    year_min: Year | None = None
+    year_max: Year | None = None
+    diversity: StrictShare = 0.0
+    """Strength of maximal marginal relevance on genres; with calibration at most 1."""
+    calibration: StrictShare = 0.0
+    """Strength of calibration to the genres that the user likes."""
+    history: Annotated[list[GuestRating], Field(max_length=MOST_FILTERED)] | None = None
+    """A guest's ratings, in place of what is stored of user_id; nothing is stored."""
+
+
+class RecommendationQuery(Query):
+    """What should this person watch next, as of this moment?"""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"user_id": 1, "k": 10},
+                {"user_id": 1, "timestamp": "2022-06-01T20:00:00Z", "k": 5, "explain": True},
+            ]
+        }
+    )
+    explain: StrictBool = False
+    """Say for each movie which of the user's ratings moved its score most."""
+
+
+class QueryBatch(Body):
+    """Up to 1,000 queries."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"queries": [{"user_id": 1}, {"user_id": 2, "k": 5}]}]}
+    )
+    queries: Annotated[list[Query], Field(min_length=1, max_length=MOST_QUERIES)]
+
+
+class Interaction(Body):
+    """A rating."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"user_id": 1, "movie_id": 1, "rating": 4.5, "timestamp": 1_656_000_000}]
+        }
+    )
+    user_id: WholeId
+    movie_id: WholeId
+    rating: Stars
+    timestamp: Moment | None = None
+    """Absent means now; at most a day ahead of the server's clock. Needed beside an Idempotency-Key."""
+
+
+class InteractionBatch(Body):
+    """Up to 1,000 ratings, stored together or not at all."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"interactions": [{"user_id": 1, "movie_id": 1, "rating": 4, "timestamp": 1_656_000_000}]}
+            ]
+        }
+    )
+    interactions: Annotated[list[Interaction], Field(min_length=1, max_length=MOST_QUERIES)]
+
+
+class NewMovie(Body):
+    """A movie to add to the catalog."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"movie_id": 900_001, "title": "The Long Reel", "year": 2023, "genres": ["Drama"]}]
+        }
+    )
+    movie_id: WholeId
+    title: Text
+    year: Year | None = None
+    genres: Annotated[list[Genre], Field(max_length=20)] = []
+
+
+class Movie(BaseModel):
+    """A movie of the catalog."""
+
+    movie_id: int
+    title: str | None
+    genres: list[str]
+    year: int | None
+
+
+class Rated(Movie):
+    """A movie with the rating that it got."""
+
+    rating: float
+    timestamp: int
+
+
+class Reason(Rated):
+    """A rating of the history that moved a score."""
+
+    contribution: float
+    """The score with it minus the score without it."""
+
+
+class Scored(Movie):
+    """A movie with a score."""
+
+    score: float
+
+
+class Recommended(Scored):
+    """A movie of the list."""
+
+    reasons: list[Reason] | None = None
+    """Only if asked for: the strongest first, whatever the sign."""
+
+
+class Model(BaseModel):
+    """What answered."""
+
+    name: str
+    version: str
+    trained_at: str
+    data_until: str
+    """The latest interaction that the model learned from."""
+
+
+class Recommendation(BaseModel):
+    """The list for one query."""
+
+    user_id: int
+    as_of: int
+    """POSIX seconds: only what happened strictly before was used."""
+    movies: list[Recommended]
+    """Best first; k of them, or `shortfall` says why not."""
+    history_length: int
+    """Ratings before that moment, on which the list is based."""
+    fallback: Literal["popularity"] | None
+    """Set where the model had nothing personal to say."""
+    fallback_reason: str | None
+    shortfall: str | None
+    """Why there are fewer than k movies, where there are."""
+    learned_from_later: bool
+    """Whether the model's weights (never the history) were learned from later ratings too."""
+    model: Model
+
+
+class RecommendationAnswer(Recommendation):
+    """The answer to one query."""
+
+    request_id: str
+
+
+class RecommendationBatchAnswer(BaseModel):
+    """The answers, in the order of the queries."""
+
+    answers: list[Recommendation]
+    request_id: str
+
+
+class Stored(BaseModel):
+    """What became of a rating."""
+
+    user_id: int
+    movie_id: int
+    rating: float
+    timestamp: int
+    outcome: Literal["added", "known"]
+    """known: the same stands already, nothing was written."""
+
+
+class StoredBatch(BaseModel):
+    """What became of each rating, in their order."""
+
+    added: int
+    known: int
+    conflicts: int
+    """Same user, movie and second as a rating that stands with other stars, which stays."""
+    outcomes: list[Literal["added", "known", "conflict"]]
+
+
+class MovieList(BaseModel):
+    """Movies, best first."""
+
+    movies: list[Scored]
+
+
+class History(BaseModel):
+    """What a person rated before a moment, latest first; of a movie rated twice, the later rating."""
+
+    user_id: int
+    before: int | None
+    length: int
+    """All ratings before that moment, also those beyond this page."""
+    history: list[Rated]
+
+
+class ExportedRating(BaseModel):
+    """A rating as it was stored."""
+
+    movie_id: int
+    rating: float
+    timestamp: int
+
+
+class GivenList(BaseModel):
+    """A list that was given during an experiment."""
+
+    at: int
+    version: str
+    movie_ids: list[int]
+
+
+class Person(BaseModel):
+    """All that is kept about a person."""
+
+    user_id: int
+    interactions: list[ExportedRating]
+    recommendations: list[GivenList]
+
+
+class Erased(BaseModel):
+    """What was removed."""
+
+    user_id: int
+    removed: int
+    """Ratings."""
+
+
+class ModelVersion(BaseModel):
+    """A version in the model's directory."""
+
+    name: str
+    current: bool
+    model: str | None
+    created_at: str | None
+    data_until: str | None
+    validation_ndcg: float | None
+    problem: str | None
+    """Why it can't be used, if its manifest is damaged."""
+
+
+class ModelVersions(BaseModel):
+    """All versions, latest first."""
+
+    versions: list[ModelVersion]
+
+
+class FieldProblem(BaseModel):
+    """What was wrong with one field."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldProblem] | None = None

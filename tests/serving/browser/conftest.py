@@ -1,0 +1,76 @@
+"""A real server with a model that has figures and a curve, and a real Chromium."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from nextreel.ranking.saving import save
+from tests.serving.servers import Server, make_small_predictor, serving
+
+CHROMIUM = shutil.which("chromium")
+OVERTAKEN = ("htmx:sendAbort", "htmx:afterRequest")
+"""What htmx says of a request that was called off because a later one overtook it."""
+EPOCHS = [
+    {"number": number, "train_loss": 1 / number, "validation_loss": 1.1 / number, "seconds": 1.0}
+    for number in range(1, 6)
+]
+FACTS = {
+    "fit": {"fit_seconds": 12.3},
+    "metrics": {"NDCG@10": {"mean": 0.1234, "low": 0.12, "high": 0.1268}},
+}
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("site")
+
+    def add_curve(directory: Path) -> None:
+        (directory / "history.json").write_text(json.dumps(EPOCHS))
+
+    save(make_small_predictor(), home / "model", FACTS, add_curve)
+    with serving(home / "model", f"sqlite:///{home}/nextreel.db") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("needs chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser, site: Server) -> Iterator[BrowserContext]:
+    made = chromium.new_context(base_url=site.url, viewport={"width": 1280, "height": 900})
+    made.set_default_timeout(10_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page on which nothing may go wrong unseen: an error of a script or against the policy fails the test."""
+    opened = context.new_page()
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(OVERTAKEN):
+            complaints.append(message.text)
+
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", listen)
+    yield opened
+    assert complaints == []
+
+
+@pytest.fixture
+def titles(page: Page) -> Callable[[], list[str]]:
+    """Titles of the ten, in their order."""
+    return lambda: page.locator(".posters h3").all_text_contents()

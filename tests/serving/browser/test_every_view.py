@@ -1,0 +1,103 @@
+"""What holds for every view: anybody can use it, on any screen, and it loads nothing from elsewhere."""
+
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Page, Response
+
+from tests.serving.servers import Server
+
+VIEWS = {
+    "time travel": "/?user=1",
+    "nobody known": "/?user=9223372036854775806",
+    "newcomer": "/you?q=the&genre=Drama&diversity=30",
+    "rated": "/you?stars-1=5&stars-2=3.5",
+    "why": "/why?user=1&at=1704067200",
+    "model": "/model",
+    "problem": "/?user=nobody",
+}
+MOST_BYTES = 150_000
+
+
+def address(view: str, site: Server) -> str:
+    if view != "why":
+        return VIEWS[view]
+    first = site.recommend(1, 1_704_067_200)["movies"][0]["movie_id"]
+    return f"{VIEWS[view]}&movie={first}"
+
+
+def find_serious(page: Page) -> dict[str, list[str]]:
+    """What axe objects to by daylight and by night: rules and elements."""
+    found: dict[str, list[str]] = {}
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        for rule in Axe().run(page).response["violations"]:
+            if rule["impact"] in ("serious", "critical"):
+                found[f"{scheme}: {rule['id']}"] = [node["html"] for node in rule["nodes"]]
+    return found
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing_serious(chromium: Browser, site: Server, view: str) -> None:
+    page = chromium.new_page(base_url=site.url, reduced_motion="reduce")
+    page.goto(address(view, site))
+    page.wait_for_load_state("networkidle")
+    found = find_serious(page)
+    page.close()
+    assert found == {}
+
+
+def test_axe_finds_nothing_serious_in_the_dialog(chromium: Browser, site: Server) -> None:
+    page = chromium.new_page(base_url=site.url, reduced_motion="reduce")
+    page.goto("/?user=1&moment=20")
+    page.locator("a.why").first.click()
+    page.get_by_role("dialog").wait_for()
+    found = find_serious(page)
+    page.close()
+    assert found == {}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_is_wider_than_the_screen(chromium: Browser, site: Server, view: str) -> None:
+    page = chromium.new_page(base_url=site.url)
+    page.goto(address(view, site))
+    page.wait_for_load_state("networkidle")
+    needed = {}
+    for width in (320, 375, 768, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        needed[width] = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    assert all(pixels <= width for width, pixels in needed.items()), needed
+
+
+@pytest.mark.parametrize("view", ["time travel", "newcomer", "model"])
+def test_a_view_is_small_and_comes_from_one_host(page: Page, site: Server, view: str) -> None:
+    responses: list[Response] = []
+    page.on("response", lambda response: responses.append(response))
+    page.goto(VIEWS[view])
+    page.wait_for_load_state("networkidle")
+    assert all(response.url.startswith(site.url) for response in responses)
+    assert sum(len(response.body()) for response in responses) < MOST_BYTES
+
+
+def test_every_title_stays_on_its_poster(page: Page) -> None:
+    for start in ("a", "the", "l", "n"):
+        page.goto(f"/you?q={start}")
+        outside = page.locator(".poster").evaluate_all(
+            """posters => posters.filter(poster => {
+                const title = poster.querySelector(".lettering").getBoundingClientRect()
+                const all = poster.getBoundingClientRect()
+                return title.top < all.top || title.bottom > all.bottom || title.right > all.right
+            }).map(poster => poster.textContent)"""
+        )
+        assert outside == []
+
+
+def test_who_wants_no_motion_gets_none(chromium: Browser, site: Server) -> None:
+    context = chromium.new_context(base_url=site.url, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto("/?user=1")
+    assert page.evaluate("document.getAnimations().length") == 0
+    context.close()

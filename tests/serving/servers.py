@@ -1,0 +1,154 @@
+"""Real servers: a process of its own on a free port, with a small model and a real store."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.sample import make_sample
+from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
+from nextreel.ranking.predictor import Predictor
+from nextreel.ranking.saving import save
+
+LATE = 1_704_067_200
+"""2024-01-01, when the sample has ended."""
+
+WITH_LIMITS = """
+import json, sys
+from pathlib import Path
+from nextreel.serving.app import Settings
+from nextreel.serving.operations import Limits
+from nextreel.serving.server import listen, prepare_store, run
+model, store, limits = sys.argv[1:]
+settings = Settings(Path(model), store, keys_required=False, limits=Limits(**json.loads(limits)))
+prepare_store(settings, None, lambda done, total: None)
+bound = listen("127.0.0.1", 0)
+print(f"http://127.0.0.1:{bound.getsockname()[1]} ", flush=True)
+run(settings, bound)
+"""
+
+
+@dataclass
+class Server:
+    """A server that runs."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+    log: Path
+    """What it wrote to stderr."""
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.http = httpx.Client(base_url=self.url, timeout=60)
+
+    def recommend(self, user_id: int, timestamp: int | None = None, **more: Any) -> dict[str, Any]:
+        query = {"user_id": user_id, "timestamp": timestamp, **more}
+        return self.ok("POST", "/v1/recommendations", json=query)
+
+    def rate(
+        self, user_id: int, movie_id: int, rating: float, timestamp: int | None = None
+    ) -> dict[str, Any]:
+        row = {"user_id": user_id, "movie_id": movie_id, "rating": rating, "timestamp": timestamp}
+        return self.ok("POST", "/v1/interactions", json=row)
+
+    def ok(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        answer = self.http.request(method, path, **more)
+        assert answer.is_success, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def problem(self, status: int, method: str, path: str, **more: Any) -> dict[str, Any]:
+        answer = self.http.request(method, path, **more)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        body: dict[str, Any] = answer.json()
+        assert (body["status"], body["request_id"]) == (status, answer.headers["x-request-id"])
+        return body
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was logged."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+@contextmanager
+def serving(
+    model: Path,
+    store_url: str,
+    *options: object,
+    limits: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """A server started by the command or, with limits that no command sets, by the same functions."""
+    if limits is None:
+        command = [sys.executable, "-m", "nextreel", "serve", str(model), "--store", store_url, "--port", "0"]
+        command += map(str, options)
+    else:
+        command = [sys.executable, "-c", WITH_LIMITS, str(model), store_url, json.dumps(limits)]
+    log = model.parent / f"log-{time.monotonic_ns()}"
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            line = next((line for line in process.stdout if "http://" in line), None)
+            assert line is not None, log.read_text()
+            port = line.split("http://")[1].split()[0].rpartition(":")[2]
+            server = Server(f"http://127.0.0.1:{port}", process, log)
+            server.http.headers.update(headers or {})
+            wait_until_ready(server)
+            yield server
+            server.http.close()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def wait_until_ready(server: Server) -> None:
+    due = time.monotonic() + 120
+    while True:
+        assert server.process.poll() is None, server.log.read_text()
+        try:
+            if server.http.get("/readyz").is_success:
+                return
+        except httpx.TransportError:
+            assert time.monotonic() < due, server.log.read_text()
+        time.sleep(0.05)
+
+
+def make_small_predictor() -> Predictor:
+    """60 people and 150 invented movies; the model learned from all but the last tenth of the ratings."""
+    sample = make_sample(users=60, movies=150, ratings=3_000, seed=3)
+    whole = Dataset.from_frames(sample.interactions, sample.movies, sample.users)
+    rows = whole.interactions()
+    options = SequentialRidgeConfig(dimensions=8, hidden=16, rank=8, regularization=20)
+    return Predictor(SequentialRidge(options).fit(whole.with_interactions(rows.head(2_700))), whole)
+
+
+@pytest.fixture(scope="session")
+def predictor() -> Predictor:
+    return make_small_predictor()
+
+
+@pytest.fixture(scope="session")
+def model(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("served") / "model"
+    save(predictor, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests of a module, which keep to people of their own."""
+    with serving(model, f"sqlite:///{tmp_path_factory.mktemp('store')}/nextreel.db") as started:
+        yield started
