@@ -116,7 +116,7 @@ def _seeds() -> str:
     rows = []
     for name in BEST:
         result = read_result(name)
-        best = max(result["epochs"], key=lambda epoch: epoch["validation_ndcg"])
+        best = min(result["epochs"], key=lambda epoch: epoch["validation_loss"])
         rows.append(
             [
                 str(result["config"]["options"]["seed"]),

@@ -53,5 +53,12 @@ def has_stalled(history: list[Epoch], patience: int | None) -> bool:
 
 
 def best_epoch(history: list[Epoch]) -> int:
-    """Number of the epoch with the highest validation NDCG; of the last one where there is none."""
-    return max(history, key=lambda epoch: (epoch.validation_ndcg or 0.0, epoch.number)).number
+    """Number of the epoch with the lowest validation loss; of the last one where there is none.
+
+    Not the highest NDCG: it counts only the few movies that reach the list, so chance moves it more from epoch to epoch
+    than learning does.
+    """
+    judged = [epoch for epoch in history if epoch.validation_loss is not None]
+    return (
+        min(judged, key=lambda epoch: epoch.validation_loss or 0.0).number if judged else history[-1].number
+    )

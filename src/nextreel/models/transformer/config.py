@@ -35,12 +35,12 @@ class TransformerConfig(ModelConfig):
     """Of AdamW, after a warm-up; it falls to zero along a cosine."""
     weight_decay: float = Field(default=0.01, ge=0)
     """Of AdamW, on matrices."""
-    epochs: int = Field(default=20, ge=1)
+    epochs: int = Field(default=15, ge=1)
     """Passes over the questions."""
     minutes: float | None = Field(default=None, gt=0)
     """Time that training may take, all resumed parts together; None runs all epochs."""
     held_out_share: float = Field(default=0.03, ge=0, lt=1)
-    """Share of the users who aren't learned from: their lists choose the epoch that is kept."""
+    """Share of the users who aren't learned from: the loss on them chooses the epoch that is kept."""
     bfloat16: bool = True
     """Train with matrices in bfloat16; scores are float32 either way."""
     seed: int = Field(default=0, ge=0)
