@@ -185,6 +185,48 @@ def _diversity() -> str:
     return _table(["lists", "NDCG@10", "change", "variety of genres", "miscalibration (KL)"], rows)
 
 
+def _new_users() -> str:
+    parts = read_result("new-users")["parts"]
+    models = list(parts[0]["models"])
+    rows = []
+    for part in parts:
+        shown = []
+        for model, figures in part["models"].items():
+            above = figures["above_popularity"]["NDCG@10"]
+            difference = "" if model == "popularity" else f" ({above['low']:+.4f} to {above['high']:+.4f})"
+            shown.append(f"{figures['metrics']['NDCG@10']['mean']:.4f}{difference}")
+        rows.append([str(part["history"]), f"{part['queries']:,}", *shown])
+    return _table(["ratings known", "queries", *models], rows)
+
+
+def _new_movies() -> str:
+    results = [read_result(f"new-movies-{model}") for model in ("als", "sequential-ridge")]
+    names = {
+        "chance": "chance",
+        "genre-popularity": "popularity of the genre",
+        "newcomers": "by content",
+        "learned": "the same model, fitted with these movies",
+    }
+    rows = [
+        [shown] + [_interval([result["among_held_out"][name]["NDCG@10"]]) for result in results]
+        for name, shown in names.items()
+    ]
+    return _table(["new movies among themselves, NDCG@10", *(r["config"]["model"] for r in results)], rows)
+
+
+def _crash() -> str:
+    cases = read_result("crash")["cases"]
+    rows = [
+        [
+            case["store"],
+            case["killed"],
+            *(f"{case[key]:,}" for key in ("rounds", "acknowledged", "lost", "half_written")),
+        ]
+        for case in cases
+    ]
+    return _table(["store", "killed", "rounds", "acknowledged", "lost", "half-written batches"], rows)
+
+
 def _speed() -> str:
     result = read_result("speed")
     rows = [[name, f"{seconds['median']:.2f} s"] for name, seconds in result["seconds"].items()]
@@ -202,6 +244,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "protocols": _protocols,
     "latency": _latency,
     "diversity": _diversity,
+    "new-users": _new_users,
+    "new-movies": _new_movies,
+    "crash": _crash,
     "speed": _speed,
 }
 

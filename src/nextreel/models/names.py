@@ -2,6 +2,7 @@
 
 MODELS = {
     "popularity": "nextreel.models.popularity:Popularity",
+    "next-choices": "nextreel.models.next_choices:NextChoices",
     "item-knn": "nextreel.models.item_knn:ItemKNN",
     "ease": "nextreel.models.ease:EASE",
     "als": "nextreel.models.als:ALS",

@@ -1,0 +1,73 @@
+"""What people choose at this point of their history, as of the query's moment.
+
+The score of movie i for a history of n interactions at t is
+
+    c(i) + k p(i)
+
+c counts the interactions with i before t that were the (n + 1)th to the (2n + 8)th of their user; p is the share of i
+in all interactions before t. People start with other movies than those they come to later, so popularity alone answers
+another question than what somebody of whom little or nothing is known will pick next. As long as few have come so far,
+popularity decides, as if k choices of its kind had been seen: the mean of a Dirichlet posterior, but for its scale.
+"""
+
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.timeline import FloatArray, Histories, Int32Array, Int64Array
+from nextreel.models.base import ModelConfig, Recommender
+from nextreel.models.popularity import Popularity
+from nextreel.models.training import Training
+
+
+class NextChoicesConfig(ModelConfig):
+    first: int = Field(default=8, ge=1)
+    """How many choices of each user count for an empty history."""
+    prior: float = Field(default=30_000, gt=0, allow_inf_nan=False)
+    """k, in choices."""
+
+
+class NextChoices(Recommender):
+    Config = NextChoicesConfig
+    config: NextChoicesConfig
+    cuts_training = True
+
+    times_: Int64Array
+    """int64[n_interactions]: POSIX seconds, ascending."""
+    movies_: Int32Array
+    """int32[n_interactions]: the movie rated at each of these moments."""
+    places_: Int32Array
+    """int32[n_interactions]: how many interactions their user had before them."""
+    n_movies_: Int64Array
+    """int64[1]: size of the catalog."""
+
+    def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        timeline = dataset.timeline
+        by_time = np.argsort(timeline.timestamps, kind="stable")
+        places = np.arange(len(timeline)) - timeline.offsets[timeline.users]
+        self.times_, self.movies_ = timeline.timestamps[by_time], timeline.movies[by_time]
+        self.places_ = places[by_time].astype(np.int32)
+        self.n_movies_ = np.array([dataset.n_movies])
+        return self
+
+    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+        ever = self._count(slice(None)).score(histories, at)
+        scores: FloatArray = (
+            np.float32(self.config.prior) * ever / np.maximum(ever.sum(axis=1, keepdims=True), 1)
+        )
+        for n in np.unique(histories.lengths):
+            here = np.flatnonzero(histories.lengths == n)
+            rows = np.flatnonzero((self.places_ >= n) & (self.places_ < 2 * n + self.config.first))
+            scores[here] += self._count(rows).score(histories[here], at[here])
+        return scores
+
+    def knows(self, histories: Histories) -> npt.NDArray[np.bool_]:
+        return np.ones(len(histories), dtype=np.bool_)
+
+    def _count(self, rows: slice | Int64Array) -> Popularity:
+        return Popularity().restore(
+            {"times_": self.times_[rows], "movies_": self.movies_[rows], "n_movies_": self.n_movies_}
+        )
