@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.timeline import Timeline
 from tests.frames import any_interactions, interactions
 
 
@@ -91,3 +92,9 @@ def test_renumbering_leaves_the_rows_of_unnumbered_movies_out() -> None:
     assert timeline.movies.tolist() == [1, 0]
     assert timeline.ratings.tolist() == [3.0, 5.0]
     assert timeline.as_of(np.array([1, 2, 3]), np.full(3, 9)).lengths.tolist() == [1, 0, 1]
+
+
+def test_a_timeline_without_users_has_empty_histories() -> None:
+    none = np.empty(0, dtype=np.int64)
+    timeline = Timeline.from_rows(none, none, none.astype(np.float32), none, none)
+    assert timeline.as_of(np.array([7]), np.array([100])).lengths.tolist() == [0]

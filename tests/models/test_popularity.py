@@ -7,7 +7,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP
 from nextreel.models.base import Recommender
 from nextreel.models.popularity import Popularity, PopularityConfig
-from nextreel.testing import RecommenderConformance
+from nextreel.testing import RecommenderConformance, tiny_dataset
 from tests.frames import any_interactions, interactions
 
 DAY = 86_400
@@ -60,3 +60,12 @@ def test_a_fit_on_another_future_scores_the_same(rows: pl.DataFrame, at: int) ->
     before, after = scores_at(rows, [at]), scores_at(pl.concat([past, future]), [at])
     for movie in before.keys() & after.keys():
         assert before[movie] == after[movie]
+
+
+def test_no_queries_have_no_scores() -> None:
+    dataset = tiny_dataset()
+    nobody = np.empty(0, dtype=np.int64)
+    assert Popularity().fit(dataset).score(dataset.histories(nobody, nobody), nobody).shape == (
+        0,
+        dataset.n_movies,
+    )

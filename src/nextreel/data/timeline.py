@@ -111,7 +111,7 @@ class Timeline:
         known = users >= 0
         rows = np.where(known, users, 0)
         starts = np.where(known, self.offsets[rows], 0)
-        stops = np.where(known, self.offsets[rows + 1], 0)
+        stops = np.where(known, self.offsets[np.minimum(rows + 1, self.n_users)], 0)
         return Histories(self, user_ids, starts, self._first_row_at(starts, stops, at), at)
 
     def _first_row_at(self, starts: Int64Array, stops: Int64Array, at: Int64Array) -> Int64Array:

@@ -43,6 +43,8 @@ class Popularity(Recommender):
         return self
 
     def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+        if len(at) == 0:
+            return np.empty((0, int(self.n_movies_[0])), dtype=np.float32)
         moments, query = np.unique(at, return_inverse=True)
         stops = np.searchsorted(self.times_, moments, side="left")
         ever = self._count_before(stops)

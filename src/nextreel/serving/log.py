@@ -79,8 +79,6 @@ class Rows:
     def to_timeline(self) -> Timeline:
         """Sorted by user and time; rows of one user in one second keep their order."""
         user_ids, users = np.unique(self.users, return_inverse=True)
-        if not len(user_ids):  # a timeline has somebody, if only one who has rated nothing
-            user_ids = np.zeros(1, dtype=np.int64)
         return Timeline.from_rows(users, self.movies, self.ratings, self.timestamps, user_ids)
 
 

@@ -120,7 +120,7 @@ class Service:
         self._given.extend(
             GivenAnswer(
                 answer.request.user_id,
-                answer.request.at,
+                now,  # when it was shown, not the moment asked about: only what comes later can follow from it
                 engine.version.name,
                 [movie["movie_id"] for movie in answer.movies],
             )
