@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.timeline import Timeline
+from nextreel.data.timeline import FEW, Timeline
 from tests.frames import any_interactions, interactions
 
 
@@ -98,3 +98,12 @@ def test_a_timeline_without_users_has_empty_histories() -> None:
     none = np.empty(0, dtype=np.int64)
     timeline = Timeline.from_rows(none, none, none.astype(np.float32), none, none)
     assert timeline.as_of(np.array([7]), np.array([100])).lengths.tolist() == [0]
+
+
+@given(rows=any_interactions(), at=st.lists(st.integers(-5, 50), min_size=FEW + 1, max_size=12))
+def test_many_queries_at_once_find_what_each_finds_alone(rows: pl.DataFrame, at: list[int]) -> None:
+    dataset = Dataset.from_frames(rows)
+    users, moments = np.resize(dataset.user_ids, len(at)), np.array(at)
+    together = dataset.histories(users, moments)
+    alone = [dataset.histories(users[i : i + 1], moments[i : i + 1]) for i in range(len(at))]
+    assert together.stops.tolist() == [int(each.stops[0]) for each in alone]

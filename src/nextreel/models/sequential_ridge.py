@@ -25,6 +25,7 @@ subspace iteration (Halko et al., SIAM Review 2011).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -134,14 +135,24 @@ class SequentialRidge(Recommender):
         gap = at[known] - histories.timeline.timestamps[histories.stops[known] - 1]
         same_second, long_gap = gap <= 0, gap > self.config.long_gap_days * DAY
         scores = np.zeros((len(histories), len(self.completion_)), dtype=np.float32)
-        scores[known[same_second]] = latest[known[same_second]] @ self.completion_
-        for solution, queries in enumerate((known[~long_gap & ~same_second], known[long_gap])):
-            if len(queries):
-                weights, inner, outer = self.weights_[solution], self.inner_[solution], self.outer_[solution]
-                scores[queries] = latest[queries] @ weights + (features[queries] @ inner) @ outer
+        for queries, answer in (
+            (known[same_second], lambda x, z: x @ self.completion_),
+            (known[~long_gap & ~same_second], partial(self._solve, 0)),
+            (known[long_gap], partial(self._solve, 1)),
+        ):
+            if len(queries) == len(histories):  # picking rows of a sparse array takes longer than all else
+                scores = answer(latest, features)
+            elif len(queries):
+                scores[queries] = answer(latest[queries], features[queries])
         everything = np.repeat(scores.min(axis=1, keepdims=True), len(self.columns_), axis=1)
         everything[:, self.columns_ >= 0] = scores
         return everything
+
+    def _solve(self, solution: int, latest: csr_array, features: FloatArray) -> FloatArray:
+        """float32[n, n_movies]: what x and z say, by the ridge for any gap or the one for long gaps."""
+        weights, inner, outer = self.weights_[solution], self.inner_[solution], self.outer_[solution]
+        scores: FloatArray = latest @ weights + (features @ inner) @ outer
+        return scores
 
     def knows(self, histories: Histories) -> BoolArray:
         query, row = histories.rows()
