@@ -69,6 +69,12 @@ SPACE: dict[str, dict[str, Range | Choice]] = {
         # From what is popular today to what was popular over three years, which is nearly ever.
         "window_days": Range(1.0, 1000.0, log=True),
     },
+    "next-choices": {
+        # From the very first choice to what anybody watches in a year.
+        "first": Range(1, 64, log=True),
+        # From the choices at that point alone to popularity in all but the largest data.
+        "prior": Range(100.0, 1_000_000.0, log=True),
+    },
     "item-knn": {
         # From no shrinkage to speak of to more users than stand behind most pairs.
         "shrinkage": Range(1.0, 1000.0, log=True),
