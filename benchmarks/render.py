@@ -35,11 +35,7 @@ PEERS = {
     "RecTools EASE": "peer-rectools-ease",
     "skrecsys EASE": "peer-skrecsys-ease",
 }
-OTHER_PROTOCOLS = {
-    "course": ("popularity", "item-knn", "als", "ease", "sequential-ridge"),
-    "global": ("popularity", "item-knn", "als", "ease", "sequential-ridge"),
-    "leave-one-out": ("popularity", "item-knn", "als", "ease", "sequential-ridge"),
-}
+LATENCY = ("fast",)
 
 Result = dict[str, Any]
 Rows = list[list[str]]
@@ -148,22 +144,9 @@ def _slices() -> str:
     return _table(["part of the queries", "queries", *names], rows)
 
 
-def _protocols() -> str:
-    rows = []
-    for rule, models in OTHER_PROTOCOLS.items():
-        for model in models:
-            for evaluation in read_result(f"{rule}-{model}")["evaluations"]:
-                protocol, metrics = evaluation["protocol"], evaluation["metrics"]
-                seen = "excluded" if protocol["exclude_seen"] else "included"
-                figures = [_interval([metrics[name]]) for name in ("NDCG@10", "Recall@10")]
-                rows.append([rule, protocol["history"], seen, model, *figures])
-    rows.sort(key=lambda row: row[:3])
-    return _table(["split", "history", "seen movies", "model", "NDCG@10", "Recall@10"], rows)
-
-
 def _latency() -> str:
     rows = []
-    for preset in ("fast", "best"):
+    for preset in LATENCY:
         result = read_result(f"latency-{preset}")
         single, batch = result["single"], result["batch"]
         answers = [f"{single['p50_ms']:.2f} ms", f"{single['p99_ms']:.2f} ms"]
@@ -241,7 +224,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "peers": _peers,
     "seeds": _seeds,
     "slices": _slices,
-    "protocols": _protocols,
     "latency": _latency,
     "diversity": _diversity,
     "new-users": _new_users,

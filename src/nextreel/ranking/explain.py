@@ -14,7 +14,7 @@ from nextreel.data.timeline import Histories, Int64Array, Timeline
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 
-EXPLAINED = 200
+EXPLAINED = 50
 """How many of the latest movies in the history are left out in turn, unless asked otherwise."""
 
 
