@@ -35,8 +35,6 @@ PEERS = {
     "RecTools EASE": "peer-rectools-ease",
     "skrecsys EASE": "peer-skrecsys-ease",
 }
-LATENCY = ("fast",)
-
 Result = dict[str, Any]
 Rows = list[list[str]]
 
@@ -146,12 +144,28 @@ def _slices() -> str:
 
 def _latency() -> str:
     rows = []
-    for preset in LATENCY:
+    for preset in ("fast", "best"):
         result = read_result(f"latency-{preset}")
         single, batch = result["single"], result["batch"]
         answers = [f"{single['p50_ms']:.2f} ms", f"{single['p99_ms']:.2f} ms"]
         rows.append([f"`{preset}`", *answers, f"{batch['queries_per_second']:,.0f}"])
     return _table(["model", "one query, median", "one query, 99 %", "queries/s in batch"], rows)
+
+
+def _serving() -> str:
+    result = read_result("serving-sequential-ridge")
+    single, batch = result["single"], result["batch"]
+    rows = [
+        [f"{single['rate']} single queries a second, median", f"{single['p50_ms']:.1f} ms"],
+        ["the same, 99 %", f"{single['p99_ms']:.1f} ms"],
+        ["batches of 1,000 queries", f"{batch['queries_per_second']:,.0f} queries/s"],
+        [
+            "of it in the engine: a query, a batch",
+            "{single_ms:.1f} ms, {batch_ms:.0f} ms".format(**result["in process"]),
+        ],
+        ["peak memory of the server", f"{result['peak_memory_gib']:.2f} GiB"],
+    ]
+    return _table(["`nextreel serve`, `fast`, MovieLens-1M", ""], rows)
 
 
 def _diversity() -> str:
@@ -225,6 +239,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "seeds": _seeds,
     "slices": _slices,
     "latency": _latency,
+    "serving": _serving,
     "diversity": _diversity,
     "new-users": _new_users,
     "new-movies": _new_movies,
