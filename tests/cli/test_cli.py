@@ -214,6 +214,14 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path:
 
 def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
     printed = succeed("demo", cwd=tmp_path)
-    for part in ("is fit for use", "popularity", DEFAULT_MODEL, "NDCG@10", "should watch next", "Next"):
+    for part in (
+        "is fit for use",
+        "popularity",
+        DEFAULT_MODEL,
+        "NDCG@10",
+        "should watch next",
+        "Next",
+        "'.[serve]'",
+    ):
         assert part in printed
     succeed("demo", cwd=tmp_path)

@@ -68,5 +68,5 @@ def demo(
         "  your own data      nextreel check DIR, with ratings_train.csv (and users.csv, movies.csv) in DIR\n"
         "  the real MovieLens nextreel download ml-1m ml-1m && nextreel demo --data ml-1m --out demo-ml-1m\n"
         f"  someone else       nextreel recommend {saved} --user 7 --at now\n"
-        f"  a page and an API  pip install '.[serve]' && nextreel serve {saved}"
+        f"  a page and an API  pip install '.\\[serve]' && nextreel serve {saved}"
     )
