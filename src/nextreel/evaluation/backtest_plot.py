@@ -17,8 +17,8 @@ from nextreel.evaluation.backtest_figures import (
     REFITTED,
     Backtest,
 )
-from nextreel.evaluation.pictures import write_picture
-from nextreel.evaluation.plots import COLORS, FAINT_INK, INK, LABEL_HEIGHT
+from nextreel.evaluation.pictures import FAINT_INK, INK, write_picture
+from nextreel.evaluation.plots import COLORS, LABEL_HEIGHT
 
 MODEL_COLORS = {REFITTED: COLORS["train"], NEVER_REFITTED: COLORS["validation"]}
 WHO_COLORS = {NEWCOMERS: "#7b8794", ACQUAINTED: "#cbd2d9"}

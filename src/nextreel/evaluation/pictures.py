@@ -7,8 +7,22 @@ from typing import Any
 
 from nextreel.data.writer import replacing
 from nextreel.errors import require
-from nextreel.evaluation.plots import AXIS, INK, SUBTITLE
 
+INK, FAINT_INK, RULE = "#1f2933", "#616e7c", "#e4e7eb"
+SUBTITLE = {"subtitleFontSize": 13, "subtitleColor": FAINT_INK, "subtitlePadding": 6}
+AXIS = {
+    "labelColor": FAINT_INK,
+    "labelFontSize": 12,
+    "labelPadding": 6,
+    "labelFlush": False,
+    "titleColor": FAINT_INK,
+    "titleFontSize": 13,
+    "titleFontWeight": "normal",
+    "titlePadding": 12,
+    "domain": False,
+    "gridColor": RULE,
+    "tickColor": RULE,
+}
 SUBTITLE_WIDTH = 105
 """Characters of a line under the title."""
 

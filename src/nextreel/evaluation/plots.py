@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from nextreel.data.writer import replacing
 from nextreel.errors import require
+from nextreel.evaluation.pictures import write_picture
 from nextreel.models.training import Epoch
 
 Curves = dict[str, list[tuple[int, float]]]
@@ -12,21 +12,6 @@ Curves = dict[str, list[tuple[int, float]]]
 
 COLORS = {"train": "#0072b2", "validation": "#d55e00"}
 """Blue and vermilion of Okabe and Ito's palette, which colour-blind readers can tell apart."""
-INK, FAINT_INK, RULE = "#1f2933", "#616e7c", "#e4e7eb"
-SUBTITLE = {"subtitleFontSize": 13, "subtitleColor": FAINT_INK, "subtitlePadding": 6}
-AXIS = {
-    "labelColor": FAINT_INK,
-    "labelFontSize": 12,
-    "labelPadding": 6,
-    "labelFlush": False,
-    "titleColor": FAINT_INK,
-    "titleFontSize": 13,
-    "titleFontWeight": "normal",
-    "titlePadding": 12,
-    "domain": False,
-    "gridColor": RULE,
-    "tickColor": RULE,
-}
 LABEL_HEIGHT = 0.06
 """Of a curve's label, as a part of the plot's height; labels that are closer are pushed apart."""
 
@@ -36,7 +21,7 @@ def plot_loss(epochs: Sequence[Epoch], directory: Path) -> None:
 
     Raises MissingExtraError without altair and vl-convert.
     """
-    altair, vl_convert = require("altair", "plots"), require("vl_convert", "plots")
+    altair = require("altair", "plots")
     curves: Curves = {
         "train": [(epoch.number, epoch.train_loss) for epoch in epochs],
         "validation": [
@@ -54,24 +39,14 @@ def plot_loss(epochs: Sequence[Epoch], directory: Path) -> None:
     y = altair.Y("loss:Q", title="Mean loss").axis(tickCount=6, ticks=False).scale(zero=False, padding=12)
     lines = altair.Chart(altair.Data(values=points)).encode(x.scale(nice=False), y, color)
     ends = altair.Chart(altair.Data(values=_label_ends(curves))).encode(x, color=color)
-    chart = (
-        altair.layer(
-            lines.mark_line(strokeWidth=2.5, strokeCap="round", strokeJoin="round"),
-            ends.mark_point(filled=True, size=70, opacity=1).encode(y),
-            ends.mark_text(align="left", dx=12, fontSize=13, fontWeight="bold").encode(
-                y="place:Q", text="label:N"
-            ),
-        )
-        .properties(width=640, height=360, padding=24)
-        .properties(title={"text": "Loss by epoch", "subtitle": _describe_outcome(curves)})
-        .configure(background="white", font="Helvetica, Arial, sans-serif", view={"stroke": None})
-        .configure_title(anchor="start", offset=18, fontSize=19, color=INK, **SUBTITLE)
-        .configure_axis(**AXIS)
-    )
-    specification = chart.to_dict()
-    with replacing(directory / "loss.svg") as svg, replacing(directory / "loss.png") as png:
-        svg.write_text(vl_convert.vegalite_to_svg(specification), encoding="utf-8")
-        png.write_bytes(vl_convert.vegalite_to_png(specification, scale=2))
+    chart = altair.layer(
+        lines.mark_line(strokeWidth=2.5, strokeCap="round", strokeJoin="round"),
+        ends.mark_point(filled=True, size=70, opacity=1).encode(y),
+        ends.mark_text(align="left", dx=12, fontSize=13, fontWeight="bold").encode(
+            y="place:Q", text="label:N"
+        ),
+    ).properties(width=640, height=360)
+    write_picture(chart, "Loss by epoch", [_describe_outcome(curves)], directory, "loss")
 
 
 def _label_ends(curves: Curves) -> list[dict[str, str | float]]:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from nextreel.errors import require
-from nextreel.evaluation.pictures import write_picture
-from nextreel.evaluation.plots import COLORS, INK
+from nextreel.evaluation.pictures import INK, write_picture
+from nextreel.evaluation.plots import COLORS
 from nextreel.evaluation.tuned import DEFAULTS, MAIN, Tuned
 from nextreel.evaluation.tuning_space import Choice, Range
 
