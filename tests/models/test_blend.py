@@ -5,7 +5,7 @@ from scipy.optimize import check_grad
 from nextreel.data.dataset import Dataset
 from nextreel.errors import DataError
 from nextreel.models.base import Recommender
-from nextreel.models.blend import Blend, BlendConfig, _gap_class, _loss_and_slope
+from nextreel.models.blend import Blend, BlendConfig, _loss_and_slope
 from nextreel.models.held_out import HeldOut
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.models.transformer import Transformer, TransformerConfig
@@ -13,7 +13,9 @@ from nextreel.testing import RecommenderConformance, tiny_dataset
 from tests.frames import catalog, interactions
 
 NETWORK = TransformerConfig(dimensions=8, window=16, overlap=4, epochs=1, rows_per_step=256)
-RIDGE = SequentialRidgeConfig(regularization=1, dense_regularization=1, dimensions=8, hidden=16, rank=60)
+RIDGE = SequentialRidgeConfig(
+    regularization=1, dense_regularization=1, dimensions=8, hidden=16, rank=60, short_history=2
+)
 SMALL = BlendConfig(transformer=NETWORK, ridge=RIDGE, held_out_share=0.2)
 DAY = 86_400
 
@@ -46,7 +48,7 @@ def test_the_weights_are_those_of_the_highest_likelihood() -> None:
     asked = HeldOut.of(dataset.timeline, everybody, np.random.default_rng(5))
     weights = model._learn_weights(asked)
     for number in (0, 1):
-        some = asked[np.flatnonzero(_gap_class(asked.histories, asked.at) == number)]
+        some = asked[np.flatnonzero(model._class_of(asked.histories, asked.at) == number)]
         scored = [np.stack([some.relative_scores(member.score) for member in model.members.values()])]
         best, _ = _loss_and_slope(weights[number].astype(np.float64), scored)
         for other in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0], weights[number] * 1.1, weights[number] * 0.9):
@@ -56,12 +58,14 @@ def test_the_weights_are_those_of_the_highest_likelihood() -> None:
 def test_a_score_is_the_weighted_sum_of_the_members() -> None:
     dataset = tiny_dataset()
     model = Blend(SMALL).fit(dataset)
-    model.weights_ = np.array([[1, 0], [0, 1], [2, 3]], dtype=np.float32)
+    model.weights_ = np.array([[1, 0], [0, 1], [2, 3], [4, 5]], dtype=np.float32)
     transformer, ridge = model.members.values()
     last = dataset.timeline.timestamps[dataset.timeline.offsets[1:] - 1]
-    for number, gap in enumerate((0, 60, 2 * DAY)):
+    for number, gap in enumerate((0, 60, 2 * DAY, 60)):
         at = last + gap
         histories = dataset.histories(dataset.user_ids, at + 1)
+        if number == 3:
+            histories = histories.last(1)
         w, v = model.weights_[number]
         expected = w * transformer.score(histories, at) + v * ridge.score(histories, at)
         np.testing.assert_allclose(model.score(histories, at), expected, rtol=1e-5)

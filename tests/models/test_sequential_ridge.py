@@ -8,6 +8,7 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray
 from nextreel.models.base import Recommender
+from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
@@ -16,7 +17,7 @@ from tests.frames import catalog, interactions
 DAY = 86_400
 LATER = 2_000_000_000
 SMALL = SequentialRidgeConfig(
-    regularization=1, dense_regularization=1, dimensions=8, hidden=16, rank=60, horizon=3
+    regularization=1, dense_regularization=1, dimensions=8, hidden=16, rank=60, horizon=3, short_history=0
 )
 
 
@@ -157,6 +158,39 @@ def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_seco
     slope = x.T @ (x @ weights - y) + weights
     assert np.abs(x.T @ y).max() > 1
     assert np.abs(slope).max() < 0.01
+
+
+def test_a_short_history_is_also_answered_by_what_others_chose_at_that_point() -> None:
+    habit = (0, 1, 2, 3, 4, 5)
+    rows = [(user, movie, 5, 100 * user + step) for user in range(60) for step, movie in enumerate(habit)]
+    dataset = Dataset.from_frames(interactions(*rows), catalog(8))
+    alone, together = (
+        SequentialRidge(SMALL.model_copy(update={"short_history": n})).fit(dataset) for n in (0, 2)
+    )
+    two = ((999, 6, 5, 9000), (999, 7, 5, 9001))
+    np.testing.assert_array_equal(scores_after(together, *two, at=9002), scores_after(alone, *two, at=9002))
+    known = ((999, 0, 5, 9000),)
+    added = scores_after(together, *known, at=9001) - scores_after(alone, *known, at=9001)
+    others = NextChoices().fit(dataset)
+    expected = scores_after(others, *known, at=9001)
+    spread = scores_after(alone, *known, at=9001).std() / expected.std()
+    np.testing.assert_allclose(added, spread * (expected - expected.mean()), rtol=1e-3, atol=1e-5)
+
+
+def test_choices_later_than_a_query_say_nothing_to_its_short_history() -> None:
+    early = [(user, movie, 5, 10 * user + step) for user in range(60) for step, movie in enumerate((0, 1))]
+    late = [(100 + user, movie, 5, 5000 + step) for user in range(60) for step, movie in enumerate((0, 3))]
+    config = SMALL.model_copy(update={"short_history": 2})
+    model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*early, *late), catalog(8)))
+    choices = model._next_choices
+    known = Dataset.from_frames(interactions((999, 0, 5, 900)), catalog(8))
+    before, after = (np.array([at]) for at in (1000, 6000))
+    histories = known.histories(np.array([999]), before)
+    assert np.argmax(choices(histories, before, np.ones(1, np.float32))[0]) == 1
+    assert (
+        choices(histories, before, np.ones(1, np.float32))[0, 3]
+        < choices(histories, after, np.ones(1, np.float32))[0, 3]
+    )
 
 
 def test_a_smaller_rank_keeps_the_shape_and_stores_less() -> None:

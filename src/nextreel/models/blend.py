@@ -1,7 +1,8 @@
 """A blend of the transformer and the sequential ridge, weighted by the gap before the query.
 
 The score of movie i for a query is w_g t_i + v_g r_i, with t the transformer's logits and r the ridge's scores.
-g is the class of the gap between the last interaction and the query: the same second, within a day, or longer.
+g is the class of the gap between the last interaction and the query: the same second, within a day, or longer. Short
+histories, to which the ridge adds what others chose at that point, are a class of their own.
 The weights maximise the likelihood of softmax(w_g t + v_g r) over the movies not seen yet, a convex problem of
 two numbers for each class (stacking: Wolpert, "Stacked generalization", Neural Networks 1992).
 
@@ -26,6 +27,7 @@ from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeCon
 from nextreel.models.training import Training
 from nextreel.models.transformer import Transformer, TransformerConfig
 
+CLASSES = 4
 PRIOR = 0.01
 """Pull of the weights towards 1, which a handful of queries is enough to overcome; keeps them finite."""
 
@@ -48,7 +50,7 @@ class Blend(Recommender):
     config: BlendConfig
 
     weights_: FloatArray
-    """float32[3, 2]: (w, v) for queries in the same second, within a day and later."""
+    """float32[4, 2]: (w, v) for queries in the same second, within a day and later, and for short histories."""
     members: dict[str, Recommender]
     """The transformer and the ridge, by name."""
 
@@ -75,7 +77,7 @@ class Blend(Recommender):
         return self
 
     def score(self, histories: Histories, at: Int64Array) -> FloatArray:
-        weights = self.weights_[_gap_class(histories, at)]
+        weights = self.weights_[self._class_of(histories, at)]
         scores = np.zeros((len(at), 1), dtype=np.float32)
         for member, weight in zip(self.members.values(), weights.T, strict=True):
             scores = scores + weight[:, None] * member.score(histories, at)
@@ -100,10 +102,10 @@ class Blend(Recommender):
         return self
 
     def _learn_weights(self, held_out: HeldOut) -> FloatArray:
-        weights = np.ones((3, len(self.members)), dtype=np.float32)
-        gap_class = _gap_class(held_out.histories, held_out.at)
-        for number in np.unique(gap_class):
-            some = np.flatnonzero(gap_class == number)
+        weights = np.ones((CLASSES, len(self.members)), dtype=np.float32)
+        query_class = self._class_of(held_out.histories, held_out.at)
+        for number in np.unique(query_class):
+            some = np.flatnonzero(query_class == number)
             scored = [
                 np.stack([held_out[part].relative_scores(member.score) for member in self.members.values()])
                 for part in np.array_split(some, 1 + len(some) // QUERIES_AT_ONCE)
@@ -113,6 +115,12 @@ class Blend(Recommender):
             )
             weights[number] = found.x
         return weights
+
+    def _class_of(self, histories: Histories, at: Int64Array) -> Int64Array:
+        """int64[n_queries]: 0 in the last interaction's second, 1 within a day of it, 2 later; 3 if it is short."""
+        last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
+        by_gap = np.where(at <= last, 0, np.where(at - last <= DAY, 1, 2))
+        return np.where(histories.lengths < self.config.ridge.short_history, 3, by_gap)
 
 
 def _loss_and_slope(weights: npt.NDArray[np.float64], scored: list[FloatArray]) -> tuple[float, FloatArray]:
@@ -129,10 +137,3 @@ def _loss_and_slope(weights: npt.NDArray[np.float64], scored: list[FloatArray]) 
         slope += np.einsum("mqi,qi->m", finite, chance / total)
     loss += PRIOR * float(np.square(weights - 1).sum())
     return loss / n_queries, (slope + 2 * PRIOR * (weights - 1)) / n_queries
-
-
-def _gap_class(histories: Histories, at: Int64Array) -> Int64Array:
-    """int64[n_queries]: 0 in the second of the last interaction, 1 within a day of it, 2 later or without one."""
-    last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
-    gap = np.where(histories.lengths > 0, at - last, 2 * DAY)
-    return np.where(gap <= 0, 0, np.where(gap <= DAY, 1, 2))

@@ -17,46 +17,49 @@ targets more than a day away, answers queries that come long after the last inte
 A query in the very second of the last interaction asks for the rest of that moment. It has a ridge of its own, of x
 alone: its rows stand after each interaction that isn't its moment's last, its targets are those left of the moment.
 
+A history of fewer than six interactions says little, and what others chose at that point of theirs says as much
+(`next_choices`): the two scores are added, each in units of its standard deviation over the movies.
+
 The linear model of decayed histories is SLIST (Choi et al., "Session-aware Linear Item-Item Models for
 Session-based Recommendation", WWW 2021) and its closed form that of EASE (Steck, WWW 2019); random features are
-from Rahimi & Recht, "Weighted Sums of Random Kitchen Sinks", NIPS 2008; embeddings are found by randomised
-subspace iteration (Halko et al., SIAM Review 2011).
+from Rahimi & Recht, "Weighted Sums of Random Kitchen Sinks", NIPS 2008.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
-from scipy.linalg import cho_factor, cho_solve, qr
-from scipy.sparse import csr_array, diags_array
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_array
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.splits import POSITIVE
 from nextreel.data.timeline import DAY, NEVER, FloatArray, Histories, Int32Array, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
+from nextreel.models.next_choices import NextChoices
+from nextreel.models.sequential_ridge.directions import embed_movies, reduce_rank, unit_rows
+from nextreel.models.sequential_ridge.moments import (
+    FORGOTTEN,
+    LATEST,
+    BoolArray,
+    Sequences,
+    decay_matrix,
+    opens_moment,
+    running_sum,
+    sets_of,
+    to_come,
+)
 from nextreel.models.training import Training
 
-LATEST = 0.5
-"""Decay per moment of the block of single movies."""
 RECENT, NEAREST = 0.8, 0.4
 """Decays per moment of the two sums of embeddings over the latest moments."""
-FORGOTTEN = 1e-3
-"""A weight that decayed below this has left the history."""
 LENGTHS = 12
 """Classes of history length, each twice as long as the one before."""
-SHRINKAGE = 20.0
-"""Added to a movie's count where co-occurrences are normalised, so that pairs of rare movies don't lead."""
-SUBSPACE_ITERATIONS = 5
-"""Products with a matrix whose leading directions are sought."""
+FIRST_CHOICES = 18
+"""How many first interactions of each user are learned for them."""
 CHUNK = 65_536
 """Interactions whose dense features are held at once."""
-
-BoolArray = npt.NDArray[np.bool_]
-Weights = npt.NDArray[np.floating]
 
 
 class SequentialRidgeConfig(ModelConfig):
@@ -82,6 +85,8 @@ class SequentialRidgeConfig(ModelConfig):
     """The model knows this many movies, the most rated ones; the time of a fit grows with their number's cube."""
     long_gap_days: float = Field(default=1.0, gt=0)
     """From this gap between the last interaction and the query on, the second solution answers."""
+    short_history: int = Field(default=6, ge=0)
+    """Histories of fewer interactions are also answered by what others chose at that point."""
     seed: int = Field(default=0, ge=0)
     """Of the random features and of the start of the searches for directions."""
 
@@ -104,6 +109,12 @@ class SequentialRidge(Recommender):
     """float32[2, rank, n_known]"""
     completion_: FloatArray
     """float32[n_known, n_known]: W for queries in the second of the last interaction."""
+    first_times_: Int64Array
+    """int64[n_first]: POSIX seconds, ascending, of the first choices of all users."""
+    first_movies_: Int32Array
+    """int32[n_first]: their movies."""
+    first_places_: Int32Array
+    """int32[n_first]: how many interactions their user had before them."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         config, random = self.config, np.random.default_rng(self.config.seed)
@@ -111,7 +122,7 @@ class SequentialRidge(Recommender):
         n_movies = int(self.columns_.max()) + 1
         timeline = dataset.timeline.renumber(self.columns_)
         everybody = timeline.as_of(timeline.user_ids, np.full(timeline.n_users, NEVER))
-        self.embeddings_ = _embed_movies(_Sequences.of(everybody, n_movies), config.dimensions, random)
+        self.embeddings_ = embed_movies(Sequences.of(everybody, n_movies), config.dimensions, random)
         self.mixing_ = random.standard_normal((4 * config.dimensions + 1, config.hidden), dtype=np.float32)
 
         system, target = self._normal_equations(everybody, random)
@@ -124,9 +135,14 @@ class SequentialRidge(Recommender):
 
         solutions = solution[:, :n_movies], solution[:, n_movies:]
         self.weights_ = np.stack([weights[:n_movies] for weights in solutions])
-        dense = [_reduce_rank(weights[n_movies:], dense_gram, config.rank, random) for weights in solutions]
+        dense = [reduce_rank(weights[n_movies:], dense_gram, config.rank, random) for weights in solutions]
         self.inner_, self.outer_ = (np.stack(parts) for parts in zip(*dense, strict=True))
         self.completion_ = self._complete_moments(everybody)
+
+        choices = NextChoices().fit(dataset)
+        first = choices.places_ < FIRST_CHOICES
+        self.first_times_, self.first_movies_ = choices.times_[first], choices.movies_[first]
+        self.first_places_ = choices.places_[first]
         return self
 
     def score(self, histories: Histories, at: Int64Array) -> FloatArray:
@@ -146,7 +162,27 @@ class SequentialRidge(Recommender):
                 scores[queries] = answer(latest[queries], features[queries])
         everything = np.repeat(scores.min(axis=1, keepdims=True), len(self.columns_), axis=1)
         everything[:, self.columns_ >= 0] = scores
+        short = np.flatnonzero(histories.lengths < self.config.short_history)
+        if len(short):
+            everything[short] += self._next_choices(
+                histories[short], at[short], everything[short].std(axis=1)
+            )
         return everything
+
+    def _next_choices(self, histories: Histories, at: Int64Array, scale: FloatArray) -> FloatArray:
+        """float32[n, n_movies]: what others chose at this point, with mean 0 and the standard deviation `scale`."""
+        choices = NextChoices().restore(
+            {
+                "times_": self.first_times_,
+                "movies_": self.first_movies_,
+                "places_": self.first_places_,
+                "n_movies_": np.array([len(self.columns_)]),
+            }
+        )
+        scores = choices.score(histories, at)
+        scores -= scores.mean(axis=1, keepdims=True)
+        scores *= scale[:, None] / np.maximum(scores.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return scores
 
     def _solve(self, solution: int, latest: csr_array, features: FloatArray) -> FloatArray:
         """float32[n, n_movies]: what x and z say, by the ridge for any gap or the one for long gaps."""
@@ -168,7 +204,7 @@ class SequentialRidge(Recommender):
         query, row = query[known], row[known]
         movie = self.columns_[timeline.movies[row]]
         bounds = np.searchsorted(query, np.arange(len(histories) + 1))
-        moment: Int64Array = np.cumsum(_opens_moment(query, timeline.timestamps[row]))
+        moment: Int64Array = np.cumsum(opens_moment(query, timeline.timestamps[row]))
         age = (moment[bounds[query + 1] - 1] - moment).astype(np.float32)
 
         def recall(weights: FloatArray) -> csr_array:
@@ -196,7 +232,7 @@ class SequentialRidge(Recommender):
         system = np.zeros((size, size), dtype=np.float32, order="F")
         target = np.zeros((size, 2 * n_movies), dtype=np.float32, order="F")
         for histories in _chunks(everybody):
-            sequences = _Sequences.of(histories, n_movies)
+            sequences = Sequences.of(histories, n_movies)
             ends = np.append(np.diff(sequences.moment) != 0, True)
             rows = np.flatnonzero(ends | (random.random(len(ends)) < self.config.within_second))
             latest, features = self._describe_rows(sequences, rows)
@@ -215,7 +251,7 @@ class SequentialRidge(Recommender):
         n_movies = self.embeddings_.shape[1]
         system, target = (np.zeros((n_movies, n_movies), dtype=np.float32, order="F") for _ in range(2))
         for histories in _chunks(everybody):
-            sequences = _Sequences.of(histories, n_movies)
+            sequences = Sequences.of(histories, n_movies)
             rows = np.flatnonzero(np.diff(sequences.moment) == 0)
             latest = _latest_movies(sequences, rows)
             system += (latest.T @ latest).toarray()
@@ -236,12 +272,12 @@ class SequentialRidge(Recommender):
         lengths: Int64Array,
     ) -> FloatArray:
         """z: float32[n, 4 * dimensions + LENGTHS + hidden], from four sums of embeddings."""
-        units = np.concatenate([_unit_rows(part) for part in (watched, liked, recent, nearest)], axis=1)
+        units = np.concatenate([unit_rows(part) for part in (watched, liked, recent, nearest)], axis=1)
         length_class = np.minimum(np.log2(np.maximum(lengths, 1)).astype(np.int64), LENGTHS - 1)
         bent = np.maximum(units @ self.mixing_[:-1] + self.mixing_[-1], 0)
         return np.concatenate([units, np.eye(LENGTHS, dtype=np.float32)[length_class], bent], axis=1)
 
-    def _describe_rows(self, sequences: "_Sequences", rows: Int64Array) -> tuple[csr_array, FloatArray]:
+    def _describe_rows(self, sequences: "Sequences", rows: Int64Array) -> tuple[csr_array, FloatArray]:
         """x and z as `_describe` has them, of the histories that end with each of some events.
 
         The sum over the moments up to the event's own is taken once for each moment; what of the event's own
@@ -250,25 +286,24 @@ class SequentialRidge(Recommender):
         taste, neighbours = self.embeddings_
         events, moment, owner = sequences.events, sequences.moment, sequences.owner
         beside = events @ neighbours
-        to_come = _to_come(moment)[rows]
-        to_come_beside = to_come @ beside
-        sets = _sets_of(sequences)
+        to_come_beside = to_come(moment)[rows] @ beside
+        sets = sets_of(sequences)
 
         def decayed(decay: float) -> FloatArray:
-            whole = _decay_matrix(owner, decay) @ (sets @ neighbours)
+            whole = decay_matrix(owner, decay) @ (sets @ neighbours)
             sums: FloatArray = whole[moment[rows]] - to_come_beside
             return sums
 
         features = self._features(
-            _running_sum(sequences.user, events @ taste)[rows],
-            _running_sum(sequences.user, (events * sequences.liked[:, None]) @ taste)[rows],
+            running_sum(sequences.user, events @ taste)[rows],
+            running_sum(sequences.user, (events * sequences.liked[:, None]) @ taste)[rows],
             decayed(RECENT),
             decayed(NEAREST),
             (np.arange(len(moment)) - np.searchsorted(sequences.user, sequences.user) + 1)[rows],
         )
         return _latest_movies(sequences, rows), features
 
-    def _targets(self, sequences: "_Sequences", rows: Int64Array) -> tuple[csr_array, csr_array, csr_array]:
+    def _targets(self, sequences: "Sequences", rows: Int64Array) -> tuple[csr_array, csr_array, csr_array]:
         """y of each row, the part of it beyond a long gap, and that in the row's own moment.
 
         Each is sparse float32[n_rows, n_movies].
@@ -292,41 +327,6 @@ class SequentialRidge(Recommender):
         return table(within), table(beyond), table(within & (gap == 0))
 
 
-@dataclass(frozen=True)
-class _Sequences:
-    """Some users' histories as sequences of moments."""
-
-    events: csr_array
-    """float32[n_events, n_movies]: one 1 in each row."""
-    liked: FloatArray
-    """float32[n_events]: 1 where the movie was liked, else 0."""
-    user: Int64Array
-    """int64[n_events]: ascending."""
-    times: Int64Array
-    """int64[n_events]: POSIX seconds."""
-    moment: Int64Array
-    """int64[n_events]: counted over all users from 0."""
-    owner: Int64Array
-    """int64[n_moments]: the user."""
-
-    @classmethod
-    def of(cls, histories: Histories, n_movies: int) -> "_Sequences":
-        timeline = histories.timeline
-        user, row = histories.rows()
-        opens = _opens_moment(user, timeline.timestamps[row])
-        return cls(
-            events=csr_array(
-                (np.ones(len(row), dtype=np.float32), timeline.movies[row], np.arange(len(row) + 1)),
-                shape=(len(row), n_movies),
-            ),
-            liked=(timeline.ratings[row] >= POSITIVE).astype(np.float32),
-            user=user,
-            times=timeline.timestamps[row],
-            moment=np.cumsum(opens) - 1,
-            owner=user[opens],
-        )
-
-
 def _number_most_rated(dataset: Dataset, most: int) -> Int32Array:
     """int32[n_movies]: the most rated movies numbered in the order of the catalog, -1 for the others."""
     counts = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies)
@@ -342,101 +342,9 @@ def _chunks(everybody: Histories) -> list[Histories]:
     return [everybody[np.flatnonzero(part == i)] for i in np.unique(part)]
 
 
-def _sets_of(sequences: _Sequences) -> csr_array:
-    """Sparse float32[n_moments, n_movies]: 1 for a movie rated in that moment."""
-    bounds = np.searchsorted(sequences.moment, np.arange(len(sequences.owner) + 1))
-    events = sequences.events
-    return csr_array((events.data, events.indices, bounds), shape=(len(sequences.owner), events.shape[1]))
-
-
-def _latest_movies(sequences: _Sequences, rows: Int64Array) -> csr_array:
+def _latest_movies(sequences: Sequences, rows: Int64Array) -> csr_array:
     """x of the histories that end with each of some events: sparse float32[n_rows, n_movies]."""
-    whole = _decay_matrix(sequences.owner, LATEST) @ _sets_of(sequences)
-    latest: csr_array = whole[sequences.moment[rows]] - _to_come(sequences.moment)[rows] @ sequences.events
+    whole = decay_matrix(sequences.owner, LATEST) @ sets_of(sequences)
+    latest: csr_array = whole[sequences.moment[rows]] - to_come(sequences.moment)[rows] @ sequences.events
     latest.eliminate_zeros()
     return latest
-
-
-def _to_come(moment: Int64Array) -> csr_array:
-    """Sparse float32[n_events, n_events]: 1 for the later events of each event's own moment."""
-    count = np.searchsorted(moment, moment, side="right") - np.arange(len(moment)) - 1
-    bounds = np.append(0, np.cumsum(count))
-    first = np.arange(len(moment)) + 1 - bounds[:-1]
-    later = np.arange(bounds[-1]) + np.repeat(first, count)
-    return csr_array((np.ones(len(later), dtype=np.float32), later, bounds), shape=(len(moment), len(moment)))
-
-
-def _opens_moment(owner: Int64Array, times: Int64Array) -> BoolArray:
-    """bool[n_events]: whether an event is the first of its owner's in its second."""
-    opens: BoolArray = (np.diff(owner, prepend=-1) != 0) | (np.diff(times, prepend=-1) != 0)
-    return opens
-
-
-def _decay_matrix(owner: Int64Array, decay: float) -> csr_array:
-    """Sparse float32[n, n]: decay^(k - j) where moment j isn't after k and both are the same owner's."""
-    reach = min(int(np.log(FORGOTTEN) / np.log(decay)), len(owner) - 1)
-    bands = [decay**s * (owner[s:] == owner[: len(owner) - s]) for s in range(reach + 1)]
-    return csr_array(diags_array(bands, offsets=[-s for s in range(reach + 1)], dtype=np.float32))
-
-
-def _running_sum(owner: Int64Array, values: Weights) -> FloatArray:
-    """Sum over an owner's moments up to each, itself included."""
-    total = np.cumsum(values, axis=0, dtype=np.float64)
-    first = np.searchsorted(owner, owner)
-    return (total - (total - values)[first]).astype(np.float32)
-
-
-def _unit_rows(vectors: FloatArray) -> FloatArray:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: FloatArray = vectors / np.maximum(norms, np.float32(1e-6))
-    return unit
-
-
-def _embed_movies(sequences: _Sequences, dimensions: int, random: np.random.Generator) -> FloatArray:
-    """Unit vectors from who watches a movie, every user weighing the same, and from what is watched beside it."""
-    sets, n_movies = _sets_of(sequences), sequences.events.shape[1]
-    count = sequences.events.sum(axis=0)
-    lengths = np.bincount(sequences.user)
-    by_user = csr_array(
-        (1 / np.sqrt(lengths[sequences.user], dtype=np.float32), (sequences.user, sequences.events.indices)),
-        shape=(len(lengths), n_movies),
-    )
-    near: FloatArray = ((_decay_matrix(sequences.owner, LATEST) @ sets).T @ sets).toarray()
-    near += near.T.copy()
-
-    def leading(multiply: Callable[[FloatArray], FloatArray], shrunk: FloatArray) -> FloatArray:
-        values, vectors = _leading_directions(
-            lambda v: shrunk[:, None] * multiply(shrunk[:, None] * v), n_movies, dimensions, random
-        )
-        embedding = np.zeros((n_movies, dimensions), dtype=np.float32)
-        embedding[:, : len(values)] = _unit_rows(vectors * np.sqrt(np.maximum(values, 0)))
-        return embedding
-
-    return np.stack(
-        [
-            leading(lambda v: by_user.T @ (by_user @ v), 1 / np.sqrt(count + np.float32(SHRINKAGE))),
-            leading(lambda v: near @ v, 1 / np.sqrt(np.diag(near) + np.float32(SHRINKAGE))),
-        ]
-    )
-
-
-def _leading_directions(
-    multiply: Callable[[FloatArray], FloatArray], size: int, count: int, random: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Largest eigenvalues and their vectors of a symmetric matrix known by its products."""
-    count = min(count, size)
-    basis = random.standard_normal((size, min(count + 20, size)), dtype=np.float32)
-    for _ in range(SUBSPACE_ITERATIONS):
-        basis, _ = qr(multiply(basis), mode="economic", overwrite_a=True, check_finite=False)
-    values, rotation = np.linalg.eigh(basis.T @ multiply(basis))
-    return values[-count:], basis @ rotation[:, -count:]
-
-
-def _reduce_rank(
-    weights: FloatArray, second_moment: FloatArray, rank: int, random: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Two factors whose product predicts nearly what the weights do: reduced-rank regression."""
-    _, directions = _leading_directions(
-        lambda vectors: weights.T @ (second_moment @ (weights @ vectors)), weights.shape[1], rank, random
-    )
-    return weights @ directions, np.ascontiguousarray(directions.T)
