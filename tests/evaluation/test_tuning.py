@@ -15,7 +15,7 @@ from nextreel.data.splits import SplitRule, split_interactions
 from nextreel.errors import ArtifactError, ConfigError, QueryError
 from nextreel.evaluation.protocol import evaluate
 from nextreel.evaluation.search_plot import plot_search
-from nextreel.evaluation.tuned import MAIN, Trial, Tuned, chance_of_best, write_tuned
+from nextreel.evaluation.tuned import MAIN, Trial, Tuned, chance_of_best, read_toml, write_tuned
 from nextreel.evaluation.tuning import Inner, split_inner, tune
 from nextreel.evaluation.tuning_space import SPACE, Choice, Range, Search
 from nextreel.models.ease import EASE
@@ -168,13 +168,12 @@ def test_a_held_option_stays_and_is_written(inner: Inner, tmp_path: Path) -> Non
     text = (tmp_path / "best.toml").read_text()
     assert tomllib.loads(text)["options"]["unliked_weight"] == 0.7
     assert "# half_life has no value" in text
-    assert "--set half_life=null" in found.fit_command(Path("parts"))
+    assert "--set half_life=null" in found.fit_command(Path("parts"), tmp_path)
 
 
 def test_the_written_options_make_the_best_model(tuned: Tuned, tmp_path: Path) -> None:
     write_tuned(tuned, tmp_path)
-    written = tomllib.loads((tmp_path / "best.toml").read_text())
-    model = create_model(written["model"], written["options"])
+    model = create_model(*read_toml(tmp_path / "best.toml"))
     assert model.config == create_model("ease", tuned.best.options).config
 
 

@@ -27,27 +27,44 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this JSON file too.")
     ] = None,
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save",
+            help="Note the figures in the saved model too: the server's Model page shows them. They replace those "
+            "of the same protocol and test part.",
+        ),
+    ] = False,
+    mlflow: Annotated[
+        bool,
+        typer.Option(
+            "--mlflow",
+            help="Log to MLflow, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say; MLFLOW_RUN_ID adds to "
+            "the run of the fit.",
+        ),
+    ] = False,
 ) -> None:
     """Measure a model on a test part.
 
     Each positive is a query: NDCG, Recall and MRR, with 95 % intervals.
     """
-    import json
-
+    from nextreel import __version__
+    from nextreel.artifacts import hash_file
     from nextreel.cli.console import stdout
+    from nextreel.cli.fitting import read_split
     from nextreel.cli.show import metrics_table
     from nextreel.data.reader import read_interactions
-    from nextreel.data.split_files import read_split_facts
     from nextreel.data.splits import POSITIVE
-    from nextreel.data.writer import replacing
     from nextreel.evaluation.protocol import evaluate as ask
+    from nextreel.evaluation.runs import write_json
+    from nextreel.evaluation.tracking import log_evaluation, tracked
     from nextreel.models.registry import model_name
-    from nextreel.ranking.saving import describe, load
+    from nextreel.ranking.saving import add_evaluation, describe, load
 
     file = test / "test.csv" if test.is_dir() else test
+    split = read_split(file.parent)
     if threshold is None:
-        split = read_split_facts(file.parent)
-        threshold = POSITIVE if split is None else split["threshold"]
+        threshold = split.get("threshold", POSITIVE)
     predictor = load(model)
     rows = read_interactions(file)
     result = ask(predictor.model, predictor.dataset, rows, history, k, threshold, not include_seen)
@@ -60,12 +77,25 @@ def evaluate(
     )
     for note in result.notes():
         console.print(note)
+    if not (save or json_file or mlflow):
+        return
+    about = {
+        "model": name,
+        "config": predictor.model.config.model_dump(mode="json"),
+        "fitted_on": describe(predictor.dataset),
+    }
+    figures = {
+        "nextreel": __version__,
+        "split": split,
+        "test": {"file": file.name, "sha256": hash_file(file)},
+        **result.facts(),
+        "notes": result.notes(),
+    }
     if json_file is not None:
-        facts = {
-            "model": name,
-            "config": predictor.model.config.model_dump(mode="json"),
-            "fitted_on": describe(predictor.dataset),
-            **result.facts(),
-        }
-        with replacing(json_file) as temporary:
-            temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        write_json({**about, **figures}, json_file)
+    if save:
+        add_evaluation(predictor, model, figures)
+        console.print(f"Noted in {model}", soft_wrap=True, markup=False)
+    if mlflow:
+        with tracked(f"evaluate {name}"):
+            log_evaluation({**about, **figures})

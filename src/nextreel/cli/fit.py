@@ -14,9 +14,20 @@ def fit(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Directory of the saved model.")] = Path("model"),
     model: Annotated[
-        str,
-        typer.Option("--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}."),
-    ] = DEFAULT_MODEL,
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}.",
+            show_default=DEFAULT_MODEL,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with a model and its options, such as nextreel tune writes; --set wins over it."
+        ),
+    ] = None,
     options: Annotated[
         list[str] | None,
         typer.Option("--set", help="An option of the model, such as --set epochs=5; repeatable."),
@@ -28,6 +39,13 @@ def fit(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped.")] = False,
+    mlflow: Annotated[
+        bool,
+        typer.Option(
+            "--mlflow",
+            help="Log to MLflow, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say.",
+        ),
+    ] = False,
 ) -> None:
     """Learn a model and save it.
 
@@ -35,13 +53,20 @@ def fit(
     the directory is only used for the validation loss of funk-svd; networks hold users of the training part out.
     """
     from nextreel.cli.console import stdout
-    from nextreel.cli.fitting import fit_and_save, parse_budget, parse_options
+    from nextreel.cli.fitting import add_config, fit_and_save, parse_budget, parse_options
+    from nextreel.evaluation.tracking import log_fit, tracked
     from nextreel.models.registry import model_name
 
     chosen = parse_options(options or [])
     if budget is not None:
         chosen["minutes"] = parse_budget(budget)
-    predictor, facts = fit_and_save(directory, out, model, chosen, resume)
+    if config is not None:
+        model, chosen = add_config(config, model, chosen)
+    model = model or DEFAULT_MODEL
+    with tracked(f"fit {model}", mlflow):
+        predictor, facts = fit_and_save(directory, out, model, chosen, resume)
+        if mlflow:
+            log_fit(out)
     console = stdout()
     name, dataset = model_name(predictor.model), predictor.dataset
     console.print(

@@ -7,14 +7,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from nextreel.artifacts import MANIFEST
 from nextreel.cli.console import progress_bar
 from nextreel.data.dataset import Dataset
 from nextreel.data.reader import read_dataset, read_interactions
+from nextreel.data.split_files import read_split_facts
+from nextreel.data.splits import SplitRule
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.evaluation.plots import plot_loss
-from nextreel.models.registry import create_model, model_name
+from nextreel.evaluation.tuned import read_toml
+from nextreel.models.registry import create_model, model_class, model_name
 from nextreel.models.training import Epoch, Training, best_epoch
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save
@@ -34,6 +38,14 @@ def parse_options(pairs: Sequence[str]) -> dict[str, object]:
     return options
 
 
+def add_config(file: Path, model: str | None, options: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """A file's model and options, with what the command line says: its options win, another model is an error."""
+    named, written = read_toml(file)
+    if model is not None and model_class(model) is not model_class(named):
+        raise ConfigError(f"{file} has options of {named}, --model names {model}: leave one of them out")
+    return named, {**written, **options}
+
+
 def parse_budget(text: str) -> float:
     """Minutes of "90s", "30m" or "2h"."""
     try:
@@ -45,6 +57,12 @@ def parse_budget(text: str) -> float:
     return minutes
 
 
+def read_split(directory: Path) -> dict[str, Any]:
+    """The rule that a directory was split by, as split.json has it; empty where there is none."""
+    facts = read_split_facts(directory) or {}
+    return {name: facts[name] for name in SplitRule.model_fields if name in facts}
+
+
 def fit_and_save(
     directory: Path, out: Path, name: str, options: dict[str, object], resume: bool = False
 ) -> tuple[Predictor, dict[str, float]]:
@@ -52,7 +70,7 @@ def fit_and_save(
     if out.exists() and not (out / MANIFEST).is_file():
         raise ArtifactError(f"{out} exists and isn't a saved model; name another directory with --out")
     model = create_model(name, options)
-    dataset = read_dataset(directory)
+    dataset, split = read_dataset(directory), read_split(directory)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     epochs: list[Epoch] = []
     with progress_bar(f"Fitting {model_name(model)}") as (progress, task):
@@ -80,7 +98,7 @@ def fit_and_save(
             raise
         facts = {"fit_seconds": round(time.perf_counter() - started, 3), **_best(epochs)}
     predictor = Predictor(model, dataset)
-    save(predictor, out, {"fit": facts}, lambda target: _write_curve(epochs, target))
+    save(predictor, out, {"split": split, "fit": facts}, lambda target: _write_curve(epochs, target))
     shutil.rmtree(checkpoint, ignore_errors=True)
     return predictor, facts
 

@@ -77,4 +77,4 @@ def tune(
     except MissingExtraError as error:
         console.print(f"No picture: {error}", soft_wrap=True)
     console.print(f"Written to {out}. Next:")
-    console.print(tuned.fit_command(directory), soft_wrap=True, markup=False)
+    console.print(tuned.fit_command(directory, out), soft_wrap=True, markup=False)

@@ -7,6 +7,7 @@ counts is the largest of all trials' differences, each in its own standard devia
 """
 
 import json
+import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +16,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nextreel.data.writer import replacing
+from nextreel.errors import ConfigError
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.metrics import Float64Array
 from nextreel.evaluation.runs import write_json
 from nextreel.evaluation.significance import CLAIM, SWAPS
 from nextreel.evaluation.tuning_space import Search
+from nextreel.models.registry import model_class
 
+BEST = "best.toml"
 K = 10
 MAIN = f"NDCG@{K}"
 DEFAULTS = 0
@@ -119,10 +124,10 @@ class Tuned:
             said.append(f"Failed: {len(failures)} trials, the last with {failures[-1]}")
         return said
 
-    def fit_command(self, directory: Path) -> str:
-        """The command that fits the model with the best options."""
-        flags = [f"--set {quote(f'{name}={json.dumps(value)}')}" for name, value in self.options.items()]
-        return " ".join([f"nextreel fit {quote(str(directory))} --model {self.about['model']}", *flags])
+    def fit_command(self, directory: Path, out: Path) -> str:
+        """The command that fits the model with the best options, which were written to `out`."""
+        missing = [f"--set {name}=null" for name, value in self.options.items() if value is None]
+        return " ".join([f"nextreel fit {quote(str(directory))} --config {quote(str(out / BEST))}", *missing])
 
     def facts(self) -> dict[str, Any]:
         """In the form of JSON."""
@@ -145,7 +150,7 @@ class Tuned:
 
 def write_tuned(tuned: Tuned, directory: Path) -> None:
     """Write the best options as `best.toml` and the whole search as `tuning.json`."""
-    with replacing(directory / "best.toml") as temporary:
+    with replacing(directory / BEST) as temporary:
         temporary.write_text(write_toml(tuned), encoding="utf-8")
     write_json(tuned.facts(), directory / "tuning.json")
 
@@ -161,10 +166,40 @@ def write_toml(tuned: Tuned) -> str:
     ]
     # JSON's numbers, true, false, strings and lists are TOML's too.
     lines += [
-        f"# {name} has no value" if value is None else f"{name} = {json.dumps(value)}"
+        f"# {name} has no value: nextreel fit --set {name}=null"
+        if value is None
+        else f"{name} = {json.dumps(value)}"
         for name, value in tuned.options.items()
     ]
     return "\n".join(lines) + "\n"
+
+
+class _File(BaseModel):
+    """What such a file holds."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: str
+    options: dict[str, object] = {}
+
+
+def read_toml(file: Path) -> tuple[str, dict[str, object]]:
+    """The name of a model and its options, from a file of that form; ConfigError says what is wrong with it."""
+    expected: type[BaseModel] = _File
+    place = ""
+    try:
+        found = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        expected, place = model_class(found.model).Config, "options."
+        expected.model_validate(found.options)
+    except OSError as error:
+        raise ConfigError(f"{file}: can't be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key, known = place + ".".join(map(str, first["loc"])), ", ".join(expected.model_fields)
+        raise ConfigError(f"{file}, {key}: {first['input']!r}: {first['msg']} ({known})") from None
+    except (ValueError, ConfigError) as error:
+        raise ConfigError(f"{file}: {error}") from None
+    return found.model, found.options
 
 
 def chance_of_best(totals: Float64Array, best: int, seed: int = 0) -> float:

@@ -1,7 +1,8 @@
 """A predictor as a directory: the fitted model, its catalog, and the interactions that it answers from."""
 
+import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 import polars as pl
 
 from nextreel import __version__
-from nextreel.artifacts import atomic_directory, read_arrays, read_manifest, seal, write_arrays
+from nextreel.artifacts import MANIFEST, atomic_directory, read_arrays, read_manifest, seal, write_arrays
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Timeline
+from nextreel.data.writer import replacing
 from nextreel.errors import ArtifactError, ConfigError
 from nextreel.models.registry import create_model, model_name
 from nextreel.ranking.predictor import Predictor
@@ -30,16 +32,14 @@ def save(
 ) -> None:
     """Write a predictor to the directory `path`, which is replaced if it held one, in one step.
 
-    `facts` join the manifest (how the fit went, metrics); `add_files` may put more files into the directory,
+    `facts` join the manifest (how the fit went); `add_files` may put more files into the directory,
     such as the loss curve.
     """
     dataset, timeline = predictor.dataset, predictor.dataset.timeline
     manifest = {
         "nextreel": __version__,
-        "model": model_name(predictor.model),
-        "config": predictor.model.config.model_dump(mode="json"),
+        **_identify(predictor),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": describe(dataset),
         **(facts or {}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
@@ -51,6 +51,25 @@ def save(
         dataset.users.write_parquet(directory / "users.parquet")
         add_files(directory)
         seal(directory, manifest)
+
+
+def add_evaluation(predictor: Predictor, path: Path | str, figures: Mapping[str, Any]) -> None:
+    """Note in the manifest of a saved predictor, in one step, how good it was found to be.
+
+    `figures` has at least the `protocol` and the `test` part with its `sha256`; it takes the place of an earlier
+    evaluation of the same. Raises ArtifactError if the directory is damaged or holds another model by now.
+    """
+    manifest = read_manifest(Path(path))
+    if any(manifest.get(name) != value for name, value in _identify(predictor).items()):
+        raise ArtifactError(f"{path} isn't the model that was evaluated any more; nothing was noted")
+    others = [
+        each
+        for each in manifest.get("evaluations", [])
+        if (each["protocol"], each["test"]["sha256"]) != (figures["protocol"], figures["test"]["sha256"])
+    ]
+    with replacing(Path(path) / MANIFEST) as temporary:
+        text = json.dumps({**manifest, "evaluations": [*others, figures]}, indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def load(path: Path | str) -> Predictor:
@@ -70,6 +89,15 @@ def load(path: Path | str) -> Predictor:
     except (KeyError, ConfigError) as error:
         raise ArtifactError(f"{directory} was saved by another nextreel ({error}): refit it") from error
     return Predictor(model, dataset)
+
+
+def _identify(predictor: Predictor) -> dict[str, object]:
+    """What makes two predictors the same one, since a fit has no chance but its seed."""
+    return {
+        "model": model_name(predictor.model),
+        "config": predictor.model.config.model_dump(mode="json"),
+        "data": describe(predictor.dataset),
+    }
 
 
 def describe(dataset: Dataset) -> dict[str, object]:

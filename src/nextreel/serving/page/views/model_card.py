@@ -31,7 +31,7 @@ def _describe(engine: Engine) -> dict[str, Any]:
         "version": version,
         "data": manifest.get("data", {}),
         "fit": manifest.get("fit", {}),
-        "metrics": manifest.get("metrics", {}),
+        "evaluations": manifest.get("evaluations", []),
         "config": manifest.get("config", {}),
         "curves": draw_curves(
             {
