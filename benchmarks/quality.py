@@ -1,7 +1,7 @@
 """Ranking quality: fit one model on a split's train part and ask it about the test part, by several protocols.
 
 With `inner`, the split's rule is applied to the train part again: what options are chosen and compared on. The members
-of a blend are asked too.
+of a blend are asked too. The fitted model is left behind for a leaderboard.
 """
 
 import resource
@@ -10,12 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.run import ANSWERS, config_hash
 from nextreel.data.dataset import Dataset
 from nextreel.data.reader import read_tables
 from nextreel.data.splits import SplitRule, split_interactions
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.registry import create_model
 from nextreel.models.training import Epoch, Training
+from nextreel.ranking.predictor import Predictor
+from nextreel.ranking.saving import save
 
 
 def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     model.fit(train, Training(validation=train.with_interactions(split.test), on_epoch=on_epoch))
     fit_seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    save(Predictor(model, train), ANSWERS / config_hash(config), {"fit": {"fit_seconds": fit_seconds}})
     evaluations = []
     for name, asked in {"": model, **getattr(model, "members", {})}.items():
         for protocol in config["protocols"]:

@@ -3,11 +3,12 @@
 A table stands between `<!-- NAME -->` and `<!-- end -->`; nothing between them is written by hand.
 """
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks.run import read_result
 
 HERE = Path(__file__).parent
 PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "benchmarks.md")
@@ -45,12 +46,6 @@ def render(text: str) -> str:
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = pattern.sub(lambda found, made=table: f"{found[1]}{made()}{found[2]}", text)  # type: ignore[misc]
     return text
-
-
-def read_result(name: str) -> Result:
-    """One result file."""
-    result: Result = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
-    return result
 
 
 def _course() -> str:

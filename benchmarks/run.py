@@ -21,6 +21,8 @@ from nextreel import __version__
 from nextreel.data.writer import replacing
 
 HERE = Path(__file__).parent
+ANSWERS = HERE / "answers"
+"""What rows of a leaderboard leave behind, by the hash of their config: a saved model, or a peer's answers.parquet."""
 PACKAGES = ("numpy", "polars", "scipy", "torch")
 
 
@@ -29,9 +31,21 @@ def config_hash(config: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
+def read_config(name: str) -> dict[str, Any]:
+    """configs/NAME.json."""
+    config: dict[str, Any] = json.loads((HERE / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    return config
+
+
+def read_result(name: str) -> dict[str, Any]:
+    """results/NAME.json."""
+    result: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return result
+
+
 def run(name: str, data: Path) -> Path:
     """Measure what configs/NAME.json describes and write the result file."""
-    config = json.loads((HERE / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    config = read_config(name)
     kind = import_module(f"benchmarks.{config['kind'].replace('-', '_')}")
     figures = kind.measure(config, data)
     result = {

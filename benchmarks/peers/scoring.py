@@ -6,6 +6,7 @@ query that the peer leaves unanswered is answered by popularity as of its moment
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.run import ANSWERS, config_hash
 from nextreel.data.dataset import Dataset
 from nextreel.data.reader import read_tables
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
@@ -48,6 +50,9 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
         write_task(directory, config, split.train, split.test)
         run_peer(directory, config["environment"])
         answers = pl.read_parquet(directory / "answers.parquet")
+        kept = ANSWERS / config_hash(config)
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copy(directory / "answers.parquet", kept)
         report = json.loads((directory / "report.json").read_text(encoding="utf-8"))
     evaluation = judge(answers, train, split.test, config["k"])
     facts = {**evaluation.facts(), "seconds": report.pop("answer_seconds")}

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,8 @@ def test_the_tables_of_a_page_are_those_of_the_result_files(page: Path) -> None:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_result_was_measured_with_the_config_that_stands_there_now(name: str) -> None:
-    config = json.loads((run.HERE / "configs" / f"{name}.json").read_text(encoding="utf-8"))
-    result = render.read_result(name)
+    config = run.read_config(name)
+    result = run.read_result(name)
     assert result["config"] == config
     assert result["config_sha256"] == run.config_hash(config)
 

@@ -1,7 +1,8 @@
 """One model's answers to all questions of a test part, and what they cost: the raw material of a leaderboard.
 
 Each model is fitted and asked in a process of its own, so that its seconds and its memory owe nothing to the models
-before it. Nothing of the test part is shown to the fit, not even as validation data.
+before it. Nothing of the test part is shown to the fit, not even as validation data. A model that was fitted and saved
+before is asked without a fit, and the answers of another recommender are read from a file.
 """
 
 import resource
@@ -18,22 +19,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nextreel.artifacts import read_manifest
 from nextreel.data.splits import Rule
 from nextreel.errors import ConfigError, NextreelError
+from nextreel.evaluation.answer_files import read_lists
 from nextreel.evaluation.parts import Parts, read_parts
 from nextreel.evaluation.protocol import History, Questions
 from nextreel.models.base import Recommender
+from nextreel.models.names import MODELS, PRESETS
 from nextreel.models.registry import create_model, model_name
 from nextreel.models.training import Training
+from nextreel.ranking.saving import load
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model with its options, under the name that it has in the leaderboard."""
+    """A model with its options, a saved model or a file of answers, under the name that it has in the leaderboard."""
 
     name: str
     model: str
+    """A registered name or a preset's, or the path of the saved model or the file."""
     options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path | None:
+        """Where the saved model or the file of answers lies; None for a model that is to be fitted."""
+        return None if self.model in PRESETS or self.model in MODELS else Path(self.model)
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,8 @@ class Lists:
     """int32[n_queries, k]: movie indices, best first."""
     personal: int
     """Queries that the model answered itself; popularity answered the others."""
-    seconds: float
+    seconds: float | None
+    """None for a file of answers."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +65,18 @@ class Answers:
 
     contestant: Contestant
     model: str
-    """The registered name, where the contestant's is a preset's."""
+    """The registered name, where the contestant's is a preset's or a path; the file's name for a file of answers."""
     config: dict[str, Any]
     """All options, the defaults too."""
-    fit_seconds: float
-    peak_memory_gib: float
-    """Of the process that read the data, fitted and answered."""
+    fit_seconds: float | None
+    """As its manifest has it for a saved model; None for a file of answers."""
+    peak_memory_gib: float | None
+    """Of the process that read the data, fitted and answered; None where it didn't fit."""
     lists: dict[History, Lists]
 
 
 def name_contestants(models: Sequence[str], options: Mapping[str, object]) -> list[Contestant]:
-    """Contestants of "ease" or "wide=ease", with options by "ease.regularization" or "wide.regularization".
+    """Contestants of "ease", "wide=ease" or "mine=PATH", with options by "ease.regularization".
 
     Raises ConfigError for a model, an option or a name that doesn't fit.
     """
@@ -87,7 +100,15 @@ def name_contestants(models: Sequence[str], options: Mapping[str, object]) -> li
         chosen[name][option] = value
     found = [Contestant(name, model, chosen[name]) for name, (_, _, model) in zip(names, named, strict=True)]
     for contestant in found:
-        _create(contestant)
+        if contestant.path is None:
+            create_model(contestant.model, dict(contestant.options))
+        elif not contestant.path.exists():
+            raise ConfigError(
+                f"model {contestant.model!r} is unknown; expected one of {', '.join((*PRESETS, *MODELS))}, or the path "
+                "of a saved model or of a file of answers"
+            )
+        elif contestant.options:
+            raise ConfigError(f"{contestant.model} is fitted already: it takes no options")
     return found
 
 
@@ -119,19 +140,28 @@ def answer(
     exclude_seen: bool = True,
     training: Training | None = None,
 ) -> Answers:
-    """Fit a model on the train part and ask it about the test part under each history."""
-    model = _create(contestant)
-    started = time.perf_counter()
-    model.fit(parts.train, training)
-    fit_seconds = time.perf_counter() - started
-    lists: dict[History, Lists] = {}
-    for history in histories:
-        questions = Questions.pose(parts.train, parts.test, history, parts.threshold)
-        started = time.perf_counter()
-        ranking = questions.ask(model, k, exclude_seen)
-        lists[history] = Lists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
+    """Fit a model on the train part and ask it about the test part under each history.
+
+    Raises ConfigError for a saved model that was fitted on anything but the train part, and DataError for a file whose
+    answers aren't as they should be.
+    """
+    asked = {each: Questions.pose(parts.train, parts.test, each, parts.threshold) for each in histories}
+    if contestant.path is not None and contestant.path.is_file():
+        lists = {
+            history: Lists(*read_lists(contestant.path, questions, k, exclude_seen), seconds=None)
+            for history, questions in asked.items()
+        }
+        return Answers(contestant, contestant.path.name, {}, None, None, lists)
+    if contestant.path is not None:
+        model, fit_seconds = _load(contestant.path, parts)
+    else:
+        model, started = create_model(contestant.model, dict(contestant.options)), time.perf_counter()
+        model.fit(parts.train, training)
+        fit_seconds = time.perf_counter() - started
+    lists = {history: _ask(model, questions, k, exclude_seen) for history, questions in asked.items()}
+    peak = measure_peak_memory() if contestant.path is None else None
     config = model.config.model_dump(mode="json")
-    return Answers(contestant, model_name(model), config, fit_seconds, measure_peak_memory(), lists)
+    return Answers(contestant, model_name(model), config, fit_seconds, peak, lists)
 
 
 def measure_peak_memory() -> float:
@@ -145,8 +175,21 @@ def measure_peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def _create(contestant: Contestant) -> Recommender:
-    return create_model(contestant.model, dict(contestant.options))
+def _load(path: Path, parts: Parts) -> tuple[Recommender, float | None]:
+    """A saved model, and the seconds of its fit as its manifest has them."""
+    predictor = load(path)
+    if predictor.dataset.fingerprint != parts.train.fingerprint:
+        raise ConfigError(
+            f"{path} was fitted on other interactions than the train part here, so its figures would say nothing: "
+            "fit it on the train part (nextreel split, nextreel fit)"
+        )
+    return predictor.model, read_manifest(path).get("fit", {}).get("fit_seconds")
+
+
+def _ask(model: Recommender, questions: Questions, k: int, exclude_seen: bool) -> Lists:
+    started = time.perf_counter()
+    ranking = questions.ask(model, k, exclude_seen)
+    return Lists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
 
 
 def _read_and_answer(

@@ -108,15 +108,15 @@ class Leaderboard:
             "name": name,
             "model": answers.model,
             "config": answers.config,
-            "fit_seconds": round(answers.fit_seconds, 3),
-            "peak_memory_gib": round(answers.peak_memory_gib, 3),
+            "fit_seconds": _round(answers.fit_seconds, 3),
+            "peak_memory_gib": _round(answers.peak_memory_gib, 3),
             "histories": {history: self._describe_under(history, name) for history in self.figures},
         }
 
     def _describe_under(self, history: History, name: str) -> dict[str, Any]:
         figures, lists = self.figures[history][name], self.answers[name].lists[history]
         return {
-            "queries_per_second": round(len(self.users) / lists.seconds, 1),
+            "queries_per_second": _round(lists.seconds and len(self.users) / lists.seconds, 1),
             "answered_by_popularity": len(self.users) - lists.personal,
             "metrics": {metric: asdict(estimate) for metric, estimate in figures.metrics.items()},
             "lists": {
@@ -214,6 +214,10 @@ def judge(
         gaps=adjust_gaps(gaps),
         users=questions.users,
     )
+
+
+def _round(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _check_cutoffs(cutoffs: Sequence[int], n_movies: int) -> None:

@@ -1,0 +1,73 @@
+"""Answers of any other recommender, from a file: judged as our own are.
+
+The file has the form that `nextreel recommend --queries` writes: UserID, Timestamp, MovieID1 (best) to MovieIDk. A
+query without a row is answered by popularity as of its moment, as for a model that doesn't know the user. A list that
+names a movie twice, one outside the catalog or, where seen movies are excluded, one that the user has seen is refused.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nextreel.data.reader import read_table
+from nextreel.data.schema import MOVIE_ID, QUERIES, TIMESTAMP, USER_ID, Column, Table
+from nextreel.errors import DataError, Problem
+from nextreel.evaluation.protocol import Questions
+from nextreel.models.popularity import Popularity
+
+KEY = [USER_ID, TIMESTAMP]
+
+
+def read_lists(
+    file: Path, questions: Questions, k: int, exclude_seen: bool = True
+) -> tuple[npt.NDArray[np.int32], int]:
+    """int32[n_queries, k], movie indices by rank, and how many of the queries the file answers.
+
+    Raises DataError for a file or a list that isn't as it should be.
+    """
+    names = [f"{MOVIE_ID}{place}" for place in range(1, k + 1)]
+    table = Table((), (*QUERIES.columns, *(Column(name, "id") for name in names)), needs_rows=True)
+    rows = read_table(file, table).unique(maintain_order=True)
+    again = rows.filter(pl.struct(KEY).is_duplicated())
+    if len(again):
+        user, moment = again.row(0)[:2]
+        raise DataError(f"{file.name} answers user {user} at {moment} with two different lists")
+    asked = questions.queries.select(KEY).join(rows, on=KEY, how="left", maintain_order="left")
+    answered = asked[names[0]].is_not_null().to_numpy()
+    lists = np.full((len(questions), k), -1, dtype=np.int32)
+    ids = asked.filter(answered).select(names).to_numpy()
+    lists[answered] = questions.known.index_of_movies(ids.ravel()).reshape(ids.shape)
+    _check(file, ids, lists[answered], questions[answered], exclude_seen)
+    if not answered.all():
+        popularity = Popularity().fit(questions.known)
+        lists[~answered] = questions[~answered].ask(popularity, k, exclude_seen).movies
+    return lists, int(answered.sum())
+
+
+def _check(
+    file: Path,
+    ids: npt.NDArray[np.int64],
+    lists: npt.NDArray[np.int32],
+    questions: Questions,
+    exclude_seen: bool,
+) -> None:
+    n_movies = questions.known.n_movies
+    in_order = np.sort(lists, axis=1)
+    of_query = np.arange(len(lists))[:, None] * n_movies
+    owner, row = questions.histories.rows()
+    seen = owner * n_movies + questions.known.timeline.movies[row]
+    twice = np.zeros(lists.shape, dtype=np.bool_)
+    twice[:, 1:] = in_order[:, 1:] == in_order[:, :-1]
+    wrongs = {
+        "is outside the catalog": lists < 0,
+        "stands twice in one list": np.isin(of_query + lists, (of_query + in_order)[twice]),
+        "was seen by the user before": np.isin(of_query + lists, seen) & exclude_seen,
+    }
+    for what, wrong in wrongs.items():
+        if wrong.any():
+            query, place = (int(first[0]) for first in np.nonzero(wrong))
+            user, moment = questions.queries.row(query)[0], int(questions.at[query])
+            message = f"movie {ids[query, place]} {what} (user {user} at {moment})"
+            raise DataError([Problem(file.name, None, f"{MOVIE_ID}{place + 1}", message)], int(wrong.sum()))
