@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: help demo test check unit bench peers docs lock clean
+.PHONY: help demo test check unit bench peers docs docs-check site lock clean
 
 help:           ## what make can do
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -49,6 +49,12 @@ bench: $(VENV)/dev.stamp   ## rerun a benchmark: make bench NAME=course-funk-svd
 docs: $(VENV)/dev.stamp   ## write the tables of README.md from the result files
 	$(BIN)/python -m benchmarks.render
 
+docs-check: $(VENV)/dev.stamp   ## fail where a table differs from the result files
+	$(BIN)/python -m pytest -n 0 tests/benchmarks/test_figures.py
+
+site: $(VENV)/dev.stamp   ## build the documentation into site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 # The lock names torch without its build ("+cpu"), so that pip takes the build that fits the machine.
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 lock:           ## resolve the pinned versions again
@@ -70,4 +76,4 @@ peers: $(VENV)/dev.stamp $(PEERS)/numpy1.stamp $(PEERS)/numpy2.stamp   ## other 
 	done
 
 clean:          ## remove what make made
-	rm -rf $(VENV) $(PEERS) dist build
+	rm -rf $(VENV) $(PEERS) dist build site

@@ -35,6 +35,17 @@ PEERS = {
     "LensKit ItemKNN": "peer-lenskit-item-knn",
     "RecTools EASE": "peer-rectools-ease",
     "skrecsys EASE": "peer-skrecsys-ease",
+    "RecTools SASRec, its defaults, 30 minutes": "peer-rectools-sasrec-30-minutes",
+    "RecTools SASRec, narrow, 30 minutes": "peer-rectools-sasrec-narrow-30-minutes",
+}
+ABLATION = {
+    "the whole, 5 epochs": "whole",
+    "asked only about the next interaction": "last-event-only",
+    "no questions that end within a second": "no-within-second",
+    "disliked movies weigh as much as liked ones": "all-weigh-the-same",
+    "one layer": "one-layer",
+    "64 instead of 96 dimensions": "narrow",
+    "no dropout": "no-dropout",
 }
 Result = dict[str, Any]
 Rows = list[list[str]]
@@ -99,6 +110,80 @@ def _peer_row(shown: str, results: Sequence[Result]) -> list[str]:
         *(_interval([metrics[name] for metrics in found]) for name in ("NDCG@10", "Recall@10")),
         f"{seconds:,.0f} s",
     ]
+
+
+def _leaderboard() -> str:
+    models = read_result("leaderboard")["frozen"]["models"]
+    rows = []
+    for model in sorted(models, key=lambda each: -each["histories"]["frozen"]["metrics"]["NDCG@10"]["mean"]):
+        found = model["histories"]["frozen"]
+        rows.append(
+            [
+                model["name"],
+                *(_interval([found["metrics"][name]]) for name in ("NDCG@10", "Recall@10")),
+                f"{found['lists']['coverage']:.0%}",
+                f"{model.get('fit_cpu_seconds', model['fit_seconds']):,.0f} s",
+                f"{model['peak_memory_gib']:.1f} GiB",
+            ]
+        )
+    return _table(["model", "NDCG@10", "Recall@10", "coverage", "fit", "memory"], rows)
+
+
+def _verdict() -> str:
+    boards = read_result("leaderboard")
+    return "".join(
+        f"- {sentence}\n" for history in ("frozen", "live") for sentence in boards[history]["sentences"]
+    )
+
+
+def _protocols() -> str:
+    protocols = {
+        "course, seen included": ("course", "frozen", False),
+        "course": ("course", "frozen", True),
+        "leave-one-out": ("leave-one-out", "frozen", True),
+        "global, frozen": ("global", "frozen", True),
+        "global, live": ("global", "live", True),
+    }
+    rows = []
+    for model in ("popularity", "item-knn", "als", "ease", "sequential-ridge"):
+        found = [
+            _find(read_result(f"{rule}-{model}"), history, exclude)["metrics"]["NDCG@10"]
+            for rule, history, exclude in protocols.values()
+        ]
+        rows.append([model, *(_interval([estimate]) for estimate in found)])
+    return _table(["NDCG@10", *protocols], rows)
+
+
+def _ablation() -> str:
+    rows = []
+    for shown, name in ABLATION.items():
+        found = _find(read_result(f"ablation-{name}"))
+        slices = [
+            found["slices"][part]["NDCG@10"]
+            for part in ("gap: same second", "gap: up to a day", "gap: over two days")
+        ]
+        rows.append([shown, *(_interval([estimate]) for estimate in (found["metrics"]["NDCG@10"], *slices))])
+    return _table(["transformer", "NDCG@10", "same second", "up to a day", "over two days"], rows)
+
+
+def _backtest() -> str:
+    return "".join(
+        f"- `{model}`: {' '.join(read_result(f'backtest-{model}')['sentences'])}\n"
+        for model in ("ease", "sequential-ridge")
+    )
+
+
+def _soak() -> str:
+    soak = read_result("serving-soak")["soak"]
+    memory = soak["memory_mib"]
+    rows = [
+        ["answers, and ratings stored meanwhile", f"{soak['queries']:,}, {soak['ratings']:,}"],
+        *(
+            [f"memory, {moment}", f"{memory[moment]:.0f} MiB"]
+            for moment in ("start", "after 10 minutes", "end")
+        ),
+    ]
+    return _table([f"{soak['minutes']:.0f} minutes under load", ""], rows)
 
 
 def _seeds() -> str:
@@ -231,6 +316,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "course": _course,
     "clean": _clean,
     "peers": _peers,
+    "leaderboard": _leaderboard,
+    "verdict": _verdict,
+    "protocols": _protocols,
+    "ablation": _ablation,
+    "backtest": _backtest,
+    "soak": _soak,
     "seeds": _seeds,
     "slices": _slices,
     "latency": _latency,

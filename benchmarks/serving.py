@@ -1,8 +1,12 @@
-"""A server under load: single queries at a fixed rate, batches, and memory over time.
+"""A server under load: single queries at a fixed rate and batches, or memory over a long time.
 
 The server is a process of its own, started by the command that people use, on a store of its own. Queries are drawn
 from the data: a user at a moment of theirs. Single queries leave at fixed moments, whether earlier ones were answered
 or not, and the time of each counts from the moment it was due, so that a server that stalls can't hide it.
+
+A soak (a config with `soak_minutes`) measures memory alone, so it may share its machine with other work: its result
+states no latency. Its queries go at a modest rate through connections that are renewed every minute; each minute also
+brings a batch of queries and one of ratings, enough of them that the server folds its log several times.
 """
 
 import asyncio
@@ -35,18 +39,23 @@ BATCH = 1_000
 WARM_UP = 100
 """Requests that aren't counted."""
 START_SECONDS = 600
+MINUTE = 60
+CLIENTS, SOAK_RATINGS = 4, 1_000
+"""Of a soak: connections at a time, and ratings a minute."""
 
 
 def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
-    """Milliseconds of single queries, queries a second in batches, and the server's memory."""
+    """Milliseconds of single queries, queries a second in batches, and the server's memory; of a soak, memory alone."""
     dataset = read_dataset(data)
     with tempfile.TemporaryDirectory() as directory:
         model, store = Path(directory) / "model", f"sqlite:///{directory}/store.db"
         fitted = create_model(config["model"], config.get("options", {})).fit(dataset)
         save(Predictor(fitted, dataset), model)
         with serving(model, store, config.get("workers", 1)) as (port, process):
-            figures = asyncio.run(_load(config, dataset, port, process.pid))
-        figures["in process"] = _measure_engine(model, store, dataset)
+            measuring = _soak if "soak_minutes" in config else _load
+            figures = asyncio.run(measuring(config, dataset, port, process.pid))
+        if measuring is _load:
+            figures["in process"] = _measure_engine(model, store, dataset)
     return {"data": {"sha256": dataset.fingerprint}, **figures}
 
 
@@ -90,8 +99,6 @@ async def _load(config: dict[str, Any], dataset: Dataset, port: int, pid: int) -
     bodies = _single_bodies(dataset, random, round(config["rate"] * config["seconds"]))
     figures["single"] = _describe_latency(await _at_rate(port, bodies, config["rate"]), config["rate"])
     figures["batch"] = await _batches(dataset, random, port, config["batches"], config["clients"])
-    if minutes := config.get("soak_minutes"):
-        figures["soak"] = await _soak(dataset, random, port, pid, config["soak_rate"], minutes)
     figures["peak_memory_gib"] = round(sum(_memory(pid, "VmHWM")) / 2**20, 3)
     return figures
 
@@ -115,6 +122,11 @@ class Client:
         content = await reader.readexactly(length)
         assert answered.startswith("HTTP/1.1 20"), answered + content.decode()
         return content
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._streams is not None:
+            self._streams[1].close()
 
 
 async def _at_rate(port: int, bodies: list[bytes], rate: float) -> list[float]:
@@ -158,25 +170,47 @@ async def _batches(
     }
 
 
-async def _soak(
-    dataset: Dataset, random: np.random.Generator, port: int, pid: int, rate: float, minutes: float
-) -> dict[str, Any]:
-    """Queries and ratings in turn, for a long time; memory in MiB at each sixtieth of it."""
-    memory, milliseconds, parts = [], [], 60
-    writer = Client(port)
-    for _ in range(parts):
-        bodies = _single_bodies(dataset, random, max(1, round(rate * minutes * 60 / parts)))
-        seconds = await _at_rate(port, bodies, rate)
-        milliseconds += [1000 * value for value in seconds]
-        await writer.post("/v1/interactions/batch", _ratings_body(dataset, random))
-        memory.append(round(sum(_memory(pid, "VmRSS")) / 1024, 1))
+async def _soak(config: dict[str, Any], dataset: Dataset, port: int, pid: int) -> dict[str, Any]:
+    """What the server took on in a long time, and its memory in MiB at the start and after each minute."""
+    random, loop = np.random.default_rng(config["seed"]), asyncio.get_running_loop()
+    rate, minutes = config["soak_rate"], config["soak_minutes"]
+    memory, started = [_resident_mib(pid)], loop.time()
+    for minute in range(minutes):
+        bodies = deque(_single_bodies(dataset, random, rate * MINUTE))
+        due = iter(started + minute * MINUTE + np.arange(len(bodies)) / rate)
+        clients = [Client(port) for _ in range(CLIENTS)]
+        await asyncio.gather(*(_ask_in_time(client, bodies, due) for client in clients))
+        await clients[0].post("/v1/recommendations/batch", _batch_body(dataset, random))
+        await clients[0].post("/v1/interactions/batch", _ratings_body(dataset, random, SOAK_RATINGS))
+        for client in clients:
+            client.close()
+        memory.append(_resident_mib(pid))
     return {
-        "minutes": minutes,
-        "queries": len(milliseconds),
-        "p50_ms": round(float(np.percentile(milliseconds, 50)), 2),
-        "p99_ms": round(float(np.percentile(milliseconds, 99)), 2),
-        "memory_mib": memory,
+        "soak": {
+            "minutes": round((loop.time() - started) / MINUTE, 1),
+            "queries": minutes * (rate * MINUTE + BATCH),
+            "ratings": minutes * SOAK_RATINGS,
+            "memory_mib": {
+                "start": memory[0],
+                "after 10 minutes": memory[10],
+                "end": memory[-1],
+                "peak": round(sum(_memory(pid, "VmHWM")) / 1024, 1),
+                "each minute": memory,
+            },
+        }
     }
+
+
+async def _ask_in_time(client: Client, bodies: deque[bytes], due: Iterator[float]) -> None:
+    """Send the next body at the next moment, until there is none."""
+    while bodies:
+        body, moment = bodies.popleft(), next(due)
+        await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
+        await client.post("/v1/recommendations", body)
+
+
+def _resident_mib(pid: int) -> float:
+    return round(sum(_memory(pid, "VmRSS")) / 1024, 1)
 
 
 def _single_bodies(dataset: Dataset, random: np.random.Generator, count: int) -> list[bytes]:
@@ -190,9 +224,9 @@ def _batch_body(dataset: Dataset, random: np.random.Generator) -> bytes:
     return json.dumps({"queries": queries}).encode()
 
 
-def _ratings_body(dataset: Dataset, random: np.random.Generator) -> bytes:
-    now, movies = int(time.time()), random.choice(dataset.movie_ids, 50)
-    users = random.choice(dataset.user_ids, 50)
+def _ratings_body(dataset: Dataset, random: np.random.Generator, count: int) -> bytes:
+    now, movies = int(time.time()), random.choice(dataset.movie_ids, count)
+    users = random.choice(dataset.user_ids, count)
     rows = [
         {"user_id": int(user), "movie_id": int(movie), "rating": 4, "timestamp": now}
         for user, movie in zip(users, movies, strict=True)

@@ -58,6 +58,14 @@ def test_the_json_file_states_models_options_and_protocol(home: Path, printed: s
         assert f"{model['histories']['live']['metrics']['NDCG@10']['mean']:.4f}" in printed
 
 
+def test_the_report_is_one_file_that_names_the_data_and_the_models(home: Path) -> None:
+    succeed("compare", "data", "--models", "item-knn,popularity", "--report", "out/report.html", cwd=home)
+    html = (home / "out" / "report.html").read_text()
+    assert html.startswith("<!doctype html>")
+    assert "recommenders on data" in html or "on data, but not beyond doubt" in html
+    assert [file.name for file in (home / "out").iterdir()] == ["report.html"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -58,7 +58,10 @@ def test_longer_lists_are_cut(file: Path) -> None:
         ((1, 10, 5, 9), "theirs.csv, column MovieID2: movie 9 is outside the catalog (user 1 at 10)"),
         ((1, 10, 4, 4), "theirs.csv, column MovieID1: movie 4 stands twice in one list (user 1 at 10)"),
         ((1, 10, 5, 0), "theirs.csv, column MovieID2: movie 0 was seen by the user before (user 1 at 10)"),
-        ((1, 10, 5), "theirs.csv, line 1, column MovieID2: missing; the header has UserID, Timestamp, MovieID1"),
+        (
+            (1, 10, 5),
+            "theirs.csv, line 1, column MovieID2: missing; the header has UserID, Timestamp, MovieID1",
+        ),
     ],
 )
 def test_a_list_that_is_not_as_it_should_be_is_refused(

@@ -25,7 +25,9 @@ def compare(
             "--models",
             "-m",
             help=f"Models, separated by commas: {', '.join(PRESETS)}, {', '.join(MODELS)}. NAME=MODEL gives one "
-            "another name, so that it can stand twice with different options.",
+            "another name, so that it can stand twice with different options. NAME=PATH is a model fitted on the train "
+            "part and saved, or another recommender's answers: a CSV or Parquet file of UserID, Timestamp, MovieID1 to "
+            "MovieIDk.",
         ),
     ] = "popularity,item-knn,ease",
     rule: Annotated[
@@ -64,6 +66,19 @@ def compare(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this JSON file too.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the whole comparison to this HTML file too: one file with plots, slices, example lists and a "
+            "card for each model, for readers who weren't there."
+        ),
+    ] = None,
+    mlflow: Annotated[
+        bool,
+        typer.Option(
+            "--mlflow", help="Log to MLflow, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say."
+        ),
+    ] = False,
 ) -> None:
     """Fit several models on one split and compare them.
 
@@ -78,10 +93,15 @@ def compare(
     from nextreel.data.writer import replacing
     from nextreel.evaluation.answers import name_contestants
     from nextreel.evaluation.leaderboard import compare_models
+    from nextreel.evaluation.tracking import log_leaderboard, tracked
 
+    if report is not None:
+        from nextreel.evaluation.report import require_extras, write_report
+
+        require_extras()
     contestants = name_contestants(_split(models), parse_options(options or []))
     histories, cutoffs = _parse_histories(history), _parse_cutoffs(k)
-    with progress_bar("Comparing") as (progress, task):
+    with tracked("compare", mlflow), progress_bar("Comparing") as (progress, task):
         board = compare_models(
             directory,
             contestants,
@@ -91,6 +111,8 @@ def compare(
             not include_seen,
             lambda done, name: progress.update(task, completed=done, total=len(contestants) + 1, note=name),
         )
+        if mlflow:
+            log_leaderboard(board)
     console = stdout()
     for each in histories:
         for made in (accuracy_table(board, each), lists_table(board, each), weakness_table(board, each)):
@@ -102,6 +124,8 @@ def compare(
     if json_file is not None:
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(board.facts(), indent=2) + "\n", encoding="utf-8")
+    if report is not None:
+        write_report(board, directory.resolve().name, report)
 
 
 def accuracy_table(board: "Leaderboard", history: "History") -> "Table":
@@ -120,9 +144,9 @@ def accuracy_table(board: "Leaderboard", history: "History") -> "Table":
         made.add_row(
             name,
             *(str(figures[name].metrics[metric]) for metric in shown),
-            f"{answers.fit_seconds:,.1f} s",
-            f"{len(board.users) / answers.lists[history].seconds:,.0f}",
-            f"{answers.peak_memory_gib:.2f} GiB",
+            _or_dash(answers.fit_seconds, "{:,.1f} s"),
+            _or_dash(answers.lists[history].rate, "{:,.0f}"),
+            _or_dash(answers.peak_memory_gib, "{:.2f} GiB"),
         )
     return made
 
@@ -197,6 +221,10 @@ def _say_gaps(board: "Leaderboard") -> list[str]:
     if board.gaps and not sentences:
         sentences.append("No difference between groups of users is larger than chance makes it.")
     return sentences
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
 
 
 def _main_k(board: "Leaderboard") -> str:

@@ -58,6 +58,11 @@ class Lists:
     seconds: float | None
     """None for a file of answers."""
 
+    @property
+    def rate(self) -> float | None:
+        """Queries answered in a second."""
+        return None if self.seconds is None else len(self.movies) / self.seconds
+
 
 @dataclass(frozen=True)
 class Answers:

@@ -116,7 +116,7 @@ class Leaderboard:
     def _describe_under(self, history: History, name: str) -> dict[str, Any]:
         figures, lists = self.figures[history][name], self.answers[name].lists[history]
         return {
-            "queries_per_second": _round(lists.seconds and len(self.users) / lists.seconds, 1),
+            "queries_per_second": _round(lists.rate, 1),
             "answered_by_popularity": len(self.users) - lists.personal,
             "metrics": {metric: asdict(estimate) for metric, estimate in figures.metrics.items()},
             "lists": {

@@ -74,14 +74,11 @@ def log_leaderboard(board: Leaderboard) -> None:
         with mlflow.start_run(run_name=each["name"], nested=True):
             _log_model(each["model"], each["config"])
             _log_tags(facts["data"]["sha256"], **about)
-            mlflow.log_metrics({name: each[name] for name in ("fit_seconds", "peak_memory_gib")})
+            costs = {name: each[name] for name in ("fit_seconds", "peak_memory_gib")}
             for history, found in each["histories"].items():
-                figures = {
-                    **found["metrics"],
-                    **found["lists"],
-                    "queries_per_second": found["queries_per_second"],
-                }
-                mlflow.log_metrics(_name_figures(figures, history))
+                costs[f"{history}/queries_per_second"] = found["queries_per_second"]
+                mlflow.log_metrics(_name_figures({**found["metrics"], **found["lists"]}, history))
+            mlflow.log_metrics({name: cost for name, cost in costs.items() if cost is not None})
 
 
 def _log_model(name: str, config: Mapping[str, object]) -> None:

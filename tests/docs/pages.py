@@ -1,0 +1,140 @@
+"""The examples of the pages under docs, run as they stand there; `python -m tests.docs.pages` writes what they print.
+
+    sh, bash    run by bash; a single line `nextreel serve …` runs until the page ends
+    python      run by one interpreter a page
+    text        right behind one of these: what it prints, compared without its numbers
+    console     lines `$ command` are run and may fail; what is printed between them is compared as it is
+
+A page's blocks run in order in one directory.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN = {"sh", "bash", "python", "console"}
+END = "~~ end of a block ~~"
+
+PRELUDE = """
+import atexit, subprocess, sys
+
+def shell(text):
+    if subprocess.run(["bash", "-euo", "pipefail", "-c", text]).returncode:
+        sys.exit(f"this failed: {text}")
+
+def serve(command):
+    quiet = {"stderr": subprocess.DEVNULL}  # the log of its requests
+    process = subprocess.Popen(["bash", "-c", f"exec {command}"], stdout=subprocess.PIPE, text=True, **quiet)
+    atexit.register(lambda: (process.terminate(), process.wait()))
+    for line in process.stdout:
+        print(line, end="")
+        if "http://" in line:
+            return
+    sys.exit(f"no server: {command}")
+
+def type_in(text):
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            print(line, flush=True)
+            subprocess.run(["bash", "-c", line[2:]])
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block."""
+
+    kind: str
+    text: str
+    output: slice | None
+    """Where in the page its output stands."""
+
+
+def find_blocks(page: str) -> list[Block]:
+    """The blocks of a page that are run."""
+    fences = list(FENCE.finditer(page))
+    blocks = []
+    for fence, following in pairwise([*fences, None]):
+        assert fence is not None
+        kind, output = fence[1], None
+        if kind == "console":
+            output = slice(*fence.span(2))
+        elif following and following[1] == "text" and not page[fence.end() : following.start()].strip():
+            output = slice(*following.span(2))
+        if kind in RUN:
+            blocks.append(Block(kind, fence[2], output))
+    return blocks
+
+
+def run_blocks(blocks: list[Block], directory: Path) -> list[str]:
+    """What each block prints, to stdout and stderr."""
+    port = str(_free_port())
+    script = [PRELUDE]
+    for block in blocks:
+        text = block.text.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+        if block.kind == "python":
+            script.append(text)
+        elif block.kind == "console":
+            script.append(f"type_in({text!r})")
+        elif text.startswith("nextreel serve") and len(text.splitlines()) == 1:
+            script.append(f"serve({f'{text.strip()} --port {port}'!r})")
+        else:
+            script.append(f"shell({text!r})")
+        script.append(f"print({END!r}, flush=True)")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-u", "-c", "\n".join(script)],
+        cwd=directory,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout.replace(port, "8000").split(f"{END}\n")[:-1]
+
+
+def tidy(output: str) -> str:
+    """What a terminal shows, without the blanks at the ends of lines."""
+    return "".join(f"{line.rstrip()}\n" for line in output.rstrip().splitlines())
+
+
+def without_numbers(output: str) -> str:
+    """The words of an output; seconds and figures differ between machines, and the width of a table with them."""
+    words = re.sub(r"[-+]?\d[\d.,:]*", "0", re.sub(r"[━─┏┓┡╇┩└┴┘┳█]+", " ", output))
+    return " ".join(words.split())
+
+
+def rewrite(page: str, directory: Path) -> str:
+    """The page with what its blocks print now."""
+    blocks = find_blocks(page)
+    for block, output in reversed(list(zip(blocks, run_blocks(blocks, directory), strict=True))):
+        if block.output is not None:
+            page = page[: block.output.start] + tidy(output) + page[block.output.stop :]
+    return page
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    for path in map(Path, sys.argv[1:]) if sys.argv[1:] else PAGES:
+        with tempfile.TemporaryDirectory() as home:
+            path.write_text(rewrite(path.read_text(encoding="utf-8"), Path(home)), encoding="utf-8")
