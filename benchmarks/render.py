@@ -5,12 +5,10 @@ A table stands between `<!-- NAME -->` and `<!-- end -->`; nothing between them 
 
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-from benchmarks.run import read_result
+from benchmarks.run import HERE, read_result
 
-HERE = Path(__file__).parent
 PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "benchmarks.md")
 
 COURSE = {"train loss": "0.0833", "validation loss": "0.2097", "NDCG@10": "0.0217", "Recall@10": "0.0424"}

@@ -51,9 +51,9 @@ def evaluate(
     from nextreel import __version__
     from nextreel.artifacts import hash_file
     from nextreel.cli.console import stdout
-    from nextreel.cli.fitting import read_split
     from nextreel.cli.show import metrics_table
     from nextreel.data.reader import read_interactions
+    from nextreel.data.split_files import read_split_rule
     from nextreel.data.splits import POSITIVE
     from nextreel.evaluation.protocol import evaluate as ask
     from nextreel.evaluation.runs import write_json
@@ -62,7 +62,7 @@ def evaluate(
     from nextreel.ranking.saving import add_evaluation, describe, load
 
     file = test / "test.csv" if test.is_dir() else test
-    split = read_split(file.parent)
+    split = read_split_rule(file.parent)
     if threshold is None:
         threshold = split.get("threshold", POSITIVE)
     predictor = load(model)

@@ -7,14 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from nextreel.artifacts import MANIFEST
 from nextreel.cli.console import progress_bar
 from nextreel.data.dataset import Dataset
 from nextreel.data.reader import read_dataset, read_interactions
-from nextreel.data.split_files import read_split_facts
-from nextreel.data.splits import SplitRule
+from nextreel.data.split_files import read_split_rule
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.evaluation.plots import plot_loss
 from nextreel.evaluation.tuned import read_toml
@@ -57,12 +55,6 @@ def parse_budget(text: str) -> float:
     return minutes
 
 
-def read_split(directory: Path) -> dict[str, Any]:
-    """The rule that a directory was split by, as split.json has it; empty where there is none."""
-    facts = read_split_facts(directory) or {}
-    return {name: facts[name] for name in SplitRule.model_fields if name in facts}
-
-
 def fit_and_save(
     directory: Path, out: Path, name: str, options: dict[str, object], resume: bool = False
 ) -> tuple[Predictor, dict[str, float]]:
@@ -70,7 +62,7 @@ def fit_and_save(
     if out.exists() and not (out / MANIFEST).is_file():
         raise ArtifactError(f"{out} exists and isn't a saved model; name another directory with --out")
     model = create_model(name, options)
-    dataset, split = read_dataset(directory), read_split(directory)
+    dataset, split = read_dataset(directory), read_split_rule(directory)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     epochs: list[Epoch] = []
     with progress_bar(f"Fitting {model_name(model)}") as (progress, task):

@@ -42,6 +42,12 @@ def write_split(directory: Path, out: Path, rule: SplitRule) -> dict[str, Any]:
     return facts
 
 
+def read_split_rule(directory: Path) -> dict[str, Any]:
+    """The rule that a directory was split by, as split.json has it; empty where there is none."""
+    facts = read_split_facts(directory) or {}
+    return {name: facts[name] for name in SplitRule.model_fields if name in facts}
+
+
 def read_split_facts(directory: Path) -> dict[str, Any] | None:
     """What split.json says, or None where there is none."""
     file = directory / FACTS

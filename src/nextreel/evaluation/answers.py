@@ -150,11 +150,14 @@ def answer(
     Raises ConfigError for a saved model that was fitted on anything but the train part, and DataError for a file whose
     answers aren't as they should be.
     """
-    asked = {each: Questions.pose(parts.train, parts.test, each, parts.threshold) for each in histories}
+
+    def pose(history: History) -> Questions:
+        return Questions.pose(parts.train, parts.test, history, parts.threshold)
+
     if contestant.path is not None and contestant.path.is_file():
         lists = {
-            history: Lists(*read_lists(contestant.path, questions, k, exclude_seen), seconds=None)
-            for history, questions in asked.items()
+            each: Lists(*read_lists(contestant.path, pose(each), k, exclude_seen), seconds=None)
+            for each in histories
         }
         return Answers(contestant, contestant.path.name, {}, None, None, lists)
     if contestant.path is not None:
@@ -163,7 +166,7 @@ def answer(
         model, started = create_model(contestant.model, dict(contestant.options)), time.perf_counter()
         model.fit(parts.train, training)
         fit_seconds = time.perf_counter() - started
-    lists = {history: _ask(model, questions, k, exclude_seen) for history, questions in asked.items()}
+    lists = {each: _ask(model, pose(each), k, exclude_seen) for each in histories}
     peak = measure_peak_memory() if contestant.path is None else None
     config = model.config.model_dump(mode="json")
     return Answers(contestant, model_name(model), config, fit_seconds, peak, lists)

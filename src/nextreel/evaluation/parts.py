@@ -8,7 +8,7 @@ import polars as pl
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.reader import read_interactions, read_tables
-from nextreel.data.split_files import read_split_facts
+from nextreel.data.split_files import read_split_rule
 from nextreel.data.splits import POSITIVE, Rule, SplitRule, split_interactions
 from nextreel.errors import QueryError
 
@@ -40,10 +40,9 @@ def read_parts(directory: Path, rule: Rule | None = None) -> Parts:
         split = split_interactions(tables.interactions, chosen)
         train = Dataset.from_frames(split.train, tables.movies, tables.users)
         return Parts(train, split.test, chosen.model_dump(exclude_none=True))
-    facts = read_split_facts(directory)
+    told = read_split_rule(directory)
     if rule is not None:
-        by = f"was split by the rule {facts['rule']!r}" if facts else "holds a test.csv"
+        by = f"was split by the rule {told['rule']!r}" if told else "holds a test.csv"
         raise QueryError(f"{directory} {by} already: leave the rule {rule!r} out, or name the unsplit data")
-    told = {} if facts is None else {name: facts[name] for name in SplitRule.model_fields if name in facts}
     train = Dataset.from_frames(tables.interactions, tables.movies, tables.users)
     return Parts(train, read_interactions(directory / "test.csv"), told)

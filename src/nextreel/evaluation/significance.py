@@ -128,7 +128,7 @@ def _say_best(tests: Sequence[PairedTest]) -> str:
     best = next(test.better for test in tests if test.better not in lost)
     rivals = [test.worse for test in tests if test.better == best and not test.real]
     if rivals:
-        return f"{best} is ahead, but not shown to be better than {_join(rivals)}."
+        return f"{best} is ahead, but not shown to be better than {join_names(rivals)}."
     return f"{best} is the best."
 
 
@@ -138,5 +138,6 @@ def _list_pairs(tests: Sequence[PairedTest]) -> str:
     )
 
 
-def _join(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
+    """Such as "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -13,7 +13,8 @@ from typing import Any
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import History
-from nextreel.evaluation.report.words import join, show_day, show_seconds
+from nextreel.evaluation.report.words import show_day, show_seconds
+from nextreel.evaluation.significance import join_names
 from nextreel.models.names import MODELS
 from nextreel.models.registry import model_class
 
@@ -70,11 +71,10 @@ def _explain(model: str) -> list[tuple[bool, str]]:
     if model not in MODELS:
         return [(False, "It isn't one of nextreel's own models: only its answers are known here.")]
     try:
-        modules = {MODELS[model].split(":")[0], model_class(model).__module__}
+        model_class(model)
     except MissingExtraError:
         return [(False, "What it needs isn't installed here, so nothing is told of how it works.")]
-    # Of a model that is a package, one of two files tells how it works.
-    said = cleandoc(max((import_module(module).__doc__ or model for module in modules), key=len))
+    said = cleandoc(import_module(MODELS[model].split(":")[0]).__doc__ or model)
     return [
         (
             paragraph.startswith("    "),
@@ -158,7 +158,7 @@ def _say_limits(board: Leaderboard, history: History, name: str) -> list[str]:
         "as a miss. What people do when they see the lists, only an experiment with people tells.",
     ]
     if weakest:
-        said.insert(1, f"Weakest, by {board.main}, in the slices {join(weakest)}.")
+        said.insert(1, f"Weakest, by {board.main}, in the slices {join_names(weakest)}.")
     return said
 
 
@@ -175,7 +175,7 @@ def _say_ethics(board: Leaderboard, name: str) -> list[str]:
         fair = f"Some people are served better than others, beyond chance, by {'; by '.join(real)}."
     else:
         fair = (
-            f"No difference between people by {join(looked_at)} is larger than chance makes it; "
+            f"No difference between people by {join_names(looked_at)} is larger than chance makes it; "
             "small ones may be unseen."
         )
     shares = [
@@ -184,8 +184,8 @@ def _say_ethics(board: Leaderboard, name: str) -> list[str]:
     ]
     said = [
         fair,
-        f"What is listed tends to be known already: on average a listed movie had been rated by {join(shares)} of all "
-        "people. Lists that are followed make popular movies more so.",
+        f"What is listed tends to be known already: on average a listed movie had been rated by "
+        f"{join_names(shares)} of all people. Lists that are followed make popular movies more so.",
         "A history of ratings is personal data and tells more than taste; keep it as such.",
     ]
     if board.answers[name].model in MODELS:

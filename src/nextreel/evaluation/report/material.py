@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nextreel.data.profile import Profile, profile_tables
-from nextreel.data.reader import Tables
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.leaderboard import FEWEST_QUERIES, Leaderboard
@@ -74,11 +72,6 @@ def all_rows(parts: Parts) -> pl.DataFrame:
     return pl.concat([train, test]).sort(TIMESTAMP, maintain_order=True)
 
 
-def profile_parts(parts: Parts) -> Profile:
-    """The profile of both parts together."""
-    return profile_tables(Tables(all_rows(parts), users=None, movies=None, notes=()))
-
-
 @dataclass(frozen=True)
 class PartCounts:
     """How much one part holds."""
@@ -108,11 +101,11 @@ def count_parts(parts: Parts) -> list[PartCounts]:
     ]
 
 
-def count_months(parts: Parts) -> list[tuple[str, int]]:
+def count_months(rows: pl.DataFrame) -> list[tuple[str, int]]:
     """Rows of each month from the first to the last."""
     month = pl.from_epoch(TIMESTAMP).dt.truncate("1mo")
-    found = all_rows(parts).group_by(month.alias("month")).len().sort("month").upsample("month", every="1mo")
-    return [(f"{month:%Y-%m}", rows or 0) for month, rows in found.select("month", "len").iter_rows()]
+    found = rows.group_by(month.alias("month")).len().sort("month").upsample("month", every="1mo")
+    return [(f"{month:%Y-%m}", count or 0) for month, count in found.select("month", "len").iter_rows()]
 
 
 @dataclass(frozen=True)

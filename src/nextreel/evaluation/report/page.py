@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from nextreel import __version__
-from nextreel.data.profile import Profile
+from nextreel.data.profile import Profile, profile_tables
+from nextreel.data.reader import Tables
 from nextreel.data.writer import replacing
 from nextreel.errors import require
 from nextreel.evaluation.bootstrap import Estimate
@@ -24,16 +25,15 @@ from nextreel.evaluation.report.charts import (
 from nextreel.evaluation.report.examples import choose_examples
 from nextreel.evaluation.report.material import (
     EXPLAINED,
+    all_rows,
     count_months,
     count_parts,
     group_slices,
     lead_of,
-    profile_parts,
 )
 from nextreel.evaluation.report.words import (
     UNKNOWN,
     count,
-    join,
     say_cost,
     say_fairness,
     say_headline,
@@ -44,7 +44,7 @@ from nextreel.evaluation.report.words import (
     show_day,
     show_seconds,
 )
-from nextreel.evaluation.significance import CLAIM, SWAPS
+from nextreel.evaluation.significance import CLAIM, SWAPS, join_names
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -77,7 +77,7 @@ def write_report(board: Leaderboard, name: str, file: Path) -> None:
         "stars": lambda rating: "★" * int(rating) + ("½" if rating % 1 else ""),
         "fixed": lambda value, digits: f"{value:.{digits}f}",
         "thousands": lambda n: f"{n:,}",
-        "together": join,
+        "together": join_names,
     }
     environment.tests["endswith"] = str.endswith
     html = environment.get_template("report.html").render(_contents(board, name))
@@ -88,7 +88,8 @@ def write_report(board: Leaderboard, name: str, file: Path) -> None:
 def _contents(board: Leaderboard, name: str) -> dict[str, Any]:
     histories = list(board.figures)
     shown: History = "live" if "live" in histories else histories[0]
-    profile = profile_parts(board.parts)
+    rows = all_rows(board.parts)
+    profile = profile_tables(Tables(rows, users=None, movies=None, notes=()))
     leaders = {history: lead_of(board, history) for history in histories}
     return {
         "board": board,
@@ -114,7 +115,7 @@ def _contents(board: Leaderboard, name: str) -> dict[str, Any]:
         "profile": profile,
         "parts": count_parts(board.parts),
         "rates": {h: {each: board.answers[each].lists[h].rate for each in board.answers} for h in histories},
-        "charts": _draw(board, profile, shown),
+        "charts": _draw(board, profile, count_months(rows), shown),
         "explained": EXPLAINED,
         "families": {history: group_slices(board, history) for history in histories},
         "fewest": FEWEST_QUERIES,
@@ -127,7 +128,9 @@ def _contents(board: Leaderboard, name: str) -> dict[str, Any]:
     }
 
 
-def _draw(board: Leaderboard, profile: Profile, shown: History) -> dict[str, Any]:
+def _draw(
+    board: Leaderboard, profile: Profile, months: list[tuple[str, int]], shown: History
+) -> dict[str, Any]:
     """Every picture as SVG."""
     figures = {
         history: {each: board.figures[history][each].metrics[board.main] for each in board.ranked(history)}
@@ -144,7 +147,7 @@ def _draw(board: Leaderboard, profile: Profile, shown: History) -> dict[str, Any
             "Ratings of one person, from",
             "People",
         ),
-        "months": draw_bars(count_months(board.parts), "Month", "Rows"),
+        "months": draw_bars(months, "Month", "Rows"),
         "quality": {
             history: draw_intervals(estimates, board.main, top) for history, estimates in figures.items()
         },

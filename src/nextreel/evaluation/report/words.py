@@ -1,12 +1,13 @@
 """Sentences of the report, each made from the figures that it speaks of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from nextreel.evaluation.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import History
 from nextreel.evaluation.report.material import Lead
+from nextreel.evaluation.significance import join_names
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 UNKNOWN = "\N{EN DASH}"
@@ -16,11 +17,6 @@ UNKNOWN = "\N{EN DASH}"
 def count(n: int) -> str:
     """Such as "four" or "1,200"."""
     return NUMBERS[n] if n < len(NUMBERS) else f"{n:,}"
-
-
-def join(names: Sequence[str]) -> str:
-    """Such as "a, b and c"."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def show_day(seconds: int) -> str:
@@ -42,7 +38,9 @@ def say_headline(leads: Mapping[History, Lead], models: int, name: str) -> tuple
     if models == 1:
         return best[0], f"on {name}"
     if len(best) > 1:
-        return join([f"{lead.best} ({history})" for history, lead in leads.items()]), f"are ahead on {name}"
+        return join_names(
+            [f"{lead.best} ({history})" for history, lead in leads.items()]
+        ), f"are ahead on {name}"
     if any(lead.rivals for lead in leads.values()):
         return best[0], f"is ahead on {name}, but not beyond doubt"
     return best[0], f"is the best of {count(models)} recommenders on {name}"
@@ -74,13 +72,15 @@ def say_reality(leads: Mapping[History, Lead]) -> list[str]:
         return []
     real = [history for history, lead in leads.items() if not lead.rivals]
     open_ = [
-        f"with {history} history, {lead.best} isn't shown to be better than {join(lead.rivals)}"
+        f"with {history} history, {lead.best} isn't shown to be better than {join_names(lead.rivals)}"
         for history, lead in leads.items()
         if lead.rivals
     ]
     sentences = []
     if real:
-        whole = "That lead over every other model" if not open_ else f"The lead with {join(real)} history"
+        whole = (
+            "That lead over every other model" if not open_ else f"The lead with {join_names(real)} history"
+        )
         worst = max(lead.chance for lead in leads.values() if not lead.rivals)
         sentences.append(
             f"{whole} is real: by chance alone, one as large would be seen with a probability of at most {worst:.2g} "
@@ -114,7 +114,7 @@ def say_weakness(board: Leaderboard, history: History) -> str:
     figures, weakest = board.figures[history][best], board.weakest(history, best)
     if not weakest:
         return f"No slice has enough queries to say where {best} is weak."
-    named = join([f"“{part}” ({figures.slices[part].mean:.4f})" for part in weakest])
+    named = join_names([f"“{part}” ({figures.slices[part].mean:.4f})" for part in weakest])
     overall = figures.metrics[board.main].mean
     return f"{best} is weakest in the slices {named}; over all queries it reaches {overall:.4f}."
 
@@ -132,7 +132,7 @@ def say_fairness(board: Leaderboard) -> str:
         ]
         for attribute in attributes
     }
-    claims = [f"by {attribute} with {join(names)}" for attribute, names in real.items() if names]
+    claims = [f"by {attribute} with {join_names(names)}" for attribute, names in real.items() if names]
     if not claims:
         return "No difference between groups of people is larger than chance makes it."
     return f"Some groups of people are served better than others, beyond chance: {'; '.join(claims)}."
