@@ -23,6 +23,7 @@ from nextreel.serving.api import admin, health, interactions, movies, recommenda
 from nextreel.serving.api.context import Context
 from nextreel.serving.experiments import Experiment
 from nextreel.serving.keys import ApiKey, find_key
+from nextreel.serving.memory import return_freed_arrays
 from nextreel.serving.operations import Limit, Limits, Metrics, Trace
 from nextreel.serving.page import routes as page
 from nextreel.serving.problems import answer_errors_with_problems
@@ -69,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
+        return_freed_arrays()
         with Store.open(settings.store_url) as store:
             service = Service(store, Versions.open(settings.model_directory), settings.experiment)
             context = Context(service, metrics, settings.limits)
