@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from nextreel.evaluation.leaderboard import compare_models
 from nextreel.evaluation.parts import read_parts
 from nextreel.evaluation.protocol import Questions
 from nextreel.models.registry import create_model
+from nextreel.models.training import Epoch, Training, write_epochs
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save
 from tests.frames import catalog, interactions
@@ -128,3 +130,17 @@ def test_a_saved_model_of_other_interactions_is_refused(home: Path) -> None:
 def test_a_saved_model_takes_no_options(home: Path) -> None:
     with pytest.raises(ConfigError, match="fitted already: it takes no options"):
         name_contestants([f"mine={home / 'saved'}"], {"mine.regularization": 5})
+
+
+def test_the_epochs_of_a_fit_are_told_for_a_fitted_and_for_a_saved_model(home: Path, tmp_path: Path) -> None:
+    parts, epochs = read_parts(home / "parts"), list[Epoch]()
+    model = create_model("funk-svd", {"epochs": 2, "dimensions": 4})
+    model.fit(parts.train, Training(on_epoch=epochs.append))
+    save(Predictor(model, parts.train), tmp_path / "saved", {"fit": {}}, partial(write_epochs, epochs))
+    (fitted,) = name_contestants(["funk-svd"], {"funk-svd.epochs": 2, "funk-svd.dimensions": 4})
+    told = answer(fitted, parts, ["frozen"], 10).epochs
+    assert [(epoch.number, epoch.train_loss) for epoch in told] == [
+        (epoch.number, epoch.train_loss) for epoch in epochs
+    ]
+    (saved,) = name_contestants([f"mine={tmp_path / 'saved'}"], {})
+    assert answer(saved, parts, ["frozen"], 10).epochs == epochs

@@ -19,6 +19,7 @@ from nextreel.evaluation.report import require_extras, write_report
 from nextreel.evaluation.report.examples import choose_examples
 from nextreel.evaluation.report.words import say_split
 from nextreel.models.names import MODELS
+from nextreel.models.training import Epoch
 
 INK_OF_THE_PAGE = {"none", "transparent"}
 
@@ -65,6 +66,19 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+
+
+EPOCHS = [
+    Epoch(1, 0.5, 0.6, 1.0, 0.1),
+    Epoch(2, 0.4, 0.5, 1.0, 0.2),
+    Epoch(3, 0.3, 0.55, 1.0, 0.3),
+]
+
+
+@pytest.fixture(scope="module")
+def with_epochs(board: Leaderboard, tmp_path_factory: pytest.TempPathFactory) -> str:
+    answers = board.answers | {"item-knn": replace(board.answers["item-knn"], epochs=EPOCHS)}
+    return report(replace(board, answers=answers), tmp_path_factory.mktemp("report"))
 
 
 def text_of(html: str) -> str:
@@ -136,7 +150,8 @@ def test_every_picture_says_what_it_shows(board: Leaderboard, html: str) -> None
         )
 
 
-def test_every_colour_of_a_picture_has_another_one_at_night(html: str) -> None:
+def test_every_colour_of_a_picture_has_another_one_at_night(with_epochs: str) -> None:
+    html = with_epochs
     drawn = set(re.findall(r' (fill|stroke)="([^"]+)"', html[html.index("<body>") :]))
     at_night = set(re.findall(r'figure \[(fill|stroke)="([^"]+)"\]', html))
     assert {(kind, colour) for kind, colour in drawn if colour not in INK_OF_THE_PAGE} <= at_night
@@ -220,6 +235,24 @@ def test_options_stand_with_their_values_and_meanings(board: Leaderboard, html: 
     for option, value in board.answers["item-knn"].config.items():
         assert f"{option} {json.dumps(value)}" in shown
     assert "Added to the denominator of the cosine, in users." in shown
+
+
+def test_a_model_that_learned_in_epochs_shows_its_curves_and_which_epoch_was_kept(with_epochs: str) -> None:
+    models = section_of(with_epochs, "models")
+    assert (
+        models.count('aria-label="Mean loss by epoch. Validation loss is lowest, 0.5000, after epoch 2"') == 1
+    )
+    assert (
+        "which is lowest after epoch 2, the one that was kept; there NDCG@10 of users held out is 0.2000"
+        in (text_of(models))
+    )
+
+
+def test_without_validation_the_curve_says_why_there_is_none(board: Leaderboard, tmp_path: Path) -> None:
+    epochs = [replace(epoch, validation_loss=None, validation_ndcg=None) for epoch in EPOCHS]
+    answers = board.answers | {"item-knn": replace(board.answers["item-knn"], epochs=epochs)}
+    shown = text_of(section_of(report(replace(board, answers=answers), tmp_path), "models"))
+    assert "There is no validation loss: nothing of the test part is shown to the fit." in shown
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -5,7 +5,6 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from nextreel.artifacts import MANIFEST
@@ -17,7 +16,7 @@ from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.evaluation.plots import plot_loss
 from nextreel.evaluation.tuned import read_toml
 from nextreel.models.registry import create_model, model_class, model_name
-from nextreel.models.training import Epoch, Training, best_epoch
+from nextreel.models.training import Epoch, Training, best_epoch, write_epochs
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save
 
@@ -121,8 +120,7 @@ def _validation(directory: Path, dataset: Dataset) -> Dataset | None:
 def _write_curve(epochs: list[Epoch], directory: Path) -> None:
     if not epochs:
         return
-    text = json.dumps([asdict(epoch) for epoch in epochs], indent=2)
-    (directory / "history.json").write_text(text + "\n", encoding="utf-8")
+    write_epochs(epochs, directory)
     try:
         plot_loss(epochs, directory)
     except MissingExtraError as error:

@@ -28,7 +28,7 @@ from nextreel.evaluation.protocol import History, Questions
 from nextreel.models.base import Recommender
 from nextreel.models.names import MODELS, PRESETS
 from nextreel.models.registry import create_model, model_name
-from nextreel.models.training import Training
+from nextreel.models.training import Epoch, Training, read_epochs
 from nextreel.ranking.saving import load
 
 
@@ -78,6 +78,8 @@ class Answers:
     peak_memory_gib: float | None
     """Of the process that read the data, fitted and answered; None where it didn't fit."""
     lists: dict[History, Lists]
+    epochs: Sequence[Epoch] = ()
+    """Of the fit, for a model that learns in epochs."""
 
 
 def name_contestants(models: Sequence[str], options: Mapping[str, object]) -> list[Contestant]:
@@ -143,7 +145,6 @@ def answer(
     histories: Sequence[History],
     k: int,
     exclude_seen: bool = True,
-    training: Training | None = None,
 ) -> Answers:
     """Fit a model on the train part and ask it about the test part under each history.
 
@@ -162,14 +163,16 @@ def answer(
         return Answers(contestant, contestant.path.name, {}, None, None, lists)
     if contestant.path is not None:
         model, fit_seconds = _load(contestant.path, parts)
+        epochs = read_epochs(contestant.path)
     else:
-        model, started = create_model(contestant.model, dict(contestant.options)), time.perf_counter()
-        model.fit(parts.train, training)
+        model, epochs = create_model(contestant.model, dict(contestant.options)), []
+        started = time.perf_counter()
+        model.fit(parts.train, Training(on_epoch=epochs.append))
         fit_seconds = time.perf_counter() - started
     lists = {each: _ask(model, pose(each), k, exclude_seen) for each in histories}
     peak = measure_peak_memory() if contestant.path is None else None
     config = model.config.model_dump(mode="json")
-    return Answers(contestant, model_name(model), config, fit_seconds, peak, lists)
+    return Answers(contestant, model_name(model), config, fit_seconds, peak, lists, epochs)
 
 
 def measure_peak_memory() -> float:

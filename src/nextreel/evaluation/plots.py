@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nextreel.errors import require
 from nextreel.evaluation.pictures import write_picture
@@ -21,13 +22,14 @@ def plot_loss(epochs: Sequence[Epoch], directory: Path) -> None:
 
     Raises MissingExtraError without altair and vl-convert.
     """
+    chart = draw_loss(epochs).properties(width=640, height=360)
+    write_picture(chart, "Loss by epoch", [describe_loss(epochs)], directory, "loss")
+
+
+def draw_loss(epochs: Sequence[Epoch]) -> Any:
+    """An altair chart of both curves, each with its last loss beside its end."""
     altair = require("altair", "plots")
-    curves: Curves = {
-        "train": [(epoch.number, epoch.train_loss) for epoch in epochs],
-        "validation": [
-            (epoch.number, epoch.validation_loss) for epoch in epochs if epoch.validation_loss is not None
-        ],
-    }
+    curves = _curves_of(epochs)
     points = [
         {"part": part, "epoch": epoch, "loss": loss}
         for part, curve in curves.items()
@@ -39,14 +41,31 @@ def plot_loss(epochs: Sequence[Epoch], directory: Path) -> None:
     y = altair.Y("loss:Q", title="Mean loss").axis(tickCount=6, ticks=False).scale(zero=False, padding=12)
     lines = altair.Chart(altair.Data(values=points)).encode(x.scale(nice=False), y, color)
     ends = altair.Chart(altair.Data(values=_label_ends(curves))).encode(x, color=color)
-    chart = altair.layer(
+    return altair.layer(
         lines.mark_line(strokeWidth=2.5, strokeCap="round", strokeJoin="round"),
         ends.mark_point(filled=True, size=70, opacity=1).encode(y),
         ends.mark_text(align="left", dx=12, fontSize=13, fontWeight="bold").encode(
             y="place:Q", text="label:N"
         ),
-    ).properties(width=640, height=360)
-    write_picture(chart, "Loss by epoch", [_describe_outcome(curves)], directory, "loss")
+    )
+
+
+def describe_loss(epochs: Sequence[Epoch]) -> str:
+    """What a reader should see in the curves."""
+    validation = _curves_of(epochs)["validation"]
+    if not validation:
+        return "Without validation data"
+    epoch, loss = min(validation, key=lambda point: point[1])
+    return f"Validation loss is lowest, {loss:.4f}, after epoch {epoch}"
+
+
+def _curves_of(epochs: Sequence[Epoch]) -> Curves:
+    return {
+        "train": [(epoch.number, epoch.train_loss) for epoch in epochs],
+        "validation": [
+            (epoch.number, epoch.validation_loss) for epoch in epochs if epoch.validation_loss is not None
+        ],
+    }
 
 
 def _label_ends(curves: Curves) -> list[dict[str, str | float]]:
@@ -65,10 +84,3 @@ def _whole_ticks(n_epochs: int) -> list[int]:
     """The first epoch and round ones, about ten in all."""
     step = next((step for step in (1, 2, 5, 10, 20, 50) if n_epochs <= 12 * step), 100)
     return sorted({1, *range(step, n_epochs + 1, step)})
-
-
-def _describe_outcome(curves: Curves) -> str:
-    if not curves["validation"]:
-        return "Without validation data"
-    epoch, loss = min(curves["validation"], key=lambda point: point[1])
-    return f"Validation loss is lowest, {loss:.4f}, after epoch {epoch}"

@@ -7,6 +7,7 @@ is there already. Its names have no "@", so NDCG@10 of live histories is `live/N
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from nextreel import __version__
 from nextreel.artifacts import MANIFEST
 from nextreel.errors import NextreelError, require
 from nextreel.evaluation.leaderboard import Leaderboard
+from nextreel.models.training import EPOCHS, read_epochs
 
 
 @contextmanager
@@ -40,12 +42,12 @@ def log_fit(directory: Path) -> None:
     manifest = _read_json(directory / MANIFEST)
     _log_model(manifest["model"], manifest["config"])
     _log_tags(manifest["data"]["sha256"], split=manifest["split"])
-    for epoch in _read_json(directory / "history.json") if (directory / "history.json").is_file() else []:
-        step = epoch.pop("number")
-        mlflow.log_metrics({name: value for name, value in epoch.items() if value is not None}, step=step)
+    for epoch in read_epochs(directory):
+        figures = {name: value for name, value in asdict(epoch).items() if value is not None}
+        mlflow.log_metrics(figures, step=figures.pop("number"))
     fit = manifest["fit"]
     mlflow.log_metrics({f"best_{name}" if name == "validation_ndcg" else name: fit[name] for name in fit})
-    for file in (directory / MANIFEST, *directory.glob("history.json"), *directory.glob("loss.*")):
+    for file in (directory / MANIFEST, *directory.glob(EPOCHS), *directory.glob("loss.*")):
         mlflow.log_artifact(str(file))
 
 

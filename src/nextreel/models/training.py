@@ -1,12 +1,16 @@
 """What a long fit is told besides the data: what to validate on, whom to report to, where to keep checkpoints."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError
 from nextreel.models.held_out import HeldOut
+
+EPOCHS = "history.json"
+"""File of a saved model that holds the epochs of its fit."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,20 @@ class Training:
             raise ConfigError("to resume, name the directory of the checkpoint")
 
 
+def write_epochs(epochs: Sequence[Epoch], directory: Path) -> None:
+    """Leave the epochs of a fit with a saved model."""
+    text = json.dumps([asdict(epoch) for epoch in epochs], indent=2)
+    (directory / EPOCHS).write_text(text + "\n", encoding="utf-8")
+
+
+def read_epochs(directory: Path) -> list[Epoch]:
+    """The epochs that a saved model was fitted in; none for a model that doesn't learn in epochs."""
+    file = directory / EPOCHS
+    return (
+        [Epoch(**epoch) for epoch in json.loads(file.read_text(encoding="utf-8"))] if file.is_file() else []
+    )
+
+
 def has_stalled(history: list[Epoch], patience: int | None) -> bool:
     """Whether the last `patience` epochs all failed to go below the validation loss reached before them."""
     if patience is None:
@@ -52,7 +70,7 @@ def has_stalled(history: list[Epoch], patience: int | None) -> bool:
     return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
 
 
-def best_epoch(history: list[Epoch]) -> int:
+def best_epoch(history: Sequence[Epoch]) -> int:
     """Number of the epoch with the lowest validation loss; of the last one where there is none.
 
     Not the highest NDCG: it counts only the few movies that reach the list, so chance moves it more from epoch to epoch

@@ -4,6 +4,7 @@ Its parts are those of Mitchell et al., "Model Cards for Model Reporting", FAT* 
 """
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,10 +14,12 @@ from typing import Any
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import History
+from nextreel.evaluation.report.charts import draw_training
 from nextreel.evaluation.report.words import show_day, show_seconds
 from nextreel.evaluation.significance import join_names
 from nextreel.models.names import MODELS
 from nextreel.models.registry import model_class
+from nextreel.models.training import Epoch, best_epoch
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ class Card:
     limits: list[str]
     ethics: list[str]
     options: list[Option]
+    training: str | None
+    """Picture of its loss by epoch, as SVG, of a model that learns in epochs."""
+    training_said: str
+    """What it shows."""
 
 
 def describe_model(board: Leaderboard, history: History, name: str) -> Card:
@@ -63,6 +70,8 @@ def describe_model(board: Leaderboard, history: History, name: str) -> Card:
         _say_limits(board, history, name),
         _say_ethics(board, name),
         _list_options(answers.model, answers.config),
+        draw_training(answers.epochs),
+        _say_training(answers.epochs),
     )
 
 
@@ -137,6 +146,17 @@ def _say_data(board: Leaderboard, name: str) -> list[str]:
         f"Learned from the train part: {learned}.",
         "Nothing of the test part was shown to the fit, not even to choose when to stop.",
     ]
+
+
+def _say_training(epochs: Sequence[Epoch]) -> str:
+    validated = [epoch for epoch in epochs if epoch.validation_loss is not None]
+    if not validated:
+        return "Loss by epoch. There is no validation loss: nothing of the test part is shown to the fit."
+    kept = epochs[best_epoch(epochs) - 1]
+    said = f"Loss by epoch, and that of validation, which is lowest after epoch {kept.number}"
+    if kept.validation_ndcg is None:
+        return f"{said}."
+    return f"{said}, the one that was kept; there NDCG@10 of users held out is {kept.validation_ndcg:.4f}."
 
 
 def _say_cost(board: Leaderboard, history: History, name: str) -> str:

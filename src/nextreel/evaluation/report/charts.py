@@ -12,8 +12,9 @@ from typing import Any
 from nextreel.errors import require
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.pictures import AXIS, FAINT_INK, INK
-from nextreel.evaluation.plots import COLORS
+from nextreel.evaluation.plots import COLORS, describe_loss, draw_loss
 from nextreel.evaluation.significance import PairedTest
+from nextreel.models.training import Epoch
 
 BLUE = COLORS["train"]
 WIDTH, NARROW, ROW, FRAME, LETTERS = 440, 360, 40, 62, 14
@@ -153,6 +154,13 @@ def draw_bars(bars: Sequence[tuple[str, int]], x_title: str, y_title: str) -> st
     most = max(bars, key=lambda bar: bar[1])
     label = f"{y_title} by {x_title.lower()}: most, {most[1]:,}, at {most[0]}"
     return _as_svg(chart, 4, label, NARROW)
+
+
+def draw_training(epochs: Sequence[Epoch]) -> str | None:
+    """The curves of the train and the validation loss; None for a model that doesn't learn in epochs."""
+    if not epochs:
+        return None
+    return _as_svg(draw_loss(epochs), 5, f"Mean loss by epoch. {describe_loss(epochs)}")
 
 
 def _dots(altair: Any, points: Sequence[dict[str, Any]], x: Any) -> Any:

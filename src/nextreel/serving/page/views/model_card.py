@@ -2,19 +2,16 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
 from nextreel.artifacts import MANIFEST
 from nextreel.data.moments import parse_moment
+from nextreel.models.training import read_epochs
 from nextreel.serving.engine import Engine
 from nextreel.serving.page.charts import draw_curves
 from nextreel.serving.service import Service
-
-LOSSES = {"train": "train_loss", "validation": "validation_loss"}
-"""Fields of an epoch in history.json."""
 
 
 def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
@@ -24,8 +21,9 @@ def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
 
 def _describe(engine: Engine) -> dict[str, Any]:
     version, known = engine.version, engine.log.last_snapshot
-    manifest = _read_json(version.path / MANIFEST, {})
-    epochs = _read_json(version.path / "history.json", [])
+    # Its hashes were compared when the version was loaded; doing it for every view would take seconds.
+    manifest = json.loads((version.path / MANIFEST).read_text(encoding="utf-8"))
+    epochs = read_epochs(version.path)
     learned_until = parse_moment(version.data_until)
     return {
         "version": version,
@@ -35,8 +33,10 @@ def _describe(engine: Engine) -> dict[str, Any]:
         "config": manifest.get("config", {}),
         "curves": draw_curves(
             {
-                name: [epoch[field] for epoch in epochs if epoch.get(field) is not None]
-                for name, field in LOSSES.items()
+                "train": [epoch.train_loss for epoch in epochs],
+                "validation": [
+                    epoch.validation_loss for epoch in epochs if epoch.validation_loss is not None
+                ],
             }
         ),
         "learned_until": learned_until,
@@ -45,8 +45,3 @@ def _describe(engine: Engine) -> dict[str, Any]:
         "days_behind": max(0.0, ((known.latest or learned_until) - learned_until) / 86_400),
         "days_since_fit": (time.time() - parse_moment(version.created_at)) / 86_400,
     }
-
-
-def _read_json(file: Path, otherwise: Any) -> Any:
-    """A file of the saved model, which was verified when it was loaded; `otherwise` if it has none."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else otherwise
