@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from nextreel.cli.fitting import parse_options
 from tests.cli.commands import fail, succeed
 
 
@@ -77,3 +78,10 @@ def test_the_report_is_one_file_that_names_the_data_and_the_models(home: Path) -
 )
 def test_a_mistake_is_one_clear_message(home: Path, arguments: list[str], message: str) -> None:
     assert message in fail(*arguments, cwd=home)
+
+
+def test_a_dash_in_a_models_name_stays_and_one_in_an_options_name_does_not() -> None:
+    assert parse_options(["funk-svd.learning-rate=0.1", "batch-size=5"]) == {
+        "funk-svd.learning_rate": 0.1,
+        "batch_size": 5,
+    }

@@ -28,10 +28,12 @@ def parse_options(pairs: Sequence[str]) -> dict[str, object]:
         name, equals, text = pair.partition("=")
         if not (name and equals):
             raise ConfigError(f"--set {pair!r} isn't of the form name=value")
+        model, dot, option = name.rpartition(".")
+        name = model + dot + option.replace("-", "_")
         try:
-            options[name.replace("-", "_")] = json.loads(text)
+            options[name] = json.loads(text)
         except ValueError:
-            options[name.replace("-", "_")] = text
+            options[name] = text
     return options
 
 
