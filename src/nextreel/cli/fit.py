@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
+from nextreel.models.names import BUDGETED, DEFAULT_MODEL, MODELS, PRESETS
 
 
 def fit(
@@ -34,9 +34,7 @@ def fit(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(
-            help="Time that the fit may take, such as 90s, 30m or 2h; for models that learn in epochs."
-        ),
+        typer.Option(help=f"Time that {' and '.join(BUDGETED)} may learn, such as 90s, 30m or 2h."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped.")] = False,
     mlflow: Annotated[
@@ -58,11 +56,11 @@ def fit(
     from nextreel.models.registry import model_name
 
     chosen = parse_options(options or [])
-    if budget is not None:
-        chosen["minutes"] = parse_budget(budget)
     if config is not None:
         model, chosen = add_config(config, model, chosen)
     model = model or DEFAULT_MODEL
+    if budget is not None:
+        chosen["minutes"] = parse_budget(budget, model)
     with tracked(f"fit {model}", mlflow):
         predictor, facts = fit_and_save(directory, out, model, chosen, resume)
         if mlflow:

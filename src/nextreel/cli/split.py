@@ -24,7 +24,9 @@ def split(
         float | None,
         typer.Option(help="Rating from which on a movie is a positive (4; leave-one-out: every rating)."),
     ] = None,
-    share: Annotated[float, typer.Option(help="With global: share of the rows before the moment.")] = 0.8,
+    share: Annotated[
+        float | None, typer.Option(help="With global: share of the rows before the moment (0.8).")
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option(help="With global: the moment itself, POSIX seconds or ISO 8601, instead of a share."),

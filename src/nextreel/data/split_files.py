@@ -21,7 +21,7 @@ def write_split(directory: Path, out: Path, rule: SplitRule) -> dict[str, Any]:
     source = files.pop(INTERACTIONS)
     split = split_interactions(read_interactions(source), rule)
     facts: dict[str, Any] = {
-        **rule.model_dump(exclude_none=True, exclude=None if rule.rule == "global" else {"share", "moment"}),
+        **rule.model_dump(exclude_none=True),
         **({} if split.moment is None else {"moment": split.moment}),
         "source": {"file": source.name, "sha256": hash_file(source)},
         "left_out": split.left_out,

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nextreel.data.writer import replacing
 from nextreel.errors import ConfigError
@@ -25,7 +24,7 @@ from nextreel.evaluation.metrics import Float64Array
 from nextreel.evaluation.runs import write_json
 from nextreel.evaluation.significance import CLAIM, SWAPS
 from nextreel.evaluation.tuning_space import Search
-from nextreel.models.registry import model_class
+from nextreel.models.registry import create_model
 
 BEST = "best.toml"
 K = 10
@@ -174,32 +173,19 @@ def write_toml(tuned: Tuned) -> str:
     return "\n".join(lines) + "\n"
 
 
-class _File(BaseModel):
-    """What such a file holds."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    model: str
-    options: dict[str, object] = {}
-
-
 def read_toml(file: Path) -> tuple[str, dict[str, object]]:
     """The name of a model and its options, from a file of that form; ConfigError says what is wrong with it."""
-    expected: type[BaseModel] = _File
-    place = ""
     try:
-        found = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-        expected, place = model_class(found.model).Config, "options."
-        expected.model_validate(found.options)
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        model, options = found.pop("model", None), found.pop("options", {})
+        if found or not isinstance(model, str) or not isinstance(options, dict):
+            raise ConfigError('expected model = "NAME" and a table [options], and nothing else')
+        create_model(model, options)
     except OSError as error:
         raise ConfigError(f"{file}: can't be read ({error.strerror})") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key, known = place + ".".join(map(str, first["loc"])), ", ".join(expected.model_fields)
-        raise ConfigError(f"{file}, {key}: {first['input']!r}: {first['msg']} ({known})") from None
     except (ValueError, ConfigError) as error:
         raise ConfigError(f"{file}: {error}") from None
-    return found.model, found.options
+    return model, options
 
 
 def chance_of_best(totals: Float64Array, best: int, seed: int = 0) -> float:
