@@ -1,10 +1,11 @@
 """`nextreel audit`: what does a split give away, and what is it worth?"""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from nextreel.cli.options import IncludeSeen, RuleOfSplit
 from nextreel.models.names import MODELS, PRESETS
 
 
@@ -20,19 +21,13 @@ def audit(
             f"{', '.join((*PRESETS, *MODELS))}."
         ),
     ] = "item-knn",
-    rule: Annotated[
-        Literal["course", "clean", "global", "leave-one-out"] | None,
-        typer.Option(help="How to split a directory that isn't split yet (clean)."),
-    ] = None,
+    rule: RuleOfSplit = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     options: Annotated[
         list[str] | None,
         typer.Option("--set", help="An option of the model, such as --set neighbours=50; repeatable."),
     ] = None,
-    include_seen: Annotated[
-        bool,
-        typer.Option("--include-seen", help="Let movies be recommended that the user has rated already."),
-    ] = False,
+    include_seen: IncludeSeen = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this JSON file too.")
     ] = None,

@@ -1,10 +1,11 @@
 """`nextreel compare`: which model is better, for whom, and at what cost?"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from nextreel.cli.options import IncludeSeen, MLflow, RuleOfSplit
 from nextreel.models.names import MODELS, PRESETS
 
 if TYPE_CHECKING:
@@ -30,10 +31,7 @@ def compare(
             "MovieIDk.",
         ),
     ] = "popularity,item-knn,ease",
-    rule: Annotated[
-        Literal["course", "clean", "global", "leave-one-out"] | None,
-        typer.Option(help="How to split a directory that isn't split yet (clean)."),
-    ] = None,
+    rule: RuleOfSplit = None,
     history: Annotated[
         str,
         typer.Option(
@@ -55,10 +53,7 @@ def compare(
             "--set", help="An option of one model, such as --set ease.regularization=500; repeatable."
         ),
     ] = None,
-    include_seen: Annotated[
-        bool,
-        typer.Option("--include-seen", help="Let movies be recommended that the user has rated already."),
-    ] = False,
+    include_seen: IncludeSeen = False,
     slices: Annotated[
         bool,
         typer.Option("--slices", help="Print the figures of every slice; the JSON file always has them."),
@@ -73,12 +68,7 @@ def compare(
             "card for each model, for readers who weren't there."
         ),
     ] = None,
-    mlflow: Annotated[
-        bool,
-        typer.Option(
-            "--mlflow", help="Log to MLflow, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say."
-        ),
-    ] = False,
+    mlflow: MLflow = False,
 ) -> None:
     """Fit several models on one split and compare them.
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from nextreel.cli.options import MLflow
 from nextreel.models.names import BUDGETED, DEFAULT_MODEL, MODELS, PRESETS
 
 
@@ -37,13 +38,7 @@ def fit(
         typer.Option(help=f"Time that {' and '.join(BUDGETED)} may learn, such as 90s, 30m or 2h."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped.")] = False,
-    mlflow: Annotated[
-        bool,
-        typer.Option(
-            "--mlflow",
-            help="Log to MLflow, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say.",
-        ),
-    ] = False,
+    mlflow: MLflow = False,
 ) -> None:
     """Learn a model and save it.
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nextreel.cli.options import IncludeSeen
+
 
 def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
@@ -16,10 +18,7 @@ def recommend(
         ),
     ] = "now",
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many movies.")] = 10,
-    include_seen: Annotated[
-        bool,
-        typer.Option("--include-seen", help="Let movies be recommended that the user has rated already."),
-    ] = False,
+    include_seen: IncludeSeen = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     queries: Annotated[
         Path | None, typer.Option(help="CSV or Parquet file of queries: UserID, Timestamp.")

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.artifacts import read_manifest
 from nextreel.data.splits import Rule
 from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation.answer_files import read_lists
@@ -29,7 +28,7 @@ from nextreel.models.base import Recommender
 from nextreel.models.names import MODELS, PRESETS
 from nextreel.models.registry import create_model, model_name
 from nextreel.models.training import Training
-from nextreel.ranking.saving import load
+from nextreel.ranking.saving import load_with_manifest
 
 
 @dataclass(frozen=True)
@@ -185,13 +184,13 @@ def measure_peak_memory() -> float:
 
 def _load(path: Path, parts: Parts) -> tuple[Recommender, float | None]:
     """A saved model, and the seconds of its fit as its manifest has them."""
-    predictor = load(path)
+    predictor, manifest = load_with_manifest(path)
     if predictor.dataset.fingerprint != parts.train.fingerprint:
         raise ConfigError(
             f"{path} was fitted on other interactions than the train part here, so its figures would say nothing: "
             "fit it on the train part (nextreel split, nextreel fit)"
         )
-    return predictor.model, read_manifest(path).get("fit", {}).get("fit_seconds")
+    return predictor.model, manifest.get("fit", {}).get("fit_seconds")
 
 
 def _ask(model: Recommender, questions: Questions, k: int, exclude_seen: bool) -> Lists:
