@@ -125,7 +125,7 @@ def test_rows_of_the_test_part_that_were_learned_from_are_counted_and_called_a_l
     shared = interactions((1, 0, 5, 1), (1, 1, 5, 10))
     result = evaluate(Popularity().fit(train), train, shared, k=2)
     assert result.learned_too == 1
-    assert result.notes() == ["A leak: 1 rows of the test part were learned from too."]
+    assert result.notes() == ["A leak: 1 row of the test part was learned from too."]
 
 
 def test_a_clean_split_has_nothing_to_note() -> None:

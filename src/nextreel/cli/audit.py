@@ -41,6 +41,7 @@ def audit(
 
     from nextreel.cli.console import progress_bar, stdout, table
     from nextreel.cli.fitting import parse_options
+    from nextreel.data.counts import number_of
     from nextreel.data.writer import replacing
     from nextreel.evaluation.audit import Auditor
     from nextreel.evaluation.parts import read_parts
@@ -59,7 +60,8 @@ def audit(
         ).run()
     console = stdout()
     console.print(
-        f"{found.queries:,} queries of {found.users:,} users, frozen history; measured with {name}.\n"
+        f"{number_of(found.queries, 'query', 'queries')} of {number_of(found.users, 'user')}, frozen history; "
+        f"measured with {name}.\n"
     )
     for leak in found.leaks:
         console.print(f"{leak.name}: {leak.sentence}", soft_wrap=True)

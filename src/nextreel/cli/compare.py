@@ -121,13 +121,14 @@ def compare(
 def accuracy_table(board: "Leaderboard", history: "History") -> "Table":
     """One row a model, best first: metrics at the main cutoff with their intervals, and costs."""
     from nextreel.cli.console import table
+    from nextreel.data.counts import number_of
 
     figures = board.figures[history]
     shown = [
         name for name in next(iter(figures.values())).metrics if name.partition("@")[2] == _main_k(board)
     ]
     seen = "excluded" if board.protocol["exclude_seen"] else "included"
-    title = f"{history} history, {len(board.users):,} queries, seen movies {seen}; 95 % intervals"
+    title = f"{history} history, {number_of(len(board.users), 'query', 'queries')}, seen movies {seen}; 95 % intervals"
     made = table(title, "Model", *shown, "Fit", "Queries/s", "Peak memory", numbers=len(shown) + 3)
     for name in board.ranked(history):
         answers = board.answers[name]

@@ -47,6 +47,7 @@ def fit(
     """
     from nextreel.cli.console import stdout
     from nextreel.cli.fitting import add_config, fit_and_save, parse_budget, parse_options
+    from nextreel.data.counts import number_of
     from nextreel.evaluation.tracking import log_fit, tracked
     from nextreel.models.registry import model_name
 
@@ -63,7 +64,8 @@ def fit(
     console = stdout()
     name, dataset = model_name(predictor.model), predictor.dataset
     console.print(
-        f"{name} learned from {len(dataset.timeline):,} interactions of {dataset.n_users:,} users "
+        f"{name} learned from {number_of(len(dataset.timeline), 'interaction')} of "
+        f"{number_of(dataset.n_users, 'user')} "
         f"in {facts['fit_seconds']:.1f} s. Saved to {out}"
     )
     if "best_epoch" in facts:

@@ -41,13 +41,14 @@ def recommend(
         raise QueryError("--queries needs --out, and --out needs --queries")
     if queries is not None and out is not None:
         from nextreel.cli.console import refuse_existing
+        from nextreel.data.counts import number_of
         from nextreel.data.reader import read_queries
         from nextreel.data.writer import write_table
 
         refuse_existing(out)
         asked = read_queries(queries)
         write_table(load(model).recommend_wide(asked, k, not include_seen), out)
-        typer.echo(f"{len(asked):,} lists of {k} movies written to {out}")
+        typer.echo(f"{number_of(len(asked), 'list')} of {number_of(k, 'movie')} written to {out}")
     elif user is not None:
         import json
 

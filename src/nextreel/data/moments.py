@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from nextreel.data.schema import LATEST_TIMESTAMP
+from nextreel.data.timeline import DAY
 from nextreel.errors import QueryError
 
 
@@ -23,6 +24,11 @@ def parse_moment(text: str) -> int:
 def show_moment(seconds: int) -> str:
     """A moment for people, UTC: "2001-01-01 12:30:00 UTC"."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def show_days(seconds: int) -> str:
+    """A length of time for people: "30 days", "1 day", "0.5 days"."""
+    return f"{seconds / DAY:g} {'day' if seconds == DAY else 'days'}"
 
 
 def _parse_iso(text: str) -> int:

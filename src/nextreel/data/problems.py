@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from nextreel.data.counts import count
+from nextreel.data.counts import number_of
 from nextreel.data.csv_text import CsvText
 from nextreel.data.schema import (
     EXPECTED,
@@ -90,7 +90,7 @@ def read_records(text: CsvText, table: Table) -> Iterator[Record]:
             yield Record(line, raw, (), (Problem(text.file, line, None, cells),))
             continue
         if len(cells) != len(text.header):
-            counts = f"{count(len(cells), 'field')}; expected {len(text.header)} as in the header"
+            counts = f"{number_of(len(cells), 'field')}; expected {len(text.header)} as in the header"
             yield Record(line, raw, (), (Problem(text.file, line, None, counts),))
             continue
         values: list[Value] = []

@@ -15,7 +15,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from nextreel.data.counts import count
+from nextreel.data.counts import number_of
 from nextreel.data.moments import show_moment
 from nextreel.data.schema import LATEST_TIMESTAMP, LOWEST_RATING, RATING, TIMESTAMP, USER_ID
 from nextreel.errors import ConfigError, DataError
@@ -98,7 +98,7 @@ def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
 
 
 def _explain_empty(part: str, split: Split, rule: SplitRule) -> str:
-    too_few = f"no user has {count(rule.positives, 'rating')} of at least {rule.threshold:g}"
+    too_few = f"no user has {number_of(rule.positives, 'rating')} of at least {rule.threshold:g}"
     if split.moment is None:
         return too_few if part == "test" else "nobody rated anything before their test part"
     moment = show_moment(split.moment)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset, in_form, require_dataset
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.splits import POSITIVE
@@ -141,16 +142,15 @@ class Evaluation:
         """What a reader of the figures must know, as sentences."""
         notes = []
         if self.learned_too:
-            notes.append(f"A leak: {self.learned_too:,} rows of the test part were learned from too.")
-        if self.personal < len(self.queries):
-            by_popularity = len(self.queries) - self.personal
-            notes.append(
-                f"{by_popularity:,} queries of users that the model doesn't know were answered by popularity."
-            )
+            rows = number_of(self.learned_too, "row of the test part was", "rows of the test part were")
+            notes.append(f"A leak: {rows} learned from too.")
+        unknown = "users that the model doesn't know"
+        if by_popularity := len(self.queries) - self.personal:
+            queries = number_of(by_popularity, f"query of {unknown} was", f"queries of {unknown} were")
+            notes.append(f"{queries} answered by popularity.")
         if self.outside_catalog:
-            notes.append(
-                f"{self.outside_catalog:,} queries ask for a movie outside the catalog; they count as missed."
-            )
+            queries = number_of(self.outside_catalog, "query asks", "queries ask")
+            notes.append(f"{queries} for a movie outside the catalog; that counts as missed.")
         return notes
 
 

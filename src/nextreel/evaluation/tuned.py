@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nextreel.data.counts import number_of
 from nextreel.data.writer import replacing
 from nextreel.errors import ConfigError
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
@@ -101,13 +102,13 @@ class Tuned:
         best, name = self.best, self.about["model"]
         said = [f"{MAIN} of the defaults on the inner split: {self.estimate(DEFAULTS)}."]
         if best.number == DEFAULTS:
-            said.append(
-                f"None of {len(self.trials) - 1} other trials was better: keep the defaults of {name}."
-            )
+            others = number_of(len(self.trials) - 1, "other trial")
+            said.append(f"None of {others} was better: keep the defaults of {name}.")
         else:
             n = len(self.ndcgs) - 1
             said.append(
-                f"{MAIN} of the best of {n} other trials, number {best.number}: {self.estimate(best.number)}."
+                f"{MAIN} of the best of {number_of(n, 'other trial')}, number {best.number}: "
+                f"{self.estimate(best.number)}."
             )
             gain = f"{self.gain.mean:+.4f} [{self.gain.low:+.4f}, {self.gain.high:+.4f}]"
             verdict = "real" if self.real else "not shown to be real: the defaults may be as good"
@@ -118,9 +119,9 @@ class Tuned:
         given_up = sum(trial.given_up_after is not None for trial in self.trials)
         failures = [trial.failure for trial in self.trials if trial.failure is not None]
         if given_up:
-            said.append(f"Given up early: {given_up} trials.")
+            said.append(f"Given up early: {number_of(given_up, 'trial')}.")
         if failures:
-            said.append(f"Failed: {len(failures)} trials, the last with {failures[-1]}")
+            said.append(f"Failed: {number_of(len(failures), 'trial')}, the last with {failures[-1]}")
         return said
 
     def fit_command(self, directory: Path, out: Path) -> str:
@@ -158,7 +159,7 @@ def write_toml(tuned: Tuned) -> str:
     """The model and its best options as TOML, which has no null: an option without a value is a comment."""
     lines = [
         f"# {MAIN} {tuned.estimate(tuned.best.number)} on the inner split, defaults {tuned.estimate(DEFAULTS)};",
-        f"# found by nextreel tune in {len(tuned.trials)} trials.",
+        f"# found by nextreel tune in {number_of(len(tuned.trials), 'trial')}.",
         f"model = {json.dumps(tuned.about['model'])}",
         "",
         "[options]",

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, FloatArray, Histories, Int64Array
 from nextreel.errors import QueryError
@@ -77,7 +78,9 @@ class Ranker:
         """
         whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
         if not (whole and 1 <= k <= self.n_movies):
-            raise QueryError(f"k is {k!r}; the catalog has {self.n_movies} movies, so expected 1 to that")
+            raise QueryError(
+                f"k is {k!r}; the catalog has {number_of(self.n_movies, 'movie')}, so expected 1 to that"
+            )
         movies = np.empty((len(at), k), dtype=np.int32)
         scores = np.empty((len(at), k), dtype=np.float32)
         personal = self.model.knows(histories)
@@ -109,8 +112,8 @@ class Ranker:
         scores = self.model.score(histories, at)
         if scores.shape[1] != self.n_movies:
             raise QueryError(
-                f"the model scores {scores.shape[1]} movies and the catalog has {self.n_movies}: it was fitted on "
-                "another one"
+                f"the model scores {number_of(scores.shape[1], 'movie')} and the catalog has {self.n_movies}: "
+                "it was fitted on another one"
             )
         return scores
 
