@@ -150,7 +150,7 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         ),
         (["fit", "parts", "--set", "epochs"], "--set 'epochs' isn't of the form name=value"),
         (["fit", "parts", "--out", "data", "--model", "popularity"], "data exists and isn't a saved model"),
-        (["split", "data", "data"], "data exists and holds no split.json; nothing was written"),
+        (["split", "data", "model"], "nextreel: model exists and holds no split.json; nothing was written"),
         (["split", "data", "new", "--positives", "5000"], "leaves the test part empty"),
         (
             ["split", "data", "new", "--rule", "global", "--share", "1.5"],
@@ -161,6 +161,10 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
             "option positives of the clean split is -1; expected a",
         ),
         (["split", "nowhere", "new"], "nowhere: no such directory"),
+        (["split", "parts", "parts"], "parts: would be replaced by its own split; choose another directory"),
+        (["evaluate", "model", "data"], "data has no test.csv: split it first (nextreel split data parts)"),
+        (["fit", "model", "--out", "new"], "model is a saved model; expected a directory of data"),
+        (["check", "x" * 300], f"{'x' * 300}: File name too long"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

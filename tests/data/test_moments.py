@@ -24,7 +24,8 @@ def test_a_moment_is_read_as_people_write_it(text: str, seconds: int) -> None:
         ("yesterday", "'yesterday' is no moment; expected POSIX seconds or ISO 8601"),
         ("978300760000", "that looks like milliseconds"),
         ("-5", "outside 1970 to 2100"),
-        ("2150-01-01", "outside 1970 to 2100"),
+        ("2150-01-01", "outside 1970 to 2100; expected"),
+        ("9999-12-31", "outside 1970 to 2100; expected"),
     ],
 )
 def test_anything_else_is_an_error_that_says_what_is_expected(text: str, message: str) -> None:

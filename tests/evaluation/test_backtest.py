@@ -201,8 +201,7 @@ def test_an_interval_surrounds_the_mean_of_the_queries(backtest: Backtest) -> No
 
 def test_a_model_that_ages_is_said_to_be_worse() -> None:
     assert (
-        "The model that was never refitted is worse at every age from 1 day on."
-        in answered(1, 5).sentences()
+        "The model that was never refitted is worse at every age from 1 day on." in answered(1, 5).sentences()
     )
 
 

@@ -45,7 +45,7 @@ def evaluate(
     from nextreel.cli.console import stdout
     from nextreel.cli.show import metrics_table
     from nextreel.data.reader import read_interactions
-    from nextreel.data.split_files import read_split_rule
+    from nextreel.data.split_files import find_test_part, read_split_rule
     from nextreel.data.splits import POSITIVE
     from nextreel.evaluation.protocol import evaluate as ask
     from nextreel.evaluation.runs import write_json
@@ -53,7 +53,7 @@ def evaluate(
     from nextreel.models.registry import model_name
     from nextreel.ranking.saving import add_evaluation, describe, load
 
-    file = test / "test.csv" if test.is_dir() else test
+    file = find_test_part(test)
     split = read_split_rule(file.parent)
     if threshold is None:
         threshold = split.get("threshold", POSITIVE)

@@ -10,7 +10,7 @@ from nextreel.cli.options import IncludeSeen
 
 def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
-    user: Annotated[int | None, typer.Option("--user", "-u", min=0, help="UserID.")] = None,
+    user: Annotated[int | None, typer.Option("--user", "-u", min=0, max=2**63 - 1, help="UserID.")] = None,
     at: Annotated[
         str,
         typer.Option(

@@ -6,6 +6,7 @@ before is asked without a fit, and the answers of another recommender are read f
 """
 
 import resource
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -125,11 +126,15 @@ def answer_apart(
     exclude_seen: bool,
 ) -> Answers:
     """As `answer`, in a process of its own that reads the directory itself."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_at_once_when_interrupted) as pool:
+        # Blocked until then, so that Ctrl-C shows no traceback of the process that is still starting.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return pool.submit(
-                _read_and_answer, contestant, directory, rule, histories, k, exclude_seen
-            ).result()
+            waiting = pool.submit(_read_and_answer, contestant, directory, rule, histories, k, exclude_seen)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        try:
+            return waiting.result()
         except BrokenProcessPool:
             raise NextreelError(
                 f"{contestant.name}: its process was ended from outside, as a system does that runs out of memory"
@@ -197,6 +202,11 @@ def _ask(model: Recommender, questions: Questions, k: int, exclude_seen: bool) -
     started = time.perf_counter()
     ranking = questions.ask(model, k, exclude_seen)
     return Lists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
+
+
+def _end_at_once_when_interrupted() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _read_and_answer(
