@@ -33,9 +33,9 @@ def atomic_directory(path: Path, marker: str = MANIFEST) -> Iterator[Path]:
     Only a directory that holds the file `marker`, and so was made the same way, is replaced; an empty one is
     filled; ArtifactError if anything else is there.
     """
-    path = path.absolute()
+    given, path = path, path.absolute()
     if path.exists() and not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
-        raise ArtifactError(f"{path} exists and holds no {marker}; nothing was written: choose another name")
+        raise ArtifactError(f"{given} exists and holds no {marker}; nothing was written: choose another name")
     aside = path.with_name(f".{path.name}.{os.getpid()}.writing")
     replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced")
     try:
@@ -45,7 +45,7 @@ def atomic_directory(path: Path, marker: str = MANIFEST) -> Iterator[Path]:
             path.rename(replaced)
         aside.rename(path)
     except OSError as error:
-        raise ArtifactError(f"can't write {path}: {error.strerror or error}") from error
+        raise ArtifactError(f"can't write {given}: {error.strerror or error}") from error
     finally:
         if replaced.exists() and not path.exists():  # stopped between the two renames
             replaced.rename(path)

@@ -56,7 +56,8 @@ class DataError(NextreelError):
             return
         lines = [str(problem) for problem in self.problems[: self.SHOWN]]
         if self.total > len(lines):
-            lines.append(f"... and {self.total - len(lines):,} more problems")
+            left = self.total - len(lines)
+            lines.append(f"... and {left:,} more {'problem' if left == 1 else 'problems'}")
         super().__init__("\n".join(lines))
 
 

@@ -128,15 +128,43 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
             ["fit", "parts", "--model", "oracle"],
             "model 'oracle' is unknown; expected one of fast, best, baseline, simple, popularity",
         ),
-        (["fit", "parts", "--model", "popularity", "--set", "window=3"], "option window: "),
-        (["fit", "parts", "--model", "popularity", "--set", "window_days=-1"], "option window_days: "),
-        (["fit", "parts", "--budget", "soon"], "--budget 'soon' is no time; expected a number and s, m or h"),
-        (["fit", "parts", "--model", "ease", "--budget", "30m"], "option minutes: "),
+        (
+            ["fit", "parts", "--model", "popularity", "--set", "window=3"],
+            "popularity has no option 'window'; its options: window_days",
+        ),
+        (
+            ["fit", "parts", "--model", "popularity", "--set", "window_days=-1"],
+            "option window_days of popularity is -1; expected a number above 0",
+        ),
+        (
+            ["fit", "parts", "--model", "best", "--budget", "soon"],
+            "--budget 'soon' is no time; expected a number and s, m or h",
+        ),
+        (
+            ["fit", "parts", "--model", "best", "--budget", "-5m"],
+            "--budget '-5m' is no time; expected a number",
+        ),
+        (
+            ["fit", "parts", "--model", "ease", "--budget", "30m"],
+            "ease has no time budget: leave --budget out, it is for transformer and blend",
+        ),
         (["fit", "parts", "--set", "epochs"], "--set 'epochs' isn't of the form name=value"),
         (["fit", "parts", "--out", "data", "--model", "popularity"], "data exists and isn't a saved model"),
-        (["split", "data", "data"], "data exists and holds no split.json; nothing was written"),
+        (["split", "data", "model"], "nextreel: model exists and holds no split.json; nothing was written"),
         (["split", "data", "new", "--positives", "5000"], "leaves the test part empty"),
+        (
+            ["split", "data", "new", "--rule", "global", "--share", "1.5"],
+            "option share of the global split is 1.5; expected a number above 0, below 1",
+        ),
+        (
+            ["split", "data", "new", "--positives", "-1"],
+            "option positives of the clean split is -1; expected a",
+        ),
         (["split", "nowhere", "new"], "nowhere: no such directory"),
+        (["split", "parts", "parts"], "parts: would be replaced by its own split; choose another directory"),
+        (["evaluate", "model", "data"], "data has no test.csv: split it first (nextreel split data parts)"),
+        (["fit", "model", "--out", "new"], "model is a saved model; expected a directory of data"),
+        (["check", "x" * 300], f"{'x' * 300}: File name too long"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -1,4 +1,8 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +69,38 @@ def test_the_report_is_one_file_that_names_the_data_and_the_models(home: Path) -
     assert html.startswith("<!doctype html>")
     assert "recommenders on data" in html or "on data, but not beyond doubt" in html
     assert [file.name for file in (home / "out").iterdir()] == ["report.html"]
+
+
+def is_child_starting(pid: int) -> bool:
+    """Whether the process that fits a model has begun to import what it needs."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return any(
+        b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+        and "polars" in Path(f"/proc/{child}/maps").read_text()
+        for child in children
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the processes in /proc")
+def test_stopping_a_comparison_shows_no_traceback_of_the_models_process(home: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "nextreel",
+        "compare",
+        "data",
+        "--models",
+        "ease,als,item-knn,popularity",
+    ]
+    with subprocess.Popen(
+        command, cwd=home, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while not is_child_starting(process.pid):
+            assert process.poll() is None, "the comparison ended before it could be stopped"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize(

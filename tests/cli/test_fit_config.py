@@ -52,7 +52,7 @@ def test_the_command_that_tune_ends_with_fits_the_best_options(home: Path) -> No
     [
         (
             ["--config", "wrong.toml"],
-            "wrong.toml, options.regularization: -5: Input should be greater than 0",
+            "wrong.toml: option regularization of ease is -5; expected a number above 0",
         ),
         (["--config", "nothing.toml"], "nothing.toml: can't be read (No such file or directory)"),
         (

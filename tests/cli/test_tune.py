@@ -28,7 +28,7 @@ def test_tune_finds_options_without_reading_the_test_part(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "depth=3"], "option depth"),
+        (["--set", "depth=3"], "ease has no option 'depth'; its options: "),
         (["--rule", "course"], "parts was split already: leave the rule 'course' out"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -50,6 +52,46 @@ def test_ids_may_be_as_large_as_an_int64() -> None:
     assert dataset.histories(np.array([2**62]), np.array([2])).lengths.tolist() == [1]
 
 
-def test_a_frame_without_a_column_is_an_error_that_names_it() -> None:
-    with pytest.raises(DataError, match="column Rating is missing; found UserID, MovieID, Timestamp"):
-        Dataset.from_frames(interactions((1, 0, 4, 1)).drop("Rating"))
+ROWS = interactions((1, 0, 4, 1), (1, 1, 5, 2))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (ROWS.drop("Rating"), "interactions: column Rating is missing; found UserID, MovieID, Timestamp"),
+        (
+            ROWS.with_columns(MovieID=pl.lit("Heat")),
+            "interactions: column MovieID has type String and can't be taken for Int64, a whole number from 0",
+        ),
+        (
+            ROWS.with_columns(pl.from_epoch("Timestamp")),
+            "interactions: column Timestamp has type Datetime(time_unit='us', time_zone=None) and can't be taken for "
+            "Int64, POSIX seconds",
+        ),
+        (
+            ROWS.with_columns(UserID=pl.Series([1.0, float("nan")])),
+            "interactions: column UserID has type Float64 and can't be taken for Int64, a whole number from 0",
+        ),
+        (ROWS.with_columns(UserID=pl.Series([1, None])), "interactions: column UserID has no value in row 1"),
+        (ROWS.to_dict(), "interactions: a dict is no polars DataFrame"),
+        (
+            "films/ratings_train.csv",
+            "interactions: 'films/ratings_train.csv' is a path, not a polars DataFrame",
+        ),
+    ],
+    ids=range(7),
+)
+def test_a_frame_that_is_not_in_form_is_an_error_that_names_the_column(rows: Any, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        Dataset.from_frames(rows)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_movie_with_two_rows_in_the_catalog_is_an_error() -> None:
+    with pytest.raises(DataError, match="movies: MovieID 1 stands in more than one row"):
+        Dataset.from_frames(ROWS, pl.concat([catalog(3), catalog(2).tail(1)]))
+
+
+def test_ids_and_ratings_may_have_other_types_of_numbers() -> None:
+    types = {"UserID": pl.UInt16, "MovieID": pl.Int32, "Rating": pl.Float64, "Timestamp": pl.UInt64}
+    assert Dataset.from_frames(ROWS.cast(types)).interactions().equals(ROWS)  # type: ignore[arg-type]

@@ -313,7 +313,7 @@ def test_the_command_says_what_it_did_and_states_the_terms_once(mirror: Mirror, 
     )
     assert result.exit_code == 0
     assert "md5 as published" in result.stdout
-    assert "8 ratings of 8 users, 1 movies" in result.stdout
+    assert "8 ratings of 8 users, 1 movie." in result.stdout
     assert result.stdout.count("for research") == 1
     assert result.stdout.count("Harper") == 1
 

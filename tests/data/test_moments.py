@@ -1,6 +1,6 @@
 import pytest
 
-from nextreel.data.moments import parse_moment, show_moment
+from nextreel.data.moments import parse_moment, show_days, show_moment
 from nextreel.errors import QueryError
 
 
@@ -24,7 +24,8 @@ def test_a_moment_is_read_as_people_write_it(text: str, seconds: int) -> None:
         ("yesterday", "'yesterday' is no moment; expected POSIX seconds or ISO 8601"),
         ("978300760000", "that looks like milliseconds"),
         ("-5", "outside 1970 to 2100"),
-        ("2150-01-01", "outside 1970 to 2100"),
+        ("2150-01-01", "outside 1970 to 2100; expected"),
+        ("9999-12-31", "outside 1970 to 2100; expected"),
     ],
 )
 def test_anything_else_is_an_error_that_says_what_is_expected(text: str, message: str) -> None:
@@ -34,3 +35,10 @@ def test_anything_else_is_an_error_that_says_what_is_expected(text: str, message
 
 def test_a_moment_is_shown_in_utc() -> None:
     assert show_moment(978_300_760) == "2000-12-31 22:12:40 UTC"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(43_200, "0.5 days"), (86_400, "1 day"), (2_592_000, "30 days")]
+)
+def test_a_length_is_shown_in_days(seconds: int, words: str) -> None:
+    assert show_days(seconds) == words

@@ -1,8 +1,10 @@
 """Files that are right, in all the forms they come in, and what is written is read back."""
 
 import gzip
+import resource
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -295,6 +297,43 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     put(tmp_path / "file", b"")
     with pytest.raises(DataError, match=r"t\.csv: can't be written"):
         write_table(READ, tmp_path / "file" / "t.csv")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(0)
+    large = pl.DataFrame({name: rng.integers(0, 2**62, 10_000) for name in ("UserID", "Timestamp")})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(DataError, match=rf"{name}: can't be written \(.*[Ff]ile too large"):
+            write_table(large, tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_a_directory_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "t.csv").symlink_to(tmp_path / "there")
+    with pytest.raises(DataError, match=r"t\.csv: can't be written \(it is a directory\)"):
+        write_table(READ, tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").is_symlink()
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that nobody can read")
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ratings_train.csv").symlink_to("/proc/self/mem")
+    with pytest.raises(DataError, match=r"ratings_train\.csv: can't be read \("):
+        read_dataset(tmp_path)
+
+
+def test_a_saved_model_in_place_of_data_is_recognised(tmp_path: Path) -> None:
+    put(tmp_path / "manifest.json", b"{}")
+    with pytest.raises(
+        DataError, match="is a saved model; expected a directory of data, such as it was fitted on"
+    ):
+        read_dataset(tmp_path)
 
 
 def test_an_unknown_form_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
+import math
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from nextreel.data.schema import RATING, TIMESTAMP, USER_ID
 from nextreel.data.splits import Rule, Split, SplitRule, split_interactions
-from nextreel.errors import DataError
+from nextreel.errors import ConfigError, DataError
 from tests.frames import any_interactions, interactions
 
 ROW = "row"
@@ -106,9 +108,77 @@ def test_leave_one_out_takes_the_last_row_of_each_user_by_time_then_file() -> No
     assert split.test.select(USER_ID, "MovieID").rows() == [(2, 5), (1, 7)]
 
 
-def test_an_empty_part_is_an_error_that_says_why() -> None:
-    with pytest.raises(DataError, match="leaves the test part empty: no user has enough positives"):
-        split_interactions(interactions((1, 0, 1, 1)), SplitRule.for_rule("clean"))
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            SplitRule.for_rule("clean", positives=3),
+            "the clean split leaves the test part empty: no user has 3 ratings of at least 4",
+        ),
+        (
+            SplitRule.for_rule("clean", positives=1, threshold=5.5),
+            "the clean split leaves the test part empty: no user has 1 rating of at least 5.5",
+        ),
+        (
+            SplitRule.for_rule("clean", positives=2),
+            "the clean split leaves the train part empty: nobody rated anything before their test part",
+        ),
+        (
+            SplitRule.for_rule("global", moment=86_400),
+            "the global split leaves the train part empty: nothing was rated before 1970-01-02 00:00:00 UTC",
+        ),
+        (
+            SplitRule.for_rule("global", moment=172_801),
+            "the global split leaves the test part empty: nothing was rated from 1970-01-03 00:00:01 UTC on",
+        ),
+        (
+            SplitRule.for_rule("global", positives=2, moment=172_800),
+            "the global split leaves the test part empty: no user has 2 ratings of at least 4 from 1970-01-03 "
+            "00:00:00 UTC on",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, SplitRule) else value,
+)
+def test_an_empty_part_is_an_error_that_says_why(rule: SplitRule, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        split_interactions(interactions((1, 0, 5, 86_400), (1, 1, 5, 172_800)), rule)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("rule", "numbers", "message"),
+    [
+        (
+            "global",
+            {"share": 1.5},
+            "option share of the global split is 1.5; expected a number above 0, below 1",
+        ),
+        (
+            "clean",
+            {"positives": -1},
+            "option positives of the clean split is -1; expected a whole number from 0",
+        ),
+        (
+            "clean",
+            {"threshold": math.nan},
+            "option threshold of the clean split is NaN; expected a number from 0",
+        ),
+        ("clean", {"share": 0.9}, "the clean split takes no share and no moment; the global one does"),
+        ("course", {"moment": 86_400}, "the course split takes no share and no moment; the global one does"),
+        ("global", {"share": 0.9, "moment": 5}, "the global split takes a share or a moment, not both"),
+        (
+            "weekly",
+            {},
+            "option rule of the weekly split is 'weekly'; expected course, clean, global or leave-one-out",
+        ),
+    ],
+)
+def test_an_impossible_rule_is_refused_with_what_is_allowed(
+    rule: Rule, numbers: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        SplitRule.for_rule(rule, **numbers)
+    assert str(caught.value) == message
 
 
 def test_the_course_split_of_movielens_1m_has_the_courses_row_counts(movielens_1m: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_row_in_both_parts_is_found() -> None:
     shared = interactions((2, 2, 4, 4))
     found = leak("shared rows", run(PAST, pl.concat([shared, LATER])))
     assert (found.queries, found.details) == (1, {"rows": 1, "users": 1})
-    assert found.sentence.startswith("1 rows of 1 users stand in both parts")
+    assert found.sentence.startswith("1 row of 1 user stands in both parts")
 
 
 def test_a_row_of_another_second_or_movie_is_not_shared() -> None:

@@ -1,10 +1,14 @@
+from typing import Any
+
 import numpy as np
+import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
-from nextreel.errors import DataError
+from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.protocol import Evaluation, History, evaluate, freeze_histories
 from nextreel.models.popularity import Popularity
+from nextreel.ranking.predictor import fit
 from tests.frames import catalog, interactions
 
 TRAIN = interactions((1, 0, 5, 1), (2, 0, 5, 2), (2, 1, 5, 3), (3, 1, 4, 4), (3, 0, 4, 5), (3, 2, 4, 6))
@@ -66,12 +70,62 @@ def test_a_test_part_without_positives_is_an_error() -> None:
         evaluate(Popularity().fit(train), train, interactions((1, 0, 3, 10)), k=2)
 
 
+@pytest.mark.parametrize("history", ["frozen", "live"])
+def test_the_test_part_may_have_other_types_of_numbers(history: History) -> None:
+    train = Dataset.from_frames(TRAIN, catalog(5))
+    wider = TEST.cast({"Rating": pl.Float64, "UserID": pl.UInt8})
+    result = evaluate(Popularity().fit(train), train, wider, history, k=2)
+    assert result.ranks.tolist() == run(history).ranks.tolist()
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        (TEST.drop("Rating"), "the test part: column Rating is missing; found UserID, MovieID, Timestamp"),
+        (
+            TEST.with_columns(UserID=pl.lit("ann")),
+            "the test part: column UserID has type String and can't be",
+        ),
+        (
+            "parts/test.csv",
+            "the test part: 'parts/test.csv' is a path, not a polars DataFrame; nextreel.read_inter",
+        ),
+    ],
+    ids=["column", "type", "path"],
+)
+def test_a_test_part_that_is_not_in_form_is_an_error_that_says_so(test: Any, message: str) -> None:
+    train = Dataset.from_frames(TRAIN, catalog(5))
+    with pytest.raises(DataError) as caught:
+        evaluate(Popularity().fit(train), train, test)
+    assert str(caught.value).startswith(message)
+
+
+def test_another_history_than_frozen_or_live_is_an_error() -> None:
+    train = Dataset.from_frames(TRAIN)
+    with pytest.raises(ConfigError, match="history is 'recent'; expected frozen or live"):
+        evaluate(Popularity().fit(train), train, TEST, "recent")  # type: ignore[arg-type]
+
+
+def test_a_predictor_in_place_of_its_model_is_an_error_that_says_so() -> None:
+    predictor: Any = fit(Dataset.from_frames(TRAIN), "popularity")
+    with pytest.raises(
+        ConfigError, match=r"expected a model, found a Predictor: its model is predictor.model"
+    ):
+        evaluate(predictor, predictor.dataset, TEST)
+
+
+def test_a_path_in_place_of_the_train_part_is_an_error_that_says_how_to_read_it() -> None:
+    path: Any = "parts"
+    with pytest.raises(DataError, match=r"'parts' is a path; nextreel.read_dataset\('parts'\) reads it"):
+        evaluate(Popularity().fit(Dataset.from_frames(TRAIN)), path, TEST)
+
+
 def test_rows_of_the_test_part_that_were_learned_from_are_counted_and_called_a_leak() -> None:
     train = Dataset.from_frames(TRAIN, catalog(5))
     shared = interactions((1, 0, 5, 1), (1, 1, 5, 10))
     result = evaluate(Popularity().fit(train), train, shared, k=2)
     assert result.learned_too == 1
-    assert result.notes() == ["A leak: 1 rows of the test part were learned from too."]
+    assert result.notes() == ["A leak: 1 row of the test part was learned from too."]
 
 
 def test_a_clean_split_has_nothing_to_note() -> None:

@@ -89,8 +89,9 @@ def test_all_pairs_of_all_histories_are_one_family() -> None:
 
 
 def test_two_models_that_differ_are_said_to_differ() -> None:
-    first, _ = say_what_is_real(run(low=noise(0), high=noise(1, 0.5)), "NDCG@10")
+    first, last = say_what_is_real(run(low=noise(0), high=noise(1, 0.5)), "NDCG@10")
     assert first == "NDCG@10, frozen history: the difference is real. high is the best."
+    assert last.endswith("in the one test of this run: a paired randomisation test that swaps whole users.")
 
 
 def test_pairs_that_cannot_be_told_apart_are_named() -> None:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.reader import read_interactions, read_tables
 from nextreel.data.sample import make_sample, write_sample
@@ -224,7 +225,7 @@ def test_without_a_better_trial_the_defaults_are_kept(tuned: Tuned) -> None:
         ndcgs={0: tuned.ndcgs[0], 1: np.zeros_like(tuned.ndcgs[0])},
     )
     assert worse.best.number == 0
-    assert "None of 1 other trials was better: keep the defaults of ease." in worse.sentences()
+    assert "None of 1 other trial was better: keep the defaults of ease." in worse.sentences()
 
 
 def test_the_picture_has_a_panel_for_each_option(tuned: Tuned, tmp_path: Path) -> None:
@@ -244,4 +245,4 @@ def test_a_network_that_falls_behind_is_given_up(inner: Inner, tmp_path: Path) -
     assert given_up
     assert all((trial.given_up_after or 0) in (2, 3) for trial in given_up)
     assert all(trial.ndcg is None for trial in given_up)
-    assert f"Given up early: {len(given_up)} trials." in found.sentences()
+    assert f"Given up early: {number_of(len(given_up), 'trial')}." in found.sentences()

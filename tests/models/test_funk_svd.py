@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
+from nextreel.artifacts import seal
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError, ConfigError, DataError
 from nextreel.models.base import Recommender
@@ -285,6 +286,13 @@ def test_resuming_on_other_data_says_so(tmp_path: Path) -> None:
 
 def test_resuming_from_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="holds no checkpoint to go on from"):
+        FunkSVD(SMALL).fit(rated(), resumption(tmp_path / "checkpoint"))
+
+
+def test_resuming_from_a_saved_model_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    seal(tmp_path / "checkpoint", {"model": "funk-svd"})
+    with pytest.raises(ArtifactError, match="isn't a checkpoint; fit without resuming"):
         FunkSVD(SMALL).fit(rated(), resumption(tmp_path / "checkpoint"))
 
 

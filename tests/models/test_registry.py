@@ -1,7 +1,7 @@
 import pytest
 
 from nextreel.errors import ConfigError
-from nextreel.models.names import MODELS, PRESETS
+from nextreel.models.names import BUDGETED, MODELS, PRESETS
 from nextreel.models.popularity import Popularity, PopularityConfig
 from nextreel.models.registry import create_model, model_class, model_name
 
@@ -22,6 +22,10 @@ def test_every_option_of_every_model_is_explained(name: str) -> None:
     assert [option for option, field in fields.items() if not field.description] == []
 
 
+def test_the_models_with_a_budget_are_those_with_an_option_for_its_minutes() -> None:
+    assert {name for name in MODELS if "minutes" in model_class(name).Config.model_fields} == set(BUDGETED)
+
+
 def test_options_reach_the_model() -> None:
     assert create_model("simple", {"window_days": 7}).config == PopularityConfig(window_days=7)
 
@@ -29,8 +33,8 @@ def test_options_reach_the_model() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": 7}, "option window: .*options: window_days"),
-        ({"window_days": "long"}, "option window_days: "),
+        ({"window": 7}, "popularity has no option 'window'; its options: window_days"),
+        ({"window_days": "long"}, "option window_days of popularity is 'long'; expected a number above 0"),
     ],
 )
 def test_a_wrong_option_is_an_error_that_names_it(options: dict[str, object], message: str) -> None:

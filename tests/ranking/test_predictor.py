@@ -1,12 +1,17 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID
-from nextreel.errors import QueryError
+from nextreel.errors import DataError, NotFittedError, QueryError
+from nextreel.models.ease import EASE
 from nextreel.models.popularity import Popularity
-from nextreel.ranking.predictor import Predictor
+from nextreel.models.registry import create_model
+from nextreel.ranking.predictor import Predictor, fit
 from tests.frames import catalog, interactions, queries
 
 
@@ -77,6 +82,41 @@ def test_a_movie_that_was_rated_is_out_whatever_its_title_says() -> None:
     predictor = popularity(interactions((1, 0, 5, 10)), movies)
     answers = predictor.recommend(queries((7, 10), (7, 11)), k=1)
     assert answers[MOVIE_ID].to_list() == [1, 0]
+
+
+@pytest.mark.parametrize("k", [2.0, "2", True, None])
+def test_a_k_that_is_no_whole_number_is_an_error(k: Any) -> None:
+    with pytest.raises(QueryError, match=f"k is {k!r}; the catalog has 4 movies, so expected 1 to that"):
+        popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=k)
+
+
+@pytest.mark.parametrize("name", ["popularity", "ease", "blend"])
+def test_a_model_that_is_not_fitted_says_so(name: str) -> None:
+    predictor = Predictor(create_model(name), Dataset.from_frames(ROWS))
+    with pytest.raises(NotFittedError, match=r"isn't fitted yet: call fit\(dataset\) first"):
+        predictor.recommend(queries((2, 100)), k=1)
+
+
+def test_a_model_of_another_catalog_says_so() -> None:
+    model = EASE().fit(Dataset.from_frames(ROWS, catalog(5)))
+    with pytest.raises(
+        QueryError, match="the model scores 5 movies and the catalog has 4: it was fitted on another"
+    ):
+        Predictor(model, Dataset.from_frames(ROWS, catalog(4))).recommend(queries((2, 100)), k=1)
+
+
+@pytest.mark.parametrize("path", ["data", Path("data")])
+def test_fitting_a_path_says_how_to_read_it(path: Any) -> None:
+    with pytest.raises(DataError, match=r"'data' is a path; nextreel.read_dataset\('data'\) reads it"):
+        fit(path)
+
+
+def test_fitting_what_is_no_dataset_says_how_to_make_one() -> None:
+    frame: Any = ROWS
+    with pytest.raises(
+        DataError, match=r"a DataFrame is no dataset; nextreel.Dataset.from_frames\(interactions, mo"
+    ):
+        fit(frame)
 
 
 def test_no_queries_give_no_answers() -> None:

@@ -76,3 +76,9 @@ def main() -> None:
     except NextreelError as error:
         print(f"nextreel: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # What the system refuses, such as a directory without permission, is for the user to mend.
+        print(f"nextreel: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)

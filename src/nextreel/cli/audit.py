@@ -1,10 +1,11 @@
 """`nextreel audit`: what does a split give away, and what is it worth?"""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from nextreel.cli.options import IncludeSeen, RuleOfSplit
 from nextreel.models.names import MODELS, PRESETS
 
 
@@ -20,19 +21,13 @@ def audit(
             f"{', '.join((*PRESETS, *MODELS))}."
         ),
     ] = "item-knn",
-    rule: Annotated[
-        Literal["course", "clean", "global", "leave-one-out"] | None,
-        typer.Option(help="How to split a directory that isn't split yet (clean)."),
-    ] = None,
+    rule: RuleOfSplit = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     options: Annotated[
         list[str] | None,
         typer.Option("--set", help="An option of the model, such as --set neighbours=50; repeatable."),
     ] = None,
-    include_seen: Annotated[
-        bool,
-        typer.Option("--include-seen", help="Let movies be recommended that the user has rated already."),
-    ] = False,
+    include_seen: IncludeSeen = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this JSON file too.")
     ] = None,
@@ -46,6 +41,7 @@ def audit(
 
     from nextreel.cli.console import progress_bar, stdout, table
     from nextreel.cli.fitting import parse_options
+    from nextreel.data.counts import number_of
     from nextreel.data.writer import replacing
     from nextreel.evaluation.audit import Auditor
     from nextreel.evaluation.parts import read_parts
@@ -64,7 +60,8 @@ def audit(
         ).run()
     console = stdout()
     console.print(
-        f"{found.queries:,} queries of {found.users:,} users, frozen history; measured with {name}.\n"
+        f"{number_of(found.queries, 'query', 'queries')} of {number_of(found.users, 'user')}, frozen history; "
+        f"measured with {name}.\n"
     )
     for leak in found.leaks:
         console.print(f"{leak.name}: {leak.sentence}", soft_wrap=True)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from nextreel.evaluation.backtest_figures import Backtest, Part
 
 
+LONGEST = 100 * 365 * 86_400
+"""Of a window, in seconds: moments end in 2100."""
+
+
 def backtest(
     directory: Annotated[
         Path,
@@ -167,6 +171,8 @@ def _parse_length(text: str) -> int:
         seconds = 0
     if seconds < 1:
         raise QueryError(f"--every {text!r} is no length; expected a number and h, d or w, such as 30d")
+    if seconds > LONGEST:
+        raise QueryError(f"--every {text!r} is longer than 100 years; expected a length such as 30d")
     return seconds
 
 

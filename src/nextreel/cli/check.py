@@ -45,11 +45,12 @@ def check(
             "--quarantine FILE and --clean DIR go together: bad rows to FILE, the tables without them to DIR"
         )
     if quarantine is not None and clean is not None:
+        from nextreel.data.counts import number_of
         from nextreel.data.quarantine import set_aside
 
         counts = set_aside(directory, quarantine, clean)
         for file, count in counts.items():
-            typer.echo(f"{file}: {count:,} bad {'row' if count == 1 else 'rows'} set aside", err=json)
+            typer.echo(f"{file}: {number_of(count, 'bad row')} set aside", err=json)
         typer.echo(f"They are in {quarantine}; the tables without them are in {clean}.", err=json)
         directory = clean
     found = profile(directory)
@@ -121,15 +122,47 @@ def _bars(counts: list[tuple[str, int]]) -> "RenderableType":
 
 
 def _remarks(found: "Profile") -> list[str]:
+    from nextreel.data.counts import number_of
+
     counted = [
-        (found.tied_rows, "rows share user and second with another; the file's order breaks ties"),
-        (found.repeated_rows, "rows rate a movie once more; from the later moment on the later one counts"),
-        (found.movies_without_entry, "rated movies aren't in the movies file; they stay, without title"),
-        (found.movies_never_rated, "movies of the movies file were never rated"),
-        (found.users_without_entry, "users with ratings aren't in the users file; they stay"),
-        (found.users_without_ratings, "users of the users file have no ratings"),
+        (
+            found.tied_rows,
+            "row shares",
+            "rows share",
+            "user and second with another; the file's order breaks ties",
+        ),
+        (
+            found.repeated_rows,
+            "row rates",
+            "rows rate",
+            "a movie once more; from the later moment on the later one counts",
+        ),
+        (
+            found.movies_without_entry,
+            "rated movie isn't",
+            "rated movies aren't",
+            "in the movies file: kept, without title",
+        ),
+        (
+            found.movies_never_rated,
+            "movie of the movies file was",
+            "movies of the movies file were",
+            "never rated",
+        ),
+        (
+            found.users_without_entry,
+            "user with ratings isn't",
+            "users with ratings aren't",
+            "in the users file: kept all the same",
+        ),
+        (
+            found.users_without_ratings,
+            "user of the users file has",
+            "users of the users file have",
+            "no ratings",
+        ),
     ]
-    remarks = [f"{count:,} {what}" for count, what in counted if count]
+    remarks = [f"{number_of(n, one, many)} {what}" for n, one, many, what in counted if n]
     if found.movies_without_entry is None:
         remarks.append("no movies file: recommendations will have no titles")
     if found.users_without_entry is None:

@@ -1,10 +1,11 @@
 """`nextreel compare`: which model is better, for whom, and at what cost?"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from nextreel.cli.options import IncludeSeen, MLflow, RuleOfSplit
 from nextreel.models.names import MODELS, PRESETS
 
 if TYPE_CHECKING:
@@ -30,10 +31,7 @@ def compare(
             "MovieIDk.",
         ),
     ] = "popularity,item-knn,ease",
-    rule: Annotated[
-        Literal["course", "clean", "global", "leave-one-out"] | None,
-        typer.Option(help="How to split a directory that isn't split yet (clean)."),
-    ] = None,
+    rule: RuleOfSplit = None,
     history: Annotated[
         str,
         typer.Option(
@@ -55,10 +53,7 @@ def compare(
             "--set", help="An option of one model, such as --set ease.regularization=500; repeatable."
         ),
     ] = None,
-    include_seen: Annotated[
-        bool,
-        typer.Option("--include-seen", help="Let movies be recommended that the user has rated already."),
-    ] = False,
+    include_seen: IncludeSeen = False,
     slices: Annotated[
         bool,
         typer.Option("--slices", help="Print the figures of every slice; the JSON file always has them."),
@@ -73,12 +68,7 @@ def compare(
             "card for each model, for readers who weren't there."
         ),
     ] = None,
-    mlflow: Annotated[
-        bool,
-        typer.Option(
-            "--mlflow", help="Log to MLflow, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say."
-        ),
-    ] = False,
+    mlflow: MLflow = False,
 ) -> None:
     """Fit several models on one split and compare them.
 
@@ -131,13 +121,14 @@ def compare(
 def accuracy_table(board: "Leaderboard", history: "History") -> "Table":
     """One row a model, best first: metrics at the main cutoff with their intervals, and costs."""
     from nextreel.cli.console import table
+    from nextreel.data.counts import number_of
 
     figures = board.figures[history]
     shown = [
         name for name in next(iter(figures.values())).metrics if name.partition("@")[2] == _main_k(board)
     ]
     seen = "excluded" if board.protocol["exclude_seen"] else "included"
-    title = f"{history} history, {len(board.users):,} queries, seen movies {seen}; 95 % intervals"
+    title = f"{history} history, {number_of(len(board.users), 'query', 'queries')}, seen movies {seen}; 95 % intervals"
     made = table(title, "Model", *shown, "Fit", "Queries/s", "Peak memory", numbers=len(shown) + 3)
     for name in board.ranked(history):
         answers = board.answers[name]

@@ -42,11 +42,12 @@ def convert(
 def print_conversion(conversion: "Conversion", directory: Path) -> None:
     """Say what was recognised and written."""
     from nextreel.cli.console import stdout
+    from nextreel.data.counts import number_of
 
     console = stdout()
     console.print(
-        f"Read as {conversion.form}: {conversion.interactions:,} ratings of {conversion.users:,} users, "
-        f"{conversion.movies:,} movies.",
+        f"Read as {conversion.form}: {number_of(conversion.interactions, 'rating')} of "
+        f"{number_of(conversion.users, 'user')}, {number_of(conversion.movies, 'movie')}.",
         soft_wrap=True,
     )
     names = ", ".join(file.name for file in conversion.files)

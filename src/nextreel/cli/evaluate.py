@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from nextreel.cli.options import IncludeSeen, MLflow
+
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
@@ -16,10 +18,7 @@ def evaluate(
             "strictly before the query, earlier test rows included."
         ),
     ] = "frozen",
-    include_seen: Annotated[
-        bool,
-        typer.Option("--include-seen", help="Let movies be recommended that the user has rated already."),
-    ] = False,
+    include_seen: IncludeSeen = False,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     threshold: Annotated[
         float | None, typer.Option(help="Rating from which on a row is a query (the split's own, or 4).")
@@ -35,14 +34,7 @@ def evaluate(
             "of the same protocol and test part.",
         ),
     ] = False,
-    mlflow: Annotated[
-        bool,
-        typer.Option(
-            "--mlflow",
-            help="Log to MLflow, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say; MLFLOW_RUN_ID adds to "
-            "the run of the fit.",
-        ),
-    ] = False,
+    mlflow: MLflow = False,
 ) -> None:
     """Measure a model on a test part.
 
@@ -53,7 +45,7 @@ def evaluate(
     from nextreel.cli.console import stdout
     from nextreel.cli.show import metrics_table
     from nextreel.data.reader import read_interactions
-    from nextreel.data.split_files import read_split_rule
+    from nextreel.data.split_files import find_test_part, read_split_rule
     from nextreel.data.splits import POSITIVE
     from nextreel.evaluation.protocol import evaluate as ask
     from nextreel.evaluation.runs import write_json
@@ -61,7 +53,7 @@ def evaluate(
     from nextreel.models.registry import model_name
     from nextreel.ranking.saving import add_evaluation, describe, load
 
-    file = test / "test.csv" if test.is_dir() else test
+    file = find_test_part(test)
     split = read_split_rule(file.parent)
     if threshold is None:
         threshold = split.get("threshold", POSITIVE)

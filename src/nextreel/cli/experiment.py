@@ -49,6 +49,7 @@ def report(
     import polars as pl
 
     from nextreel.cli.console import stdout, table
+    from nextreel.data.counts import number_of
     from nextreel.data.moments import parse_moment
     from nextreel.data.schema import USER_ID
     from nextreel.errors import require
@@ -72,10 +73,14 @@ def report(
         typer.echo(json.dumps(found.facts(), indent=2))
         return
     control, challenger = found.control, found.challenger
+    arms = [
+        f"{arm.version}\n{number_of(arm.users, 'user')}, {number_of(arm.answers, 'answer')}"
+        for arm in (control, challenger)
+    ]
     made = table(
         f"What followed within {show_window(window)} of an answer; 95 % intervals",
         "",
-        *(f"{arm.version}\n{arm.users:,} users, {arm.answers:,} answers" for arm in (control, challenger)),
+        *arms,
         f"{challenger.version} - {control.version}",
         numbers=3,
     )

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
+from nextreel.cli.options import MLflow
+from nextreel.models.names import BUDGETED, DEFAULT_MODEL, MODELS, PRESETS
 
 
 def fit(
@@ -34,18 +35,10 @@ def fit(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(
-            help="Time that the fit may take, such as 90s, 30m or 2h; for models that learn in epochs."
-        ),
+        typer.Option(help=f"Time that {' and '.join(BUDGETED)} may learn, such as 90s, 30m or 2h."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped.")] = False,
-    mlflow: Annotated[
-        bool,
-        typer.Option(
-            "--mlflow",
-            help="Log to MLflow, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say.",
-        ),
-    ] = False,
+    mlflow: MLflow = False,
 ) -> None:
     """Learn a model and save it.
 
@@ -54,15 +47,16 @@ def fit(
     """
     from nextreel.cli.console import stdout
     from nextreel.cli.fitting import add_config, fit_and_save, parse_budget, parse_options
+    from nextreel.data.counts import number_of
     from nextreel.evaluation.tracking import log_fit, tracked
     from nextreel.models.registry import model_name
 
     chosen = parse_options(options or [])
-    if budget is not None:
-        chosen["minutes"] = parse_budget(budget)
     if config is not None:
         model, chosen = add_config(config, model, chosen)
     model = model or DEFAULT_MODEL
+    if budget is not None:
+        chosen["minutes"] = parse_budget(budget, model)
     with tracked(f"fit {model}", mlflow):
         predictor, facts = fit_and_save(directory, out, model, chosen, resume)
         if mlflow:
@@ -70,7 +64,8 @@ def fit(
     console = stdout()
     name, dataset = model_name(predictor.model), predictor.dataset
     console.print(
-        f"{name} learned from {len(dataset.timeline):,} interactions of {dataset.n_users:,} users "
+        f"{name} learned from {number_of(len(dataset.timeline), 'interaction')} of "
+        f"{number_of(dataset.n_users, 'user')} "
         f"in {facts['fit_seconds']:.1f} s. Saved to {out}"
     )
     if "best_epoch" in facts:

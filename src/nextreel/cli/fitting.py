@@ -1,6 +1,7 @@
 """Fitting with everything a person at a terminal expects: a bar, a checkpoint, a curve, a saved model."""
 
 import json
+import math
 import shutil
 import sys
 import time
@@ -15,6 +16,7 @@ from nextreel.data.split_files import read_split_rule
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.evaluation.plots import plot_loss
 from nextreel.evaluation.tuned import read_toml
+from nextreel.models.names import BUDGETED, MODELS, PRESETS
 from nextreel.models.registry import create_model, model_class, model_name
 from nextreel.models.training import Epoch, Training, best_epoch, write_epochs
 from nextreel.ranking.predictor import Predictor
@@ -45,14 +47,19 @@ def add_config(file: Path, model: str | None, options: dict[str, object]) -> tup
     return named, {**written, **options}
 
 
-def parse_budget(text: str) -> float:
-    """Minutes of "90s", "30m" or "2h"."""
+def parse_budget(text: str, model: str) -> float:
+    """Minutes of "90s", "30m" or "2h"; ConfigError for anything else, and for a model that takes no budget."""
+    name = PRESETS.get(model, model)
+    if name in MODELS and name not in BUDGETED:
+        raise ConfigError(
+            f"{name} has no time budget: leave --budget out, it is for {' and '.join(BUDGETED)}"
+        )
     try:
         minutes = float(text[:-1]) * {"s": 1 / 60, "m": 1, "h": 60}[text[-1:]]
     except (ValueError, KeyError):
-        raise ConfigError(
-            f"--budget {text!r} is no time; expected a number and s, m or h, such as 30m"
-        ) from None
+        minutes = 0.0
+    if not 0 < minutes < math.inf:
+        raise ConfigError(f"--budget {text!r} is no time; expected a number and s, m or h, such as 30m")
     return minutes
 
 

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from nextreel.cli.options import IncludeSeen
+
 
 def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
-    user: Annotated[int | None, typer.Option("--user", "-u", min=0, help="UserID.")] = None,
+    user: Annotated[int | None, typer.Option("--user", "-u", min=0, max=2**63 - 1, help="UserID.")] = None,
     at: Annotated[
         str,
         typer.Option(
@@ -16,10 +18,7 @@ def recommend(
         ),
     ] = "now",
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many movies.")] = 10,
-    include_seen: Annotated[
-        bool,
-        typer.Option("--include-seen", help="Let movies be recommended that the user has rated already."),
-    ] = False,
+    include_seen: IncludeSeen = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     queries: Annotated[
         Path | None, typer.Option(help="CSV or Parquet file of queries: UserID, Timestamp.")
@@ -42,13 +41,14 @@ def recommend(
         raise QueryError("--queries needs --out, and --out needs --queries")
     if queries is not None and out is not None:
         from nextreel.cli.console import refuse_existing
+        from nextreel.data.counts import number_of
         from nextreel.data.reader import read_queries
         from nextreel.data.writer import write_table
 
         refuse_existing(out)
         asked = read_queries(queries)
         write_table(load(model).recommend_wide(asked, k, not include_seen), out)
-        typer.echo(f"{len(asked):,} lists of {k} movies written to {out}")
+        typer.echo(f"{number_of(len(asked), 'list')} of {number_of(k, 'movie')} written to {out}")
     elif user is not None:
         import json
 

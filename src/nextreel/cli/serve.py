@@ -53,6 +53,7 @@ def serve(
         os.environ.setdefault(variable, "1")  # a query is too small to be shared between threads
 
     from nextreel.cli.console import progress_bar, stdout
+    from nextreel.data.counts import number_of
     from nextreel.errors import ConfigError, require
 
     for module in ("fastapi", "httptools", "jinja2", "orjson", "prometheus_client", "sqlalchemy", "uvicorn"):
@@ -85,7 +86,7 @@ def serve(
     bound = listen(host, port)
     console = stdout()
     if imported:
-        console.print(f"Imported {imported:,} ratings.")
+        console.print(f"Imported {number_of(imported, 'rating')}.")
     shown = f"[{host}]" if ":" in host else host
     console.print(f"Serving {model} on http://{shown}:{bound.getsockname()[1]} (Ctrl+C stops)", markup=False)
     run(settings, bound, workers)

@@ -7,6 +7,7 @@ import polars as pl
 from rich.table import Table
 
 from nextreel.cli.console import table
+from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.moments import show_moment
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
@@ -21,7 +22,8 @@ LATELY = 3
 def metrics_table(results: Mapping[str, Evaluation], protocol: str) -> Table:
     """One row a model: each metric's mean with its 95 % interval."""
     first = next(iter(results.values()))
-    title = f"{len(first.queries):,} queries of {first.n_users:,} users, {protocol}; 95 % intervals"
+    queries, users = number_of(len(first.queries), "query", "queries"), number_of(first.n_users, "user")
+    title = f"{queries} of {users}, {protocol}; 95 % intervals"
     made = table(title, "Model", *first.metrics, numbers=len(first.metrics))
     for name, result in results.items():
         made.add_row(name, *map(str, result.metrics.values()))
@@ -92,7 +94,7 @@ def _title(movie: Mapping[str, Any]) -> str:
 def _notes(found: Mapping[str, Any]) -> list[str]:
     until = found["data_until"]
     notes = [
-        f"From {found['history_length']} ratings before that moment; the data reach {show_moment(until)}."
+        f"From {number_of(found['history_length'], 'rating')} before that moment; the data reach {show_moment(until)}."
     ]
     if found["lately_rated"]:
         lately = "; ".join(f"{_title(movie)}: {movie[RATING]:g}" for movie in found["lately_rated"])

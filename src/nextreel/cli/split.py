@@ -24,7 +24,9 @@ def split(
         float | None,
         typer.Option(help="Rating from which on a movie is a positive (4; leave-one-out: every rating)."),
     ] = None,
-    share: Annotated[float, typer.Option(help="With global: share of the rows before the moment.")] = 0.8,
+    share: Annotated[
+        float | None, typer.Option(help="With global: share of the rows before the moment (0.8).")
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option(help="With global: the moment itself, POSIX seconds or ISO 8601, instead of a share."),
@@ -35,6 +37,7 @@ def split(
     OUT holds the users and movies too, so it is a data directory of its own.
     """
     from nextreel.cli.console import stdout
+    from nextreel.data.counts import number_of
     from nextreel.data.moments import parse_moment
     from nextreel.data.split_files import write_split
     from nextreel.data.splits import SplitRule
@@ -46,8 +49,9 @@ def split(
     for part in ("train", "test"):
         counts = facts[part]
         console.print(
-            f"{part:<6}{counts['rows']:>12,} rows of {counts['users']:,} users, {counts['positives']:,} positives"
+            f"{part:<6}{number_of(counts['rows'], 'row'):>17} of {number_of(counts['users'], 'user')}, "
+            f"{number_of(counts['positives'], 'positive')}"
         )
     if facts["left_out"]:
-        console.print(f"left out {facts['left_out']:,} later rows of users with too few positives")
+        console.print(f"left out {number_of(facts['left_out'], 'later row')} of users with too few positives")
     console.print(f"Written to {out}. Next: nextreel fit {out} --out model")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from nextreel.cli.options import RuleOfSplit
 from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
 
 
@@ -24,10 +25,7 @@ def tune(
         list[str] | None,
         typer.Option("--set", help="An option that is held instead of searched; repeatable."),
     ] = None,
-    rule: Annotated[
-        Literal["course", "clean", "global", "leave-one-out"] | None,
-        typer.Option(help="How to split a directory that isn't split yet (clean)."),
-    ] = None,
+    rule: RuleOfSplit = None,
     history: Annotated[
         Literal["frozen", "live"],
         typer.Option(

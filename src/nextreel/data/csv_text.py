@@ -83,7 +83,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror})") from error
+        raise DataError([Problem(str(path), None, None, f"can't be read ({error.strerror})")]) from error
 
 
 def _gunzip(file: str, data: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os import PathLike
 from typing import Self
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from nextreel.data.schema import (
+    DTYPES,
+    EXPECTED,
     INTERACTIONS,
     MOVIE_ID,
     MOVIES,
@@ -17,6 +20,7 @@ from nextreel.data.schema import (
     TIMESTAMP,
     USER_ID,
     USERS,
+    Column,
     Table,
 )
 from nextreel.data.timeline import Histories, Int64Array, Timeline, find_sorted
@@ -47,9 +51,9 @@ class Dataset:
 
         Movies that were rated but aren't in `movies` join the catalog without a title, users likewise.
         """
-        interactions = _in_form(interactions, INTERACTIONS)
-        movies = pl.DataFrame(schema=MOVIES.schema) if movies is None else _in_form(movies, MOVIES)
-        users = pl.DataFrame(schema=USERS.schema) if users is None else _in_form(users, USERS)
+        interactions = in_form(interactions, INTERACTIONS, "interactions")
+        movies = pl.DataFrame(schema=MOVIES.schema) if movies is None else in_form(movies, MOVIES, "movies")
+        users = pl.DataFrame(schema=USERS.schema) if users is None else in_form(users, USERS, "users")
         movie_ids = pl.concat([interactions[MOVIE_ID], movies[MOVIE_ID]]).unique().sort()
         user_ids = pl.concat([interactions[USER_ID], users[USER_ID]]).unique().sort()
         return cls(
@@ -101,7 +105,7 @@ class Dataset:
 
         Rows of movies outside the catalog are left out: no model that was fitted on it can use them.
         """
-        interactions = _in_form(interactions, INTERACTIONS)
+        interactions = in_form(interactions, INTERACTIONS, "interactions")
         rows = interactions.filter(self.index_of_movies(interactions[MOVIE_ID].to_numpy()) >= 0)
         user_ids = pl.concat([pl.Series(USER_ID, self.user_ids), rows[USER_ID]]).unique().sort()
         return replace(
@@ -126,15 +130,51 @@ class Dataset:
         return digest.hexdigest()
 
 
-def _in_form(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """The table's columns in its order and types; DataError names what doesn't fit."""
-    missing = [name for name in table.schema.names() if name not in frame.columns]
+def require_dataset(found: object) -> None:
+    """Raise DataError, saying how to get one, for what is no dataset."""
+    if isinstance(found, str | PathLike):
+        raise DataError(f"{str(found)!r} is a path; nextreel.read_dataset({str(found)!r}) reads it")
+    if not isinstance(found, Dataset):
+        made = "nextreel.Dataset.from_frames(interactions, movies, users) makes one"
+        raise DataError(f"a {type(found).__name__} is no dataset; {made}")
+
+
+def in_form(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
+    """The table's columns in its order and types; DataError says what doesn't fit, in the frame of that name."""
+    _require_frame(frame, table, name)
+    missing = [column for column in table.schema.names() if column not in frame.columns]
     if missing:
-        raise DataError(f"column {missing[0]} is missing; found {', '.join(frame.columns)}")
-    try:
-        return frame.select(table.schema.names()).cast(table.schema)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"a column doesn't have its type: {error}") from error
+        raise DataError(f"{name}: column {missing[0]} is missing; found {', '.join(frame.columns)}")
+    for column in table.columns:
+        try:
+            frame = frame.with_columns(_cast(frame[column.name], column))
+        except (pl.exceptions.PolarsError, TypeError):
+            raise DataError(
+                f"{name}: column {column.name} has type {frame[column.name].dtype} and can't be taken for "
+                f"{table.schema[column.name]}, {EXPECTED[column.kind]}"
+            ) from None
+        nulls = frame[column.name].is_null()
+        if column.kind in ("id", "rating", "timestamp") and nulls.any():
+            raise DataError(f"{name}: column {column.name} has no value in row {nulls.arg_true()[0]}")
+    key = table.key
+    if key is not None and (again := frame[key].is_duplicated()).any():
+        raise DataError(f"{name}: {key} {frame[key].filter(again)[0]} stands in more than one row")
+    return frame.select(table.schema.names())
+
+
+def _require_frame(found: object, table: Table, name: str) -> None:
+    if isinstance(found, str | PathLike):
+        reader = "; nextreel.read_interactions reads one" if table is INTERACTIONS else ""
+        raise DataError(f"{name}: {str(found)!r} is a path, not a polars DataFrame{reader}")
+    if not isinstance(found, pl.DataFrame):
+        raise DataError(f"{name}: a {type(found).__name__} is no polars DataFrame")
+
+
+def _cast(values: pl.Series, column: Column) -> pl.Series:
+    """A column's values in its type; a moment's number of microseconds isn't one of seconds."""
+    if values.dtype.is_temporal():
+        raise TypeError
+    return values.cast(DTYPES[column.kind])
 
 
 def _index_rows(interactions: pl.DataFrame, user_ids: Int64Array, movie_ids: Int64Array) -> Timeline:

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from nextreel.data.schema import LATEST_TIMESTAMP
+from nextreel.data.schema import LARGEST_INTEGER, LATEST_TIMESTAMP
+from nextreel.data.timeline import DAY
 from nextreel.errors import QueryError
 
 
@@ -11,11 +12,11 @@ def parse_moment(text: str) -> int:
     if text == "now":
         return int(datetime.now(UTC).timestamp())
     try:
-        seconds = int(text)
+        seconds, least_milliseconds = int(text), 10**11
     except ValueError:
-        seconds = _parse_iso(text)
+        seconds, least_milliseconds = _parse_iso(text), LARGEST_INTEGER
     if seconds < 0 or seconds >= LATEST_TIMESTAMP:
-        hint = "; that looks like milliseconds" if seconds >= 10**11 else ""
+        hint = "; that looks like milliseconds" if seconds >= least_milliseconds else ""
         raise QueryError(f"{text!r} lies outside 1970 to 2100{hint}; expected POSIX seconds or ISO 8601")
     return seconds
 
@@ -23,6 +24,11 @@ def parse_moment(text: str) -> int:
 def show_moment(seconds: int) -> str:
     """A moment for people, UTC: "2001-01-01 12:30:00 UTC"."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def show_days(seconds: int) -> str:
+    """A length of time for people: "30 days", "1 day", "0.5 days"."""
+    return f"{seconds / DAY:g} {'day' if seconds == DAY else 'days'}"
 
 
 def _parse_iso(text: str) -> int:

@@ -18,6 +18,7 @@ from zipfile import BadZipFile, ZipFile
 
 import polars as pl
 
+from nextreel.data.counts import number_of
 from nextreel.data.csv_text import CsvText
 from nextreel.data.problems import parse_cell, read_exactly
 from nextreel.data.schema import (
@@ -303,7 +304,7 @@ def _find_problems(file: RawFile, contents: bytes) -> Iterator[Problem]:
         if fields == [""] or (number == 1 and file.header is not None):
             continue
         if len(fields) != len(columns):
-            message = f"{len(fields)} fields between {file.separator!r}; expected {len(columns)}"
+            message = f"{number_of(len(fields), 'field')} between {file.separator!r}; expected {len(columns)}"
             yield Problem(file.name, number, None, message)
             continue
         for column, field in zip(columns, fields, strict=True):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from nextreel.data.counts import number_of
 from nextreel.data.csv_text import CsvText
 from nextreel.data.schema import (
     EXPECTED,
@@ -89,7 +90,7 @@ def read_records(text: CsvText, table: Table) -> Iterator[Record]:
             yield Record(line, raw, (), (Problem(text.file, line, None, cells),))
             continue
         if len(cells) != len(text.header):
-            counts = f"{_count(len(cells), 'field')}; expected {len(text.header)} as in the header"
+            counts = f"{number_of(len(cells), 'field')}; expected {len(text.header)} as in the header"
             yield Record(line, raw, (), (Problem(text.file, line, None, counts),))
             continue
         values: list[Value] = []
@@ -195,7 +196,3 @@ def _parse_whole(cell: str, kind: Kind) -> int:
 
 def _kind_of_number(cell: str) -> str:
     return "finite number" if cell.lower().lstrip("+-") in NOT_FINITE else "number"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

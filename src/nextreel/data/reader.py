@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from nextreel.artifacts import MANIFEST
 from nextreel.data.csv_text import CsvText, open_csv
 from nextreel.data.dataset import Dataset
 from nextreel.data.parquet import read_parquet
@@ -176,6 +177,8 @@ def _repeats_a_key(frame: pl.DataFrame, table: Table) -> bool:
 
 
 def _explain_no_interactions(directory: Path) -> str:
+    if (directory / MANIFEST).is_file():
+        return f"{directory} is a saved model; expected a directory of data, such as it was fitted on"
     wanted = ", ".join(f"{stem}{suffix}" for stem in INTERACTIONS.stems for suffix in SUFFIXES)
     missing = f"{directory}: no interactions; looked for {wanted}"
     ratings = directory / "ratings.csv"

@@ -22,32 +22,34 @@
     (STAR_SHARES).
 """
 
-import re
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.invented_titles import invent_titles
+from nextreel.data.invented_catalog import (
+    CLOSES,
+    GENRES,
+    N_FACTORS,
+    OPENS,
+    YEAR,
+    Floats,
+    InventedMovies,
+    draw_movies,
+    mix_factors,
+)
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.timeline import DAY, WEEK
+from nextreel.data.timeline import DAY, WEEK, Int64Array
 from nextreel.data.writer import replacing, write_table
 from nextreel.errors import ConfigError, DataError
 
-Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 PROCESS = (__doc__ or "").partition("\n\n")[2]
 README, README_TITLE = "README.md", "# A synthetic data set, made by `nextreel sample`"
 
-YEAR = 365.25 * DAY
-OPENS = 1_609_459_200
-"""2021-01-01, UTC: the first moment anybody can rate."""
-CLOSES = OPENS + 3 * 365 * DAY
 LAST_JOIN = CLOSES - WEEK
 
 FEWEST_USERS, FEWEST_MOVIES, MOST_MOVIES = 10, 60, 10_000
@@ -56,20 +58,12 @@ HIGHEST_DENSITY = 0.5
 HIGHEST_SHARE_OF_CATALOG = 0.7
 """The part of the catalog that one user can rate; more than this is released and listed at any moment."""
 
-N_FACTORS = 16
 N_CLUSTERS = 12
-OWN_SHARE_OF_MOVIE = 0.45
-"""The part of a movie's factors that isn't its genres'."""
 OWN_SHARE_OF_USER = 0.35
-OWN_SHARE_OF_SEQUEL = 0.05
 LEANING_SPREAD, DEMOGRAPHIC_LEANING = 1.5, 0.6
 
-RELEASED_INSIDE = 0.12
 NEVER_RATED = 0.03
-SERIES = 0.03
 REVIVED = 0.05
-MEAN_AGE_YEARS = 12.0
-
 POPULARITY_SPREAD = 0.5
 QUALITY_IN_POPULARITY = 0.3
 LOSS_PER_YEAR = 0.02
@@ -94,38 +88,12 @@ TINY = np.float32(1e-30)
 STAR_SHARES = (0.05, 0.10, 0.28, 0.34, 0.23)
 TASTE_IN_RATING, QUALITY_IN_RATING, GENEROSITY, NOISE_IN_RATING = 0.6, 0.5, 0.4, 0.7
 
-GENRES = {
-    "Action": (500, "Adventure Sci-Fi Thriller"),
-    "Adventure": (280, "Action Children's Fantasy"),
-    "Animation": (105, "Children's Musical"),
-    "Children's": (250, "Animation Comedy Fantasy"),
-    "Comedy": (1200, "Romance Children's"),
-    "Crime": (210, "Thriller Drama Film-Noir"),
-    "Documentary": (125, ""),
-    "Drama": (1600, "Romance War Crime"),
-    "Fantasy": (70, "Adventure Children's"),
-    "Film-Noir": (45, "Crime Mystery"),
-    "Horror": (340, "Thriller Sci-Fi"),
-    "Musical": (115, "Comedy Animation"),
-    "Mystery": (105, "Thriller Film-Noir"),
-    "Romance": (470, "Drama Comedy"),
-    "Sci-Fi": (275, "Action Adventure Horror"),
-    "Thriller": (490, "Action Crime Mystery"),
-    "War": (145, "Drama Action"),
-    "Western": (70, "Action Comedy"),
-}
-"""How often each one occurs, relative to the others, and what it goes well with."""
-COMPANION_PULL = 1.8
-N_GENRES_SHARES = (0.5, 0.33, 0.17)
-
 AGES = {1: 220, 18: 1100, 25: 2100, 35: 1190, 45: 550, 50: 500, 56: 380}
 """MovieLens' age codes and how often each occurs, relative to the others."""
 OCCUPATIONS = (71, 53, 27, 17, 76, 11, 24, 68, 2, 9, 20, 13, 39, 14, 30, 14, 24, 50, 7, 7, 28)
 """How often each of MovieLens' codes 0 to 20 occurs, relative to the others."""
 PUPIL, PUPILS_AMONG_CHILDREN = 10, 0.8
 MEN, ZIP_PLUS_4 = 0.72, 0.02
-
-NUMERALS = (" II", " III")
 
 
 @dataclass(frozen=True)
@@ -142,25 +110,11 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class _Movies:
-    frame: pl.DataFrame
-    genres: Floats
-    """float64[n_movies, 18]: each row sums to 1."""
-    factors: Floats
-    """float64[n_movies, N_FACTORS]: unit vectors."""
-    quality: Floats
-    released: Ints
-    """int64[n_movies]: POSIX seconds."""
-    sequel: Ints
-    """int64[n_movies]: the movie that follows in the series, -1 for none."""
-
-
-@dataclass(frozen=True)
 class _Plan:
     """When each user rates, before it is known what; rows in order of (user, time)."""
 
-    user: Ints
-    timestamp: Ints
+    user: Int64Array
+    timestamp: Int64Array
     opens_page: npt.NDArray[np.bool_]
     opens_visit: npt.NDArray[np.bool_]
 
@@ -174,7 +128,7 @@ def make_sample(users: int = 2_000, movies: int = 1_000, ratings: int = 150_000,
     _check_sizes(users, movies, ratings, seed)
     rng = np.random.default_rng(seed)
     genre_vectors = rng.normal(size=(len(GENRES), N_FACTORS))
-    catalog = _draw_movies(movies, genre_vectors, rng)
+    catalog = draw_movies(movies, genre_vectors, rng)
     user_frame, taste = _draw_users(users, genre_vectors, rng)
     plan = _plan_visits(_draw_activity(users, movies, ratings, rng), rng)
     chosen = _choose_movies(plan, taste, catalog, _draw_log_popularity(catalog, rng), rng)
@@ -256,62 +210,6 @@ def _check_sizes(users: int, movies: int, ratings: int, seed: int) -> None:
         )
 
 
-def _draw_movies(n: int, genre_vectors: Floats, rng: np.random.Generator) -> _Movies:
-    released = np.where(
-        rng.permutation(n) < RELEASED_INSIDE * n,
-        rng.uniform(OPENS, CLOSES, n),
-        OPENS - np.minimum(rng.exponential(MEAN_AGE_YEARS, n), 90) * YEAR,
-    ).astype(np.int64)
-    genres = _draw_genres(n, rng)
-    factors = _blend(genres @ genre_vectors, OWN_SHARE_OF_MOVIE, rng)
-    titles = list(islice(invent_titles(rng), n))
-    sequel = np.full(n, -1)
-    for first, *parts in rng.permutation(n)[: 3 * round(SERIES * n)].reshape(-1, 3):
-        before = first
-        for numeral, part in zip(NUMERALS, parts[: rng.integers(1, 3)], strict=False):
-            wait = rng.uniform(1, 4) * YEAR
-            released[part] = released[before] + min(wait, (CLOSES - released[before]) / 2)
-            genres[part] = genres[first]
-            factors[part] = _blend(factors[[first]], OWN_SHARE_OF_SEQUEL, rng)[0]
-            titles[part] = re.sub(r"(, The|, An?)?$", rf"{numeral}\1", titles[first], count=1)
-            sequel[before] = part
-            before = part
-    years = released.astype("datetime64[s]").astype("datetime64[Y]")
-    names = np.array(list(GENRES))
-    frame = pl.DataFrame(
-        {
-            MOVIE_ID: np.sort(np.append(0, 1 + rng.choice(round(1.02 * n), n - 1, replace=False))),
-            "Title": [f"{title} ({year})" for title, year in zip(titles, years, strict=True)],
-            "Genres": ["|".join(names[row > 0]) for row in genres],
-        }
-    )
-    return _Movies(frame, genres, factors, rng.normal(size=n), released, sequel)
-
-
-def _draw_genres(n: int, rng: np.random.Generator) -> Floats:
-    names = list(GENRES)
-    log_frequency = np.log([frequency for frequency, _ in GENRES.values()])
-    goes_with = np.array(
-        [[name in companions.split() for name in names] for _, companions in GENRES.values()]
-    )
-    first = np.argmax(log_frequency + rng.gumbel(size=(n, len(names))), axis=1)
-    score = log_frequency + COMPANION_PULL * goes_with[first] + rng.gumbel(size=(n, len(names)))
-    score[np.arange(n), first] = np.inf
-    rank = np.argsort(np.argsort(-score, axis=1), axis=1)
-    how_many = rng.choice([1, 2, 3], size=n, p=N_GENRES_SHARES)
-    shares: Floats = (rank < how_many[:, None]) / how_many[:, None]
-    return shares
-
-
-def _blend(common: Floats, own_share: float, rng: np.random.Generator) -> Floats:
-    """Unit vectors: a common part and a random part of their own."""
-    unit = common / np.linalg.norm(common, axis=1, keepdims=True)
-    own = rng.normal(scale=N_FACTORS**-0.5, size=unit.shape)
-    blended: Floats = np.sqrt(1 - own_share) * unit + np.sqrt(own_share) * own
-    blended /= np.linalg.norm(blended, axis=1, keepdims=True)
-    return blended
-
-
 def _draw_users(n: int, genre_vectors: Floats, rng: np.random.Generator) -> tuple[pl.DataFrame, Floats]:
     """The table of users and their factors: float64[n, N_FACTORS], unit vectors."""
     age = rng.choice(len(AGES), size=n, p=_shares(list(AGES.values())))
@@ -322,7 +220,7 @@ def _draw_users(n: int, genre_vectors: Floats, rng: np.random.Generator) -> tupl
     for groups, member in ((len(AGES), age), (2, man.astype(np.int64)), (len(OCCUPATIONS), occupation)):
         leaning += rng.normal(scale=DEMOGRAPHIC_LEANING, size=(groups, N_CLUSTERS))[member]
     clusters = rng.dirichlet(np.full(len(genre_vectors), 0.3), size=N_CLUSTERS) @ genre_vectors
-    taste = _blend(np.exp(leaning) @ clusters, OWN_SHARE_OF_USER, rng)
+    taste = mix_factors(np.exp(leaning) @ clusters, OWN_SHARE_OF_USER, rng)
     plus_4 = np.where(rng.random(n) < ZIP_PLUS_4, rng.integers(1, 10_000, n), 0)
     frame = pl.DataFrame(
         {
@@ -343,7 +241,7 @@ def _shares(frequencies: list[int] | tuple[int, ...]) -> Floats:
     return np.array(frequencies) / sum(frequencies)
 
 
-def _draw_activity(users: int, movies: int, ratings: int, rng: np.random.Generator) -> Ints:
+def _draw_activity(users: int, movies: int, ratings: int, rng: np.random.Generator) -> Int64Array:
     """int64[users]: how many ratings each user has, exactly `ratings` in all."""
     most = int(HIGHEST_SHARE_OF_CATALOG * movies)
     weight = rng.lognormal(sigma=ACTIVITY_SPREAD, size=users)
@@ -359,7 +257,7 @@ def _draw_activity(users: int, movies: int, ratings: int, rng: np.random.Generat
     return activity
 
 
-def _plan_visits(activity: Ints, rng: np.random.Generator) -> _Plan:
+def _plan_visits(activity: Int64Array, rng: np.random.Generator) -> _Plan:
     n = int(activity.sum())
     start = np.cumsum(activity) - activity
     user = np.repeat(np.arange(len(activity)), activity)
@@ -378,7 +276,7 @@ def _plan_visits(activity: Ints, rng: np.random.Generator) -> _Plan:
     return _Plan(user, timestamp.astype(np.int64), opens_page, opens_visit)
 
 
-def _draw_log_popularity(catalog: _Movies, rng: np.random.Generator) -> Singles:
+def _draw_log_popularity(catalog: InventedMovies, rng: np.random.Generator) -> Singles:
     """float32[n_weeks, n_movies]: at the beginning of each week of the data; -inf before the release."""
     n = len(catalog.released)
     moments = np.arange(OPENS, CLOSES, WEEK)
@@ -401,10 +299,10 @@ def _draw_log_popularity(catalog: _Movies, rng: np.random.Generator) -> Singles:
 def _choose_movies(
     plan: _Plan,
     taste: Floats,
-    catalog: _Movies,
+    catalog: InventedMovies,
     log_popularity: Singles,
     rng: np.random.Generator,
-) -> Ints:
+) -> Int64Array:
     """int64[n_rows]: the movie of each row; all users of a block fill their next page at the same time."""
     chosen = np.empty(len(plan.user), dtype=np.int64)
     factors = catalog.factors.astype(np.float32)
@@ -442,7 +340,9 @@ def _choose_movies(
     return chosen
 
 
-def _draw_ratings(user: Ints, movie: Ints, taste: Floats, catalog: _Movies, rng: np.random.Generator) -> Ints:
+def _draw_ratings(
+    user: Int64Array, movie: Int64Array, taste: Floats, catalog: InventedMovies, rng: np.random.Generator
+) -> Int64Array:
     """int64[n_rows]: 1 to 5 stars."""
     affinity = np.einsum("ij,ij->i", taste[user], catalog.factors[movie])
     latent = (
@@ -452,5 +352,5 @@ def _draw_ratings(user: Ints, movie: Ints, taste: Floats, catalog: _Movies, rng:
         + rng.normal(scale=NOISE_IN_RATING, size=len(user))
     )
     cuts = np.quantile(latent, np.cumsum(STAR_SHARES)[:-1])
-    stars: Ints = 1 + np.searchsorted(cuts, latent)
+    stars: Int64Array = 1 + np.searchsorted(cuts, latent)
     return stars

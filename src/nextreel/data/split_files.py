@@ -17,11 +17,13 @@ FACTS = "split.json"
 
 def write_split(directory: Path, out: Path, rule: SplitRule) -> dict[str, Any]:
     """Split a data directory into `out`, all of it or nothing, and return what split.json says."""
+    if out.resolve() == directory.resolve():
+        raise DataError(f"{directory}: would be replaced by its own split; choose another directory")
     files = find_tables(directory)
     source = files.pop(INTERACTIONS)
     split = split_interactions(read_interactions(source), rule)
     facts: dict[str, Any] = {
-        **rule.model_dump(exclude_none=True, exclude=None if rule.rule == "global" else {"share", "moment"}),
+        **rule.model_dump(exclude_none=True),
         **({} if split.moment is None else {"moment": split.moment}),
         "source": {"file": source.name, "sha256": hash_file(source)},
         "left_out": split.left_out,
@@ -40,6 +42,17 @@ def write_split(directory: Path, out: Path, rule: SplitRule) -> dict[str, Any]:
             shutil.copyfile(file, target / file.name)
         (target / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return facts
+
+
+def find_test_part(path: Path) -> Path:
+    """The file of a test part: `path` itself, or test.csv of a directory that was split."""
+    if not path.is_dir():
+        return path
+    if not (path / "test.csv").exists():
+        raise DataError(
+            f"{path} has no test.csv: split it first (nextreel split {path} parts), fit on parts and evaluate on parts"
+        )
+    return path / "test.csv"
 
 
 def read_split_rule(directory: Path) -> dict[str, Any]:

@@ -13,20 +13,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from nextreel.data.schema import LOWEST_RATING, RATING, TIMESTAMP, USER_ID
-from nextreel.errors import DataError
+from nextreel.data.counts import number_of
+from nextreel.data.moments import show_moment
+from nextreel.data.schema import LATEST_TIMESTAMP, LOWEST_RATING, RATING, TIMESTAMP, USER_ID
+from nextreel.errors import ConfigError, DataError
+from nextreel.options import Options
 
 Rule = Literal["course", "clean", "global", "leave-one-out"]
 POSITIVE = 4.0
 """A rating from which on a movie counts as liked."""
+SHARE = 0.8
+"""For `global`: the share of the rows that lies before its moment, where neither is named."""
 
 
-class SplitRule(BaseModel):
+class SplitRule(Options):
     """How to split; what is left out is filled with the rule's own defaults by `for_rule`."""
-
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     rule: Rule
     positives: int = Field(ge=0)
@@ -34,9 +37,9 @@ class SplitRule(BaseModel):
     must have from the moment on to be asked about."""
     threshold: float = Field(ge=0)
     """Rating from which on a row is a positive."""
-    share: float = Field(default=0.8, gt=0, lt=1)
+    share: float | None = Field(default=None, gt=0, lt=1)
     """For `global` without a moment: the share of the rows that lies before it."""
-    moment: int | None = None
+    moment: int | None = Field(default=None, ge=0, le=LATEST_TIMESTAMP)
     """For `global`: where train ends, POSIX seconds."""
 
     @classmethod
@@ -45,19 +48,25 @@ class SplitRule(BaseModel):
         rule: Rule,
         positives: int | None = None,
         threshold: float | None = None,
-        share: float = 0.8,
+        share: float | None = None,
         moment: int | None = None,
     ) -> "SplitRule":
-        """A rule with its usual numbers where none is given."""
-        default_positives = {"course": 5, "clean": 5, "leave-one-out": 1, "global": 0}[rule]
-        default_threshold = LOWEST_RATING if rule == "leave-one-out" else POSITIVE
-        return cls(
-            rule=rule,
-            positives=default_positives if positives is None else positives,
-            threshold=default_threshold if threshold is None else threshold,
-            share=share,
-            moment=moment,
-        )
+        """A rule with its usual numbers where none is given; ConfigError names one that it can't have."""
+        if rule != "global" and (share, moment) != (None, None):
+            raise ConfigError(f"the {rule} split takes no share and no moment; the global one does")
+        if share is not None and moment is not None:
+            raise ConfigError("the global split takes a share or a moment, not both")
+        if rule == "global" and moment is None and share is None:
+            share = SHARE
+        usual_positives = {"course": 5, "clean": 5, "leave-one-out": 1}.get(rule, 0)
+        usual_threshold = LOWEST_RATING if rule == "leave-one-out" else POSITIVE
+        numbers = {
+            "positives": usual_positives if positives is None else positives,
+            "threshold": usual_threshold if threshold is None else threshold,
+            "share": share,
+            "moment": moment,
+        }
+        return cls.parse({"rule": rule, **numbers}, f"the {rule} split")
 
 
 @dataclass(frozen=True)
@@ -74,15 +83,28 @@ class Split:
 
 
 def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
-    """Split rows given in any order; both parts come back in order of time, ties in the given order."""
+    """Split rows given in any order; both parts come back in order of time, ties in the given order.
+
+    Raises DataError, with the reason, where a part would be empty.
+    """
     by_time = interactions.sort(TIMESTAMP, maintain_order=True)
     split = _split_at_moment(by_time, rule) if rule.rule == "global" else _split_per_user(by_time, rule)
     for part, rows in (("train", split.train), ("test", split.test)):
         if rows.is_empty():
             raise DataError(
-                f"the {rule.rule} split leaves the {part} part empty: no user has enough positives"
+                f"the {rule.rule} split leaves the {part} part empty: {_explain_empty(part, split, rule)}"
             )
     return split
+
+
+def _explain_empty(part: str, split: Split, rule: SplitRule) -> str:
+    too_few = f"no user has {number_of(rule.positives, 'rating')} of at least {rule.threshold:g}"
+    if split.moment is None:
+        return too_few if part == "test" else "nobody rated anything before their test part"
+    moment = show_moment(split.moment)
+    if part == "train":
+        return f"nothing was rated before {moment}"
+    return f"{too_few} from {moment} on" if split.left_out else f"nothing was rated from {moment} on"
 
 
 def _split_per_user(by_time: pl.DataFrame, rule: SplitRule) -> Split:
@@ -109,7 +131,7 @@ def _split_per_user(by_time: pl.DataFrame, rule: SplitRule) -> Split:
 def _split_at_moment(by_time: pl.DataFrame, rule: SplitRule) -> Split:
     moment = rule.moment
     if moment is None:
-        moment = int(by_time[TIMESTAMP][int(rule.share * len(by_time))])
+        moment = int(by_time[TIMESTAMP][int((rule.share or SHARE) * len(by_time))])
     later = by_time.filter(pl.col(TIMESTAMP) >= moment)
     positives = (pl.col(RATING) >= rule.threshold).sum().over(USER_ID)
     test = later.filter(positives >= rule.positives)

@@ -17,6 +17,8 @@ from nextreel.errors import DataError
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to; it becomes `path` when the block ends well."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if path.is_dir():
+        raise DataError(f"{path}: can't be written (it is a directory)")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -24,8 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(f"{path}: can't be written ({error.strerror})") from error
+    except (OSError, pl.exceptions.ComputeError) as error:
+        # Polars tells of a full disk in words of its own.
+        raise DataError(f"{path}: can't be written ({getattr(error, 'strerror', None) or error})") from error
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:

@@ -6,6 +6,7 @@ before is asked without a fit, and the answers of another recommender are read f
 """
 
 import resource
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.artifacts import read_manifest
 from nextreel.data.splits import Rule
 from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation.answer_files import read_lists
@@ -29,7 +29,7 @@ from nextreel.models.base import Recommender
 from nextreel.models.names import MODELS, PRESETS
 from nextreel.models.registry import create_model, model_name
 from nextreel.models.training import Epoch, Training, read_epochs
-from nextreel.ranking.saving import load
+from nextreel.ranking.saving import load_with_manifest
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,15 @@ def answer_apart(
     exclude_seen: bool,
 ) -> Answers:
     """As `answer`, in a process of its own that reads the directory itself."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_at_once_when_interrupted) as pool:
+        # Blocked until then, so that Ctrl-C shows no traceback of the process that is still starting.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return pool.submit(
-                _read_and_answer, contestant, directory, rule, histories, k, exclude_seen
-            ).result()
+            waiting = pool.submit(_read_and_answer, contestant, directory, rule, histories, k, exclude_seen)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        try:
+            return waiting.result()
         except BrokenProcessPool:
             raise NextreelError(
                 f"{contestant.name}: its process was ended from outside, as a system does that runs out of memory"
@@ -188,19 +192,24 @@ def measure_peak_memory() -> float:
 
 def _load(path: Path, parts: Parts) -> tuple[Recommender, float | None]:
     """A saved model, and the seconds of its fit as its manifest has them."""
-    predictor = load(path)
+    predictor, manifest = load_with_manifest(path)
     if predictor.dataset.fingerprint != parts.train.fingerprint:
         raise ConfigError(
             f"{path} was fitted on other interactions than the train part here, so its figures would say nothing: "
             "fit it on the train part (nextreel split, nextreel fit)"
         )
-    return predictor.model, read_manifest(path).get("fit", {}).get("fit_seconds")
+    return predictor.model, manifest.get("fit", {}).get("fit_seconds")
 
 
 def _ask(model: Recommender, questions: Questions, k: int, exclude_seen: bool) -> Lists:
     started = time.perf_counter()
     ranking = questions.ask(model, k, exclude_seen)
     return Lists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
+
+
+def _end_at_once_when_interrupted() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _read_and_answer(

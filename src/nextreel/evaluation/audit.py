@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.data.timeline import DAY, NEVER
@@ -175,11 +176,13 @@ class Auditor:
             if part is None or part.any()
         ]
         n_users = shared[USER_ID].n_unique()
+        users = number_of(n_users, "user")
         return Leak(
             "shared rows",
             int(touched.sum()),
-            f"{len(shared):,} rows of {n_users:,} users stand in both parts: the model is asked about "
-            f"{int(touched.sum()):,} rows that it has learned, {_share(touched)} of the queries.",
+            f"{number_of(len(shared), f'row of {users} stands', f'rows of {users} stand')} in both parts: "
+            f"the model is asked about {number_of(int(touched.sum()), 'row')} that it has learned, "
+            f"{_share(touched)} of the queries.",
             tuple(prices),
             {"rows": len(shared), "users": n_users},
         )
@@ -198,8 +201,8 @@ class Auditor:
         rows = train.interactions().join(first, on=USER_ID, how="left", maintain_order="left")
         kept = rows.filter((pl.col(TIMESTAMP) <= pl.col("first")).fill_null(True)).drop("first")
         sentence = (
-            f"{int(touched.sum()):,} queries ({_share(touched)}) are earlier than train rows of the same user; "
-            f"in the median of these, {np.median(later[touched]):,.0f} rows."
+            f"{_queries(touched, 'is', 'are')} earlier than train rows of the same user; "
+            f"in the median of these, {number_of(round(np.median(later[touched])), 'row')}."
         )
         if not self._learns_later_rows:
             return Leak("own future", int(touched.sum()), f"{sentence} {self._cuts()}")
@@ -225,10 +228,11 @@ class Auditor:
             "median_share_of_train": float(np.median(later[touched]) / len(ascending)),
             "median_days": float(np.median(days)),
         }
+        rows, days = round(details["median_rows_later"]), round(details["median_days"])
         sentence = (
-            f"{int(touched.sum()):,} queries ({_share(touched)}) are earlier than train rows of other users: in the "
-            f"median {details['median_rows_later']:,.0f} rows ({details['median_share_of_train']:.1%} of the train "
-            f"part), which reach {details['median_days']:,.0f} days beyond the query."
+            f"{_queries(touched, 'is', 'are')} earlier than train rows of other users: in the median "
+            f"{number_of(rows, 'row')} ({details['median_share_of_train']:.1%} of the train part), "
+            f"reaching {number_of(days, 'day')} beyond the query."
         )
         if not self._learns_later_rows:
             return Leak("others' future", int(touched.sum()), f"{sentence} {self._cuts()}", details=details)
@@ -283,7 +287,7 @@ class Auditor:
         prices = []
         if touched.any():
             sentence = (
-                f"{int(touched.sum()):,} queries ({_share(touched)}) ask for a movie that no earlier train row tells "
+                f"{_queries(touched, 'asks', 'ask')} for a movie that no earlier train row tells "
                 f"of: {details['never_in_train']:,} for one that isn't in the train part at all, "
                 f"{details['first_row_later']:,} for one that only later rows tell of."
             )
@@ -318,8 +322,9 @@ class Auditor:
         return Leak(
             "ties at the cut",
             int(touched.sum()),
-            f"{int(touched.sum()):,} queries ({_share(touched)}) of {n_users:,} users have train rows in their own "
-            "second. The order of the file says that these came first; nothing else does.",
+            f"{_queries(touched, 'has', 'have')} train rows of the same user and second, "
+            f"{number_of(n_users, 'user')} in all. "
+            "The order of the file says that these came first; nothing else does.",
             (
                 self._price("all queries", self.scores, scores),
                 self._price("queries with such ties", self.scores, scores, touched),
@@ -382,6 +387,11 @@ def _mark(questions: Questions, rows: pl.DataFrame) -> BoolArray:
     marked = rows.select(ROW).unique().with_columns(found=pl.lit(True))
     joined = questions.queries.join(marked, on=ROW, how="left", maintain_order="left")
     return joined["found"].fill_null(False).to_numpy()
+
+
+def _queries(touched: BoolArray, verb: str, verb_of_many: str) -> str:
+    share = _share(touched)
+    return number_of(int(touched.sum()), f"query ({share}) {verb}", f"queries ({share}) {verb_of_many}")
 
 
 def _share(touched: BoolArray) -> str:

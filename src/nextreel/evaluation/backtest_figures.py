@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.moments import show_moment
+from nextreel.data.moments import show_days, show_moment
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.timeline import DAY
 from nextreel.data.writer import write_table
@@ -178,17 +178,21 @@ class Backtest:
         return sum(not groups[EVERYONE].has_interval for groups in self.by_window)
 
     def _say_what_refits_are_worth(self) -> list[str]:
-        old, days = [aging for aging in self.by_age if aging.adjusted_p is not None], self.plan.every / DAY
+        old = [aging for aging in self.by_age if aging.adjusted_p is not None]
         if not old:
             return ["The model never grew older than a window, so there is no refit to judge."]
         later = self.answers.filter(pl.col(TIMESTAMP) >= self.plan.start + self.plan.every)
         gain = _estimate(later).figures[DIFFERENCE][MAIN]
         interval = f"[{gain.low:+.4f}, {gain.high:+.4f}]"
-        said = f"After the first window, a refit every {days:g} days is worth {gain.mean:+.4f} {interval} {MAIN}."
+        days = show_days(self.plan.every)
+        said = f"After the first window, a refit every {days} is worth {gain.mean:+.4f} {interval} {MAIN}."
         worse = [str(aging) for aging in old if aging.worse]
         better = [str(aging) for aging in old if aging.differs and not aging.worse]
         if len(worse) == len(old):
-            return [said, f"The model that was never refitted is worse at every age from {days:g} days on."]
+            return [
+                said,
+                f"The model that was never refitted is worse at every age from {days} on.",
+            ]
         start = "The model that was never refitted is shown to be"
         aging = f"{start} worse at an age of {', '.join(worse)}." if worse else f"{start} worse at no age."
         return [

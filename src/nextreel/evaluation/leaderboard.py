@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nextreel.data.counts import number_of
 from nextreel.data.splits import Rule
 from nextreel.data.timeline import Int64Array
 from nextreel.errors import QueryError
@@ -224,4 +225,4 @@ def _check_cutoffs(cutoffs: Sequence[int], n_movies: int) -> None:
     wrong = [k for k in cutoffs if not 1 <= k <= n_movies]
     if wrong or not cutoffs:
         found = f"k is {wrong[0]}" if wrong else "no k is named"
-        raise QueryError(f"{found}; the catalog has {n_movies} movies, so expected 1 to that")
+        raise QueryError(f"{found}; the catalog has {number_of(n_movies, 'movie')}, so expected 1 to that")

@@ -10,24 +10,27 @@ The model itself is the same; it isn't fitted again. The answers come from the s
 """
 
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, Self, cast
+from typing import Literal, Self, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.dataset import Dataset
-from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.counts import number_of
+from nextreel.data.dataset import Dataset, in_form, require_dataset
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.splits import POSITIVE
 from nextreel.data.timeline import Histories, Int64Array
-from nextreel.errors import DataError
+from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.slices import estimate_slices, slice_by_gap, slice_by_length
 from nextreel.models.base import Recommender
+from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.ranker import Ranker, Ranking
 
 History = Literal["frozen", "live"]
+TEST_PART = "the test part"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,14 @@ class Questions:
 
     @classmethod
     def pose(cls, train: Dataset, test: pl.DataFrame, history: History, threshold: float = POSITIVE) -> Self:
-        """A query for every row of `test` with Rating >= threshold; DataError if there is none."""
+        """A query for every row of `test` with Rating >= threshold.
+
+        Raises DataError if there is none or a table isn't in form, ConfigError for a history of another name.
+        """
+        require_dataset(train)
+        if history not in get_args(History):
+            raise ConfigError(f"history is {history!r}; expected frozen or live")
+        test = in_form(test, INTERACTIONS, TEST_PART)
         queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
         if queries.is_empty():
             raise DataError(
@@ -52,7 +62,7 @@ class Questions:
         if history == "frozen":
             return cls(queries, train, freeze_histories(train, users, at))
         rows = train.interactions()
-        known = train.with_interactions(pl.concat([rows, test.select(rows.columns)]))
+        known = train.with_interactions(pl.concat([rows, test]))
         return cls(queries, known, known.histories(users, at))
 
     def __len__(self) -> int:
@@ -132,16 +142,15 @@ class Evaluation:
         """What a reader of the figures must know, as sentences."""
         notes = []
         if self.learned_too:
-            notes.append(f"A leak: {self.learned_too:,} rows of the test part were learned from too.")
-        if self.personal < len(self.queries):
-            by_popularity = len(self.queries) - self.personal
-            notes.append(
-                f"{by_popularity:,} queries of users that the model doesn't know were answered by popularity."
-            )
+            rows = number_of(self.learned_too, "row of the test part was", "rows of the test part were")
+            notes.append(f"A leak: {rows} learned from too.")
+        unknown = "users that the model doesn't know"
+        if by_popularity := len(self.queries) - self.personal:
+            queries = number_of(by_popularity, f"query of {unknown} was", f"queries of {unknown} were")
+            notes.append(f"{queries} answered by popularity.")
         if self.outside_catalog:
-            notes.append(
-                f"{self.outside_catalog:,} queries ask for a movie outside the catalog; they count as missed."
-            )
+            queries = number_of(self.outside_catalog, "query asks", "queries ask")
+            notes.append(f"{queries} for a movie outside the catalog; that counts as missed.")
         return notes
 
 
@@ -158,6 +167,9 @@ def evaluate(
 
     A movie outside the catalog counts as not recommended; its query is kept.
     """
+    if not isinstance(model, Recommender):
+        hint = ": its model is predictor.model" if isinstance(model, Predictor) else ""
+        raise ConfigError(f"expected a model, found a {type(model).__name__}{hint}")
     questions = Questions.pose(train, test, history, threshold)
     ranking, relevant = questions.ask(model, k, exclude_seen), questions.relevant
     ranks = ranks_of(ranking.movies, relevant)
@@ -166,7 +178,7 @@ def evaluate(
         ranks,
         personal=int(ranking.personal.sum()),
         outside_catalog=int((relevant < 0).sum()),
-        learned_too=_count_learned(train, test),
+        learned_too=_count_learned(train, in_form(test, INTERACTIONS, TEST_PART)),
         protocol={"history": history, "k": k, "threshold": threshold, "exclude_seen": exclude_seen},
         metrics={
             name: estimate_mean(values, questions.users) for name, values in score_ranks(ranks, [k]).items()

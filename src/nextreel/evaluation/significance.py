@@ -113,13 +113,16 @@ def say_what_is_real(tests: Sequence[PairedTest], metric: str) -> list[str]:
         elif not real:
             claim = f"{start} {'the difference is not' if n == 1 else f'none of {n} differences is'} shown to be real."
         else:
-            claim = f"{start} {real} of {n} differences are real. Not told apart: {_list_pairs(open_)}."
+            are = "is" if real == 1 else "are"
+            claim = f"{start} {real} of {n} differences {are} real. Not told apart: {_list_pairs(open_)}."
         sentences.append(f"{claim} {_say_best(of_history)}")
     if tests:
-        sentences.append(
-            f"A difference is called real where Holm's p is below {CLAIM:g} among the {len(tests)} tests of this run: "
-            "paired randomisation tests that swap whole users."
+        of_this_run = (
+            "in the one test of this run: a paired randomisation test that swaps whole users."
+            if len(tests) == 1
+            else f"among the {len(tests)} tests of this run: paired randomisation tests that swap whole users."
         )
+        sentences.append(f"A difference is called real where Holm's p is below {CLAIM:g} {of_this_run}")
     return sentences
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
 
+from nextreel.data.counts import number_of
 from nextreel.data.writer import replacing
 from nextreel.errors import ConfigError
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
@@ -25,7 +25,7 @@ from nextreel.evaluation.metrics import Float64Array
 from nextreel.evaluation.runs import write_json
 from nextreel.evaluation.significance import CLAIM, SWAPS
 from nextreel.evaluation.tuning_space import Search
-from nextreel.models.registry import model_class
+from nextreel.models.registry import create_model
 
 BEST = "best.toml"
 K = 10
@@ -102,13 +102,13 @@ class Tuned:
         best, name = self.best, self.about["model"]
         said = [f"{MAIN} of the defaults on the inner split: {self.estimate(DEFAULTS)}."]
         if best.number == DEFAULTS:
-            said.append(
-                f"None of {len(self.trials) - 1} other trials was better: keep the defaults of {name}."
-            )
+            others = number_of(len(self.trials) - 1, "other trial")
+            said.append(f"None of {others} was better: keep the defaults of {name}.")
         else:
             n = len(self.ndcgs) - 1
             said.append(
-                f"{MAIN} of the best of {n} other trials, number {best.number}: {self.estimate(best.number)}."
+                f"{MAIN} of the best of {number_of(n, 'other trial')}, number {best.number}: "
+                f"{self.estimate(best.number)}."
             )
             gain = f"{self.gain.mean:+.4f} [{self.gain.low:+.4f}, {self.gain.high:+.4f}]"
             verdict = "real" if self.real else "not shown to be real: the defaults may be as good"
@@ -119,9 +119,9 @@ class Tuned:
         given_up = sum(trial.given_up_after is not None for trial in self.trials)
         failures = [trial.failure for trial in self.trials if trial.failure is not None]
         if given_up:
-            said.append(f"Given up early: {given_up} trials.")
+            said.append(f"Given up early: {number_of(given_up, 'trial')}.")
         if failures:
-            said.append(f"Failed: {len(failures)} trials, the last with {failures[-1]}")
+            said.append(f"Failed: {number_of(len(failures), 'trial')}, the last with {failures[-1]}")
         return said
 
     def fit_command(self, directory: Path, out: Path) -> str:
@@ -159,7 +159,7 @@ def write_toml(tuned: Tuned) -> str:
     """The model and its best options as TOML, which has no null: an option without a value is a comment."""
     lines = [
         f"# {MAIN} {tuned.estimate(tuned.best.number)} on the inner split, defaults {tuned.estimate(DEFAULTS)};",
-        f"# found by nextreel tune in {len(tuned.trials)} trials.",
+        f"# found by nextreel tune in {number_of(len(tuned.trials), 'trial')}.",
         f"model = {json.dumps(tuned.about['model'])}",
         "",
         "[options]",
@@ -174,32 +174,19 @@ def write_toml(tuned: Tuned) -> str:
     return "\n".join(lines) + "\n"
 
 
-class _File(BaseModel):
-    """What such a file holds."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    model: str
-    options: dict[str, object] = {}
-
-
 def read_toml(file: Path) -> tuple[str, dict[str, object]]:
     """The name of a model and its options, from a file of that form; ConfigError says what is wrong with it."""
-    expected: type[BaseModel] = _File
-    place = ""
     try:
-        found = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-        expected, place = model_class(found.model).Config, "options."
-        expected.model_validate(found.options)
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        model, options = found.pop("model", None), found.pop("options", {})
+        if found or not isinstance(model, str) or not isinstance(options, dict):
+            raise ConfigError('expected model = "NAME" and a table [options], and nothing else')
+        create_model(model, options)
     except OSError as error:
         raise ConfigError(f"{file}: can't be read ({error.strerror})") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key, known = place + ".".join(map(str, first["loc"])), ", ".join(expected.model_fields)
-        raise ConfigError(f"{file}, {key}: {first['input']!r}: {first['msg']} ({known})") from None
     except (ValueError, ConfigError) as error:
         raise ConfigError(f"{file}: {error}") from None
-    return found.model, found.options
+    return model, options
 
 
 def chance_of_best(totals: Float64Array, best: int, seed: int = 0) -> float:

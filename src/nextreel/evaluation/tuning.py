@@ -21,7 +21,7 @@ from nextreel.data.reader import read_tables
 from nextreel.data.split_files import read_split_facts
 from nextreel.data.splits import Rule, SplitRule, split_interactions
 from nextreel.data.writer import replacing
-from nextreel.errors import ArtifactError, DataError, NextreelError, QueryError, require
+from nextreel.errors import ArtifactError, ConfigError, DataError, NextreelError, QueryError, require
 from nextreel.evaluation.metrics import Float64Array, ndcg, ranks_of
 from nextreel.evaluation.protocol import History, Questions
 from nextreel.evaluation.runs import claim_directory
@@ -72,10 +72,8 @@ def _choose_rule(directory: Path, rule: Rule | None, facts: Mapping[str, Any] | 
             f"{directory} was split already: leave the rule {rule!r} out, or name the unsplit data"
         )
     try:
-        return SplitRule.for_rule(
-            facts["rule"], facts["positives"], facts["threshold"], facts.get("share", 0.8)
-        )
-    except (KeyError, ValueError) as error:
+        return SplitRule.for_rule(facts["rule"], facts["positives"], facts["threshold"], facts.get("share"))
+    except (KeyError, ConfigError) as error:
         raise DataError(f"{directory / 'split.json'} is damaged: {error}; run nextreel split again") from None
 
 

@@ -10,29 +10,16 @@ from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int64Array
-from nextreel.errors import ArtifactError, ConfigError, NotFittedError
+from nextreel.errors import ArtifactError, NotFittedError
 from nextreel.models.training import Training
+from nextreel.options import Options
 
 
-class ModelConfig(BaseModel):
-    """A model's options: immutable, and an unknown or impossible one is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    @classmethod
-    def parse(cls, options: dict[str, object]) -> Self:
-        """Options by name, as from a file or the command line; ConfigError says which one is wrong."""
-        try:
-            return cls.model_validate(options)
-        except ValidationError as error:
-            first = error.errors()[0]
-            option = ".".join(str(part) for part in first["loc"])
-            place = f"option {option}: " if option else ""
-            raise ConfigError(f"{place}{first['msg']} (options: {', '.join(cls.model_fields)})") from None
+class ModelConfig(Options):
+    """A model's options."""
 
 
 class Recommender(ABC):

@@ -47,7 +47,7 @@ def read_checkpoint(directory: Path, identity: Identity) -> tuple[list[Epoch], d
     try:
         there, history = dict(manifest["fit"]), [Epoch(**epoch) for epoch in manifest["history"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{directory / MANIFEST} isn't a checkpoint's: {error}") from error
+        raise ArtifactError(f"{directory} isn't a checkpoint; fit without resuming") from error
     if differences := _find_differences(there, identity):
         raise ArtifactError(f"{directory} is the checkpoint of another fit: {'; '.join(differences)}")
     return history, read_arrays(directory / ARRAYS)

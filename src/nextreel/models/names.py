@@ -14,3 +14,5 @@ MODELS = {
 PRESETS = {"fast": "sequential-ridge", "best": "blend", "baseline": "funk-svd", "simple": "popularity"}
 """Choices for people who don't want to read papers first: `fast` is good and fitted within a minute."""
 DEFAULT_MODEL = "sequential-ridge"
+BUDGETED = ("transformer", "blend")
+"""Models that learn for as long as they may: those with an option `minutes`."""

@@ -25,7 +25,7 @@ def model_class(name: str) -> type[Recommender]:
 def create_model(name: str, options: dict[str, object] | None = None) -> Recommender:
     """A model that isn't fitted yet, with options by name."""
     cls = model_class(name)
-    return cls(cls.Config.parse(options or {}))
+    return cls(cls.Config.parse(options or {}, PRESETS.get(name, name)))
 
 
 def model_name(model: Recommender) -> str:

@@ -23,6 +23,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from nextreel.artifacts import Arrays
+from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int32Array, Int64Array, Timeline
 from nextreel.data.titles import YEAR
@@ -83,7 +84,9 @@ class Newcomers(Recommender):
         """The same for a catalog that grew: MovieID, Title, Genres (list), Year, the model's own movies first."""
         n_model = len(self.learned_)
         if len(movies) < n_model:
-            raise QueryError(f"the catalog has {len(movies)} movies; the model's own {n_model} come first")
+            raise QueryError(
+                f"the catalog has {number_of(len(movies), 'movie')}; the model's own {n_model} come first"
+            )
         grown = type(self)(self._model, self.config)
         grown.learned_, grown.boost_ = self.learned_, self.boost_
         grown._place(movies)

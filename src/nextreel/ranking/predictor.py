@@ -10,11 +10,12 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from nextreel.data.dataset import Dataset
-from nextreel.data.schema import MOVIE_ID, QUERIES, TIMESTAMP, USER_ID
+from nextreel.data.dataset import Dataset, require_dataset
+from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.models.base import Recommender
 from nextreel.models.names import DEFAULT_MODEL
 from nextreel.models.registry import create_model
+from nextreel.ranking.queries import frame_queries
 from nextreel.ranking.ranker import Ranker, Ranking
 
 
@@ -34,14 +35,15 @@ class Predictor:
     ) -> pl.DataFrame:
         """The k movies to watch next for each query (UserID, Timestamp), rows of a frame or pairs.
 
+        Raises QueryError for what is no query, named by its place, and for a k beyond the catalog.
+
         Returns
         -------
         UserID, Timestamp, Rank (from 1), MovieID, Score, Fallback; k rows a query, in the order of the
         queries. Fallback is null for a personal answer, "popularity" for a user the model doesn't know, and
         "list filled up" (without a Score) where fewer than k movies were left.
         """
-        if not isinstance(queries, pl.DataFrame):
-            queries = pl.DataFrame(queries, schema=QUERIES.schema, orient="row")
+        queries = frame_queries(queries)
         ranking = self._rank_queries(queries, k, exclude_seen)
         filler = np.isneginf(ranking.scores).ravel()
         fallback = np.where(np.repeat(ranking.personal, k), "", "popularity")
@@ -58,10 +60,11 @@ class Predictor:
 
     def recommend_wide(self, queries: pl.DataFrame, k: int = 10, exclude_seen: bool = True) -> pl.DataFrame:
         """One row a query, in the order of the queries: UserID, Timestamp, MovieID1 (best) to MovieIDk."""
+        queries = frame_queries(queries)
         ranking = self._rank_queries(queries, k, exclude_seen)
         movie_ids = self.dataset.movie_ids[ranking.movies]
         columns = {f"{MOVIE_ID}{place + 1}": movie_ids[:, place] for place in range(k)}
-        return queries.select(USER_ID, TIMESTAMP).with_columns(**columns)
+        return queries.with_columns(**columns)
 
     @cached_property
     def ranker(self) -> Ranker:
@@ -75,4 +78,5 @@ class Predictor:
 
 def fit(dataset: Dataset, model: str = DEFAULT_MODEL, **options: object) -> Predictor:
     """A predictor with the named model, fitted on the dataset; options are those of the model's config."""
+    require_dataset(dataset)
     return Predictor(create_model(model, options).fit(dataset), dataset)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, FloatArray, Histories, Int64Array
 from nextreel.errors import QueryError
@@ -50,7 +51,11 @@ class Ranker:
 
     @classmethod
     def of(cls, model: Recommender, dataset: Dataset) -> Self:
-        """A ranker for the dataset's catalog, whose popularity and first ratings are the dataset's."""
+        """A ranker for the dataset's catalog, whose popularity and first ratings are the dataset's.
+
+        Raises NotFittedError for a model that isn't fitted yet.
+        """
+        _ = model.state  # which there is none of before a fit
         return cls(model, Popularity().fit(dataset), find_out_since(dataset))
 
     @property
@@ -71,8 +76,11 @@ class Ranker:
         `allowed`, bool[n_movies] or bool[n_queries, n_movies], narrows the catalog. Where fewer than k movies are
         left, the list is made full with others, whose score is -inf.
         """
-        if not 1 <= k <= self.n_movies:
-            raise QueryError(f"k is {k}; the catalog has {self.n_movies} movies, so expected 1 to that")
+        whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
+        if not (whole and 1 <= k <= self.n_movies):
+            raise QueryError(
+                f"k is {k!r}; the catalog has {number_of(self.n_movies, 'movie')}, so expected 1 to that"
+            )
         movies = np.empty((len(at), k), dtype=np.int32)
         scores = np.empty((len(at), k), dtype=np.float32)
         personal = self.model.knows(histories)
@@ -93,11 +101,20 @@ class Ranker:
 
     def _score(self, histories: Histories, at: Int64Array, personal: BoolArray) -> FloatArray:
         if personal.all():
-            return self.model.score(histories, at)
+            return self._score_personally(histories, at)
         scores = np.empty((len(at), self.n_movies), dtype=np.float32)
         if personal.any():
-            scores[personal] = self.model.score(histories[personal], at[personal])
+            scores[personal] = self._score_personally(histories[personal], at[personal])
         scores[~personal] = self.popularity.score(histories[~personal], at[~personal])
+        return scores
+
+    def _score_personally(self, histories: Histories, at: Int64Array) -> FloatArray:
+        scores = self.model.score(histories, at)
+        if scores.shape[1] != self.n_movies:
+            raise QueryError(
+                f"the model scores {number_of(scores.shape[1], 'movie')} and the catalog has {self.n_movies}: "
+                "it was fitted on another one"
+            )
         return scores
 
     def _set_aside(

@@ -74,7 +74,11 @@ def add_evaluation(predictor: Predictor, path: Path | str, figures: Mapping[str,
 
 def load(path: Path | str) -> Predictor:
     """Read a predictor back; ArtifactError if anything is missing, cut, changed or of a newer format."""
-    directory = Path(path)
+    return load_with_manifest(Path(path))[0]
+
+
+def load_with_manifest(directory: Path) -> tuple[Predictor, dict[str, Any]]:
+    """As `load`, with the manifest, which holds what `save` was told about the fit."""
     manifest = read_manifest(directory)
     arrays: dict[str, Any] = read_arrays(directory / "interactions.safetensors")
     try:
@@ -88,7 +92,7 @@ def load(path: Path | str) -> Predictor:
         model.restore(read_arrays(directory / "model.safetensors"))
     except (KeyError, ConfigError) as error:
         raise ArtifactError(f"{directory} was saved by another nextreel ({error}): refit it") from error
-    return Predictor(model, dataset)
+    return Predictor(model, dataset), manifest
 
 
 def _identify(predictor: Predictor) -> dict[str, object]:

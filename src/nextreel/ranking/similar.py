@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.splits import POSITIVE
 from nextreel.data.timeline import FloatArray, Int32Array, Int64Array, Timeline
@@ -69,7 +70,7 @@ class SimilarMovies:
         than k where fewer movies are out and allowed.
         """
         if not 0 <= movie < len(self.years):
-            raise QueryError(f"movie {movie} is outside the catalog of {len(self.years)} movies")
+            raise QueryError(f"movie {movie} is outside the catalog of {number_of(len(self.years), 'movie')}")
         similarity, likes = self._compare(movie, at)
         candidate = self.out_since <= at
         candidate[movie] = False

@@ -1,0 +1,6 @@
+"""Numbers of things as people say them."""
+
+
+def number_of(n: float, noun: str, plural: str | None = None) -> str:
+    """ "1 row", "2,000 rows"; `plural` for a noun that takes more than an s, or for one with its verb."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
