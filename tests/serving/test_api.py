@@ -3,6 +3,7 @@
 # ruff: noqa: F401, F811 (fixtures are imported by name)
 
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -35,9 +36,9 @@ def test_a_moment_can_be_written_in_several_ways(api: Server) -> None:
     assert [answer["as_of"] for answer in answers] == [LATE] * 5
 
 
-def test_without_a_moment_now_is_meant(api: Server) -> None:
+def test_without_a_moment_the_end_of_this_second_is_meant(api: Server) -> None:
     before = int(time.time())
-    assert before <= api.recommend(1)["as_of"] <= int(time.time())
+    assert before < api.recommend(1)["as_of"] <= int(time.time()) + 1
 
 
 def test_a_plain_link_gives_the_same_list(api: Server) -> None:
@@ -81,12 +82,23 @@ def test_a_guest_can_ask_with_ratings_of_the_moment(api: Server) -> None:
     assert api.recommend(90_405, LATE)["history_length"] == 0
 
 
-def test_a_rating_changes_the_very_next_answer(api: Server) -> None:
-    favourite = api.recommend(90_001)["movies"][0]["movie_id"]
-    api.rate(90_001, favourite, 5, int(time.time()) - 1)
-    answer = api.recommend(90_001)
-    assert (answer["history_length"], answer["fallback"]) == (1, None)
-    assert favourite not in ids(answer)
+@pytest.mark.parametrize(("way", "user"), [("query", 91_001), ("batch", 91_002), ("link", 91_003)])
+def test_a_rating_changes_the_very_next_answer_of_the_same_second(api: Server, way: str, user: int) -> None:
+    def ask() -> dict[str, Any]:
+        if way == "query":
+            return api.recommend(user)
+        if way == "link":
+            return api.ok("GET", f"/v1/users/{user}/recommendations")
+        batch = {"queries": [{"user_id": user}]}
+        answer: dict[str, Any] = api.ok("POST", "/v1/recommendations/batch", json=batch)["answers"][0]
+        return answer
+
+    favourites = ids(ask())[:5]
+    for count, movie in enumerate(favourites, 1):
+        api.rate(user, movie, 5)
+        answer = ask()
+        assert (answer["history_length"], answer["fallback"]) == (count, None)
+        assert movie not in ids(answer)
 
 
 def test_the_same_rating_again_is_known_and_another_is_a_conflict(api: Server) -> None:

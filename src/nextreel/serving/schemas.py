@@ -81,7 +81,7 @@ class Query(Body):
 
     user_id: WholeId
     timestamp: Moment | None = None
-    """As of when; absent means now. Only what happened strictly before counts."""
+    """As of when; absent means now, this second included. Only what happened strictly before counts."""
     k: WholeCount = 10
     """How many movies."""
     exclude_seen: StrictBool = True

@@ -1,12 +1,12 @@
 """The catalog: search by title, one movie, movies like it, and adding one."""
 
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from nextreel.data.moments import end_of_this_second
 from nextreel.serving import schemas
 from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, problems, write_json
 
@@ -42,10 +42,12 @@ async def find_similar(
     movie_id: MovieId,
     ask: Ask,
     k: Annotated[int, Query(ge=1, le=100)] = 10,
-    at: Annotated[schemas.Moment | None, Query(description="As of when; absent means now.")] = None,
+    at: Annotated[
+        schemas.Moment | None, Query(description="As of when; absent means now, this second included.")
+    ] = None,
 ) -> Response:
     """Movies that the same people liked more often than chance would have it, as of a moment."""
-    moment = int(time.time()) if at is None else at
+    moment = end_of_this_second() if at is None else at
     found = await ask.compute(ask.service.engine.similar, movie_id, moment, k)
     if found is None:
         raise HTTPException(404, NO_SUCH_MOVIE.format(movie_id))
