@@ -31,9 +31,11 @@ def test_an_answer_carries_what_a_client_must_know(api: Server) -> None:
 
 
 def test_a_moment_can_be_written_in_several_ways(api: Server) -> None:
-    texts = (LATE, str(LATE), "2024-01-01", "2024-01-01T00:00:00Z", "2024-01-01T02:00:00+02:00")
-    answers = [api.recommend(1, text) for text in texts]  # type: ignore[arg-type]
-    assert [answer["as_of"] for answer in answers] == [LATE] * 5
+    texts = ("2024-01-01", "2024-01-01T00:00:00Z", "2024-01-01T02:00:00+02:00", "2024-01-01 00:00")
+    link = "/v1/users/1/recommendations"
+    for moment in (LATE, *texts):
+        assert api.recommend(1, moment)["as_of"] == LATE  # type: ignore[arg-type]
+        assert api.ok("GET", link, params={"at": moment})["as_of"] == LATE
 
 
 def test_without_a_moment_the_end_of_this_second_is_meant(api: Server) -> None:
@@ -206,6 +208,53 @@ def test_a_person_can_be_exported_and_erased(api: Server) -> None:
 def test_a_wrong_field_is_named(api: Server, query: dict[str, object], field: str) -> None:
     found = api.problem(422, "POST", "/v1/recommendations", json=query)
     assert [error["field"] for error in found["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "values"),
+    [
+        ("recommendations", "user_id timestamp k year_min year_max", (True, "12", 1.5)),
+        ("recommendations", "diversity calibration", (True, "1")),
+        ("recommendations", "exclude_seen explain", (1, "true")),
+        ("interactions", "user_id movie_id timestamp", (True, "12", 1.5)),
+        ("interactions", "rating", (True, "4")),
+        ("movies", "movie_id year", (True, "12", 1.5)),
+        ("movies", "title", (True, 12)),
+    ],
+)
+def test_a_value_of_another_type_is_refused(
+    api: Server, path: str, fields: str, values: tuple[object, ...]
+) -> None:
+    schemas = api.ok("GET", "/openapi.json")["components"]["schemas"]
+    body = {"recommendations": "RecommendationQuery", "interactions": "Interaction", "movies": "NewMovie"}[
+        path
+    ]
+    for field in fields.split():
+        for value in values:
+            sent = {**schemas[body]["examples"][0], field: value}
+            found = api.problem(422, "POST", f"/v1/{path}", json=sent)
+            assert [error["field"] for error in found["errors"]] == [field], sent
+
+
+def test_a_whole_number_may_be_written_with_a_fraction_of_nothing(api: Server) -> None:
+    assert api.recommend(1.0, float(LATE), k=3.0)["movies"] == api.recommend(1, LATE, k=3)["movies"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "moment", ["now", "20240101", str(LATE), " 5 ", "1_000", "٢٠٢٤-01-01", "2024-01-01T25:00", 1.5, True, [1]]
+)
+def test_what_is_no_moment_is_refused(api: Server, moment: object) -> None:
+    query = {"user_id": 1, "timestamp": moment}
+    found = api.problem(422, "POST", "/v1/recommendations", json=query)
+    assert found["errors"][0]["field"] == "timestamp"
+    assert "expected POSIX seconds or ISO 8601" in found["detail"]
+
+
+@pytest.mark.parametrize("moment", ["now", " 5 ", "1_000", "+5", "9" * 5_000, "2024-01-01T25:00", "1e3", ""])
+def test_what_is_no_moment_in_an_address_is_refused(api: Server, moment: str) -> None:
+    found = api.problem(422, "GET", "/v1/users/1/recommendations", params={"at": moment})
+    assert found["errors"][0]["field"] == "at"
+    assert "expected POSIX seconds or ISO 8601" in found["detail"]
 
 
 def test_the_wrong_query_of_a_batch_is_named(api: Server) -> None:

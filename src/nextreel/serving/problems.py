@@ -69,7 +69,10 @@ async def _describe_validation(request: Request, error: Exception) -> Response:
         return problem(
             400, f"the body isn't JSON: {error.errors()[0]['ctx']['error']}", request.state.request_id
         )
-    errors = [{"field": _name_field(each["loc"]), "detail": each["msg"]} for each in error.errors()]
+    errors = [
+        {"field": _name_field(each["loc"]), "detail": each["msg"].removeprefix("Value error, ")}
+        for each in error.errors()
+    ]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return problem(422, f"{first['field']}: {first['detail']}{more}", request.state.request_id, errors)

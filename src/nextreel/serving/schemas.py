@@ -1,5 +1,6 @@
 """What goes over the wire, as pydantic models: bodies are checked against them, answers are described by them."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
@@ -15,6 +16,11 @@ MOST_MOVIES = 1_000
 MOST_FILTERED = 10_000
 """MovieIDs of one list in a request."""
 
+ISO_8601 = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+NO_MOMENT = "expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00:00Z"
+
 
 def _read_whole(value: Any) -> Any:
     """JSON has one kind of number: 5.0 is whole, but true and "5" are none."""
@@ -26,31 +32,35 @@ def _read_whole(value: Any) -> Any:
 
 
 def _read_moment(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or value != value:
-        raise ValueError("expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00:00Z")
+    """Of a body: a number is POSIX seconds, and a text is ISO 8601, so that "20010131" can't be taken for the other."""
+    fits = re.fullmatch(ISO_8601, value) if isinstance(value, str) else type(value) in (int, float)
+    if not fits:
+        raise ValueError(NO_MOMENT)
     try:
         return parse_moment(value if isinstance(value, str) else str(_read_whole(value)))
     except QueryError as error:
         raise ValueError(str(error)) from None
 
 
+def _read_moment_in_address(value: Any) -> int:
+    return _read_moment(int(value) if re.fullmatch("[0-9]{1,18}", value) else value)
+
+
 Id = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 """In a path, where everything is text."""
 Whole = Annotated[int, BeforeValidator(_read_whole)]
 WholeId = Annotated[Whole, Field(ge=0, le=LARGEST_INTEGER)]
-Moment = Annotated[
-    int,
-    BeforeValidator(_read_moment),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "exclusiveMaximum": LATEST_TIMESTAMP},
-                {"type": "string", "format": "date-time"},
-            ],
-            "description": "POSIX seconds, or ISO 8601 (UTC where no zone is named); 1970 to 2099.",
-        }
-    ),
-]
+_AS_MOMENT = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "exclusiveMaximum": LATEST_TIMESTAMP},
+            {"type": "string", "pattern": f"^{ISO_8601}$"},
+        ],
+        "description": "POSIX seconds, or ISO 8601 (UTC where no zone is named); 1970 to 2099.",
+    }
+)
+Moment = Annotated[int, BeforeValidator(_read_moment_in_address), _AS_MOMENT]
+WholeMoment = Annotated[int, BeforeValidator(_read_moment), _AS_MOMENT]
 Count = Annotated[int, Field(ge=1, le=MOST_MOVIES)]
 WholeCount = Annotated[Whole, Field(ge=1, le=MOST_MOVIES)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -72,7 +82,7 @@ class GuestRating(Body):
 
     movie_id: WholeId
     rating: Stars
-    timestamp: Moment | None = None
+    timestamp: WholeMoment | None = None
     """Absent: just before the query's moment, in the order given."""
 
 
@@ -80,7 +90,7 @@ class Query(Body):
     """One query of a batch."""
 
     user_id: WholeId
-    timestamp: Moment | None = None
+    timestamp: WholeMoment | None = None
     """As of when; absent means now, this second included. Only what happened strictly before counts."""
     k: WholeCount = 10
     """How many movies."""
@@ -137,7 +147,7 @@ class Interaction(Body):
     user_id: WholeId
     movie_id: WholeId
     rating: Stars
-    timestamp: Moment | None = None
+    timestamp: WholeMoment | None = None
     """Absent means now; at most a day ahead of the server's clock. Needed beside an Idempotency-Key."""
 
 
