@@ -23,7 +23,8 @@ from nextreel.serving.api import admin, health, interactions, movies, recommenda
 from nextreel.serving.api.context import Context
 from nextreel.serving.experiments import Experiment
 from nextreel.serving.keys import ApiKey, find_key
-from nextreel.serving.operations import Limit, Limits, Metrics, Trace
+from nextreel.serving.limits import Limit, Limits
+from nextreel.serving.operations import Metrics, Trace
 from nextreel.serving.page import routes as page
 from nextreel.serving.problems import answer_errors_with_problems
 from nextreel.serving.schemas import Problem

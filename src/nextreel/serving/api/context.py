@@ -11,7 +11,8 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from nextreel.serving.operations import Limits, Metrics
+from nextreel.serving.limits import Limits
+from nextreel.serving.operations import Metrics
 from nextreel.serving.service import Service
 
 T = TypeVar("T")
