@@ -57,6 +57,25 @@ def test_a_client_that_sends_10_megabytes_is_told_so(server: Server) -> None:
     assert answer.status_code == 413
 
 
+LONG = b"a" * 70_000
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /" + LONG,
+        b"GET /" + LONG + b" HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: " + LONG,
+        b"GET / HTTP/1.1\r\nhost: " + LONG + b"\r\n\r\n",
+    ],
+    ids=["unfinished address", "address", "unfinished header", "header"],
+)
+def test_headers_of_70_kilobytes_are_refused(server: Server, sent: bytes) -> None:
+    with connect(server) as connection:
+        connection.sendall(sent)
+        assert read_all(connection).startswith(b"HTTP/1.1 431 ")
+
+
 @pytest.fixture(scope="module")
 def impatient(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     limits = {"body_seconds": 0.3, "header_seconds": 0.6, "send_seconds": 0.5, "at_once": 2}

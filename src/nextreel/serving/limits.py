@@ -17,6 +17,8 @@ class Limits:
     body_bytes: int = 1_000_000
     body_seconds: float = 15.0
     """From the headers to the end of the body."""
+    header_bytes: int = 65_536
+    """Of the address and the headers."""
     header_seconds: float = 10.0
     """From the connection, or the first byte of a request, to the end of its headers."""
     answer_seconds: float = 30.0

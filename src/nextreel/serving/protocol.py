@@ -8,11 +8,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nextreel.serving.limits import Limits
 
+TOO_SLOW, TOO_LONG = b"408 Request Timeout", b"431 Request Header Fields Too Large"
+
 logger = logging.getLogger("nextreel")
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's, which ends a connection whose request headers don't arrive, or whose answers aren't taken, in time.
+    """uvicorn's, which ends a connection whose request headers are too long or too slow, or whose answers aren't taken.
 
     An answer is handed to the connection whole, which keeps in memory what the client hasn't taken yet. Without a
     limit a client that stops reading would hold that for ever, and the slot of a further request on its connection.
@@ -23,21 +25,42 @@ class PatientProtocol(HttpToolsProtocol):
         self._limits = limits
         self._headers_due: asyncio.TimerHandle | None = None
         self._taken_due: asyncio.TimerHandle | None = None
+        self._unfinished: int | None = None
+        """Bytes of headers whose end hasn't come yet; None between them."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request."""
         super().connection_made(transport)
         self._expect_headers()
 
+    def data_received(self, data: bytes) -> None:
+        """The next part of a request: headers without an end are refused as well."""
+        super().data_received(data)
+        if self._unfinished is not None:
+            self._unfinished += len(data)
+            if self._unfinished > self._limits.header_bytes:
+                self._refuse(TOO_LONG)
+
     def on_message_begin(self) -> None:
         """Wait for the rest of its headers."""
         super().on_message_begin()
+        self._unfinished = 0
         self._expect_headers()
 
     def on_headers_complete(self) -> None:
-        """From here on the body's own limit holds."""
+        """From here on the body's own limits hold."""
+        if self._are_headers_too_long():
+            raise ValueError("too long")  # ends the parser's work; `send_400_response` says why
+        self._unfinished = None
         _cancel(self._headers_due)
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """The answer to what can't be parsed, or shouldn't be."""
+        if self._are_headers_too_long():
+            self._refuse(TOO_LONG)
+        else:
+            super().send_400_response(msg)
 
     def pause_writing(self) -> None:
         """More than a little waits for the client: from here on it has to be taken."""
@@ -63,12 +86,18 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _expect_headers(self) -> None:
         _cancel(self._headers_due)
-        self._headers_due = self.loop.call_later(self._limits.header_seconds, self._refuse_headers)
+        self._headers_due = self.loop.call_later(self._limits.header_seconds, self._refuse, TOO_SLOW)
 
-    def _refuse_headers(self) -> None:
+    def _are_headers_too_long(self) -> bool:
+        if self._unfinished is None:
+            return False
+        length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return length > self._limits.header_bytes
+
+    def _refuse(self, status: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.write(
-                b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+                b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
             )
             self.transport.close()
 
