@@ -158,6 +158,27 @@ def test_an_added_movie_can_be_found_rated_and_recommended(api: Server) -> None:
     api.problem(409, "POST", "/v1/movies", json={**movie, "title": "Another"})
 
 
+@pytest.mark.parametrize(
+    ("title", "year", "shown"),
+    [
+        ("Reel, The", 2020, "The Reel (2020)"),
+        ("The Reel (2020)", 2020, "The Reel (2020)"),
+        ("Reel, The  (2020) ", None, "The Reel (2020)"),
+        ("Reel", None, "Reel"),
+    ],
+)
+def test_a_movie_added_again_in_the_same_words_is_known(
+    api: Server, title: str, year: int | None, shown: str
+) -> None:
+    movie = {"movie_id": 9_100 + len(title), "title": title, "year": year, "genres": ["War", "Drama", "War"]}
+    first, again = (api.http.post("/v1/movies", json=movie) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert (again.json()["title"], again.json()["genres"]) == (shown, ["War", "Drama"])
+    found = api.problem(409, "POST", "/v1/movies", json={**movie, "genres": ["Drama"]})
+    assert found["detail"] == f"the catalog has a movie {movie['movie_id']} already: {shown}, War|Drama"
+
+
 def test_similar_movies_do_not_hold_the_movie_itself(api: Server) -> None:
     found = ids(api.ok("GET", "/v1/movies/5/similar?k=8"))
     assert len(found) == 8
@@ -289,6 +310,55 @@ def test_a_genre_that_no_movie_has_is_named(api: Server) -> None:
 )
 def test_a_body_that_is_no_json_is_a_problem_too(api: Server, status: int, body: bytes, kind: str) -> None:
     api.problem(status, "POST", "/v1/recommendations", content=body, headers={"content-type": kind})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "detail"),
+    [
+        ("POST", "/v1/movies", {"json": {"movie_id": 1, "title": " "}}, "title: expected one line of text"),
+        (
+            "POST",
+            "/v1/movies",
+            {"json": {"movie_id": 1, "title": "a\nb"}},
+            "title: expected one line of text",
+        ),
+        (
+            "POST",
+            "/v1/movies",
+            {"json": {"movie_id": 1, "title": "a", "genres": ["a|b"]}},
+            "genres[0]: expected one line of text without '|'",
+        ),
+        (
+            "POST",
+            "/v1/interactions",
+            {
+                "json": {"user_id": 1, "movie_id": 2, "rating": 4, "timestamp": 5},
+                "headers": {"Idempotency-Key": "a b"},
+            },
+            "idempotency-key: expected letters, digits and signs of ASCII without blanks",
+        ),
+        ("POST", "/v1/admin/models/-a/promote", {}, "version: expected a version's name"),
+        (
+            "POST",
+            "/v1/recommendations",
+            {"content": b'{"user_id": "\xff"}', "headers": {"content-type": "application/json"}},
+            "the body isn't JSON that can be read: not UTF-8, nested too deeply, or with too long a number",
+        ),
+        (
+            "POST",
+            "/v1/recommendations",
+            {"content": b"{}", "headers": {"content-type": ""}},
+            "the body's type isn't named; expected application/json",
+        ),
+    ],
+    ids=["blank", "two lines", "bar", "key", "version", "not utf-8", "no type"],
+)
+def test_a_problem_says_what_was_expected(
+    api: Server, method: str, path: str, sent: dict[str, Any], detail: str
+) -> None:
+    answer = api.http.request(method, path, **sent)
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["detail"].startswith(detail)
 
 
 def test_unknown_paths_and_methods_are_problems(api: Server) -> None:

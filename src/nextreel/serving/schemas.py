@@ -19,6 +19,17 @@ MOST_FILTERED = 10_000
 ISO_8601 = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
+TITLE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+GENRE = r"^[^|\x00-\x1f\x7f]*[^|\x00-\x20\x7f][^|\x00-\x1f\x7f]*$"
+KEY = r"^[!-~]+$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+EXPECTED = {
+    TITLE: "expected one line of text",
+    GENRE: "expected one line of text without '|'",
+    KEY: "expected letters, digits and signs of ASCII without blanks",
+    VERSION: "expected a version's name: letters, digits, '.', '_' and '-'",
+}
+"""What a problem says of a text that doesn't fit a pattern."""
 NO_MOMENT = "expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00:00Z"
 
 
@@ -67,8 +78,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 StrictShare = Annotated[float, Field(ge=0, le=1, strict=True)]
 Stars = Annotated[float, Field(ge=LOWEST_RATING, le=HIGHEST_RATING, strict=True)]
 Year = Annotated[Whole, Field(ge=1800, le=2200)]
-Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Genre = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^|\x00-\x1f\x7f]+$")]
+Text = Annotated[str, Field(min_length=1, max_length=500, pattern=TITLE)]
+Genre = Annotated[str, Field(min_length=1, max_length=100, pattern=GENRE)]
 
 
 class Body(BaseModel):

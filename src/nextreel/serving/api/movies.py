@@ -9,6 +9,7 @@ from starlette.responses import Response
 from nextreel.data.moments import end_of_this_second
 from nextreel.serving import schemas
 from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, problems, write_json
+from nextreel.serving.catalog import show_movie
 
 router = APIRouter(prefix="/v1", tags=["movies"])
 
@@ -66,11 +67,14 @@ async def find_similar(
 async def add_movie(movie: schemas.NewMovie, ask: Ask) -> Response:
     """Add a movie. It can be rated and recommended at once, by its genres and year, until a refit learns it."""
     engine = ask.service.engine
-    titled = movie.title if movie.year is None else f"{movie.title} ({movie.year})"
-    added = await ask.store(engine.add_movie, movie.movie_id, titled, movie.genres)
+    dated = movie.year is None or movie.title.rstrip().endswith(f"({movie.year})")
+    title = movie.title if dated else f"{movie.title} ({movie.year})"
+    genres = list(dict.fromkeys(movie.genres))
+    added = await ask.store(engine.add_movie, movie.movie_id, title, genres)
     stands = await ask.compute(engine.movie, movie.movie_id)
     if stands is None:
         raise HTTPException(503, "the movie was added, but can't be read back yet", {"Retry-After": "1"})
-    if not added and stands["title"] != titled:
-        raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {stands['title']}")
+    if not added and stands != show_movie(movie.movie_id, title, genres):
+        what = f"{stands['title']}, {'|'.join(stands['genres']) or 'no genres'}"
+        raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {what}")
     return write_json(stands, 201 if added else 200, {"Location": f"/v1/movies/{movie.movie_id}"})
