@@ -262,6 +262,24 @@ def test_a_whole_number_may_be_written_with_a_fraction_of_nothing(api: Server) -
 
 
 @pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/movies/{}", "movie_id"),
+        ("/v1/users/{}", "user_id"),
+        ("/v1/users/1/recommendations?k={}", "k"),
+        ("/v1/users/1/history?limit={}", "limit"),
+        ("/v1/users/1/history?offset={}", "offset"),
+        ("/v1/movies/2/similar?k={}", "k"),
+        ("/v1/movies?query=a&limit={}", "limit"),
+    ],
+)
+def test_a_number_in_an_address_is_made_of_digits(api: Server, path: str, field: str) -> None:
+    for text in ("1_0", "%2B1", "%201", "1.0", "9" * 5_000, "one"):
+        found = api.problem(422, "GET", path.format(text))
+        assert found["detail"] == f"{field}: expected a whole number"
+
+
+@pytest.mark.parametrize(
     "moment", ["now", "20240101", str(LATE), " 5 ", "1_000", "٢٠٢٤-01-01", "2024-01-01T25:00", 1.5, True, [1]]
 )
 def test_what_is_no_moment_is_refused(api: Server, moment: object) -> None:

@@ -42,6 +42,12 @@ def _read_whole(value: Any) -> Any:
     return value
 
 
+def _read_number_in_address(value: str) -> int:
+    if not re.fullmatch("-?[0-9]{1,30}", value):
+        raise ValueError("expected a whole number")
+    return int(value)
+
+
 def _read_moment(value: Any) -> int:
     """Of a body: a number is POSIX seconds, and a text is ISO 8601, so that "20010131" can't be taken for the other."""
     fits = re.fullmatch(ISO_8601, value) if isinstance(value, str) else type(value) in (int, float)
@@ -57,8 +63,9 @@ def _read_moment_in_address(value: Any) -> int:
     return _read_moment(int(value) if re.fullmatch("[0-9]{1,18}", value) else value)
 
 
-Id = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
-"""In a path, where everything is text."""
+Number = Annotated[int, BeforeValidator(_read_number_in_address)]
+"""In an address, where everything is text."""
+Id = Annotated[Number, Field(ge=0, le=LARGEST_INTEGER)]
 Whole = Annotated[int, BeforeValidator(_read_whole)]
 WholeId = Annotated[Whole, Field(ge=0, le=LARGEST_INTEGER)]
 _AS_MOMENT = WithJsonSchema(
@@ -72,7 +79,7 @@ _AS_MOMENT = WithJsonSchema(
 )
 Moment = Annotated[int, BeforeValidator(_read_moment_in_address), _AS_MOMENT]
 WholeMoment = Annotated[int, BeforeValidator(_read_moment), _AS_MOMENT]
-Count = Annotated[int, Field(ge=1, le=MOST_MOVIES)]
+Count = Annotated[Number, Field(ge=1, le=MOST_MOVIES)]
 WholeCount = Annotated[Whole, Field(ge=1, le=MOST_MOVIES)]
 Share = Annotated[float, Field(ge=0, le=1)]
 StrictShare = Annotated[float, Field(ge=0, le=1, strict=True)]

@@ -21,7 +21,7 @@ NO_SUCH_MOVIE = "movie {} isn't in the catalog"
 async def search_movies(
     ask: Ask,
     query: Annotated[str, Query(min_length=1, max_length=200, description="A title as people type it.")],
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Annotated[schemas.Number, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Movies by title: any case, accents or order of an article, with typos, or only the beginning."""
     return write_json({"movies": await ask.compute(ask.service.engine.search, query, limit)})
@@ -42,7 +42,7 @@ async def get_movie(movie_id: MovieId, ask: Ask) -> Response:
 async def find_similar(
     movie_id: MovieId,
     ask: Ask,
-    k: Annotated[int, Query(ge=1, le=100)] = 10,
+    k: Annotated[schemas.Number, Query(ge=1, le=100)] = 10,
     at: Annotated[
         schemas.Moment | None, Query(description="As of when; absent means now, this second included.")
     ] = None,
