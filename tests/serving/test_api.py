@@ -296,6 +296,14 @@ def test_what_is_no_moment_in_an_address_is_refused(api: Server, moment: str) ->
     assert "expected POSIX seconds or ISO 8601" in found["detail"]
 
 
+def test_a_parameter_that_an_address_does_not_have_is_refused(api: Server) -> None:
+    found = api.problem(422, "GET", "/v1/users/1/recommendations?timestamp=5")
+    assert found["detail"] == "timestamp: unknown; there are at, diversity, exclude_seen, explain, k"
+    assert found["errors"][0]["field"] == "timestamp"
+    found = api.problem(422, "POST", "/v1/recommendations?k=5", json={"user_id": 1})
+    assert found["detail"] == "k: unknown; the address has no parameters"
+
+
 def test_the_wrong_query_of_a_batch_is_named(api: Server) -> None:
     batch = {"queries": [{"user_id": 1}, {"user_id": 1, "k": 0}]}
     found = api.problem(422, "POST", "/v1/recommendations/batch", json=batch)
