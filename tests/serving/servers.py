@@ -109,10 +109,10 @@ def serving(
             assert line is not None, log.read_text()
             port = line.split("http://")[1].split()[0].rpartition(":")[2]
             server = Server(f"http://127.0.0.1:{port}", process, log)
-            server.http.headers.update(headers or {})
-            wait_until_ready(server)
-            yield server
-            server.http.close()
+            with server.http:
+                server.http.headers.update(headers or {})
+                wait_until_ready(server)
+                yield server
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
