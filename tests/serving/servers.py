@@ -2,10 +2,11 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +24,14 @@ from nextreel.ranking.saving import save
 LATE = 1_704_067_200
 """2024-01-01, when the sample has ended."""
 
+BODY = b'{"user_id": 1, "k": 3}'
+HEAD = b"POST /v1/recommendations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+
 WITH_LIMITS = """
 import json, sys
 from pathlib import Path
 from nextreel.serving.app import Settings
-from nextreel.serving.operations import Limits
+from nextreel.serving.limits import Limits
 from nextreel.serving.server import listen, prepare_store, run
 model, store, limits = sys.argv[1:]
 settings = Settings(Path(model), store, keys_required=False, limits=Limits(**json.loads(limits)))
@@ -105,10 +109,10 @@ def serving(
             assert line is not None, log.read_text()
             port = line.split("http://")[1].split()[0].rpartition(":")[2]
             server = Server(f"http://127.0.0.1:{port}", process, log)
-            server.http.headers.update(headers or {})
-            wait_until_ready(server)
-            yield server
-            server.http.close()
+            with server.http:
+                server.http.headers.update(headers or {})
+                wait_until_ready(server)
+                yield server
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
@@ -124,6 +128,24 @@ def wait_until_ready(server: Server) -> None:
         except httpx.TransportError:
             assert time.monotonic() < due, server.log.read_text()
         time.sleep(0.05)
+
+
+def eventually(fact: Callable[[], bool]) -> None:
+    """Look again and again until it is so, for a while."""
+    due = time.monotonic() + 60
+    while not fact():
+        assert time.monotonic() < due
+        time.sleep(0.02)
+
+
+def connect(to: Server) -> socket.socket:
+    port = int(to.url.rpartition(":")[2])
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Until the server closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def make_small_predictor() -> Predictor:

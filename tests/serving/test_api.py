@@ -3,6 +3,7 @@
 # ruff: noqa: F401, F811 (fixtures are imported by name)
 
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -30,14 +31,16 @@ def test_an_answer_carries_what_a_client_must_know(api: Server) -> None:
 
 
 def test_a_moment_can_be_written_in_several_ways(api: Server) -> None:
-    texts = (LATE, str(LATE), "2024-01-01", "2024-01-01T00:00:00Z", "2024-01-01T02:00:00+02:00")
-    answers = [api.recommend(1, text) for text in texts]  # type: ignore[arg-type]
-    assert [answer["as_of"] for answer in answers] == [LATE] * 5
+    texts = ("2024-01-01", "2024-01-01T00:00:00Z", "2024-01-01T02:00:00+02:00", "2024-01-01 00:00")
+    link = "/v1/users/1/recommendations"
+    for moment in (LATE, *texts):
+        assert api.recommend(1, moment)["as_of"] == LATE  # type: ignore[arg-type]
+        assert api.ok("GET", link, params={"at": moment})["as_of"] == LATE
 
 
-def test_without_a_moment_now_is_meant(api: Server) -> None:
+def test_without_a_moment_the_end_of_this_second_is_meant(api: Server) -> None:
     before = int(time.time())
-    assert before <= api.recommend(1)["as_of"] <= int(time.time())
+    assert before < api.recommend(1)["as_of"] <= int(time.time()) + 1
 
 
 def test_a_plain_link_gives_the_same_list(api: Server) -> None:
@@ -81,12 +84,23 @@ def test_a_guest_can_ask_with_ratings_of_the_moment(api: Server) -> None:
     assert api.recommend(90_405, LATE)["history_length"] == 0
 
 
-def test_a_rating_changes_the_very_next_answer(api: Server) -> None:
-    favourite = api.recommend(90_001)["movies"][0]["movie_id"]
-    api.rate(90_001, favourite, 5, int(time.time()) - 1)
-    answer = api.recommend(90_001)
-    assert (answer["history_length"], answer["fallback"]) == (1, None)
-    assert favourite not in ids(answer)
+@pytest.mark.parametrize(("way", "user"), [("query", 91_001), ("batch", 91_002), ("link", 91_003)])
+def test_a_rating_changes_the_very_next_answer_of_the_same_second(api: Server, way: str, user: int) -> None:
+    def ask() -> dict[str, Any]:
+        if way == "query":
+            return api.recommend(user)
+        if way == "link":
+            return api.ok("GET", f"/v1/users/{user}/recommendations")
+        batch = {"queries": [{"user_id": user}]}
+        answer: dict[str, Any] = api.ok("POST", "/v1/recommendations/batch", json=batch)["answers"][0]
+        return answer
+
+    favourites = ids(ask())[:5]
+    for count, movie in enumerate(favourites, 1):
+        api.rate(user, movie, 5)
+        answer = ask()
+        assert (answer["history_length"], answer["fallback"]) == (count, None)
+        assert movie not in ids(answer)
 
 
 def test_the_same_rating_again_is_known_and_another_is_a_conflict(api: Server) -> None:
@@ -144,6 +158,27 @@ def test_an_added_movie_can_be_found_rated_and_recommended(api: Server) -> None:
     api.problem(409, "POST", "/v1/movies", json={**movie, "title": "Another"})
 
 
+@pytest.mark.parametrize(
+    ("title", "year", "shown"),
+    [
+        ("Reel, The", 2020, "The Reel (2020)"),
+        ("The Reel (2020)", 2020, "The Reel (2020)"),
+        ("Reel, The  (2020) ", None, "The Reel (2020)"),
+        ("Reel", None, "Reel"),
+    ],
+)
+def test_a_movie_added_again_in_the_same_words_is_known(
+    api: Server, title: str, year: int | None, shown: str
+) -> None:
+    movie = {"movie_id": 9_100 + len(title), "title": title, "year": year, "genres": ["War", "Drama", "War"]}
+    first, again = (api.http.post("/v1/movies", json=movie) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert (again.json()["title"], again.json()["genres"]) == (shown, ["War", "Drama"])
+    found = api.problem(409, "POST", "/v1/movies", json={**movie, "genres": ["Drama"]})
+    assert found["detail"] == f"the catalog has a movie {movie['movie_id']} already: {shown}, War|Drama"
+
+
 def test_similar_movies_do_not_hold_the_movie_itself(api: Server) -> None:
     found = ids(api.ok("GET", "/v1/movies/5/similar?k=8"))
     assert len(found) == 8
@@ -196,6 +231,79 @@ def test_a_wrong_field_is_named(api: Server, query: dict[str, object], field: st
     assert [error["field"] for error in found["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "values"),
+    [
+        ("recommendations", "user_id timestamp k year_min year_max", (True, "12", 1.5)),
+        ("recommendations", "diversity calibration", (True, "1")),
+        ("recommendations", "exclude_seen explain", (1, "true")),
+        ("interactions", "user_id movie_id timestamp", (True, "12", 1.5)),
+        ("interactions", "rating", (True, "4")),
+        ("movies", "movie_id year", (True, "12", 1.5)),
+        ("movies", "title", (True, 12)),
+    ],
+)
+def test_a_value_of_another_type_is_refused(
+    api: Server, path: str, fields: str, values: tuple[object, ...]
+) -> None:
+    schemas = api.ok("GET", "/openapi.json")["components"]["schemas"]
+    body = {"recommendations": "RecommendationQuery", "interactions": "Interaction", "movies": "NewMovie"}[
+        path
+    ]
+    for field in fields.split():
+        for value in values:
+            sent = {**schemas[body]["examples"][0], field: value}
+            found = api.problem(422, "POST", f"/v1/{path}", json=sent)
+            assert [error["field"] for error in found["errors"]] == [field], sent
+
+
+def test_a_whole_number_may_be_written_with_a_fraction_of_nothing(api: Server) -> None:
+    assert api.recommend(1.0, float(LATE), k=3.0)["movies"] == api.recommend(1, LATE, k=3)["movies"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/movies/{}", "movie_id"),
+        ("/v1/users/{}", "user_id"),
+        ("/v1/users/1/recommendations?k={}", "k"),
+        ("/v1/users/1/history?limit={}", "limit"),
+        ("/v1/users/1/history?offset={}", "offset"),
+        ("/v1/movies/2/similar?k={}", "k"),
+        ("/v1/movies?query=a&limit={}", "limit"),
+    ],
+)
+def test_a_number_in_an_address_is_made_of_digits(api: Server, path: str, field: str) -> None:
+    for text in ("1_0", "%2B1", "%201", "1.0", "9" * 5_000, "one"):
+        found = api.problem(422, "GET", path.format(text))
+        assert found["detail"] == f"{field}: expected a whole number"
+
+
+@pytest.mark.parametrize(
+    "moment", ["now", "20240101", str(LATE), " 5 ", "1_000", "٢٠٢٤-01-01", "2024-01-01T25:00", 1.5, True, [1]]
+)
+def test_what_is_no_moment_is_refused(api: Server, moment: object) -> None:
+    query = {"user_id": 1, "timestamp": moment}
+    found = api.problem(422, "POST", "/v1/recommendations", json=query)
+    assert found["errors"][0]["field"] == "timestamp"
+    assert "expected POSIX seconds or ISO 8601" in found["detail"]
+
+
+@pytest.mark.parametrize("moment", ["now", " 5 ", "1_000", "+5", "9" * 5_000, "2024-01-01T25:00", "1e3", ""])
+def test_what_is_no_moment_in_an_address_is_refused(api: Server, moment: str) -> None:
+    found = api.problem(422, "GET", "/v1/users/1/recommendations", params={"at": moment})
+    assert found["errors"][0]["field"] == "at"
+    assert "expected POSIX seconds or ISO 8601" in found["detail"]
+
+
+def test_a_parameter_that_an_address_does_not_have_is_refused(api: Server) -> None:
+    found = api.problem(422, "GET", "/v1/users/1/recommendations?timestamp=5")
+    assert found["detail"] == "timestamp: unknown; there are at, diversity, exclude_seen, explain, k"
+    assert found["errors"][0]["field"] == "timestamp"
+    found = api.problem(422, "POST", "/v1/recommendations?k=5", json={"user_id": 1})
+    assert found["detail"] == "k: unknown; the address has no parameters"
+
+
 def test_the_wrong_query_of_a_batch_is_named(api: Server) -> None:
     batch = {"queries": [{"user_id": 1}, {"user_id": 1, "k": 0}]}
     found = api.problem(422, "POST", "/v1/recommendations/batch", json=batch)
@@ -228,6 +336,55 @@ def test_a_genre_that_no_movie_has_is_named(api: Server) -> None:
 )
 def test_a_body_that_is_no_json_is_a_problem_too(api: Server, status: int, body: bytes, kind: str) -> None:
     api.problem(status, "POST", "/v1/recommendations", content=body, headers={"content-type": kind})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "detail"),
+    [
+        ("POST", "/v1/movies", {"json": {"movie_id": 1, "title": " "}}, "title: expected one line of text"),
+        (
+            "POST",
+            "/v1/movies",
+            {"json": {"movie_id": 1, "title": "a\nb"}},
+            "title: expected one line of text",
+        ),
+        (
+            "POST",
+            "/v1/movies",
+            {"json": {"movie_id": 1, "title": "a", "genres": ["a|b"]}},
+            "genres[0]: expected one line of text without '|'",
+        ),
+        (
+            "POST",
+            "/v1/interactions",
+            {
+                "json": {"user_id": 1, "movie_id": 2, "rating": 4, "timestamp": 5},
+                "headers": {"Idempotency-Key": "a b"},
+            },
+            "idempotency-key: expected letters, digits and signs of ASCII without blanks",
+        ),
+        ("POST", "/v1/admin/models/-a/promote", {}, "version: expected a version's name"),
+        (
+            "POST",
+            "/v1/recommendations",
+            {"content": b'{"user_id": "\xff"}', "headers": {"content-type": "application/json"}},
+            "the body isn't JSON that can be read: not UTF-8, nested too deeply, or with too long a number",
+        ),
+        (
+            "POST",
+            "/v1/recommendations",
+            {"content": b"{}", "headers": {"content-type": ""}},
+            "the body's type isn't named; expected application/json",
+        ),
+    ],
+    ids=["blank", "two lines", "bar", "key", "version", "not utf-8", "no type"],
+)
+def test_a_problem_says_what_was_expected(
+    api: Server, method: str, path: str, sent: dict[str, Any], detail: str
+) -> None:
+    answer = api.http.request(method, path, **sent)
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["detail"].startswith(detail)
 
 
 def test_unknown_paths_and_methods_are_problems(api: Server) -> None:

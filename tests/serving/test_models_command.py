@@ -58,6 +58,6 @@ def test_a_saved_model_is_listed_as_one_version(home: Path) -> None:
     assert (only["model"], only["current"]) == ("popularity", True)
 
 
-@pytest.mark.parametrize("command", ["list", "add", "promote", "rollback"])
+@pytest.mark.parametrize("command", ["list", "add", "promote", "rollback", "data"])
 def test_every_command_on_versions_explains_itself(command: str) -> None:
     assert f"Usage: python -m nextreel models {command}" in succeed("models", command, "--help")

@@ -1,13 +1,10 @@
-"""What a server does when clients, disks, models and operators misbehave."""
+"""What a server does when databases, models and operators misbehave, and what it says of itself."""
 
 # ruff: noqa: F401, F811 (fixtures are imported by name)
 
 import asyncio
 import shutil
 import signal
-import socket
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,33 +18,24 @@ from nextreel.ranking.saving import save
 from nextreel.serving.operations import Metrics, Trace
 from nextreel.serving.versions import Versions
 from tests.cli.commands import succeed
-from tests.serving.servers import LATE, Server, model, predictor, server, serving
-
-BODY = b'{"user_id": 1, "k": 3}'
-HEAD = b"POST /v1/recommendations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+from tests.serving.servers import (
+    BODY,
+    HEAD,
+    LATE,
+    Server,
+    connect,
+    eventually,
+    model,
+    predictor,
+    read_all,
+    server,
+    serving,
+)
 
 
 @pytest.fixture
 def store_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/nextreel.db"
-
-
-def eventually(fact: Callable[[], bool]) -> None:
-    """Look again and again until it is so, for a while."""
-    due = time.monotonic() + 60
-    while not fact():
-        assert time.monotonic() < due
-        time.sleep(0.02)
-
-
-def connect(to: Server) -> socket.socket:
-    port = int(to.url.rpartition(":")[2])
-    return socket.create_connection(("127.0.0.1", port), timeout=60)
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """Until the server closes the connection."""
-    return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def test_a_request_has_one_line_of_json_in_the_log(server: Server) -> None:
@@ -83,62 +71,6 @@ def test_metrics_count_queries_fallbacks_ratings_and_times(model: Path, store_ur
         "nextreel_store_lag 0.0",
     ):
         assert line in lines
-
-
-def test_a_body_of_10_megabytes_is_refused_before_it_is_sent(server: Server) -> None:
-    with connect(server) as connection:
-        connection.sendall(HEAD + b"content-length: 10000000\r\n\r\n" + BODY)
-        answer = read_all(connection)
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"a body has at most 1,000,000 bytes" in answer
-
-
-def test_a_body_without_a_length_is_refused_once_it_is_too_long(server: Server) -> None:
-    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-    with connect(server) as connection:
-        connection.sendall(HEAD + b"transfer-encoding: chunked\r\n\r\n")
-        sent = 0
-        try:
-            while sent < 10_000_000:
-                connection.sendall(chunk)
-                sent += 0x10000
-        except OSError:
-            pass  # it hung up, as it should
-        assert sent < 9_000_000
-    assert server.http.get("/healthz").is_success
-
-
-def test_a_client_that_sends_10_megabytes_is_told_so(server: Server) -> None:
-    answer = httpx.post(
-        f"{server.url}/v1/recommendations",
-        content=b" " * 10_000_000,
-        headers={"content-type": "application/json"},
-    )
-    assert answer.status_code == 413
-
-
-@pytest.fixture(scope="module")
-def impatient(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    limits = {"body_seconds": 0.3, "header_seconds": 0.6}
-    with serving(model, f"sqlite:///{tmp_path_factory.mktemp('s')}/s.db", limits=limits) as started:
-        yield started
-
-
-def test_a_client_that_sends_its_body_too_slowly_gets_408(impatient: Server) -> None:
-    with connect(impatient) as slow:
-        slow.sendall(HEAD + b"content-length: 1000\r\n\r\n{")
-        assert impatient.http.get("/healthz").is_success
-        answer = read_all(slow)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"the body didn't arrive within 0.3 seconds" in answer
-
-
-@pytest.mark.parametrize("start", [b"", b"GET /healthz HTTP/1.1\r\nhost: a\r\n"])
-def test_a_client_that_sends_its_headers_too_slowly_gets_408(impatient: Server, start: bytes) -> None:
-    with connect(impatient) as slow:
-        slow.sendall(start)
-        assert impatient.http.get("/healthz").is_success
-        assert read_all(slow).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_request_that_runs_is_finished_before_the_server_ends(model: Path, store_url: str) -> None:

@@ -75,6 +75,8 @@ def test_htmx_gets_the_part_that_changes(site: Server) -> None:
     [
         ("/?user=nobody", "User is &#39;nobody&#39;"),
         ("/?user=1&moment=-1", "Moment is &#39;-1&#39;"),
+        (f"/?user={'9' * 5_000}", "expected a whole number"),
+        (f"/you?stars-{'9' * 5_000}=5", "expected a whole number"),
         ("/you?stars-5=9", "expected 0.5 to 5 stars"),
         ("/you?stars-x=3", "expected a whole number"),
         ("/you?stars-987654=3", "Movie 987654 isn&#39;t in the catalog"),

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nextreel.cli.keys import DEFAULT_STORE, StoreOption
+
 if TYPE_CHECKING:
     from nextreel.serving.versions import Version
 
@@ -109,6 +111,41 @@ def roll_back(directory: Directory) -> None:
     from nextreel.serving.versions import Versions
 
     _say_current(Versions.open(directory).rollback())
+
+
+@models.command("data")
+def write_data(
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="The served model, or the directory of its versions: it has the movies."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Directory to write; it mustn't hold anything yet.")
+    ],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write what a server's store holds now as data to fit again.
+
+    OUT gets ratings_train.csv, movies.csv with the movies added since, and users.csv where something is known of
+    the people. Who was erased is in none of them.
+    """
+    from nextreel.errors import require
+
+    require("sqlalchemy", "serve")
+    from nextreel.ranking.saving import load
+    from nextreel.serving import refit
+    from nextreel.serving.store import Store
+    from nextreel.serving.versions import Versions
+
+    learned = load(Versions.open(directory).current.path).dataset
+    with Store.open(store) as opened:
+        written = refit.write_data(opened, learned, out)
+    typer.echo(
+        f"Wrote {written.ratings:,} ratings of {written.users:,} users and {written.movies:,} movies to {out}. "
+        f"Next: nextreel fit {out} --out MODEL"
+    )
 
 
 def _say_current(version: "Version") -> None:

@@ -1,5 +1,6 @@
 """Moments as people write them."""
 
+import time
 from datetime import UTC, datetime
 
 from nextreel.data.schema import LARGEST_INTEGER, LATEST_TIMESTAMP
@@ -19,6 +20,11 @@ def parse_moment(text: str) -> int:
         hint = "; that looks like milliseconds" if seconds >= least_milliseconds else ""
         raise QueryError(f"{text!r} lies outside 1970 to 2100{hint}; expected POSIX seconds or ISO 8601")
     return seconds
+
+
+def end_of_this_second() -> int:
+    """The moment that a question about now is asked as of: what has happened in this very second counts too."""
+    return int(time.time()) + 1
 
 
 def show_moment(seconds: int) -> str:

@@ -2,7 +2,10 @@
 
 import polars as pl
 
+from nextreel.data.schema import MOVIE_ID
+
 YEAR = r"\s*\((\d{4})\)\s*$"
+NO_GENRES = "(no genres listed)"
 ARTICLE_LAST = r"^(.*), (The|A|An|La|Le|Les|L'|Il|El|Los|Las|Der|Die|Das|Det|Den|De|Un|Une)((?: \(.*\))?)$"
 
 
@@ -14,7 +17,7 @@ def with_parsed_titles(movies: pl.DataFrame) -> pl.DataFrame:
     listed = (
         pl.col("Genres")
         .str.split("|")
-        .list.eval(pl.element().filter((pl.element() != "") & (pl.element() != "(no genres listed)")))
+        .list.eval(pl.element().filter((pl.element() != "") & (pl.element() != NO_GENRES)))
     )
     return movies.with_columns(
         Title=pl.when(year.is_null())
@@ -23,3 +26,13 @@ def with_parsed_titles(movies: pl.DataFrame) -> pl.DataFrame:
         Year=year.cast(pl.Int32),
         Genres=listed,
     )
+
+
+def with_titles_of_files(movies: pl.DataFrame) -> pl.DataFrame:
+    """The way back: MovieID, Title and Genres in a form of which `with_parsed_titles` makes the same again."""
+    listed = (
+        pl.when(pl.col("Genres").list.len() == 0)
+        .then(pl.lit(NO_GENRES))
+        .otherwise(pl.col("Genres").list.join("|"))
+    )
+    return movies.select(MOVIE_ID, "Title", Genres=listed)

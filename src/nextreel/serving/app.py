@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -20,11 +20,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from nextreel import __version__
 from nextreel.errors import NextreelError
 from nextreel.serving.api import admin, health, interactions, movies, recommendations, users
-from nextreel.serving.api.context import Context
+from nextreel.serving.api.context import Context, refuse_unknown_parameters
 from nextreel.serving.experiments import Experiment
 from nextreel.serving.keys import ApiKey, find_key
+from nextreel.serving.limits import Limit, Limits
 from nextreel.serving.memory import return_freed_arrays
-from nextreel.serving.operations import Limit, Limits, Metrics, Trace
+from nextreel.serving.operations import Metrics, Trace
 from nextreel.serving.page import routes as page
 from nextreel.serving.problems import answer_errors_with_problems
 from nextreel.serving.schemas import Problem
@@ -121,10 +122,13 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    parts = [each.router for each in (recommendations, interactions, movies, users, admin, health, page)]
-    for part in parts:
-        app.include_router(part)
-    answer_errors_with_problems(app, [route for part in parts for route in part.routes])
+    api = [each.router for each in (recommendations, interactions, movies, users, admin)]
+    for router in api:
+        app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
+    others = [health.router, page.router]
+    for router in others:
+        app.include_router(router)
+    answer_errors_with_problems(app, [route for router in (*api, *others) for route in router.routes])
     app.openapi = lambda: _describe(app, settings.keys_required)  # type: ignore[method-assign]
     return app
 

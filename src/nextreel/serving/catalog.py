@@ -1,5 +1,6 @@
 """The movies that can be recommended: those that the model learned, and behind them those added to the store since."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -59,10 +60,7 @@ class Catalog:
     @cached_property
     def cards(self) -> list[Card]:
         """Each movie as answers show it, by index."""
-        shown = self.movies.select(
-            movie_id=MOVIE_ID, title="Title", genres=pl.col("Genres").fill_null([]), year="Year"
-        )
-        return shown.to_dicts()
+        return _show(self.movies)
 
     @cached_property
     def genres(self) -> list[str]:
@@ -82,3 +80,16 @@ class Catalog:
     @cached_property
     def _by_id(self) -> Int64Array:
         return np.argsort(self.movie_ids, kind="stable")
+
+
+def show_movie(movie_id: int, title: str, genres: Sequence[str]) -> Card:
+    """A movie with a title and genres in the form of movies.csv, as the catalog will show it once it is added."""
+    row = pl.DataFrame([(movie_id, title, "|".join(genres))], schema=MOVIES.schema, orient="row")
+    return _show(with_parsed_titles(row))[0]
+
+
+def _show(movies: pl.DataFrame) -> list[Card]:
+    shown = movies.select(
+        movie_id=MOVIE_ID, title="Title", genres=pl.col("Genres").fill_null([]), year="Year"
+    )
+    return shown.to_dicts()

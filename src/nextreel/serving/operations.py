@@ -1,6 +1,5 @@
-"""What keeps a server running in a hostile world: one log line a request, metrics, limits on bodies and on waiting."""
+"""What operators see of a server: one log line a request, and metrics."""
 
-import asyncio
 import logging
 import os
 import re
@@ -8,7 +7,6 @@ import secrets
 import time
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,9 +21,7 @@ from prometheus_client import (
     multiprocess,
 )
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nextreel.serving.problems import problem
 from nextreel.serving.security import API_HEADERS, HEADERS
@@ -182,116 +178,3 @@ def _add_headers(message: Message, request_id: str) -> Iterable[tuple[bytes, byt
     yield from HEADERS
     has = {name.lower() for name, _ in message["headers"]}
     yield from (header for header in API_HEADERS if header[0] not in has)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a client may ask of the server."""
-
-    body_bytes: int = 1_000_000
-    body_seconds: float = 15.0
-    """From the headers to the end of the body."""
-    header_seconds: float = 10.0
-    """From the connection, or the first byte of a request, to the end of its headers."""
-    answer_seconds: float = 30.0
-    """From the whole request to its answer."""
-    at_once: int = 200
-    """Requests that are worked on; more are told to come back."""
-
-
-class Limit:
-    """Refuses bodies that are too long (413) or too slow (408), and requests while there are too many (503)."""
-
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
-        self._app, self._limits, self._running = app, limits, 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id, limits = scope["state"]["request_id"], self._limits
-        if self._running >= limits.at_once:
-            busy = problem(503, "too many requests at once", request_id, headers={"Retry-After": "1"})
-            await busy(scope, receive, send)
-            return
-        self._running += 1
-        try:
-            await self._app(scope, self._watch(scope, receive), send)
-        finally:
-            self._running -= 1
-
-    def _watch(self, scope: Scope, receive: Receive) -> Receive:
-        """`receive` until the body is whole, or too long or too slow."""
-        length = Headers(scope=scope).get("content-length", "")
-        announced = int(length) if length.isdecimal() else 0
-        loop, limits = asyncio.get_running_loop(), self._limits
-        # The rest of the body is never read, so the connection is of no further use.
-        close = {"Connection": "close"}
-        too_large = HTTPException(413, f"a body has at most {limits.body_bytes:,} bytes", close)
-        too_slow = HTTPException(408, f"the body didn't arrive within {limits.body_seconds:g} seconds", close)
-        due, had, whole = loop.time() + limits.body_seconds, 0, False
-
-        async def receive_watched() -> Message:
-            nonlocal had, whole
-            if announced > limits.body_bytes:
-                raise too_large
-            if whole:
-                return await receive()
-            try:
-                async with asyncio.timeout_at(due):
-                    message = await receive()
-            except TimeoutError:
-                raise too_slow from None
-            had += len(message.get("body", b""))
-            if had > limits.body_bytes:
-                raise too_large
-            whole = not message.get("more_body", False)
-            return message
-
-        return receive_watched
-
-
-class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, which closes a connection whose request headers don't arrive within some seconds."""
-
-    def __init__(self, *arguments: Any, header_seconds: float, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._header_seconds = header_seconds
-        self._due: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request."""
-        super().connection_made(transport)
-        self._wait()
-
-    def on_message_begin(self) -> None:
-        """Wait for the rest of its headers."""
-        super().on_message_begin()
-        self._wait()
-
-    def on_headers_complete(self) -> None:
-        """From here on the body's own limit holds."""
-        self._stop_waiting()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing to wait for any more."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _wait(self) -> None:
-        self._stop_waiting()
-        self._due = self.loop.call_later(self._header_seconds, self._give_up)
-
-    def _stop_waiting(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-
-    def _give_up(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(
-                b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-            )
-            self.transport.close()

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
 from nextreel.errors import ArtifactError, IdempotencyError, NextreelError, QueryError, StoreError
+from nextreel.serving.schemas import EXPECTED
 
 STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
     IdempotencyError: HTTPStatus.CONFLICT,
@@ -22,6 +23,8 @@ STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
 """What an error of ours means to a client; the first class that fits counts."""
 STORE_IS_AWAY = "the store can't be reached; nothing was written, try again"
 """What a client hears of a StoreError: the message itself may name hosts, and belongs into the log."""
+FASTAPIS_UNREADABLE = "There was an error parsing the body"
+UNREADABLE = "the body isn't JSON that can be read: not UTF-8, nested too deeply, or with too long a number"
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -53,7 +56,8 @@ def answer_errors_with_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> No
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(sorted(_find_methods(request, routes)))
-        return problem(error.status_code, error.detail, request.state.request_id, headers=headers)
+        detail = UNREADABLE if error.detail == FASTAPIS_UNREADABLE else error.detail
+        return problem(error.status_code, detail, request.state.request_id, headers=headers)
 
     app.add_exception_handler(RequestValidationError, _describe_validation)
     app.add_exception_handler(HTTPException, describe_http)
@@ -64,12 +68,13 @@ async def _describe_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     sent = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
     if error.body is not None and sent != "application/json":
-        return problem(415, f"the body is {sent}; expected application/json", request.state.request_id)
+        found = f"the body is {sent}" if sent else "the body's type isn't named"
+        return problem(415, f"{found}; expected application/json", request.state.request_id)
     if error.errors()[0]["type"] == "json_invalid":
         return problem(
             400, f"the body isn't JSON: {error.errors()[0]['ctx']['error']}", request.state.request_id
         )
-    errors = [{"field": _name_field(each["loc"]), "detail": each["msg"]} for each in error.errors()]
+    errors = [{"field": _name_field(each["loc"]), "detail": _say_expected(each)} for each in error.errors()]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return problem(422, f"{first['field']}: {first['detail']}{more}", request.state.request_id, errors)
@@ -89,6 +94,12 @@ def _find_methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
     """All methods that some route has for this path."""
     fitting = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
     return {method for route in fitting for method in getattr(route, "methods", None) or ()}
+
+
+def _say_expected(error: Mapping[str, Any]) -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return EXPECTED[error["ctx"]["pattern"]]
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _name_field(place: Sequence[str | int]) -> str:

@@ -1,5 +1,6 @@
 """What goes over the wire, as pydantic models: bodies are checked against them, answers are described by them."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
@@ -15,6 +16,22 @@ MOST_MOVIES = 1_000
 MOST_FILTERED = 10_000
 """MovieIDs of one list in a request."""
 
+ISO_8601 = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+TITLE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+GENRE = r"^[^|\x00-\x1f\x7f]*[^|\x00-\x20\x7f][^|\x00-\x1f\x7f]*$"
+KEY = r"^[!-~]+$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+EXPECTED = {
+    TITLE: "expected one line of text",
+    GENRE: "expected one line of text without '|'",
+    KEY: "expected letters, digits and signs of ASCII without blanks",
+    VERSION: "expected a version's name: letters, digits, '.', '_' and '-'",
+}
+"""What a problem says of a text that doesn't fit a pattern."""
+NO_MOMENT = "expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00:00Z"
+
 
 def _read_whole(value: Any) -> Any:
     """JSON has one kind of number: 5.0 is whole, but true and "5" are none."""
@@ -25,40 +42,51 @@ def _read_whole(value: Any) -> Any:
     return value
 
 
+def _read_number_in_address(value: str) -> int:
+    if not re.fullmatch("-?[0-9]{1,30}", value):
+        raise ValueError("expected a whole number")
+    return int(value)
+
+
 def _read_moment(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or value != value:
-        raise ValueError("expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00:00Z")
+    """Of a body: a number is POSIX seconds, and a text is ISO 8601, so that "20010131" can't be taken for the other."""
+    fits = re.fullmatch(ISO_8601, value) if isinstance(value, str) else type(value) in (int, float)
+    if not fits:
+        raise ValueError(NO_MOMENT)
     try:
         return parse_moment(value if isinstance(value, str) else str(_read_whole(value)))
     except QueryError as error:
         raise ValueError(str(error)) from None
 
 
-Id = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
-"""In a path, where everything is text."""
+def _read_moment_in_address(value: Any) -> int:
+    return _read_moment(int(value) if re.fullmatch("[0-9]{1,18}", value) else value)
+
+
+Number = Annotated[int, BeforeValidator(_read_number_in_address)]
+"""In an address, where everything is text."""
+Id = Annotated[Number, Field(ge=0, le=LARGEST_INTEGER)]
 Whole = Annotated[int, BeforeValidator(_read_whole)]
 WholeId = Annotated[Whole, Field(ge=0, le=LARGEST_INTEGER)]
-Moment = Annotated[
-    int,
-    BeforeValidator(_read_moment),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "exclusiveMaximum": LATEST_TIMESTAMP},
-                {"type": "string", "format": "date-time"},
-            ],
-            "description": "POSIX seconds, or ISO 8601 (UTC where no zone is named); 1970 to 2099.",
-        }
-    ),
-]
-Count = Annotated[int, Field(ge=1, le=MOST_MOVIES)]
+_AS_MOMENT = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "exclusiveMaximum": LATEST_TIMESTAMP},
+            {"type": "string", "pattern": f"^{ISO_8601}$"},
+        ],
+        "description": "POSIX seconds, or ISO 8601 (UTC where no zone is named); 1970 to 2099.",
+    }
+)
+Moment = Annotated[int, BeforeValidator(_read_moment_in_address), _AS_MOMENT]
+WholeMoment = Annotated[int, BeforeValidator(_read_moment), _AS_MOMENT]
+Count = Annotated[Number, Field(ge=1, le=MOST_MOVIES)]
 WholeCount = Annotated[Whole, Field(ge=1, le=MOST_MOVIES)]
 Share = Annotated[float, Field(ge=0, le=1)]
 StrictShare = Annotated[float, Field(ge=0, le=1, strict=True)]
 Stars = Annotated[float, Field(ge=LOWEST_RATING, le=HIGHEST_RATING, strict=True)]
 Year = Annotated[Whole, Field(ge=1800, le=2200)]
-Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Genre = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^|\x00-\x1f\x7f]+$")]
+Text = Annotated[str, Field(min_length=1, max_length=500, pattern=TITLE)]
+Genre = Annotated[str, Field(min_length=1, max_length=100, pattern=GENRE)]
 
 
 class Body(BaseModel):
@@ -72,7 +100,7 @@ class GuestRating(Body):
 
     movie_id: WholeId
     rating: Stars
-    timestamp: Moment | None = None
+    timestamp: WholeMoment | None = None
     """Absent: just before the query's moment, in the order given."""
 
 
@@ -80,8 +108,8 @@ class Query(Body):
     """One query of a batch."""
 
     user_id: WholeId
-    timestamp: Moment | None = None
-    """As of when; absent means now. Only what happened strictly before counts."""
+    timestamp: WholeMoment | None = None
+    """As of when; absent means now, this second included. Only what happened strictly before counts."""
     k: WholeCount = 10
     """How many movies."""
     exclude_seen: StrictBool = True
@@ -137,7 +165,7 @@ class Interaction(Body):
     user_id: WholeId
     movie_id: WholeId
     rating: Stars
-    timestamp: Moment | None = None
+    timestamp: WholeMoment | None = None
     """Absent means now; at most a day ahead of the server's clock. Needed beside an Idempotency-Key."""
 
 

@@ -15,7 +15,8 @@ from nextreel.data.reader import read_tables
 from nextreel.errors import ConfigError
 from nextreel.ranking.saving import load
 from nextreel.serving.app import Settings, create_app
-from nextreel.serving.operations import MULTIPROCESS, PatientProtocol, describe_logging
+from nextreel.serving.operations import MULTIPROCESS, describe_logging
+from nextreel.serving.protocol import PatientProtocol
 from nextreel.serving.store import Store
 from nextreel.serving.versions import Versions
 
@@ -82,7 +83,7 @@ def run(settings: Settings, bound: socket.socket, workers: int = 1) -> None:
         partial(create_app, settings),
         factory=True,
         workers=workers,
-        http=partial(PatientProtocol, header_seconds=settings.limits.header_seconds),  # type: ignore[arg-type]
+        http=partial(PatientProtocol, limits=settings.limits),  # type: ignore[arg-type]
         ws="none",
         access_log=False,
         server_header=False,

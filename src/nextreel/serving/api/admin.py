@@ -13,7 +13,7 @@ from nextreel.serving.versions import Damaged, Version
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
-VersionName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+VersionName = Annotated[str, Path(pattern=schemas.VERSION)]
 
 
 @router.get("/model", responses={200: {"model": schemas.Model}, **problems(*EVERYWHERE)})

@@ -8,10 +8,12 @@ from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from nextreel.serving.operations import Limits, Metrics
+from nextreel.serving.limits import Limits
+from nextreel.serving.operations import Metrics
 from nextreel.serving.service import Service
 
 T = TypeVar("T")
@@ -65,6 +67,17 @@ async def _give_context(request: Request) -> Context:
 
 Ask = Annotated[Context, Depends(_give_context)]
 """A route's parameter through which it asks."""
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """A misspelt parameter would otherwise be passed over, and the answer be to another question."""
+    known = sorted(parameter.alias for parameter in request.scope["route"].dependant.query_params)
+    there_are = f"there are {', '.join(known)}" if known else "the address has no parameters"
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        raise RequestValidationError(
+            [{"type": "unknown", "loc": ("query", name), "msg": f"unknown; {there_are}"} for name in unknown]
+        )
 
 
 def write_json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -22,7 +22,7 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=255,
-        pattern=r"^[!-~]+$",
+        pattern=schemas.KEY,
         description="The same request sent again within a day under the same key gets the first answer again.",
     ),
 ]

@@ -1,14 +1,15 @@
 """The catalog: search by title, one movie, movies like it, and adding one."""
 
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from nextreel.data.moments import end_of_this_second
 from nextreel.serving import schemas
 from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, problems, write_json
+from nextreel.serving.catalog import show_movie
 
 router = APIRouter(prefix="/v1", tags=["movies"])
 
@@ -20,7 +21,7 @@ NO_SUCH_MOVIE = "movie {} isn't in the catalog"
 async def search_movies(
     ask: Ask,
     query: Annotated[str, Query(min_length=1, max_length=200, description="A title as people type it.")],
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Annotated[schemas.Number, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Movies by title: any case, accents or order of an article, with typos, or only the beginning."""
     return write_json({"movies": await ask.compute(ask.service.engine.search, query, limit)})
@@ -41,11 +42,13 @@ async def get_movie(movie_id: MovieId, ask: Ask) -> Response:
 async def find_similar(
     movie_id: MovieId,
     ask: Ask,
-    k: Annotated[int, Query(ge=1, le=100)] = 10,
-    at: Annotated[schemas.Moment | None, Query(description="As of when; absent means now.")] = None,
+    k: Annotated[schemas.Number, Query(ge=1, le=100)] = 10,
+    at: Annotated[
+        schemas.Moment | None, Query(description="As of when; absent means now, this second included.")
+    ] = None,
 ) -> Response:
     """Movies that the same people liked more often than chance would have it, as of a moment."""
-    moment = int(time.time()) if at is None else at
+    moment = end_of_this_second() if at is None else at
     found = await ask.compute(ask.service.engine.similar, movie_id, moment, k)
     if found is None:
         raise HTTPException(404, NO_SUCH_MOVIE.format(movie_id))
@@ -64,11 +67,14 @@ async def find_similar(
 async def add_movie(movie: schemas.NewMovie, ask: Ask) -> Response:
     """Add a movie. It can be rated and recommended at once, by its genres and year, until a refit learns it."""
     engine = ask.service.engine
-    titled = movie.title if movie.year is None else f"{movie.title} ({movie.year})"
-    added = await ask.store(engine.add_movie, movie.movie_id, titled, movie.genres)
+    dated = movie.year is None or movie.title.rstrip().endswith(f"({movie.year})")
+    title = movie.title if dated else f"{movie.title} ({movie.year})"
+    genres = list(dict.fromkeys(movie.genres))
+    added = await ask.store(engine.add_movie, movie.movie_id, title, genres)
     stands = await ask.compute(engine.movie, movie.movie_id)
     if stands is None:
         raise HTTPException(503, "the movie was added, but can't be read back yet", {"Retry-After": "1"})
-    if not added and stands["title"] != titled:
-        raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {stands['title']}")
+    if not added and stands != show_movie(movie.movie_id, title, genres):
+        what = f"{stands['title']}, {'|'.join(stands['genres']) or 'no genres'}"
+        raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {what}")
     return write_json(stands, 201 if added else 200, {"Location": f"/v1/movies/{movie.movie_id}"})

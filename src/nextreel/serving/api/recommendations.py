@@ -1,6 +1,5 @@
 """What to watch next: one query, a batch of them, and a form for people."""
 
-import time
 from collections import Counter
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import orjson
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from nextreel.data.moments import end_of_this_second
 from nextreel.ranking.filters import Filters
 from nextreel.serving import schemas
 from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1", tags=["recommendations"])
 )
 async def recommend(query: schemas.RecommendationQuery, request: Request, ask: Ask) -> Response:
     """The k movies to watch next, as of a moment: only what the user did strictly before it counts."""
-    return await _answer_one(ask, request, _read_query(query, int(time.time()), query.explain))
+    return await _answer_one(ask, request, _read_query(query, end_of_this_second(), query.explain))
 
 
 @router.post(
@@ -33,7 +33,7 @@ async def recommend(query: schemas.RecommendationQuery, request: Request, ask: A
 )
 async def recommend_batch(batch: schemas.QueryBatch, request: Request, ask: Ask) -> Response:
     """Answers to up to 1,000 queries, in their order."""
-    now = int(time.time())
+    now = end_of_this_second()
     body = await ask.compute(_answer_many, ask, [_read_query(query, now) for query in batch.queries])
     return Response(
         b'{"answers":' + body + b',"request_id":"' + request.state.request_id.encode() + b'"}',
@@ -49,14 +49,16 @@ async def recommend_to_user(
     user_id: Annotated[schemas.Id, Path()],
     request: Request,
     ask: Ask,
-    at: Annotated[schemas.Moment | None, Query(description="As of when; absent means now.")] = None,
+    at: Annotated[
+        schemas.Moment | None, Query(description="As of when; absent means now, this second included.")
+    ] = None,
     k: Annotated[schemas.Count, Query(description="How many movies.")] = 10,
     exclude_seen: Annotated[bool, Query(description="Leave out what the user has rated before.")] = True,
     diversity: Annotated[schemas.Share, Query(description="Strength of maximal marginal relevance.")] = 0.0,
     explain: Annotated[bool, Query(description="Say which ratings moved each score most.")] = False,
 ) -> Response:
     """The same as a plain link."""
-    moment = int(time.time()) if at is None else at
+    moment = end_of_this_second() if at is None else at
     asked = Asked(user_id, moment, k, exclude_seen, diversity=diversity, explain=explain)
     return await _answer_one(ask, request, asked)
 

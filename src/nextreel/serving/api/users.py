@@ -19,8 +19,8 @@ async def get_history(
     user_id: UserId,
     ask: Ask,
     before: Annotated[schemas.Moment | None, Query(description="Only what was strictly earlier.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    limit: Annotated[schemas.Number, Query(ge=1, le=1_000)] = 100,
+    offset: Annotated[schemas.Number, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
     """What a person had rated before a moment, latest first; of a movie rated twice, the later rating."""
     rows = await ask.compute(ask.service.engine.history, user_id, before)

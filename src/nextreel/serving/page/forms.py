@@ -1,5 +1,6 @@
 """What stands in an address: numbers, and a newcomer's ratings and wishes."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
@@ -23,7 +24,7 @@ def read_number(address: QueryParams, name: str) -> int | None:
     text = address.get(name, "").strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) > LARGEST_INTEGER:
+    if not re.fullmatch("[0-9]{1,19}", text) or int(text) > LARGEST_INTEGER:
         raise QueryError(f"{name} is {text!r}; expected a whole number")
     return int(text)
 

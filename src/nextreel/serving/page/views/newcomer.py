@@ -1,10 +1,10 @@
 """Being somebody new: ratings that stand in the address alone, and the list that they make."""
 
-import time
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
+from nextreel.data.moments import end_of_this_second
 from nextreel.data.schema import LARGEST_INTEGER
 from nextreel.errors import QueryError
 from nextreel.serving.engine import Engine
@@ -24,7 +24,7 @@ def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
     wishes = Wishes.read(address)
     engine = service.engine_for(NOBODY)
     rated = [_rated(engine, movie_id, stars) for movie_id, stars in wishes.ratings.items()]
-    asked = [wishes.ask(NOBODY, int(time.time()), LISTED)]
+    asked = [wishes.ask(NOBODY, end_of_this_second(), LISTED)]
     if rated:
         asked.append(wishes.without_latest().ask(NOBODY, asked[0].at, LISTED))
     answers = engine.recommend(asked)

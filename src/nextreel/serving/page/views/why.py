@@ -1,10 +1,10 @@
 """Why a movie stands in a list: which ratings moved its score, and how far."""
 
-import time
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
+from nextreel.data.moments import end_of_this_second
 from nextreel.errors import QueryError
 from nextreel.serving.engine import Request
 from nextreel.serving.page.charts import LISTED
@@ -18,7 +18,7 @@ def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
     """The reasons of `movie` in the list of `user` as of `at`, or in that of the ratings in the address."""
     movie_id, user = need_number(address, "movie"), read_number(address, "user")
     if user is None:
-        asked = Wishes.read(address).ask(NOBODY, int(time.time()), LISTED, explain=True)
+        asked = Wishes.read(address).ask(NOBODY, end_of_this_second(), LISTED, explain=True)
     else:
         asked = Request(user, need_number(address, "at"), LISTED, explain=True)
     engine = service.engine_for(asked.user_id)
