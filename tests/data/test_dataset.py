@@ -72,14 +72,29 @@ ROWS = interactions((1, 0, 4, 1), (1, 1, 5, 2))
             ROWS.with_columns(UserID=pl.Series([1.0, float("nan")])),
             "interactions: column UserID has type Float64 and can't be taken for Int64, a whole number from 0",
         ),
-        (ROWS.with_columns(UserID=pl.Series([1, None])), "interactions: column UserID has no value in row 1"),
+        (
+            ROWS.with_columns(UserID=pl.Series([1, None])),
+            "interactions[1], UserID: the cell is empty; expected a w",
+        ),
+        (
+            ROWS.with_columns(UserID=pl.Series([1.0, 1.7])),
+            "interactions: column UserID has type Float64 and can't be",
+        ),
+        (
+            ROWS.with_columns(Rating=8.0),
+            "interactions[0], Rating: 8.0 is out of range; expected a rating from 0.5 to 5",
+        ),
+        (
+            ROWS.with_columns(Timestamp=pl.Series([1, 1_260_759_144_000])),
+            "interactions[1], Timestamp: 1260759144000 looks like milliseconds; expected POSIX seconds",
+        ),
         (ROWS.to_dict(), "interactions: a dict is no polars DataFrame"),
         (
             "films/ratings_train.csv",
             "interactions: 'films/ratings_train.csv' is a path, not a polars DataFrame",
         ),
     ],
-    ids=range(7),
+    ids=range(10),
 )
 def test_a_frame_that_is_not_in_form_is_an_error_that_names_the_column(rows: Any, message: str) -> None:
     with pytest.raises(DataError) as caught:
@@ -88,7 +103,7 @@ def test_a_frame_that_is_not_in_form_is_an_error_that_names_the_column(rows: Any
 
 
 def test_a_movie_with_two_rows_in_the_catalog_is_an_error() -> None:
-    with pytest.raises(DataError, match="movies: MovieID 1 stands in more than one row"):
+    with pytest.raises(DataError, match=r"movies\[3\], MovieID: 1 stands in an earlier row already"):
         Dataset.from_frames(ROWS, pl.concat([catalog(3), catalog(2).tail(1)]))
 
 

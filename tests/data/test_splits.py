@@ -146,6 +146,26 @@ def test_an_empty_part_is_an_error_that_says_why(rule: SplitRule, message: str) 
 
 
 @pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (interactions(), "there are no interactions to split"),
+        (interactions((1, 0, 5, 1)).drop(RATING), "interactions: column Rating is missing"),
+        ("data/ratings_train.csv", "interactions: 'data/ratings_train.csv' is a path"),
+    ],
+    ids=["empty", "column", "path"],
+)
+def test_what_is_not_in_form_cannot_be_split(rows: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        split_interactions(rows, SplitRule.for_rule("global"))
+
+
+def test_a_name_in_place_of_a_rule_is_told_how_to_make_one() -> None:
+    rule: Any = "clean"
+    with pytest.raises(ConfigError, match=r"'clean' is no rule; SplitRule.for_rule\('clean'\) makes one"):
+        split_interactions(interactions((1, 0, 5, 1)), rule)
+
+
+@pytest.mark.parametrize(
     ("rule", "numbers", "message"),
     [
         (

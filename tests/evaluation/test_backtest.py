@@ -120,7 +120,7 @@ def test_what_happens_later_changes_no_earlier_window(
 ) -> None:
     last = backtest.windows[-1]
     later = pl.col(TIMESTAMP) >= last.opens
-    other_movies = pl.when(later).then(79 - pl.col(MOVIE_ID)).otherwise(pl.col(MOVIE_ID))
+    other_movies = pl.when(later).then(pl.col(MOVIE_ID).max() - pl.col(MOVIE_ID)).otherwise(pl.col(MOVIE_ID))
     changed = replace(tables, interactions=tables.interactions.with_columns(other_movies.alias(MOVIE_ID)))
     again = run_backtest(changed, plan, tmp_path / "changed").answers
     earlier = pl.col("Window") < last.number

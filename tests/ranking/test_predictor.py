@@ -7,11 +7,12 @@ import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID
-from nextreel.errors import DataError, NotFittedError, QueryError
+from nextreel.errors import ConfigError, DataError, NotFittedError, QueryError
 from nextreel.models.ease import EASE
 from nextreel.models.popularity import Popularity
 from nextreel.models.registry import create_model
 from nextreel.ranking.predictor import Predictor, fit
+from nextreel.ranking.saving import save
 from tests.frames import catalog, interactions, queries
 
 
@@ -117,6 +118,20 @@ def test_fitting_what_is_no_dataset_says_how_to_make_one() -> None:
         DataError, match=r"a DataFrame is no dataset; nextreel.Dataset.from_frames\(interactions, mo"
     ):
         fit(frame)
+
+
+def test_a_predictor_of_anything_but_a_model_and_a_dataset_says_so() -> None:
+    dataset: Any = Dataset.from_frames(ROWS)
+    with pytest.raises(ConfigError, match="expected a model, found a Dataset"):
+        Predictor(dataset, dataset)
+    with pytest.raises(DataError, match="'parts' is a path"):
+        Predictor(Popularity().fit(dataset), "parts")  # type: ignore[arg-type]
+
+
+def test_saving_a_model_without_its_dataset_says_what_is_needed(tmp_path: Path) -> None:
+    model: Any = Popularity().fit(Dataset.from_frames(ROWS))
+    with pytest.raises(ConfigError, match=r"expected a Predictor\(model, dataset\), found a Popularity"):
+        save(model, tmp_path / "model")
 
 
 def test_no_queries_give_no_answers() -> None:

@@ -19,7 +19,7 @@ PAIR = "expected a pair of whole numbers, UserID and Timestamp"
         ((5, 1_000), (7, 2_000)),
         np.array([[5, 1_000], [7, 2_000]]),
         iter([(np.int64(5), np.int32(1_000)), (7, 2_000)]),
-        pl.DataFrame({"Timestamp": [1_000, 2_000], "Genre": ["Drama", "War"], "UserID": [5, 7]}),
+        pl.DataFrame({"Timestamp": [1_000, 2_000], "row": ["Drama", "War"], "UserID": [5, 7]}),
         pl.DataFrame({"UserID": [5, 7], "Timestamp": [1_000, 2_000]}, schema_overrides={"UserID": pl.UInt8}),
     ],
     ids=["tuples", "lists", "tuple", "array", "iterator", "frame", "narrow frame"],

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nextreel.data.parquet import explain_bad, find_bad
 from nextreel.data.schema import (
     DTYPES,
     EXPECTED,
@@ -145,6 +146,7 @@ def in_form(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
     missing = [column for column in table.schema.names() if column not in frame.columns]
     if missing:
         raise DataError(f"{name}: column {missing[0]} is missing; found {', '.join(frame.columns)}")
+    frame = frame.select(table.schema.names())
     for column in table.columns:
         try:
             frame = frame.with_columns(_cast(frame[column.name], column))
@@ -153,13 +155,9 @@ def in_form(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
                 f"{name}: column {column.name} has type {frame[column.name].dtype} and can't be taken for "
                 f"{table.schema[column.name]}, {EXPECTED[column.kind]}"
             ) from None
-        nulls = frame[column.name].is_null()
-        if column.kind in ("id", "rating", "timestamp") and nulls.any():
-            raise DataError(f"{name}: column {column.name} has no value in row {nulls.arg_true()[0]}")
-    key = table.key
-    if key is not None and (again := frame[key].is_duplicated()).any():
-        raise DataError(f"{name}: {key} {frame[key].filter(again)[0]} stands in more than one row")
-    return frame.select(table.schema.names())
+        for row, reason in explain_bad(find_bad(frame, table, column).head(1), column):
+            raise DataError(f"{name}[{row - 1}], {column.name}: {reason}")
+    return frame
 
 
 def _require_frame(found: object, table: Table, name: str) -> None:
@@ -171,10 +169,12 @@ def _require_frame(found: object, table: Table, name: str) -> None:
 
 
 def _cast(values: pl.Series, column: Column) -> pl.Series:
-    """A column's values in its type; a moment's number of microseconds isn't one of seconds."""
-    if values.dtype.is_temporal():
+    """A column's values in its type; TypeError where a plain cast would give another meaning or cut a fraction."""
+    cast = values.cast(DTYPES[column.kind])
+    cut = values.dtype.is_float() and column.kind != "rating" and (cast != values).any()
+    if values.dtype.is_temporal() or cut:
         raise TypeError
-    return values.cast(DTYPES[column.kind])
+    return cast
 
 
 def _index_rows(interactions: pl.DataFrame, user_ids: Int64Array, movie_ids: Int64Array) -> Timeline:

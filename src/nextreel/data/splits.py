@@ -16,8 +16,9 @@ import polars as pl
 from pydantic import Field
 
 from nextreel.data.counts import number_of
+from nextreel.data.dataset import in_form
 from nextreel.data.moments import show_moment
-from nextreel.data.schema import LATEST_TIMESTAMP, LOWEST_RATING, RATING, TIMESTAMP, USER_ID
+from nextreel.data.schema import INTERACTIONS, LATEST_TIMESTAMP, LOWEST_RATING, RATING, TIMESTAMP, USER_ID
 from nextreel.errors import ConfigError, DataError
 from nextreel.options import Options
 
@@ -87,7 +88,12 @@ def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
 
     Raises DataError, with the reason, where a part would be empty.
     """
-    by_time = interactions.sort(TIMESTAMP, maintain_order=True)
+    if not isinstance(rule, SplitRule):
+        raise ConfigError(f"{rule!r} is no rule; SplitRule.for_rule({rule!r}) makes one")
+    rows = in_form(interactions, INTERACTIONS, "interactions")
+    if rows.is_empty():
+        raise DataError("there are no interactions to split")
+    by_time = interactions.with_columns(rows).sort(TIMESTAMP, maintain_order=True)
     split = _split_at_moment(by_time, rule) if rule.rule == "global" else _split_per_user(by_time, rule)
     for part, rows in (("train", split.train), ("test", split.test)):
         if rows.is_empty():

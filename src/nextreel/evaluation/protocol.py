@@ -25,8 +25,7 @@ from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.slices import estimate_slices, slice_by_gap, slice_by_length
-from nextreel.models.base import Recommender
-from nextreel.ranking.predictor import Predictor
+from nextreel.models.base import Recommender, require_model
 from nextreel.ranking.ranker import Ranker, Ranking
 
 History = Literal["frozen", "live"]
@@ -167,9 +166,7 @@ def evaluate(
 
     A movie outside the catalog counts as not recommended; its query is kept.
     """
-    if not isinstance(model, Recommender):
-        hint = ": its model is predictor.model" if isinstance(model, Predictor) else ""
-        raise ConfigError(f"expected a model, found a {type(model).__name__}{hint}")
+    require_model(model)
     questions = Questions.pose(train, test, history, threshold)
     ranking, relevant = questions.ask(model, k, exclude_seen), questions.relevant
     ranks = ranks_of(ranking.movies, relevant)

@@ -13,13 +13,20 @@ import numpy.typing as npt
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int64Array
-from nextreel.errors import ArtifactError, NotFittedError
+from nextreel.errors import ArtifactError, ConfigError, NotFittedError
 from nextreel.models.training import Training
 from nextreel.options import Options
 
 
 class ModelConfig(Options):
     """A model's options."""
+
+
+def require_model(found: object) -> None:
+    """Raise ConfigError for what is no model, such as its name or a predictor around it."""
+    if not isinstance(found, Recommender):
+        hint = ": its model is predictor.model" if hasattr(found, "model") else ""
+        raise ConfigError(f"expected a model, found a {type(found).__name__}{hint}")
 
 
 class Recommender(ABC):

@@ -12,7 +12,7 @@ import polars as pl
 
 from nextreel.data.dataset import Dataset, require_dataset
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
-from nextreel.models.base import Recommender
+from nextreel.models.base import Recommender, require_model
 from nextreel.models.names import DEFAULT_MODEL
 from nextreel.models.registry import create_model
 from nextreel.ranking.queries import frame_queries
@@ -29,6 +29,10 @@ class Predictor:
 
     model: Recommender
     dataset: Dataset
+
+    def __post_init__(self) -> None:
+        require_model(self.model)
+        require_dataset(self.dataset)
 
     def recommend(
         self, queries: pl.DataFrame | Sequence[tuple[int, int]], k: int = 10, exclude_seen: bool = True

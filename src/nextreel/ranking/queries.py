@@ -42,7 +42,7 @@ def _check_frame(queries: pl.DataFrame) -> pl.DataFrame:
         if not (dtype.is_integer() or dtype == pl.Null):
             expected = f"{QUERIES.schema[column.name]}, {EXPECTED[column.kind]}"
             raise QueryError(f"queries: column {column.name} has type {dtype}; expected {expected}")
-        for row, value in find_bad(queries, QUERIES, column).head(1).iter_rows():
+        for row, value in find_bad(queries.select(column.name), QUERIES, column).head(1).iter_rows():
             raise QueryError(f"queries[{row - 1}], {column.name}: {_explain(column, value)}")
     return queries.select(QUERIES.schema.names()).cast(QUERIES.schema)
 

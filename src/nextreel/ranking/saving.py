@@ -35,6 +35,8 @@ def save(
     `facts` join the manifest (how the fit went); `add_files` may put more files into the directory,
     such as the loss curve.
     """
+    if not isinstance(predictor, Predictor):
+        raise ConfigError(f"expected a Predictor(model, dataset), found a {type(predictor).__name__}")
     dataset, timeline = predictor.dataset, predictor.dataset.timeline
     manifest = {
         "nextreel": __version__,
