@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.run import ANSWERS, config_hash, read_config, read_result, run
+from benchmarks.run import left_by, read_result
 from nextreel.artifacts import MANIFEST
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.errors import DataError
@@ -26,13 +26,10 @@ COSTS = ("fit_seconds", "fit_cpu_seconds", "peak_memory_gib")
 def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     """The leaderboard of all rows under frozen history, and that of our own under live history too."""
     rows: Mapping[str, str] = config["rows"]
-    for row in rows.values():
-        if not _place(row).is_dir():
-            print(run(row, data), flush=True)
+    paths = {shown: left_by(row, data) for shown, row in rows.items()}
     rule = config["split"]["rule"]
     parts = read_parts(data, rule)
     with TemporaryDirectory() as name:
-        paths = {shown: _place(row) for shown, row in rows.items()}
         ours = {shown: path for shown, path in paths.items() if (path / MANIFEST).is_file()}
         queries = Questions.pose(parts.train, parts.test, "frozen", parts.threshold).queries
         for shown in paths.keys() - ours.keys():
@@ -49,11 +46,6 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
         for model in board["models"]:
             _add_costs(model, rows[model["name"]])
     return {"data": facts, "frozen": boards["frozen"], "live": boards["live"]}
-
-
-def _place(row: str) -> Path:
-    """Where a row's benchmark leaves what it answers with."""
-    return ANSWERS / config_hash(read_config(row))
 
 
 def _widen(answers: Path, queries: pl.DataFrame, file: Path) -> Path:

@@ -7,6 +7,7 @@ of a blend are asked too. The fitted model is left behind for a leaderboard.
 import resource
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from nextreel.data.reader import read_tables
 from nextreel.data.splits import SplitRule, split_interactions
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.registry import create_model
-from nextreel.models.training import Epoch, Training
+from nextreel.models.training import Epoch, Training, write_epochs
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save
 
@@ -40,7 +41,8 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     model.fit(train, Training(validation=train.with_interactions(split.test), on_epoch=on_epoch))
     fit_seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    save(Predictor(model, train), ANSWERS / config_hash(config), {"fit": {"fit_seconds": fit_seconds}})
+    facts: dict[str, object] = {"fit": {"fit_seconds": fit_seconds}}
+    save(Predictor(model, train), ANSWERS / config_hash(config), facts, partial(write_epochs, epochs))
     evaluations = []
     for name, asked in {"": model, **getattr(model, "members", {})}.items():
         for protocol in config["protocols"]:

@@ -4,6 +4,8 @@ The server is a process of its own, started by the command that people use, on a
 from the data: a user at a moment of theirs. Single queries leave at fixed moments, whether earlier ones were answered
 or not, and the time of each counts from the moment it was due, so that a server that stalls can't hide it.
 
+The model is fitted on all of the data, or is the one that another benchmark, the config's `row`, has left behind.
+
 A soak (a config with `soak_minutes`) measures memory alone, so it may share its machine with other work: its result
 states no latency. Its queries go at a modest rate through connections that are renewed every minute; each minute also
 brings a batch of queries and one of ratings, enough of them that the server folds its log several times.
@@ -26,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.run import left_by
 from nextreel.data.dataset import Dataset
 from nextreel.data.reader import read_dataset
 from nextreel.models.registry import create_model
@@ -48,15 +51,20 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     """Milliseconds of single queries, queries a second in batches, and the server's memory; of a soak, memory alone."""
     dataset = read_dataset(data)
     with tempfile.TemporaryDirectory() as directory:
-        model, store = Path(directory) / "model", f"sqlite:///{directory}/store.db"
-        fitted = create_model(config["model"], config.get("options", {})).fit(dataset)
-        save(Predictor(fitted, dataset), model)
+        store = f"sqlite:///{directory}/store.db"
+        model = left_by(config["row"], data) if "row" in config else _fit(config, dataset, Path(directory))
         with serving(model, store, config.get("workers", 1)) as (port, process):
             measuring = _soak if "soak_minutes" in config else _load
             figures = asyncio.run(measuring(config, dataset, port, process.pid))
         if measuring is _load:
             figures["in process"] = _measure_engine(model, store, dataset)
     return {"data": {"sha256": dataset.fingerprint}, **figures}
+
+
+def _fit(config: dict[str, Any], dataset: Dataset, directory: Path) -> Path:
+    model = directory / "model"
+    save(Predictor(create_model(config["model"]).fit(dataset), dataset), model)
+    return model
 
 
 @contextmanager
