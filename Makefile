@@ -40,8 +40,9 @@ check: $(VENV)/dev.stamp   ## lint, types, import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The tests run side by side on two cores; libraries that take all cores for themselves would only slow each other.
 unit: $(VENV)/dev.stamp $(VENV)/system.stamp   ## the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest
 
 bench: $(VENV)/dev.stamp   ## rerun a benchmark: make bench NAME=course-funk-svd DATA=DIR
 	$(BIN)/python -m benchmarks.run $(NAME) $(DATA)
