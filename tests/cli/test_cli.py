@@ -218,7 +218,7 @@ def test_funk_svd_writes_its_loss_curve_and_history(home: Path, tmp_path: Path) 
 
 
 def test_a_fit_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path: Path) -> None:
-    options = ("--model", "funk-svd", "--set", "dimensions=4", "--set", "batch_size=4", "--set", "epochs=40")
+    options = ("--model", "funk-svd", "--set", "dimensions=4", "--set", "batch_size=4", "--set", "epochs=16")
     unbroken, stopped = tmp_path / "unbroken", tmp_path / "stopped"
     succeed("fit", "parts", "--out", unbroken, *options, cwd=home)
     command = [sys.executable, "-m", "nextreel", "fit", "parts", "--out", str(stopped), *options]
