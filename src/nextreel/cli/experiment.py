@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.keys import DEFAULT_STORE, StoreOption
+from nextreel.cli.options import DEFAULT_STORE, StoreOption
 
 experiment = typer.Typer(
     help="Compare two versions of a model that answer side by side.",

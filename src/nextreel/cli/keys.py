@@ -5,17 +5,11 @@ from typing import Annotated
 
 import typer
 
+from nextreel.cli.options import DEFAULT_STORE, StoreOption
+
 keys = typer.Typer(
     help="Create, revoke and list the keys of the server's API.", no_args_is_help=True, rich_markup_mode=None
 )
-
-StoreOption = Annotated[
-    str,
-    typer.Option(
-        "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://…"
-    ),
-]
-DEFAULT_STORE = "sqlite:///nextreel.db"
 
 
 class ScopeName(StrEnum):

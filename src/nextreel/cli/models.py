@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextreel.cli.keys import DEFAULT_STORE, StoreOption
+from nextreel.cli.options import DEFAULT_STORE, StoreOption
 
 if TYPE_CHECKING:
     from nextreel.serving.versions import Version

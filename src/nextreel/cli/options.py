@@ -19,3 +19,10 @@ RuleOfSplit = Annotated[
     Literal["course", "clean", "global", "leave-one-out"] | None,
     typer.Option("--rule", help="How to split a directory that isn't split yet (clean)."),
 ]
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://…"
+    ),
+]
+DEFAULT_STORE = "sqlite:///nextreel.db"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.keys import DEFAULT_STORE, StoreOption
+from nextreel.cli.options import DEFAULT_STORE, StoreOption
 
 
 def serve(

@@ -6,10 +6,7 @@ from typing import Any
 
 from nextreel.errors import require
 from nextreel.evaluation.pictures import write_picture
-from nextreel.models.training import Epoch
-
-Curves = dict[str, list[tuple[int, float]]]
-"""Points (epoch, loss) by part, `train` and `validation`; the latter may be empty."""
+from nextreel.models.training import Epoch, losses_by_part
 
 COLORS = {"train": "#0072b2", "validation": "#d55e00"}
 """Blue and vermilion of Okabe and Ito's palette, which colour-blind readers can tell apart."""
@@ -29,7 +26,7 @@ def plot_loss(epochs: Sequence[Epoch], directory: Path) -> None:
 def draw_loss(epochs: Sequence[Epoch]) -> Any:
     """An altair chart of both curves, each with its last loss beside its end."""
     altair = require("altair", "plots")
-    curves = _curves_of(epochs)
+    curves = losses_by_part(epochs)
     points = [
         {"part": part, "epoch": epoch, "loss": loss}
         for part, curve in curves.items()
@@ -52,23 +49,14 @@ def draw_loss(epochs: Sequence[Epoch]) -> Any:
 
 def describe_loss(epochs: Sequence[Epoch]) -> str:
     """What a reader should see in the curves."""
-    validation = _curves_of(epochs)["validation"]
+    validation = losses_by_part(epochs)["validation"]
     if not validation:
         return "Without validation data"
     epoch, loss = min(validation, key=lambda point: point[1])
     return f"Validation loss is lowest, {loss:.4f}, after epoch {epoch}"
 
 
-def _curves_of(epochs: Sequence[Epoch]) -> Curves:
-    return {
-        "train": [(epoch.number, epoch.train_loss) for epoch in epochs],
-        "validation": [
-            (epoch.number, epoch.validation_loss) for epoch in epochs if epoch.validation_loss is not None
-        ],
-    }
-
-
-def _label_ends(curves: Curves) -> list[dict[str, str | float]]:
+def _label_ends(curves: dict[str, list[tuple[int, float]]]) -> list[dict[str, str | float]]:
     """The last point of each curve with its `label`, and the `place` of the label on the axis of the loss."""
     losses = [loss for curve in curves.values() for _, loss in curve]
     ends = sorted((curve[-1][1], curve[-1][0], part) for part, curve in curves.items() if curve)

@@ -62,6 +62,16 @@ def read_epochs(directory: Path) -> list[Epoch]:
     )
 
 
+def losses_by_part(epochs: Sequence[Epoch]) -> dict[str, list[tuple[int, float]]]:
+    """Points (epoch, loss) of `train` and `validation`; the latter may be empty."""
+    return {
+        "train": [(epoch.number, epoch.train_loss) for epoch in epochs],
+        "validation": [
+            (epoch.number, epoch.validation_loss) for epoch in epochs if epoch.validation_loss is not None
+        ],
+    }
+
+
 def has_stalled(history: list[Epoch], patience: int | None) -> bool:
     """Whether the last `patience` epochs all failed to go below the validation loss reached before them."""
     if patience is None:

@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from nextreel.artifacts import MANIFEST
 from nextreel.data.moments import parse_moment
-from nextreel.models.training import read_epochs
+from nextreel.models.training import losses_by_part, read_epochs
 from nextreel.serving.engine import Engine
 from nextreel.serving.page.charts import draw_curves
 from nextreel.serving.service import Service
@@ -32,12 +32,7 @@ def _describe(engine: Engine) -> dict[str, Any]:
         "evaluations": manifest.get("evaluations", []),
         "config": manifest.get("config", {}),
         "curves": draw_curves(
-            {
-                "train": [epoch.train_loss for epoch in epochs],
-                "validation": [
-                    epoch.validation_loss for epoch in epochs if epoch.validation_loss is not None
-                ],
-            }
+            {part: [loss for _, loss in points] for part, points in losses_by_part(epochs).items()}
         ),
         "learned_until": learned_until,
         "stored": len(known),
