@@ -5,9 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nextreel.data.moments import parse_moment
-from nextreel.data.reader import read_tables
+from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.timeline import DAY
+from nextreel.data.times import parse_moment
 from nextreel.evaluation.backtest import run_backtest
 from nextreel.evaluation.backtest_figures import Backtest
 from nextreel.evaluation.backtest_plan import Plan

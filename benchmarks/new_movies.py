@@ -19,9 +19,9 @@ from typing import Any, Self
 import numpy as np
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_tables
+from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.schema import MOVIE_ID
-from nextreel.data.splits import SplitRule, split_interactions
+from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.data.timeline import FloatArray, Histories, Int64Array
 from nextreel.evaluation.bootstrap import estimate_mean
 from nextreel.evaluation.metrics import METRICS, ranks_of

@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.run import ANSWERS, config_hash
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_tables
-from nextreel.data.splits import SplitRule, split_interactions
+from nextreel.data.reading.table_reader import read_tables
+from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.registry import create_model
 from nextreel.models.training import Epoch, Training, write_epochs

@@ -30,7 +30,7 @@ import numpy as np
 
 from benchmarks.run import left_by
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_dataset
+from nextreel.data.reading.table_reader import read_dataset
 from nextreel.models.registry import create_model
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.profile import profile_tables
-from nextreel.data.reader import read_tables
-from nextreel.data.splits import SplitRule, split_interactions
+from nextreel.data.reading.data_profile import profile_tables
+from nextreel.data.reading.table_reader import read_tables
+from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.funk_svd import FunkSVD, FunkSVDConfig
 from nextreel.models.popularity import Popularity

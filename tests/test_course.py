@@ -7,7 +7,7 @@ import torch
 
 from nextreel.course import CourseModel
 from nextreel.data.dataset import Dataset
-from nextreel.data.splits import SplitRule, split_interactions
+from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.data.timeline import Int64Array
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.popularity import Popularity

@@ -1,6 +1,6 @@
 import pytest
 
-from nextreel.data.splits import SplitRule
+from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import ConfigError
 from nextreel.models.blend import BlendConfig
 from nextreel.models.ease import EASEConfig

@@ -17,9 +17,9 @@ import polars as pl
 
 from benchmarks.run import ANSWERS, config_hash
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_tables
+from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splits import POSITIVE, SplitRule, split_interactions
+from nextreel.data.splitting.split_rules import POSITIVE, SplitRule, split_interactions
 from nextreel.data.timeline import Int64Array
 from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import estimate_mean

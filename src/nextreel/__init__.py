@@ -16,10 +16,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from nextreel.data.dataset import Dataset as Dataset
-    from nextreel.data.reader import read_dataset as read_dataset
-    from nextreel.data.reader import read_interactions as read_interactions
-    from nextreel.data.splits import SplitRule as SplitRule
-    from nextreel.data.splits import split_interactions as split_interactions
+    from nextreel.data.reading.table_reader import read_dataset as read_dataset
+    from nextreel.data.reading.table_reader import read_interactions as read_interactions
+    from nextreel.data.splitting.split_rules import SplitRule as SplitRule
+    from nextreel.data.splitting.split_rules import split_interactions as split_interactions
     from nextreel.errors import NextreelError as NextreelError
     from nextreel.evaluation.protocol import evaluate as evaluate
     from nextreel.models.base import Recommender as Recommender
@@ -34,15 +34,15 @@ _HOMES = {
     "NextreelError": "nextreel.errors",
     "Predictor": "nextreel.ranking.predictor",
     "Recommender": "nextreel.models.base",
-    "SplitRule": "nextreel.data.splits",
+    "SplitRule": "nextreel.data.splitting.split_rules",
     "create_model": "nextreel.models.registry",
     "evaluate": "nextreel.evaluation.protocol",
     "fit": "nextreel.ranking.predictor",
     "load": "nextreel.ranking.saving",
-    "read_dataset": "nextreel.data.reader",
-    "read_interactions": "nextreel.data.reader",
+    "read_dataset": "nextreel.data.reading.table_reader",
+    "read_interactions": "nextreel.data.reading.table_reader",
     "save": "nextreel.ranking.saving",
-    "split_interactions": "nextreel.data.splits",
+    "split_interactions": "nextreel.data.splitting.split_rules",
 }
 __all__ = sorted(_HOMES)
 

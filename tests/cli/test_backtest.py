@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.data.sample import make_sample, write_sample
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
 from tests.cli.commands import fail, succeed
 
 

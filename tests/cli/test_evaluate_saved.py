@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from nextreel.artifacts import hash_file
-from nextreel.data.sample import make_sample, write_sample
-from nextreel.data.split_files import write_split
-from nextreel.data.splits import SplitRule
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
+from nextreel.data.splitting.split_directory import write_split
+from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.ranking.saving import load
 from tests.cli.commands import succeed
 

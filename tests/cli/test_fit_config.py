@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nextreel.data.sample import make_sample, write_sample
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
 from tests.cli.commands import fail, succeed
 
 

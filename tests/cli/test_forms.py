@@ -7,7 +7,7 @@ import pytest
 
 from nextreel.data.schema import INTERACTIONS
 from tests.cli.commands import succeed
-from tests.data.test_movielens import ML_1M, ML_10M, ML_100K, ML_LATEST, write_files
+from tests.data.sources.test_movielens import ML_1M, ML_10M, ML_100K, ML_LATEST, write_files
 
 RAW = {"ml-100k": ML_100K, "ml-1m": ML_1M, "ml-10m": ML_10M, "ml-latest": ML_LATEST}
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from nextreel.data.sample import make_sample, write_sample
-from nextreel.data.split_files import write_split
-from nextreel.data.splits import SplitRule
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
+from nextreel.data.splitting.split_directory import write_split
+from nextreel.data.splitting.split_rules import SplitRule
 from tests.cli.commands import fail, succeed
 
 

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.sample import make_sample, write_sample
-from nextreel.data.split_files import write_split
-from nextreel.data.splits import SplitRule
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
+from nextreel.data.splitting.split_directory import write_split
+from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.answer_files import read_lists
 from nextreel.evaluation.answers import Answers, answer, name_contestants

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.sample import Sample, make_sample
-from nextreel.data.splits import Rule, SplitRule, split_interactions
+from nextreel.data.sources.synthetic_data import Sample, make_sample
+from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
 from nextreel.evaluation.audit import Audit, Auditor, Leak
 from nextreel.evaluation.parts import Parts
 from nextreel.models.base import Recommender

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nextreel.data.reader import Tables
-from nextreel.data.sample import make_sample
+from nextreel.data.reading.table_reader import Tables
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, TIMESTAMP, USER_ID
+from nextreel.data.sources.synthetic_data import make_sample
 from nextreel.data.timeline import DAY
 from nextreel.errors import ArtifactError, ConfigError, QueryError
 from nextreel.evaluation.backtest import know_before, run_backtest

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.data.sample import make_sample, write_sample
-from nextreel.data.split_files import write_split
-from nextreel.data.splits import SplitRule
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
+from nextreel.data.splitting.split_directory import write_split
+from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import ConfigError, QueryError
 from nextreel.evaluation.answers import answer, name_contestants
 from nextreel.evaluation.leaderboard import Leaderboard, compare_models, judge

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextreel.data.sample import make_sample, write_sample
-from nextreel.data.splits import SplitRule
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
+from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.answers import answer, name_contestants
 from nextreel.evaluation.leaderboard import Leaderboard, judge

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from nextreel import __version__
-from nextreel.data.sample import make_sample, write_sample
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
 from nextreel.errors import DataError, MissingExtraError, NextreelError
 from nextreel.evaluation.answers import Contestant
 from nextreel.evaluation.leaderboard import Leaderboard, compare_models

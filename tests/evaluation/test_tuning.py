@@ -7,12 +7,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_interactions, read_tables
-from nextreel.data.sample import make_sample, write_sample
-from nextreel.data.split_files import write_split
-from nextreel.data.splits import SplitRule, split_interactions
+from nextreel.data.reading.table_reader import read_interactions, read_tables
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
+from nextreel.data.splitting.split_directory import write_split
+from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.errors import ArtifactError, ConfigError, QueryError
 from nextreel.evaluation.protocol import evaluate
 from nextreel.evaluation.search_plot import plot_search
@@ -22,6 +21,7 @@ from nextreel.evaluation.tuning_space import SPACE, Choice, Range, Search
 from nextreel.models.ease import EASE
 from nextreel.models.names import MODELS
 from nextreel.models.registry import create_model, model_class
+from nextreel.wording import number_of
 
 
 @pytest.fixture(scope="module")

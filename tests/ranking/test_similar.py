@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_tables
+from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP
 from nextreel.errors import QueryError
 from nextreel.ranking.similar import SimilarMovies

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.sample import make_sample
+from nextreel.data.sources.synthetic_data import make_sample
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_dataset
+from nextreel.data.reading.table_reader import read_dataset
 from nextreel.data.schema import MOVIE_ID
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.ranking.predictor import Predictor

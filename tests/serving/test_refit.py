@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from nextreel.data.reader import read_dataset, read_interactions
+from nextreel.data.reading.table_reader import read_dataset, read_interactions
 from nextreel.errors import DataError, StoreError
 from nextreel.ranking.predictor import Predictor
 from nextreel.serving.refit import write_data

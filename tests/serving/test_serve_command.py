@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.data.sample import make_sample, write_sample
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
 from nextreel.serving.store import NewInteraction, Store
 from tests.cli.commands import fail
 from tests.serving.servers import LATE, model, predictor, serving

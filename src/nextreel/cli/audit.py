@@ -41,11 +41,11 @@ def audit(
 
     from nextreel.cli.console import progress_bar, stdout, table
     from nextreel.cli.fitting import parse_options
-    from nextreel.data.counts import number_of
-    from nextreel.data.writer import replacing
+    from nextreel.data.table_writer import replacing
     from nextreel.evaluation.audit import Auditor
     from nextreel.evaluation.parts import read_parts
     from nextreel.models.registry import create_model, model_name
+    from nextreel.wording import number_of
 
     chosen = parse_options(options or [])
     name = model_name(create_model(model, chosen))

@@ -55,7 +55,7 @@ def backtest(
 
     from nextreel.cli.console import progress_bar, stdout
     from nextreel.cli.fitting import parse_options
-    from nextreel.data.reader import read_tables
+    from nextreel.data.reading.table_reader import read_tables
     from nextreel.errors import MissingExtraError
     from nextreel.evaluation.backtest import run_backtest
     from nextreel.evaluation.backtest_figures import write_backtest
@@ -98,7 +98,7 @@ def backtest(
 def windows_table(result: "Backtest") -> "Table":
     """One row a window: NDCG of each model, with the part of the queries that new users ask."""
     from nextreel.cli.console import table
-    from nextreel.data.moments import show_moment
+    from nextreel.data.times import show_moment
     from nextreel.evaluation.backtest_figures import EVERYONE, MAIN, NEWCOMERS
 
     models = _models(result)
@@ -178,7 +178,7 @@ def _parse_length(text: str) -> int:
 
 def _parse_start(text: str, interactions: "pl.DataFrame") -> int:
     """The moment of "60%" of the interactions, of a date or of POSIX seconds."""
-    from nextreel.data.moments import parse_moment
+    from nextreel.data.times import parse_moment
     from nextreel.errors import QueryError
     from nextreel.evaluation.backtest_plan import find_start
 

@@ -10,7 +10,7 @@ from nextreel.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from nextreel.data.profile import Profile
+    from nextreel.data.reading.data_profile import Profile
 
 BAR = 40
 
@@ -38,15 +38,15 @@ def check(
     exit code is 1. With --quarantine and --clean bad rows are set aside instead; the originals stay as
     they are.
     """
-    from nextreel.data.profile import profile
+    from nextreel.data.reading.data_profile import profile
 
     if (quarantine is None) != (clean is None):
         raise ConfigError(
             "--quarantine FILE and --clean DIR go together: bad rows to FILE, the tables without them to DIR"
         )
     if quarantine is not None and clean is not None:
-        from nextreel.data.counts import number_of
-        from nextreel.data.quarantine import set_aside
+        from nextreel.data.reading.quarantine import set_aside
+        from nextreel.wording import number_of
 
         counts = set_aside(directory, quarantine, clean)
         for file, count in counts.items():
@@ -122,7 +122,7 @@ def _bars(counts: list[tuple[str, int]]) -> "RenderableType":
 
 
 def _remarks(found: "Profile") -> list[str]:
-    from nextreel.data.counts import number_of
+    from nextreel.wording import number_of
 
     counted = [
         (

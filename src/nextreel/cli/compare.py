@@ -80,7 +80,7 @@ def compare(
 
     from nextreel.cli.console import progress_bar, stdout
     from nextreel.cli.fitting import parse_options
-    from nextreel.data.writer import replacing
+    from nextreel.data.table_writer import replacing
     from nextreel.evaluation.answers import name_contestants
     from nextreel.evaluation.leaderboard import compare_models
     from nextreel.evaluation.tracking import log_leaderboard, tracked
@@ -121,7 +121,7 @@ def compare(
 def accuracy_table(board: "Leaderboard", history: "History") -> "Table":
     """One row a model, best first: metrics at the main cutoff with their intervals, and costs."""
     from nextreel.cli.console import table
-    from nextreel.data.counts import number_of
+    from nextreel.wording import number_of
 
     figures = board.figures[history]
     shown = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nextreel.data.movielens import Conversion
+    from nextreel.data.sources.movielens import Conversion
 
 
 def convert(
@@ -30,7 +30,7 @@ def convert(
     codes of ml-1m; its ages stay exact years, where ml-1m has groups.
     """
     from nextreel.cli.console import stdout
-    from nextreel.data.movielens import convert as convert_release
+    from nextreel.data.sources.movielens import convert as convert_release
 
     conversion = convert_release(source, directory)
     if not conversion.files:
@@ -42,7 +42,7 @@ def convert(
 def print_conversion(conversion: "Conversion", directory: Path) -> None:
     """Say what was recognised and written."""
     from nextreel.cli.console import stdout
-    from nextreel.data.counts import number_of
+    from nextreel.wording import number_of
 
     console = stdout()
     console.print(

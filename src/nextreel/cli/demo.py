@@ -29,7 +29,7 @@ def demo(
     from nextreel.cli.sample import sample
     from nextreel.cli.show import answer, answer_table, metrics_table
     from nextreel.cli.split import split
-    from nextreel.data.reader import read_interactions
+    from nextreel.data.reading.table_reader import read_interactions
     from nextreel.evaluation.protocol import evaluate
     from nextreel.ranking.saving import load
 

@@ -28,8 +28,8 @@ def download(
     """
     from nextreel.cli.console import progress_bar, stdout
     from nextreel.cli.convert import print_conversion
-    from nextreel.data.download import GROUPLENS_URL, TERMS
-    from nextreel.data.download import download as download_release
+    from nextreel.data.sources.movielens_download import GROUPLENS_URL, TERMS
+    from nextreel.data.sources.movielens_download import download as download_release
 
     base_url = os.environ.get("NEXTREEL_GROUPLENS_URL", GROUPLENS_URL)
     with progress_bar(f"{name}.zip") as (progress, task):

@@ -44,9 +44,9 @@ def evaluate(
     from nextreel.artifacts import hash_file
     from nextreel.cli.console import stdout
     from nextreel.cli.show import metrics_table
-    from nextreel.data.reader import read_interactions
-    from nextreel.data.split_files import find_test_part, read_split_rule
-    from nextreel.data.splits import POSITIVE
+    from nextreel.data.reading.table_reader import read_interactions
+    from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
+    from nextreel.data.splitting.split_rules import POSITIVE
     from nextreel.evaluation.protocol import evaluate as ask
     from nextreel.evaluation.runs import write_json
     from nextreel.evaluation.tracking import log_evaluation, tracked

@@ -49,10 +49,10 @@ def report(
     import polars as pl
 
     from nextreel.cli.console import stdout, table
-    from nextreel.data.counts import number_of
-    from nextreel.data.moments import parse_moment
     from nextreel.data.schema import USER_ID
+    from nextreel.data.times import parse_moment
     from nextreel.errors import require
+    from nextreel.wording import number_of
 
     require("sqlalchemy", "serve")
     from nextreel.serving.experiments import ANSWERS, Experiment, compare, parse_window, show_window

@@ -47,9 +47,9 @@ def fit(
     """
     from nextreel.cli.console import stdout
     from nextreel.cli.fitting import add_config, fit_and_save, parse_budget, parse_options
-    from nextreel.data.counts import number_of
     from nextreel.evaluation.tracking import log_fit, tracked
     from nextreel.models.registry import model_name
+    from nextreel.wording import number_of
 
     chosen = parse_options(options or [])
     if config is not None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from nextreel.artifacts import MANIFEST
 from nextreel.cli.console import progress_bar
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_dataset, read_interactions
-from nextreel.data.split_files import read_split_rule
+from nextreel.data.reading.table_reader import read_dataset, read_interactions
+from nextreel.data.splitting.split_directory import read_split_rule
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.evaluation.plots import plot_loss
 from nextreel.evaluation.tuned import read_toml

@@ -41,9 +41,9 @@ def recommend(
         raise QueryError("--queries needs --out, and --out needs --queries")
     if queries is not None and out is not None:
         from nextreel.cli.console import refuse_existing
-        from nextreel.data.counts import number_of
-        from nextreel.data.reader import read_queries
-        from nextreel.data.writer import write_table
+        from nextreel.data.reading.table_reader import read_queries
+        from nextreel.data.table_writer import write_table
+        from nextreel.wording import number_of
 
         refuse_existing(out)
         asked = read_queries(queries)
@@ -54,7 +54,7 @@ def recommend(
 
         from nextreel.cli.console import stdout
         from nextreel.cli.show import answer, answer_table
-        from nextreel.data.moments import parse_moment
+        from nextreel.data.times import parse_moment
 
         found = answer(load(model), user, parse_moment(at), k, not include_seen)
         if as_json:

@@ -23,7 +23,7 @@ def sample(
     It has taste, drifting popularity and sessions to learn from, and it is free to use. Everything in it is
     invented: figures measured on it mean nothing about real viewers.
     """
-    from nextreel.data.sample import make_sample, write_sample
+    from nextreel.data.sources.synthetic_data import make_sample, write_sample
 
     write_sample(make_sample(users, movies, ratings, seed), directory)
     typer.echo(

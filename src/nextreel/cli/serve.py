@@ -53,8 +53,8 @@ def serve(
         os.environ.setdefault(variable, "1")  # a query is too small to be shared between threads
 
     from nextreel.cli.console import progress_bar, stdout
-    from nextreel.data.counts import number_of
     from nextreel.errors import ConfigError, require
+    from nextreel.wording import number_of
 
     for module in ("fastapi", "httptools", "jinja2", "orjson", "prometheus_client", "sqlalchemy", "uvicorn"):
         require(module, "serve")

@@ -7,13 +7,13 @@ import polars as pl
 from rich.table import Table
 
 from nextreel.cli.console import table
-from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
-from nextreel.data.moments import show_moment
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
+from nextreel.data.times import show_moment
 from nextreel.evaluation.protocol import Evaluation
 from nextreel.ranking.predictor import Predictor
+from nextreel.wording import number_of
 
 LATELY = 3
 """How many of a person's latest ratings are shown beside an answer."""

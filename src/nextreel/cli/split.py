@@ -37,10 +37,10 @@ def split(
     OUT holds the users and movies too, so it is a data directory of its own.
     """
     from nextreel.cli.console import stdout
-    from nextreel.data.counts import number_of
-    from nextreel.data.moments import parse_moment
-    from nextreel.data.split_files import write_split
-    from nextreel.data.splits import SplitRule
+    from nextreel.data.splitting.split_directory import write_split
+    from nextreel.data.splitting.split_rules import SplitRule
+    from nextreel.data.times import parse_moment
+    from nextreel.wording import number_of
 
     moment = None if at is None else parse_moment(at)
     chosen = SplitRule.for_rule(rule, positives, threshold, share, moment)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.parquet import explain_bad, find_bad
+from nextreel.data.reading.parquet import explain_bad, find_bad
 from nextreel.data.schema import (
     DTYPES,
     EXPECTED,

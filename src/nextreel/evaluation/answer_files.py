@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.reader import read_table
+from nextreel.data.reading.table_reader import read_table
 from nextreel.data.schema import MOVIE_ID, QUERIES, TIMESTAMP, USER_ID, Column, Table
 from nextreel.errors import DataError, Problem
 from nextreel.evaluation.protocol import Questions

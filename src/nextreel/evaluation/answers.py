@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.data.splits import Rule
+from nextreel.data.splitting.split_rules import Rule
 from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation.answer_files import read_lists
 from nextreel.evaluation.parts import Parts, read_parts

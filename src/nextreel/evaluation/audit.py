@@ -30,7 +30,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.data.timeline import DAY, NEVER
@@ -40,6 +39,7 @@ from nextreel.evaluation.parts import Parts
 from nextreel.evaluation.protocol import Questions
 from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker
+from nextreel.wording import number_of
 
 WINDOWS = 4
 """Each holds a fifth of the queries; those of the earliest fifth have too little before them and aren't asked."""

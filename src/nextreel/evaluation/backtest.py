@@ -27,12 +27,12 @@ import polars as pl
 from nextreel import __version__
 from nextreel.artifacts import MANIFEST
 from nextreel.data.dataset import Dataset
-from nextreel.data.moments import show_moment
-from nextreel.data.reader import Tables
+from nextreel.data.reading.table_reader import Tables
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splits import POSITIVE
+from nextreel.data.splitting.split_rules import POSITIVE
+from nextreel.data.table_writer import write_table
 from nextreel.data.timeline import DAY, Int64Array
-from nextreel.data.writer import write_table
+from nextreel.data.times import show_moment
 from nextreel.errors import ArtifactError
 from nextreel.evaluation.backtest_figures import NEVER_REFITTED, REFITTED, Backtest, K
 from nextreel.evaluation.backtest_plan import Plan, Window, cut_windows

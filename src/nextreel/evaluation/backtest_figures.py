@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.moments import show_days, show_moment
 from nextreel.data.schema import TIMESTAMP, USER_ID
+from nextreel.data.table_writer import write_table
 from nextreel.data.timeline import DAY
-from nextreel.data.writer import write_table
+from nextreel.data.times import show_days, show_moment
 from nextreel.evaluation.backtest_plan import Plan, Window
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.metrics import Float64Array, score_ranks

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from nextreel.data.moments import show_moment
 from nextreel.data.schema import RATING, TIMESTAMP
-from nextreel.data.splits import POSITIVE
+from nextreel.data.splitting.split_rules import POSITIVE
+from nextreel.data.times import show_moment
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.registry import create_model

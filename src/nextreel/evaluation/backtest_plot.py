@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nextreel.data.moments import show_days
+from nextreel.data.times import show_days
 from nextreel.errors import require
 from nextreel.evaluation.backtest_figures import (
     ACQUAINTED,

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nextreel.data.counts import number_of
-from nextreel.data.splits import Rule
+from nextreel.data.splitting.split_rules import Rule
 from nextreel.data.timeline import Int64Array
 from nextreel.errors import QueryError
 from nextreel.evaluation.answers import Answers, Contestant, answer_apart
@@ -24,6 +23,7 @@ from nextreel.evaluation.parts import Parts, read_parts
 from nextreel.evaluation.protocol import History, Questions
 from nextreel.evaluation.significance import PairedTest, compare_pairs, say_what_is_real
 from nextreel.evaluation.slices import Slices
+from nextreel.wording import number_of
 
 USUAL_CUTOFF = 10
 FEWEST_QUERIES = 100

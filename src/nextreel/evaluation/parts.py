@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_interactions, read_tables
-from nextreel.data.split_files import read_split_rule
-from nextreel.data.splits import POSITIVE, Rule, SplitRule, split_interactions
+from nextreel.data.reading.table_reader import read_interactions, read_tables
+from nextreel.data.splitting.split_directory import read_split_rule
+from nextreel.data.splitting.split_rules import POSITIVE, Rule, SplitRule, split_interactions
 from nextreel.errors import QueryError
 
 

@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset, in_form, require_dataset
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splits import POSITIVE
+from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import Histories, Int64Array
 from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
@@ -27,6 +26,7 @@ from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.slices import estimate_slices, slice_by_gap, slice_by_length
 from nextreel.models.base import Recommender, require_model
 from nextreel.ranking.ranker import Ranker, Ranking
+from nextreel.wording import number_of
 
 History = Literal["frozen", "live"]
 TEST_PART = "the test part"

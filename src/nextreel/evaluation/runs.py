@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nextreel.data.writer import replacing
+from nextreel.data.table_writer import replacing
 from nextreel.errors import ArtifactError
 
 

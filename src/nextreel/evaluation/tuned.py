@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.data.counts import number_of
-from nextreel.data.writer import replacing
+from nextreel.data.table_writer import replacing
 from nextreel.errors import ConfigError
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.metrics import Float64Array
@@ -26,6 +25,7 @@ from nextreel.evaluation.runs import write_json
 from nextreel.evaluation.significance import CLAIM, SWAPS
 from nextreel.evaluation.tuning_space import Search
 from nextreel.models.registry import create_model
+from nextreel.wording import number_of
 
 BEST = "best.toml"
 K = 10

@@ -17,10 +17,10 @@ import numpy as np
 
 from nextreel import __version__
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_tables
-from nextreel.data.split_files import read_split_facts
-from nextreel.data.splits import Rule, SplitRule, split_interactions
-from nextreel.data.writer import replacing
+from nextreel.data.reading.table_reader import read_tables
+from nextreel.data.splitting.split_directory import read_split_facts
+from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
+from nextreel.data.table_writer import replacing
 from nextreel.errors import ArtifactError, ConfigError, DataError, NextreelError, QueryError, require
 from nextreel.evaluation.metrics import Float64Array, ndcg, ranks_of
 from nextreel.evaluation.protocol import History, Questions

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import USER_ID
-from nextreel.data.splits import POSITIVE
+from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import FloatArray, Histories, Int32Array, Int64Array, Timeline
 
 EARLIER_POSITIVES = 5

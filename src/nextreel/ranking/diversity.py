@@ -14,7 +14,7 @@ among its genres.
 import numpy as np
 import polars as pl
 
-from nextreel.data.splits import POSITIVE
+from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import FloatArray, Histories
 from nextreel.errors import QueryError
 from nextreel.ranking.filters import list_genres

@@ -23,7 +23,6 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from nextreel.artifacts import Arrays
-from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int32Array, Int64Array, Timeline
 from nextreel.data.titles import YEAR
@@ -32,6 +31,7 @@ from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training import Training
 from nextreel.ranking.diversity import share_genres, unit_rows
 from nextreel.ranking.ranker import BoolArray
+from nextreel.wording import number_of
 
 YEAR_WEIGHT, YEARS_APART = 0.5, 10.0
 """Likeness of movies of the same year, and years over which it falls to 1 / e."""

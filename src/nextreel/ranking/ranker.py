@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, FloatArray, Histories, Int64Array
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.popularity import Popularity
 from nextreel.ranking.top_k import top_k
+from nextreel.wording import number_of
 
 SCORES_AT_ONCE = 4_000_000
 """Scores computed per batch, to stay within a processor's cache and a laptop's memory."""

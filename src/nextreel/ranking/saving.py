@@ -14,8 +14,8 @@ import polars as pl
 from nextreel import __version__
 from nextreel.artifacts import MANIFEST, atomic_directory, read_arrays, read_manifest, seal, write_arrays
 from nextreel.data.dataset import Dataset
+from nextreel.data.table_writer import replacing
 from nextreel.data.timeline import Timeline
-from nextreel.data.writer import replacing
 from nextreel.errors import ArtifactError, ConfigError
 from nextreel.models.registry import create_model, model_name
 from nextreel.ranking.predictor import Predictor

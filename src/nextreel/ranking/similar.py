@@ -15,13 +15,13 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from nextreel.data.counts import number_of
 from nextreel.data.dataset import Dataset
-from nextreel.data.splits import POSITIVE
+from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import FloatArray, Int32Array, Int64Array, Timeline
 from nextreel.errors import QueryError
 from nextreel.ranking.diversity import share_genres, unit_rows
 from nextreel.ranking.ranker import BoolArray, find_out_since
+from nextreel.wording import number_of
 
 SHRINKAGE = 50
 """s, in users."""

@@ -13,8 +13,8 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from nextreel.data.moments import parse_moment, show_moment
 from nextreel.data.timeline import NEVER, Histories, Int64Array
+from nextreel.data.times import parse_moment, show_moment
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.ranking.diversity import CANDIDATES, rerank

@@ -33,7 +33,7 @@ import numpy as np
 import polars as pl
 
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splits import POSITIVE
+from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import DAY
 from nextreel.errors import ConfigError, QueryError
 from nextreel.evaluation.bootstrap import Estimate

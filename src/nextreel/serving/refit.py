@@ -8,8 +8,8 @@ import polars as pl
 from nextreel.artifacts import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import INTERACTIONS, MOVIES, USER_ID, USERS
+from nextreel.data.table_writer import write_table
 from nextreel.data.titles import with_titles_of_files
-from nextreel.data.writer import write_table
 from nextreel.errors import DataError, StoreError
 from nextreel.serving.catalog import Catalog
 from nextreel.serving.store import Store

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
 
-from nextreel.data.moments import parse_moment
 from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LATEST_TIMESTAMP, LOWEST_RATING
+from nextreel.data.times import parse_moment
 from nextreel.errors import QueryError
 
 MOST_QUERIES = 1_000

@@ -11,7 +11,7 @@ from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.reader import read_tables
+from nextreel.data.reading.table_reader import read_tables
 from nextreel.errors import ConfigError
 from nextreel.ranking.saving import load
 from nextreel.serving.app import Settings, create_app

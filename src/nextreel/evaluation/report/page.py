@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from nextreel import __version__
-from nextreel.data.profile import Profile, profile_tables
-from nextreel.data.reader import Tables
-from nextreel.data.writer import replacing
+from nextreel.data.reading.data_profile import Profile, profile_tables
+from nextreel.data.reading.table_reader import Tables
+from nextreel.data.table_writer import replacing
 from nextreel.errors import require
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.leaderboard import FEWEST_QUERIES, Leaderboard

@@ -9,7 +9,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.splits import POSITIVE
+from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import DAY, NEVER, FloatArray, Histories, Int32Array, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.next_choices import NextChoices

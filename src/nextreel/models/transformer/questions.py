@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.splits import POSITIVE
+from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import WEEK, FloatArray, Histories, Int64Array
 from nextreel.models.transformer.config import TransformerConfig
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from nextreel.data.moments import end_of_this_second
+from nextreel.data.times import end_of_this_second
 from nextreel.serving import schemas
 from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, problems, write_json
 from nextreel.serving.catalog import show_movie

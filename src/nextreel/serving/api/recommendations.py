@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from nextreel.data.moments import end_of_this_second
+from nextreel.data.times import end_of_this_second
 from nextreel.ranking.filters import Filters
 from nextreel.serving import schemas
 from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json

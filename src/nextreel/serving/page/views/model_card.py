@@ -7,7 +7,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from nextreel.artifacts import MANIFEST
-from nextreel.data.moments import parse_moment
+from nextreel.data.times import parse_moment
 from nextreel.models.training import losses_by_part, read_epochs
 from nextreel.serving.engine import Engine
 from nextreel.serving.page.charts import draw_curves

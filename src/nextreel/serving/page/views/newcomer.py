@@ -4,8 +4,8 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from nextreel.data.moments import end_of_this_second
 from nextreel.data.schema import LARGEST_INTEGER
+from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
 from nextreel.serving.engine import Engine
 from nextreel.serving.page.charts import LISTED

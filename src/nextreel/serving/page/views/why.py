@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from nextreel.data.moments import end_of_this_second
+from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
 from nextreel.serving.engine import Request
 from nextreel.serving.page.charts import LISTED

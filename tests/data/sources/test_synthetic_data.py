@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from nextreel.cli import app
 from nextreel.cli.sample import sample as sample_command
-from nextreel.data.invented_catalog import GENRES
-from nextreel.data.reader import read_dataset
-from nextreel.data.sample import Sample, make_sample, write_sample
+from nextreel.data.reading.table_reader import read_dataset
+from nextreel.data.sources.synthetic_data import Sample, make_sample, write_sample
+from nextreel.data.sources.synthetic_movies import GENRES
 from nextreel.errors import ConfigError, DataError
 
 FILES = ["README.md", "movies.csv", "ratings_train.csv", "users.csv"]

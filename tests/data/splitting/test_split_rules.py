@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nextreel.data.schema import RATING, TIMESTAMP, USER_ID
-from nextreel.data.splits import Rule, Split, SplitRule, split_interactions
+from nextreel.data.splitting.split_rules import Rule, Split, SplitRule, split_interactions
 from nextreel.errors import ConfigError, DataError
 from tests.frames import any_interactions, interactions
 

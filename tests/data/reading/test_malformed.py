@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nextreel.cli import app
-from nextreel.data.reader import read_dataset
+from nextreel.data.reading.table_reader import read_dataset
 from nextreel.errors import DataError
 
 RATINGS = b"UserID,MovieID,Rating,Timestamp\n1,10,4,956703932\n1,11,3.5,956703954\n2,10,5,956704191\n"

@@ -18,9 +18,8 @@ from zipfile import BadZipFile, ZipFile
 
 import polars as pl
 
-from nextreel.data.counts import number_of
-from nextreel.data.csv_text import CsvText
-from nextreel.data.problems import parse_cell, read_exactly
+from nextreel.data.reading.csv_text import CsvText
+from nextreel.data.reading.exact_csv import parse_cell, read_exactly
 from nextreel.data.schema import (
     INTERACTIONS,
     MOVIE_ID,
@@ -32,8 +31,9 @@ from nextreel.data.schema import (
     Table,
     is_valid,
 )
-from nextreel.data.writer import write_table
+from nextreel.data.table_writer import write_table
 from nextreel.errors import DataError, Problem
+from nextreel.wording import number_of
 
 RATINGS_FILE, MOVIES_FILE, USERS_FILE = "ratings_train.csv", "movies.csv", "users.csv"
 LARGEST_MEMBER = 2 * 1024**3

@@ -29,7 +29,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.invented_catalog import (
+from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.sources.synthetic_movies import (
     CLOSES,
     GENRES,
     N_FACTORS,
@@ -40,9 +41,8 @@ from nextreel.data.invented_catalog import (
     draw_movies,
     mix_factors,
 )
-from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.table_writer import replacing, write_table
 from nextreel.data.timeline import DAY, WEEK, Int64Array
-from nextreel.data.writer import replacing, write_table
 from nextreel.errors import ConfigError, DataError
 
 Singles = npt.NDArray[np.float32]
@@ -190,7 +190,7 @@ Ratings are sorted by Timestamp, which is in POSIX seconds.
 
 ## The generative process
 
-Names in capitals are constants of the module nextreel.data.sample.
+Names in capitals are constants of the module nextreel.data.sources.synthetic_data.
 
 {PROCESS}"""
 

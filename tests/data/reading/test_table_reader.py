@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from nextreel.data.csv_text import open_csv
-from nextreel.data.problems import read_exactly
-from nextreel.data.reader import (
+from nextreel.data.reading.csv_text import open_csv
+from nextreel.data.reading.exact_csv import read_exactly
+from nextreel.data.reading.table_reader import (
     find_table,
     load_table,
     read_dataset,
@@ -23,7 +23,7 @@ from nextreel.data.reader import (
     read_tables,
 )
 from nextreel.data.schema import INTERACTIONS, MOVIES, USERS, Table
-from nextreel.data.writer import replacing, write_table
+from nextreel.data.table_writer import replacing, write_table
 from nextreel.errors import DataError
 from tests.frames import any_interactions, interactions
 

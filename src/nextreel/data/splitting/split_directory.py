@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from nextreel.artifacts import atomic_directory, hash_file
-from nextreel.data.reader import find_tables, read_interactions
+from nextreel.data.reading.table_reader import find_tables, read_interactions
 from nextreel.data.schema import INTERACTIONS, RATING, USER_ID
-from nextreel.data.splits import SplitRule, split_interactions
-from nextreel.data.writer import write_table
+from nextreel.data.splitting.split_rules import SplitRule, split_interactions
+from nextreel.data.table_writer import write_table
 from nextreel.errors import DataError
 
 FACTS = "split.json"

@@ -1,6 +1,6 @@
 import pytest
 
-from nextreel.data.moments import parse_moment, show_days, show_moment
+from nextreel.data.times import parse_moment, show_days, show_moment
 from nextreel.errors import QueryError
 
 

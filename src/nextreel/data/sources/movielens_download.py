@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 from zipfile import BadZipFile, ZipFile
 
-from nextreel.data.movielens import Conversion, convert, require_free
+from nextreel.data.sources.movielens import Conversion, convert, require_free
 from nextreel.errors import ConfigError, DataError, DownloadError
 
 GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens/"

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from nextreel.artifacts import MANIFEST
-from nextreel.data.csv_text import CsvText, open_csv
 from nextreel.data.dataset import Dataset
-from nextreel.data.parquet import read_parquet
-from nextreel.data.problems import read_exactly
+from nextreel.data.reading.csv_text import CsvText, open_csv
+from nextreel.data.reading.exact_csv import read_exactly
+from nextreel.data.reading.parquet import read_parquet
 from nextreel.data.schema import INTERACTIONS, MOVIES, QUERIES, USERS, Table, is_valid
 from nextreel.errors import DataError, Problem
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from nextreel.data.csv_text import check_regular
-from nextreel.data.problems import explain_cell
+from nextreel.data.reading.csv_text import check_regular
+from nextreel.data.reading.exact_csv import explain_cell
 from nextreel.data.schema import EXPECTED, Column, Table, is_valid
 from nextreel.errors import DataError, Problem
 

@@ -1,6 +1,6 @@
 import pytest
 
-from nextreel.data.counts import number_of
+from nextreel.wording import number_of
 
 
 @pytest.mark.parametrize(

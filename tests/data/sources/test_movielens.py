@@ -8,7 +8,7 @@ from zipfile import ZipFile
 import polars as pl
 import pytest
 
-from nextreel.data.movielens import GENRES_100K, convert
+from nextreel.data.sources.movielens import GENRES_100K, convert
 from nextreel.errors import DataError
 
 

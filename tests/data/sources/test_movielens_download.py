@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nextreel.cli import app
-from nextreel.data.download import NAMES, download
+from nextreel.data.sources.movielens_download import NAMES, download
 from nextreel.errors import ConfigError, DataError, DownloadError
 
 MODIFIED = "Wed, 26 Sep 2018 21:08:30 GMT"

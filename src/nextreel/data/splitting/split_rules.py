@@ -15,12 +15,12 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from nextreel.data.counts import number_of
 from nextreel.data.dataset import in_form
-from nextreel.data.moments import show_moment
 from nextreel.data.schema import INTERACTIONS, LATEST_TIMESTAMP, LOWEST_RATING, RATING, TIMESTAMP, USER_ID
+from nextreel.data.times import show_moment
 from nextreel.errors import ConfigError, DataError
 from nextreel.options import Options
+from nextreel.wording import number_of
 
 Rule = Literal["course", "clean", "global", "leave-one-out"]
 POSITIVE = 4.0

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.reader import Tables, read_tables
+from nextreel.data.reading.table_reader import Tables, read_tables
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Int64Array
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.invented_titles import invent_titles
 from nextreel.data.schema import MOVIE_ID
+from nextreel.data.sources.invented_titles import invent_titles
 from nextreel.data.timeline import DAY, Int64Array
 
 Floats = npt.NDArray[np.float64]

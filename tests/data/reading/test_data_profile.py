@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from nextreel.cli import app
-from nextreel.data.profile import Bin, profile
-from nextreel.data.quarantine import set_aside
-from nextreel.data.writer import write_table
+from nextreel.data.reading.data_profile import Bin, profile
+from nextreel.data.reading.quarantine import set_aside
+from nextreel.data.table_writer import write_table
 from nextreel.errors import ConfigError, DataError
 from tests.frames import interactions
 

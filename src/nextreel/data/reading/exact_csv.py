@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from nextreel.data.counts import number_of
-from nextreel.data.csv_text import CsvText
+from nextreel.data.reading.csv_text import CsvText
 from nextreel.data.schema import (
     EXPECTED,
     HIGHEST_RATING,
@@ -26,6 +25,7 @@ from nextreel.data.schema import (
     Table,
 )
 from nextreel.errors import DataError, Problem
+from nextreel.wording import number_of
 
 Value = int | float | str | None
 

@@ -1,0 +1,1 @@
+"""Data sets to start from: MovieLens releases, and a synthetic one."""
