@@ -29,7 +29,7 @@ from nextreel.evaluation.protocol import Questions
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.popularity import Popularity
 from nextreel.models.registry import create_model
-from nextreel.models.training import Training
+from nextreel.models.training.epochs import Training
 from nextreel.ranking.diversity import share_genres
 from nextreel.ranking.newcomers import Newcomers, NewcomersConfig
 from nextreel.ranking.ranker import BoolArray, Ranker, Ranking, find_out_since

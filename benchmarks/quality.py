@@ -17,7 +17,7 @@ from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.registry import create_model
-from nextreel.models.training import Epoch, Training, write_epochs
+from nextreel.models.training.epochs import Epoch, Training, write_epochs
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save
 

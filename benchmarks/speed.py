@@ -17,7 +17,7 @@ from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.funk_svd import FunkSVD, FunkSVDConfig
 from nextreel.models.popularity import Popularity
-from nextreel.models.training import Epoch, Training
+from nextreel.models.training.epochs import Epoch, Training
 
 
 def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:

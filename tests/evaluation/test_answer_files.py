@@ -16,7 +16,7 @@ from nextreel.evaluation.leaderboard import compare_models
 from nextreel.evaluation.parts import read_parts
 from nextreel.evaluation.protocol import Questions
 from nextreel.models.registry import create_model
-from nextreel.models.training import Epoch, Training, write_epochs
+from nextreel.models.training.epochs import Epoch, Training, write_epochs
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save
 from tests.frames import catalog, interactions

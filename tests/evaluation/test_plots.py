@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from nextreel.evaluation.plots import plot_loss
-from nextreel.models.training import Epoch
+from nextreel.models.training.epochs import Epoch
 
 HISTORY = [Epoch(1, 0.4, 0.39, 1.0), Epoch(2, 0.3, 0.25, 1.0), Epoch(3, 0.1234, 0.26789, 1.0)]
 

@@ -19,7 +19,7 @@ from nextreel.evaluation.report import require_extras, write_report
 from nextreel.evaluation.report.examples import choose_examples
 from nextreel.evaluation.report.words import say_split
 from nextreel.models.names import MODELS
-from nextreel.models.training import Epoch
+from nextreel.models.training.epochs import Epoch
 
 INK_OF_THE_PAGE = {"none", "transparent"}
 

@@ -4,7 +4,7 @@ import numpy.typing as npt
 from nextreel.data.dataset import Dataset
 from nextreel.models.als import ALS, ALSConfig
 from nextreel.models.base import Recommender
-from nextreel.models.profiles import build_interaction_matrix, build_profiles
+from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions

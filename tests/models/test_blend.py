@@ -6,8 +6,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.errors import DataError
 from nextreel.models.base import Recommender
 from nextreel.models.blend import Blend, BlendConfig, _loss_and_slope
-from nextreel.models.held_out import HeldOut
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
+from nextreel.models.training.held_out_users import HeldOut
 from nextreel.models.transformer import Transformer, TransformerConfig
 from nextreel.testing import RecommenderConformance, tiny_dataset
 from tests.frames import catalog, interactions

@@ -4,7 +4,7 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE, EASEConfig
-from nextreel.models.profiles import build_interaction_matrix
+from nextreel.models.user_vectors import build_interaction_matrix
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions

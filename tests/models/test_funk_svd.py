@@ -15,7 +15,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError, ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.models.funk_svd import FunkSVD, FunkSVDConfig
-from nextreel.models.training import Epoch, Training, has_stalled
+from nextreel.models.training.epochs import Epoch, Training, has_stalled
 from nextreel.testing.conformance import RecommenderConformance
 from tests.frames import catalog, interactions
 

@@ -8,7 +8,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray
 from nextreel.models.base import Recommender
 from nextreel.models.item_knn import ItemKNN, ItemKNNConfig
-from nextreel.models.profiles import HALVINGS_KEPT, build_interaction_matrix, build_profiles
+from nextreel.models.user_vectors import HALVINGS_KEPT, build_interaction_matrix, build_profiles
 from nextreel.testing import RecommenderConformance
 from tests.frames import any_interactions, catalog, interactions
 

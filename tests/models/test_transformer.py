@@ -6,8 +6,8 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
-from nextreel.models.held_out import HeldOut
-from nextreel.models.training import Epoch, Training
+from nextreel.models.training.epochs import Epoch, Training
+from nextreel.models.training.held_out_users import HeldOut
 from nextreel.models.transformer import Transformer, TransformerConfig
 from nextreel.testing import RecommenderConformance, tiny_dataset
 from tests.frames import catalog, interactions

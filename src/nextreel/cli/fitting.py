@@ -18,7 +18,7 @@ from nextreel.evaluation.plots import plot_loss
 from nextreel.evaluation.tuned import read_toml
 from nextreel.models.names import BUDGETED, MODELS, PRESETS
 from nextreel.models.registry import create_model, model_class, model_name
-from nextreel.models.training import Epoch, Training, best_epoch, write_epochs
+from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
 from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.saving import save
 

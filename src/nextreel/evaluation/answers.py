@@ -28,7 +28,7 @@ from nextreel.evaluation.protocol import History, Questions
 from nextreel.models.base import Recommender
 from nextreel.models.names import MODELS, PRESETS
 from nextreel.models.registry import create_model, model_name
-from nextreel.models.training import Epoch, Training, read_epochs
+from nextreel.models.training.epochs import Epoch, Training, read_epochs
 from nextreel.ranking.saving import load_with_manifest
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from nextreel.errors import require
 from nextreel.evaluation.pictures import write_picture
-from nextreel.models.training import Epoch, losses_by_part
+from nextreel.models.training.epochs import Epoch, losses_by_part
 
 COLORS = {"train": "#0072b2", "validation": "#d55e00"}
 """Blue and vermilion of Okabe and Ito's palette, which colour-blind readers can tell apart."""

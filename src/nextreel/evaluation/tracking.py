@@ -15,7 +15,7 @@ from nextreel import __version__
 from nextreel.artifacts import MANIFEST
 from nextreel.errors import NextreelError, require
 from nextreel.evaluation.leaderboard import Leaderboard
-from nextreel.models.training import EPOCHS, read_epochs
+from nextreel.models.training.epochs import EPOCHS, read_epochs
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from nextreel.evaluation.tuned import DEFAULTS, MAIN, K, Trial, Tuned
 from nextreel.evaluation.tuning_space import Choice, Range, Search
 from nextreel.models.base import Recommender
 from nextreel.models.registry import model_name
-from nextreel.models.training import Epoch, Training
+from nextreel.models.training.epochs import Epoch, Training
 
 UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH = 5, 2
 """Trials before any is given up, and the epoch after which one may be."""

@@ -27,8 +27,8 @@ from scipy.sparse import csr_array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.profiles import build_interaction_matrix, build_profiles
-from nextreel.models.training import Training
+from nextreel.models.training.epochs import Training
+from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
 
 INITIAL_SCALE = 0.01
 FIT_TOLERANCE, QUERY_TOLERANCE = 1e-3, 1e-6

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int64Array
 from nextreel.errors import ArtifactError, ConfigError, NotFittedError
-from nextreel.models.training import Training
+from nextreel.models.training.epochs import Training
 from nextreel.options import Options
 
 

@@ -22,9 +22,9 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import DAY, FloatArray, Histories, Int64Array
 from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.held_out import QUERIES_AT_ONCE, HeldOut
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
-from nextreel.models.training import Training
+from nextreel.models.training.epochs import Training
+from nextreel.models.training.held_out_users import QUERIES_AT_ONCE, HeldOut
 from nextreel.models.transformer import Transformer, TransformerConfig
 
 CLASSES = 4

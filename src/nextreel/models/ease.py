@@ -17,8 +17,8 @@ from pydantic import Field
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.profiles import build_interaction_matrix, build_profiles
-from nextreel.models.training import Training
+from nextreel.models.training.epochs import Training
+from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
 
 
 class EASEConfig(ModelConfig):

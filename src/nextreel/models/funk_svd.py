@@ -27,9 +27,9 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int64Array, find_sorted
 from nextreel.errors import ConfigError, DataError, require
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.checkpoint import identify_fit, read_checkpoint, write_checkpoint
-from nextreel.models.quick_thread import one_quick_thread
-from nextreel.models.training import Epoch, Training, has_stalled
+from nextreel.models.training.checkpoint import identify_fit, read_checkpoint, write_checkpoint
+from nextreel.models.training.epochs import Epoch, Training, has_stalled
+from nextreel.models.training.torch_on_cpu import one_quick_thread
 
 INITIAL_SCALE = 0.05
 MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-7

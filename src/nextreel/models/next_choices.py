@@ -20,7 +20,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int32Array, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.popularity import Popularity
-from nextreel.models.training import Training
+from nextreel.models.training.epochs import Training
 
 
 class NextChoicesConfig(ModelConfig):

@@ -15,7 +15,7 @@ from pydantic import Field
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import DAY, FloatArray, Histories, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.training import Training
+from nextreel.models.training.epochs import Training
 
 
 class PopularityConfig(ModelConfig):

@@ -28,7 +28,7 @@ from nextreel.data.timeline import FloatArray, Histories, Int32Array, Int64Array
 from nextreel.data.titles import YEAR
 from nextreel.errors import QueryError
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.training import Training
+from nextreel.models.training.epochs import Training
 from nextreel.ranking.diversity import share_genres, unit_rows
 from nextreel.ranking.ranker import BoolArray
 from nextreel.wording import number_of

@@ -19,7 +19,7 @@ from nextreel.evaluation.report.words import show_day, show_seconds
 from nextreel.evaluation.significance import join_names
 from nextreel.models.names import MODELS
 from nextreel.models.registry import model_class
-from nextreel.models.training import Epoch, best_epoch
+from nextreel.models.training.epochs import Epoch, best_epoch
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.pictures import AXIS, FAINT_INK, INK
 from nextreel.evaluation.plots import COLORS, describe_loss, draw_loss
 from nextreel.evaluation.significance import PairedTest
-from nextreel.models.training import Epoch
+from nextreel.models.training.epochs import Epoch
 
 BLUE = COLORS["train"]
 WIDTH, NARROW, ROW, FRAME, LETTERS = 440, 360, 40, 62, 14

@@ -25,6 +25,6 @@ Session-based Recommendation", WWW 2021) and its closed form that of EASE (Steck
 from Rahimi & Recht, "Weighted Sums of Random Kitchen Sinks", NIPS 2008.
 """
 
-from nextreel.models.sequential_ridge.model import SequentialRidge, SequentialRidgeConfig
+from nextreel.models.sequential_ridge.ridge_model import SequentialRidge, SequentialRidgeConfig
 
 __all__ = ["SequentialRidge", "SequentialRidgeConfig"]

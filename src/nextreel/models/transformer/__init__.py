@@ -13,7 +13,7 @@ within the second itself. The loss is the softmax over all movies that the user 
 and output, start from the singular vectors of who follows whom, which saves the first epochs.
 """
 
-from nextreel.models.transformer.config import TransformerConfig
-from nextreel.models.transformer.model import Transformer
+from nextreel.models.transformer.hyperparameters import TransformerConfig
+from nextreel.models.transformer.transformer_model import Transformer
 
 __all__ = ["Transformer", "TransformerConfig"]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nextreel.models.transformer.config import TransformerConfig
-from nextreel.models.transformer.questions import N_DISTANCES, N_TIMES, Answers, Batch
+from nextreel.models.transformer.hyperparameters import TransformerConfig
+from nextreel.models.transformer.training_windows import N_DISTANCES, N_TIMES, Answers, Batch
 
 N_WEEKS = 1024
 HIDDEN = -1e4

@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from nextreel.artifacts import MANIFEST
 from nextreel.data.times import parse_moment
-from nextreel.models.training import losses_by_part, read_epochs
+from nextreel.models.training.epochs import losses_by_part, read_epochs
 from nextreel.serving.engine import Engine
 from nextreel.serving.page.charts import draw_curves
 from nextreel.serving.service import Service

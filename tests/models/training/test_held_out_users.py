@@ -3,7 +3,7 @@ import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import FloatArray, Histories, Int64Array
-from nextreel.models.held_out import HeldOut
+from nextreel.models.training.held_out_users import HeldOut
 from nextreel.testing import tiny_dataset
 from tests.frames import catalog, interactions
 

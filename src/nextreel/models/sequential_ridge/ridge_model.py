@@ -13,8 +13,7 @@ from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import DAY, NEVER, FloatArray, Histories, Int32Array, Int64Array
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.next_choices import NextChoices
-from nextreel.models.sequential_ridge.directions import embed_movies, reduce_rank, unit_rows
-from nextreel.models.sequential_ridge.moments import (
+from nextreel.models.sequential_ridge.baskets import (
     FORGOTTEN,
     LATEST,
     BoolArray,
@@ -25,7 +24,8 @@ from nextreel.models.sequential_ridge.moments import (
     sets_of,
     to_come,
 )
-from nextreel.models.training import Training
+from nextreel.models.sequential_ridge.low_rank import embed_movies, reduce_rank, unit_rows
+from nextreel.models.training.epochs import Training
 
 RECENT, NEAREST = 0.8, 0.4
 """Decays per moment of the two sums of embeddings over the latest moments."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError
-from nextreel.models.held_out import HeldOut
+from nextreel.models.training.held_out_users import HeldOut
 
 EPOCHS = "history.json"
 """File of a saved model that holds the epochs of its fit."""

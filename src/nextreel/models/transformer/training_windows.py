@@ -13,7 +13,7 @@ from torch import Tensor
 from nextreel.data.dataset import Dataset
 from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import WEEK, FloatArray, Histories, Int64Array
-from nextreel.models.transformer.config import TransformerConfig
+from nextreel.models.transformer.hyperparameters import TransformerConfig
 
 N_TIMES, N_DISTANCES = 64, 32
 OUT_OF_SIGHT = 1e6

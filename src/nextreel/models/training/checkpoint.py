@@ -12,7 +12,7 @@ from nextreel.artifacts import MANIFEST, atomic_directory, read_arrays, read_man
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
 from nextreel.models.base import ModelConfig
-from nextreel.models.training import Epoch
+from nextreel.models.training.epochs import Epoch
 
 ARRAYS = "arrays.safetensors"
 

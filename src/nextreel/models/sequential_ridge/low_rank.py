@@ -11,7 +11,7 @@ from scipy.linalg import qr
 from scipy.sparse import csr_array
 
 from nextreel.data.timeline import FloatArray
-from nextreel.models.sequential_ridge.moments import LATEST, Sequences, decay_matrix, sets_of
+from nextreel.models.sequential_ridge.baskets import LATEST, Sequences, decay_matrix, sets_of
 
 SHRINKAGE = 20.0
 """Added to a movie's count where co-occurrences are normalised, so that pairs of rare movies don't lead."""

@@ -17,13 +17,13 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import WEEK, FloatArray, Histories, Int64Array
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
-from nextreel.models.checkpoint import identify_fit, read_checkpoint, write_checkpoint
-from nextreel.models.held_out import HeldOut
-from nextreel.models.quick_thread import one_quick_thread
-from nextreel.models.training import Epoch, Training, best_epoch
-from nextreel.models.transformer.config import TransformerConfig
+from nextreel.models.training.checkpoint import identify_fit, read_checkpoint, write_checkpoint
+from nextreel.models.training.epochs import Epoch, Training, best_epoch
+from nextreel.models.training.held_out_users import HeldOut
+from nextreel.models.training.torch_on_cpu import one_quick_thread
+from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.network import Network, softmax_loss
-from nextreel.models.transformer.questions import Answers, Batch, Questions, ask
+from nextreel.models.transformer.training_windows import Answers, Batch, Questions, ask
 
 QUERIES_AT_ONCE = 256
 QUERIES_OF_VALIDATION = 3000
