@@ -30,9 +30,9 @@ from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.popularity import Popularity
 from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Training
-from nextreel.ranking.diversity import share_genres
-from nextreel.ranking.newcomers import Newcomers, NewcomersConfig
+from nextreel.ranking.cold_start_movies import Newcomers, NewcomersConfig
 from nextreel.ranking.ranker import BoolArray, Ranker, Ranking, find_out_since
+from nextreel.ranking.reranking import share_genres
 
 K = 10
 TIMINGS = 200

@@ -18,8 +18,8 @@ from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Epoch, Training, write_epochs
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
 
 
 def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:

@@ -32,8 +32,8 @@ from benchmarks.run import left_by
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_dataset
 from nextreel.models.registry import create_model
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
 from nextreel.serving.engine import Engine, Request
 from nextreel.serving.store import Store
 from nextreel.serving.versions import Versions

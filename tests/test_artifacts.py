@@ -9,8 +9,8 @@ from nextreel.artifacts import MANIFEST, atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
 from nextreel.models.popularity import Popularity, PopularityConfig
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import load, save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import load, save
 from nextreel.testing import tiny_dataset
 
 

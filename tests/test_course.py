@@ -11,7 +11,7 @@ from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.data.timeline import Int64Array
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.popularity import Popularity
-from nextreel.ranking.predictor import Predictor
+from nextreel.prediction.predictor import Predictor
 from nextreel.testing import tiny_dataset
 
 

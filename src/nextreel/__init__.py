@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from nextreel.evaluation.protocol import evaluate as evaluate
     from nextreel.models.base import Recommender as Recommender
     from nextreel.models.registry import create_model as create_model
-    from nextreel.ranking.predictor import Predictor as Predictor
-    from nextreel.ranking.predictor import fit as fit
-    from nextreel.ranking.saving import load as load
-    from nextreel.ranking.saving import save as save
+    from nextreel.prediction.predictor import Predictor as Predictor
+    from nextreel.prediction.predictor import fit as fit
+    from nextreel.prediction.saving import load as load
+    from nextreel.prediction.saving import save as save
 
 _HOMES = {
     "Dataset": "nextreel.data.dataset",
     "NextreelError": "nextreel.errors",
-    "Predictor": "nextreel.ranking.predictor",
+    "Predictor": "nextreel.prediction.predictor",
     "Recommender": "nextreel.models.base",
     "SplitRule": "nextreel.data.splitting.split_rules",
     "create_model": "nextreel.models.registry",
     "evaluate": "nextreel.evaluation.protocol",
-    "fit": "nextreel.ranking.predictor",
-    "load": "nextreel.ranking.saving",
+    "fit": "nextreel.prediction.predictor",
+    "load": "nextreel.prediction.saving",
     "read_dataset": "nextreel.data.reading.table_reader",
     "read_interactions": "nextreel.data.reading.table_reader",
-    "save": "nextreel.ranking.saving",
+    "save": "nextreel.prediction.saving",
     "split_interactions": "nextreel.data.splitting.split_rules",
 }
 __all__ = sorted(_HOMES)

@@ -7,7 +7,7 @@ import numpy as np
 
 from nextreel.data.timeline import Int64Array
 from nextreel.evaluation.protocol import freeze_histories
-from nextreel.ranking.predictor import Predictor
+from nextreel.prediction.predictor import Predictor
 
 
 class CourseModel:

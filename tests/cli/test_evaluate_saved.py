@@ -8,7 +8,7 @@ from nextreel.artifacts import hash_file
 from nextreel.data.sources.synthetic_data import make_sample, write_sample
 from nextreel.data.splitting.split_directory import write_split
 from nextreel.data.splitting.split_rules import SplitRule
-from nextreel.ranking.saving import load
+from nextreel.prediction.saving import load
 from tests.cli.commands import succeed
 
 

@@ -17,8 +17,8 @@ from nextreel.evaluation.parts import read_parts
 from nextreel.evaluation.protocol import Questions
 from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Epoch, Training, write_epochs
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
 from tests.frames import catalog, interactions
 
 TRAIN = Dataset.from_frames(interactions((1, 0, 5, 1), (2, 0, 5, 2), (2, 1, 5, 3), (3, 1, 4, 4)), catalog(6))

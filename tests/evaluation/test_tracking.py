@@ -14,8 +14,8 @@ from nextreel.evaluation.answers import Contestant
 from nextreel.evaluation.leaderboard import Leaderboard, compare_models
 from nextreel.evaluation.tracking import log_evaluation, log_fit, log_leaderboard, tracked
 from nextreel.models.popularity import Popularity, PopularityConfig
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
 from nextreel.testing import tiny_dataset
 
 EPOCHS = [

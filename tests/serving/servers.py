@@ -18,8 +18,8 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.data.sources.synthetic_data import make_sample
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
 
 LATE = 1_704_067_200
 """2024-01-01, when the sample has ended."""

@@ -11,8 +11,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_dataset
 from nextreel.data.schema import MOVIE_ID
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import load, save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import load, save
 from tests.serving.servers import Server, model, predictor, serving
 
 

@@ -11,8 +11,8 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID
 from nextreel.errors import QueryError
+from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.filters import Filters
-from nextreel.ranking.predictor import Predictor
 from nextreel.serving import log as log_module
 from nextreel.serving.engine import Answer, Engine, Request
 from nextreel.serving.store import NewInteraction, Outcome, Store

@@ -2,8 +2,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import add_evaluation, save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import add_evaluation, save
 from tests.serving.servers import predictor, serving  # noqa: F401
 
 FIGURES: dict[str, Any] = {

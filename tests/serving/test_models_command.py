@@ -5,8 +5,8 @@ import pytest
 
 from nextreel.artifacts import MANIFEST
 from nextreel.models.popularity import Popularity
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
 from nextreel.serving.versions import Versions
 from nextreel.testing import tiny_dataset
 from tests.cli.commands import fail, succeed

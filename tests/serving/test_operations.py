@@ -13,8 +13,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from benchmarks.postgres import NoPostgresError, Postgres
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
 from nextreel.serving.operations import Metrics, Trace
 from nextreel.serving.versions import Versions
 from tests.cli.commands import succeed

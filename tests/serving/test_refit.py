@@ -9,7 +9,7 @@ import pytest
 
 from nextreel.data.reading.table_reader import read_dataset, read_interactions
 from nextreel.errors import DataError, StoreError
-from nextreel.ranking.predictor import Predictor
+from nextreel.prediction.predictor import Predictor
 from nextreel.serving.refit import write_data
 from nextreel.serving.store import NewInteraction, Store
 from tests.cli.commands import fail, succeed

@@ -9,8 +9,8 @@ import pytest
 from nextreel.artifacts import MANIFEST
 from nextreel.errors import ArtifactError, QueryError
 from nextreel.models.popularity import Popularity, PopularityConfig
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import load, save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import load, save
 from nextreel.serving.versions import Damaged, Versions
 from nextreel.testing import tiny_dataset
 

@@ -31,7 +31,7 @@ def demo(
     from nextreel.cli.split import split
     from nextreel.data.reading.table_reader import read_interactions
     from nextreel.evaluation.protocol import evaluate
-    from nextreel.ranking.saving import load
+    from nextreel.prediction.saving import load
 
     console = stdout()
 

@@ -51,7 +51,7 @@ def evaluate(
     from nextreel.evaluation.runs import write_json
     from nextreel.evaluation.tracking import log_evaluation, tracked
     from nextreel.models.registry import model_name
-    from nextreel.ranking.saving import add_evaluation, describe, load
+    from nextreel.prediction.saving import add_evaluation, describe, load
 
     file = find_test_part(test)
     split = read_split_rule(file.parent)

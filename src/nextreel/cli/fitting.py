@@ -19,8 +19,8 @@ from nextreel.evaluation.tuned import read_toml
 from nextreel.models.names import BUDGETED, MODELS, PRESETS
 from nextreel.models.registry import create_model, model_class, model_name
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, object]:

@@ -134,7 +134,7 @@ def write_data(
     from nextreel.errors import require
 
     require("sqlalchemy", "serve")
-    from nextreel.ranking.saving import load
+    from nextreel.prediction.saving import load
     from nextreel.serving import refit
     from nextreel.serving.store import Store
     from nextreel.serving.versions import Versions

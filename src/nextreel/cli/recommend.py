@@ -33,7 +33,7 @@ def recommend(
     Of the person's history only what happened strictly before that moment is used.
     """
     from nextreel.errors import QueryError
-    from nextreel.ranking.saving import load
+    from nextreel.prediction.saving import load
 
     if (user is None) == (queries is None):
         raise QueryError("name either one person with --user or a file of queries with --queries")

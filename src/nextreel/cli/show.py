@@ -12,7 +12,7 @@ from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
 from nextreel.data.times import show_moment
 from nextreel.evaluation.protocol import Evaluation
-from nextreel.ranking.predictor import Predictor
+from nextreel.prediction.predictor import Predictor
 from nextreel.wording import number_of
 
 LATELY = 3

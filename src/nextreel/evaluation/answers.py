@@ -29,7 +29,7 @@ from nextreel.models.base import Recommender
 from nextreel.models.names import MODELS, PRESETS
 from nextreel.models.registry import create_model, model_name
 from nextreel.models.training.epochs import Epoch, Training, read_epochs
-from nextreel.ranking.saving import load_with_manifest
+from nextreel.prediction.saving import load_with_manifest
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ from nextreel.evaluation.metrics import ranks_of
 from nextreel.evaluation.protocol import Questions
 from nextreel.evaluation.runs import claim_directory
 from nextreel.models.registry import model_name
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import load, save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import load, save
 
 PLAN, FIRST_MODEL, WINDOWS = "plan.json", "first-model", "windows"
 

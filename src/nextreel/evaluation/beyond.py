@@ -25,7 +25,7 @@ from nextreel.data.timeline import FloatArray, Int64Array, Timeline
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.metrics import Float64Array
 from nextreel.evaluation.protocol import Questions
-from nextreel.ranking.diversity import divergence, liked_genres, share_genres, variety
+from nextreel.ranking.reranking import divergence, liked_genres, share_genres, variety
 
 QUERIES_AT_ONCE = 2_000
 

@@ -13,8 +13,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.timeline import FloatArray, Int64Array
 from nextreel.data.titles import with_parsed_titles
-from nextreel.ranking.diversity import share_genres, unit_rows
 from nextreel.ranking.filters import list_genres
+from nextreel.ranking.reranking import share_genres, unit_rows
 
 Card = dict[str, Any]
 """A movie as answers show it: movie_id, title, genres, year."""

@@ -17,15 +17,15 @@ from nextreel.data.timeline import NEVER, Histories, Int64Array
 from nextreel.data.times import parse_moment, show_moment
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
-from nextreel.ranking.diversity import CANDIDATES, rerank
-from nextreel.ranking.explain import explain
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import load
+from nextreel.ranking.cold_start_movies import Newcomers
+from nextreel.ranking.explanations import explain
 from nextreel.ranking.filters import Filters
-from nextreel.ranking.newcomers import Newcomers
-from nextreel.ranking.predictor import Predictor
 from nextreel.ranking.ranker import BoolArray, Ranker
-from nextreel.ranking.saving import load
-from nextreel.ranking.search import TitleSearch
-from nextreel.ranking.similar import SimilarMovies
+from nextreel.ranking.reranking import CANDIDATES, rerank
+from nextreel.ranking.similar_movies import SimilarMovies
+from nextreel.ranking.title_search import TitleSearch
 from nextreel.serving.catalog import Card, Catalog
 from nextreel.serving.log import InteractionLog, Rows, Snapshot
 from nextreel.serving.showing import list_movies, show_reasons, show_rows

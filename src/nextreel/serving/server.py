@@ -13,7 +13,7 @@ from uvicorn.supervisors import Multiprocess
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.errors import ConfigError
-from nextreel.ranking.saving import load
+from nextreel.prediction.saving import load
 from nextreel.serving.app import Settings, create_app
 from nextreel.serving.operations import MULTIPROCESS, describe_logging
 from nextreel.serving.protocol import PatientProtocol

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from nextreel.data.timeline import Histories, Int64Array
-from nextreel.ranking.explain import Reason
+from nextreel.ranking.explanations import Reason
 from nextreel.ranking.ranker import Ranking
 from nextreel.serving.catalog import Catalog
 

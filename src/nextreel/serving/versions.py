@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from nextreel.artifacts import MANIFEST, atomic_directory, read_manifest
 from nextreel.errors import ArtifactError, NextreelError, QueryError
-from nextreel.ranking.saving import load
+from nextreel.prediction.saving import load
 
 VERSIONS, CURRENT, LOCK = "versions", "current", ".lock"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

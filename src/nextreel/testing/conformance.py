@@ -14,7 +14,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import FloatArray, Int64Array
 from nextreel.models.base import Recommender
-from nextreel.ranking.predictor import Predictor
+from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.ranker import Ranker
 
 UNKNOWN_USER = 9_999

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from nextreel.ranking.saving import save
+from nextreel.prediction.saving import save
 from tests.serving.servers import Server, make_small_predictor, serving
 
 CHROMIUM = shutil.which("chromium")

@@ -19,8 +19,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.splitting.split_rules import POSITIVE
 from nextreel.data.timeline import FloatArray, Int32Array, Int64Array, Timeline
 from nextreel.errors import QueryError
-from nextreel.ranking.diversity import share_genres, unit_rows
 from nextreel.ranking.ranker import BoolArray, find_out_since
+from nextreel.ranking.reranking import share_genres, unit_rows
 from nextreel.wording import number_of
 
 SHRINKAGE = 50

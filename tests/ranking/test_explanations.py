@@ -11,8 +11,8 @@ from nextreel.models.ease import EASE
 from nextreel.models.item_knn import ItemKNN
 from nextreel.models.popularity import Popularity
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
-from nextreel.ranking.explain import EXPLAINED, Reason, explain
-from nextreel.ranking.predictor import Predictor
+from nextreel.prediction.predictor import Predictor
+from nextreel.ranking.explanations import EXPLAINED, Reason, explain
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions
 

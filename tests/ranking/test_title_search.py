@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import MissingExtraError
-from nextreel.ranking.search import TitleSearch
+from nextreel.ranking.title_search import TitleSearch
 from tests.frames import interactions
 
 TITLES = [

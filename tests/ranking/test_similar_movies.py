@@ -10,7 +10,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP
 from nextreel.errors import QueryError
-from nextreel.ranking.similar import SimilarMovies
+from nextreel.ranking.similar_movies import SimilarMovies
 from tests.frames import any_interactions, catalog, interactions
 
 LATER = 2_000_000_000

@@ -9,7 +9,7 @@ from nextreel.data.titles import with_parsed_titles
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE
-from nextreel.ranking.newcomers import Newcomers, NewcomersConfig, find_likeness
+from nextreel.ranking.cold_start_movies import Newcomers, NewcomersConfig, find_likeness
 from nextreel.ranking.ranker import Ranker
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset

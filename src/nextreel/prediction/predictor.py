@@ -15,7 +15,7 @@ from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.models.base import Recommender, require_model
 from nextreel.models.names import DEFAULT_MODEL
 from nextreel.models.registry import create_model
-from nextreel.ranking.queries import frame_queries
+from nextreel.prediction.queries import frame_queries
 from nextreel.ranking.ranker import Ranker, Ranking
 
 

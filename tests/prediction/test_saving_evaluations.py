@@ -7,8 +7,8 @@ import pytest
 from nextreel.artifacts import MANIFEST
 from nextreel.errors import ArtifactError
 from nextreel.models.popularity import Popularity, PopularityConfig
-from nextreel.ranking.predictor import Predictor
-from nextreel.ranking.saving import add_evaluation, load, save
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import add_evaluation, load, save
 from nextreel.testing import tiny_dataset
 
 

@@ -18,7 +18,7 @@ from nextreel.data.table_writer import replacing
 from nextreel.data.timeline import Timeline
 from nextreel.errors import ArtifactError, ConfigError
 from nextreel.models.registry import create_model, model_name
-from nextreel.ranking.predictor import Predictor
+from nextreel.prediction.predictor import Predictor
 
 PACKAGES = ("numpy", "polars", "scipy", "safetensors")
 ARRAYS = ("user_ids", "movies", "ratings", "timestamps", "offsets")
