@@ -8,10 +8,10 @@ from typing import Any
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.timeline import DAY
 from nextreel.data.times import parse_moment
-from nextreel.evaluation.backtest import run_backtest
-from nextreel.evaluation.backtest_figures import Backtest
-from nextreel.evaluation.backtest_plan import Plan
-from nextreel.evaluation.backtest_plot import plot_backtest
+from nextreel.evaluation.backtesting.backtest_results import Backtest
+from nextreel.evaluation.backtesting.backtest_runner import run_backtest
+from nextreel.evaluation.backtesting.backtest_windows import Plan
+from nextreel.reporting.backtest_chart import plot_backtest
 
 PICTURES = Path(__file__).parents[1] / "docs" / "assets"
 

@@ -15,8 +15,8 @@ from benchmarks.run import left_by, read_result
 from nextreel.artifacts import MANIFEST
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.errors import DataError
-from nextreel.evaluation.answers import name_contestants
-from nextreel.evaluation.leaderboard import compare_models
+from nextreel.evaluation.comparison.contestants import name_contestants
+from nextreel.evaluation.comparison.leaderboard import compare_models
 from nextreel.evaluation.parts import read_parts
 from nextreel.evaluation.protocol import History, Questions
 

@@ -42,7 +42,7 @@ def audit(
     from nextreel.cli.console import progress_bar, stdout, table
     from nextreel.cli.fitting import parse_options
     from nextreel.data.table_writer import replacing
-    from nextreel.evaluation.audit import Auditor
+    from nextreel.evaluation.leak_audit import Auditor
     from nextreel.evaluation.parts import read_parts
     from nextreel.models.registry import create_model, model_name
     from nextreel.wording import number_of

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.table import Table
 
-    from nextreel.evaluation.backtest_figures import Backtest, Part
+    from nextreel.evaluation.backtesting.backtest_results import Backtest, Part
 
 
 LONGEST = 100 * 365 * 86_400
@@ -57,10 +57,10 @@ def backtest(
     from nextreel.cli.fitting import parse_options
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.errors import MissingExtraError
-    from nextreel.evaluation.backtest import run_backtest
-    from nextreel.evaluation.backtest_figures import write_backtest
-    from nextreel.evaluation.backtest_plan import Plan
-    from nextreel.evaluation.backtest_plot import plot_backtest
+    from nextreel.evaluation.backtesting.backtest_results import write_backtest
+    from nextreel.evaluation.backtesting.backtest_runner import run_backtest
+    from nextreel.evaluation.backtesting.backtest_windows import Plan
+    from nextreel.reporting.backtest_chart import plot_backtest
 
     tables = read_tables(directory)
     plan = Plan(
@@ -99,7 +99,7 @@ def windows_table(result: "Backtest") -> "Table":
     """One row a window: NDCG of each model, with the part of the queries that new users ask."""
     from nextreel.cli.console import table
     from nextreel.data.times import show_moment
-    from nextreel.evaluation.backtest_figures import EVERYONE, MAIN, NEWCOMERS
+    from nextreel.evaluation.backtesting.backtest_results import EVERYONE, MAIN, NEWCOMERS
 
     models = _models(result)
     made = table(
@@ -118,7 +118,7 @@ def windows_table(result: "Backtest") -> "Table":
 def groups_table(result: "Backtest") -> "Table":
     """All windows together, by whose queries they are."""
     from nextreel.cli.console import table
-    from nextreel.evaluation.backtest_figures import MAIN
+    from nextreel.evaluation.backtesting.backtest_results import MAIN
 
     models = _models(result)
     title = f"{MAIN} of all windows, by users"
@@ -133,7 +133,7 @@ def groups_table(result: "Backtest") -> "Table":
 def ages_table(result: "Backtest") -> "Table":
     """One row for each age of the model that is never refitted."""
     from nextreel.cli.console import table
-    from nextreel.evaluation.backtest_figures import MAIN
+    from nextreel.evaluation.backtesting.backtest_results import MAIN
 
     models = _models(result)
     made = table(
@@ -152,7 +152,7 @@ def _models(result: "Backtest") -> list[str]:
 
 
 def _cells(part: "Part", models: list[str]) -> list[str]:
-    from nextreel.evaluation.backtest_figures import MAIN
+    from nextreel.evaluation.backtesting.backtest_results import MAIN
 
     figures = [part.figures[model][MAIN] for model in models]
     return [
@@ -180,7 +180,7 @@ def _parse_start(text: str, interactions: "pl.DataFrame") -> int:
     """The moment of "60%" of the interactions, of a date or of POSIX seconds."""
     from nextreel.data.times import parse_moment
     from nextreel.errors import QueryError
-    from nextreel.evaluation.backtest_plan import find_start
+    from nextreel.evaluation.backtesting.backtest_windows import find_start
 
     if not text.endswith("%"):
         return parse_moment(text)

@@ -11,7 +11,7 @@ from nextreel.models.names import MODELS, PRESETS
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nextreel.evaluation.leaderboard import Leaderboard
+    from nextreel.evaluation.comparison.leaderboard import Leaderboard
     from nextreel.evaluation.protocol import History
 
 
@@ -81,12 +81,12 @@ def compare(
     from nextreel.cli.console import progress_bar, stdout
     from nextreel.cli.fitting import parse_options
     from nextreel.data.table_writer import replacing
-    from nextreel.evaluation.answers import name_contestants
-    from nextreel.evaluation.leaderboard import compare_models
-    from nextreel.evaluation.tracking import log_leaderboard, tracked
+    from nextreel.evaluation.comparison.contestants import name_contestants
+    from nextreel.evaluation.comparison.leaderboard import compare_models
+    from nextreel.reporting.mlflow_tracking import log_leaderboard, tracked
 
     if report is not None:
-        from nextreel.evaluation.report import require_extras, write_report
+        from nextreel.reporting.html_report import require_extras, write_report
 
         require_extras()
     contestants = name_contestants(_split(models), parse_options(options or []))

@@ -49,9 +49,9 @@ def evaluate(
     from nextreel.data.splitting.split_rules import POSITIVE
     from nextreel.evaluation.protocol import evaluate as ask
     from nextreel.evaluation.runs import write_json
-    from nextreel.evaluation.tracking import log_evaluation, tracked
     from nextreel.models.registry import model_name
     from nextreel.prediction.saving import add_evaluation, describe, load
+    from nextreel.reporting.mlflow_tracking import log_evaluation, tracked
 
     file = find_test_part(test)
     split = read_split_rule(file.parent)

@@ -47,8 +47,8 @@ def fit(
     """
     from nextreel.cli.console import stdout
     from nextreel.cli.fitting import add_config, fit_and_save, parse_budget, parse_options
-    from nextreel.evaluation.tracking import log_fit, tracked
     from nextreel.models.registry import model_name
+    from nextreel.reporting.mlflow_tracking import log_fit, tracked
     from nextreel.wording import number_of
 
     chosen = parse_options(options or [])

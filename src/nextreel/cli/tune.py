@@ -48,11 +48,11 @@ def tune(
     from nextreel.cli.console import progress_bar, stdout
     from nextreel.cli.fitting import parse_options
     from nextreel.errors import MissingExtraError
-    from nextreel.evaluation.search_plot import plot_search
-    from nextreel.evaluation.tuned import write_tuned
-    from nextreel.evaluation.tuning import split_inner
-    from nextreel.evaluation.tuning import tune as search_options
-    from nextreel.evaluation.tuning_space import Search
+    from nextreel.reporting.tuning_chart import plot_search
+    from nextreel.tuning.search_space import Search
+    from nextreel.tuning.tuner import split_inner
+    from nextreel.tuning.tuner import tune as search_options
+    from nextreel.tuning.tuning_result import write_tuned
 
     search = Search(model, trials, parse_options(options or []), history, seed)
     inner = split_inner(directory, rule, history)

@@ -1,0 +1,1 @@
+"""Backtests: a model's quality along time, window by window."""

@@ -1,0 +1,1 @@
+"""Comparing models: who takes part, their lists, and the leaderboard."""

@@ -1,0 +1,1 @@
+"""Charts, the HTML report of a comparison, and logging to MLflow."""

@@ -1,0 +1,1 @@
+"""Searching for the options of a model on an inner split of the training data."""

@@ -1,0 +1,157 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from nextreel.data.sources.synthetic_data import make_sample, write_sample
+from nextreel.data.splitting.split_directory import write_split
+from nextreel.data.splitting.split_rules import SplitRule
+from nextreel.errors import ConfigError, QueryError
+from nextreel.evaluation.comparison.contestants import answer, name_contestants
+from nextreel.evaluation.comparison.leaderboard import Leaderboard, compare_models, judge
+from nextreel.evaluation.parts import Parts, read_parts
+from nextreel.evaluation.protocol import evaluate
+from nextreel.models.registry import create_model
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    write_sample(make_sample(users=80, movies=80, ratings=2400), home / "data")
+    write_split(home / "data", home / "parts", SplitRule.for_rule("course"))
+    return home
+
+
+@pytest.fixture(scope="module")
+def parts(home: Path) -> Parts:
+    return read_parts(home / "data")
+
+
+def run(parts: Parts, models: Sequence[str], cutoffs: Sequence[int] = (5, 10)) -> Leaderboard:
+    contestants = name_contestants(models, {})
+    answers = [answer(each, parts, ["frozen", "live"], max(cutoffs)) for each in contestants]
+    return judge(parts, answers, ["frozen", "live"], cutoffs)
+
+
+@pytest.fixture(scope="module")
+def board(parts: Parts) -> Leaderboard:
+    return run(parts, ["popularity", "item-knn"])
+
+
+@pytest.mark.parametrize("history", ["frozen", "live"])
+def test_the_figures_are_those_of_evaluate(history, parts: Parts, board: Leaderboard) -> None:  # type: ignore[no-untyped-def]
+    model = create_model("item-knn").fit(parts.train)
+    expected = evaluate(model, parts.train, parts.test, history, k=10).metrics
+    found = board.figures[history]["item-knn"].metrics
+    for name, estimate in expected.items():
+        assert vars(found[name]) == pytest.approx(vars(estimate), abs=1e-12)
+
+
+def test_lists_of_another_length_give_the_same_figures_at_the_same_cutoff(
+    parts: Parts, board: Leaderboard
+) -> None:
+    longer = run(parts, ["item-knn"], cutoffs=(10, 20))
+    for name in ("NDCG@10", "MRR@10"):
+        assert (
+            longer.figures["live"]["item-knn"].metrics[name]
+            == board.figures["live"]["item-knn"].metrics[name]
+        )
+    assert longer.figures["live"]["item-knn"].lists == board.figures["live"]["item-knn"].lists
+
+
+def test_ten_is_the_main_cutoff_if_it_is_there_and_the_largest_one_otherwise(parts: Parts) -> None:
+    assert run(parts, ["popularity"], (5, 10, 20)).main == "NDCG@10"
+    assert run(parts, ["popularity"], (3, 5)).main == "NDCG@5"
+
+
+def test_models_are_ranked_best_first(board: Leaderboard) -> None:
+    best, second = board.ranked("frozen")
+    figures = board.figures["frozen"]
+    assert figures[best].metrics["NDCG@10"].mean >= figures[second].metrics["NDCG@10"].mean
+
+
+def test_a_slice_holds_the_mean_of_its_queries(parts: Parts, board: Leaderboard) -> None:
+    model = create_model("item-knn").fit(parts.train)
+    expected = evaluate(model, parts.train, parts.test, "frozen", k=10).slice_metrics()
+    shared = expected.keys() & board.slices["frozen"].keys()
+    assert shared
+    for name in shared:
+        found = board.figures["frozen"]["item-knn"].slices[name].mean
+        assert found == pytest.approx(expected[name]["NDCG@10"].mean)
+
+
+def test_the_facts_are_json_and_the_same_for_the_same_run(parts: Parts, board: Leaderboard) -> None:
+    def figures(of: Leaderboard) -> str:
+        facts = of.facts()
+        for model in facts["models"]:
+            del model["fit_seconds"], model["peak_memory_gib"]
+            for under in model["histories"].values():
+                del under["queries_per_second"]
+        return json.dumps(facts)
+
+    assert figures(run(parts, ["popularity", "item-knn"])) == figures(board)
+
+
+def test_costs_are_stated(board: Leaderboard) -> None:
+    for model in board.facts()["models"]:
+        assert model["fit_seconds"] >= 0
+        assert 0.01 < model["peak_memory_gib"] < 64
+        assert model["histories"]["frozen"]["queries_per_second"] > 0
+
+
+def test_a_process_of_its_own_gives_the_same_answers(home: Path, parts: Parts) -> None:
+    apart = compare_models(home / "data", name_contestants(["item-knn"], {}), cutoffs=(5, 10))
+    assert (
+        apart.figures["live"]["item-knn"].metrics
+        == run(parts, ["item-knn"]).figures["live"]["item-knn"].metrics
+    )
+
+
+def test_a_cutoff_beyond_the_catalog_is_refused_before_anything_is_fitted(home: Path) -> None:
+    def on_model(done: int, name: str) -> None:
+        raise AssertionError(f"{name} was begun")
+
+    with pytest.raises(QueryError, match="k is 900; the catalog has 80 movies"):
+        compare_models(home / "data", name_contestants(["ease"], {}), cutoffs=(5, 900), on_model=on_model)
+
+
+def test_a_directory_that_was_split_already_is_taken_as_it_is(home: Path) -> None:
+    written, split = read_parts(home / "parts"), read_parts(home / "data", "course")
+    assert written.train.fingerprint == split.train.fingerprint
+    assert written.test.equals(split.test)
+    assert written.rule == split.rule
+
+
+def test_a_rule_for_a_directory_that_was_split_already_is_an_error(home: Path) -> None:
+    with pytest.raises(
+        QueryError, match="was split by the rule 'course' already: leave the rule 'clean' out"
+    ):
+        read_parts(home / "parts", "clean")
+
+
+def test_the_same_model_may_stand_twice_under_two_names() -> None:
+    recent, plain = name_contestants(["recent=popularity", "popularity"], {"recent.window_days": 30})
+    assert (recent.model, recent.options, plain.options) == ("popularity", {"window_days": 30}, {})
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "message"),
+    [
+        (["ease", "ease"], {}, "ease is named twice; tell them apart as in one=ease,other=ease"),
+        (["oracle"], {}, "model 'oracle' is unknown"),
+        (
+            ["ease"],
+            {"als.factors": 3},
+            "option 'als.factors' belongs to no model here; expected MODEL.OPTION",
+        ),
+        (["ease"], {"regularization": 3}, "option 'regularization' belongs to no model here"),
+        (["ease"], {"ease.wings": 2}, "ease has no option 'wings'; its options: reg"),
+        ([], {}, "no model is named"),
+    ],
+)
+def test_a_mistake_in_the_models_is_told_before_anything_is_fitted(
+    models: list[str], options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        name_contestants(models, options)
