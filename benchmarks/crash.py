@@ -24,7 +24,7 @@ import psycopg
 from benchmarks.postgres import Postgres
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.errors import StoreError
-from nextreel.serving.store import NewInteraction, Store
+from nextreel.serving.storage.store import NewInteraction, Store
 
 THREADS, BATCH, MOST_BATCHES = 4, 3, 30
 """Of the writer: its threads, interactions in a batch, and batches acknowledged before the kill at most."""

@@ -34,9 +34,9 @@ from nextreel.data.reading.table_reader import read_dataset
 from nextreel.models.registry import create_model
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
-from nextreel.serving.engine import Engine, Request
-from nextreel.serving.store import Store
-from nextreel.serving.versions import Versions
+from nextreel.serving.inference.engine import Engine, Request
+from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.store import Store
 
 BATCH = 1_000
 WARM_UP = 100

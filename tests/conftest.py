@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
+from tests.serving.servers import make_small_predictor
+
 settings.register_profile(
     "nextreel",
     deadline=None,
@@ -37,3 +41,15 @@ def movielens_100k() -> Path:
 @pytest.fixture(scope="session")
 def movielens_latest_small() -> Path:
     return real_data("ml-latest-small")
+
+
+@pytest.fixture(scope="session")
+def predictor() -> Predictor:
+    return make_small_predictor()
+
+
+@pytest.fixture(scope="session")
+def model(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("served") / "model"
+    save(predictor, path)
+    return path

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.postgres import NoPostgresError, Postgres
-from nextreel.serving.store import Store
+from nextreel.serving.storage.store import Store
+from tests.serving.servers import Server, serving
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +45,10 @@ def store_url(request: pytest.FixtureRequest) -> str:
 def store(store_url: str) -> Iterator[Store]:
     with Store.open(store_url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests of a module, which keep to people of their own."""
+    with serving(model, f"sqlite:///{tmp_path_factory.mktemp('store')}/nextreel.db") as started:
+        yield started

@@ -1,6 +1,6 @@
 """Two people, two movies and their ratings, for the tests of the store."""
 
-from nextreel.serving.store import NewInteraction
+from nextreel.serving.storage.store import NewInteraction
 
 ANNE, BEN = 1, 2
 ALIEN = 10

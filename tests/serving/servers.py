@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.sources.synthetic_data import make_sample
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.prediction.predictor import Predictor
-from nextreel.prediction.saving import save
 
 LATE = 1_704_067_200
 """2024-01-01, when the sample has ended."""
@@ -31,7 +29,7 @@ WITH_LIMITS = """
 import json, sys
 from pathlib import Path
 from nextreel.serving.app import Settings
-from nextreel.serving.limits import Limits
+from nextreel.serving.http.request_limits import Limits
 from nextreel.serving.server import listen, prepare_store, run
 model, store, limits = sys.argv[1:]
 settings = Settings(Path(model), store, keys_required=False, limits=Limits(**json.loads(limits)))
@@ -155,22 +153,3 @@ def make_small_predictor() -> Predictor:
     rows = whole.interactions()
     options = SequentialRidgeConfig(dimensions=8, hidden=16, rank=8, regularization=20)
     return Predictor(SequentialRidge(options).fit(whole.with_interactions(rows.head(2_700))), whole)
-
-
-@pytest.fixture(scope="session")
-def predictor() -> Predictor:
-    return make_small_predictor()
-
-
-@pytest.fixture(scope="session")
-def model(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("served") / "model"
-    save(predictor, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests of a module, which keep to people of their own."""
-    with serving(model, f"sqlite:///{tmp_path_factory.mktemp('store')}/nextreel.db") as started:
-        yield started

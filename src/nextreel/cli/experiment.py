@@ -55,8 +55,8 @@ def report(
     from nextreel.wording import number_of
 
     require("sqlalchemy", "serve")
-    from nextreel.serving.experiments import ANSWERS, Experiment, compare, parse_window, show_window
-    from nextreel.serving.store import Store
+    from nextreel.evaluation.ab_analysis import ANSWERS, Experiment, compare, parse_window, show_window
+    from nextreel.serving.storage.store import Store
 
     window, chosen = parse_window(within), None if planned is None else Experiment.parse(planned)
     start = 0 if since is None else parse_moment(since)

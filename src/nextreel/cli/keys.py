@@ -35,8 +35,8 @@ def create(
     from nextreel.errors import require
 
     require("sqlalchemy", "serve")
-    from nextreel.serving.keys import Scope, create_key
-    from nextreel.serving.store import Store
+    from nextreel.serving.storage.api_keys import Scope, create_key
+    from nextreel.serving.storage.store import Store
 
     with Store.open(store) as opened:
         typer.echo(create_key(opened, name, Scope(scope)))
@@ -51,8 +51,8 @@ def revoke(
     from nextreel.errors import require
 
     require("sqlalchemy", "serve")
-    from nextreel.serving.keys import revoke_key
-    from nextreel.serving.store import Store
+    from nextreel.serving.storage.api_keys import revoke_key
+    from nextreel.serving.storage.store import Store
 
     with Store.open(store) as opened:
         revoke_key(opened, name)
@@ -68,8 +68,8 @@ def list_all(store: StoreOption = DEFAULT_STORE) -> None:
     from nextreel.errors import require
 
     require("sqlalchemy", "serve")
-    from nextreel.serving.keys import list_keys
-    from nextreel.serving.store import Store
+    from nextreel.serving.storage.api_keys import list_keys
+    from nextreel.serving.storage.store import Store
 
     def day(seconds: int | None) -> str:
         return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -8,7 +8,7 @@ import typer
 from nextreel.cli.options import DEFAULT_STORE, StoreOption
 
 if TYPE_CHECKING:
-    from nextreel.serving.versions import Version
+    from nextreel.serving.storage.model_versions import Version
 
 models = typer.Typer(
     help="Keep versions of a model side by side; promote one, go back to the one before.",
@@ -31,7 +31,7 @@ def list_versions(
     import json
 
     from nextreel.cli.console import stdout, table
-    from nextreel.serving.versions import Damaged, Versions
+    from nextreel.serving.storage.model_versions import Damaged, Versions
 
     found = Versions.open(directory).list()
     if as_json:
@@ -77,7 +77,7 @@ def add_version(
 
     The first one is current at once; a later one waits until it is promoted.
     """
-    from nextreel.serving.versions import Versions
+    from nextreel.serving.storage.model_versions import Versions
 
     version = Versions.create(directory).add(artifact, name)
     if version.current:
@@ -97,7 +97,7 @@ def promote_version(
     It is loaded first; one that is damaged is refused and the old one stays. A running server takes it over
     at SIGHUP, without dropping a request.
     """
-    from nextreel.serving.versions import Versions
+    from nextreel.serving.storage.model_versions import Versions
 
     _say_current(Versions.open(directory).promote(name))
 
@@ -108,7 +108,7 @@ def roll_back(directory: Directory) -> None:
 
     Doing it again goes further back. A running server takes it over at SIGHUP.
     """
-    from nextreel.serving.versions import Versions
+    from nextreel.serving.storage.model_versions import Versions
 
     _say_current(Versions.open(directory).rollback())
 
@@ -135,9 +135,9 @@ def write_data(
 
     require("sqlalchemy", "serve")
     from nextreel.prediction.saving import load
-    from nextreel.serving import refit
-    from nextreel.serving.store import Store
-    from nextreel.serving.versions import Versions
+    from nextreel.serving import refit_data as refit
+    from nextreel.serving.storage.model_versions import Versions
+    from nextreel.serving.storage.store import Store
 
     learned = load(Versions.open(directory).current.path).dataset
     with Store.open(store) as opened:

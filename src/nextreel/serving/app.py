@@ -19,20 +19,20 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from nextreel import __version__
 from nextreel.errors import NextreelError
+from nextreel.evaluation.ab_analysis import Experiment
 from nextreel.serving.api import admin, health, interactions, movies, recommendations, users
-from nextreel.serving.api.context import Context, refuse_unknown_parameters
-from nextreel.serving.experiments import Experiment
-from nextreel.serving.keys import ApiKey, find_key
-from nextreel.serving.limits import Limit, Limits
-from nextreel.serving.memory import return_freed_arrays
-from nextreel.serving.operations import Metrics, Trace
-from nextreel.serving.page import routes as page
-from nextreel.serving.problems import answer_errors_with_problems
-from nextreel.serving.schemas import Problem
-from nextreel.serving.security import Guard, RateLimiter, needed_scope
-from nextreel.serving.service import Service
-from nextreel.serving.store import Store
-from nextreel.serving.versions import Versions
+from nextreel.serving.http.access_control import Guard, RateLimiter, needed_scope
+from nextreel.serving.http.dependencies import Context, refuse_unknown_parameters
+from nextreel.serving.http.problem_details import answer_errors_with_problems
+from nextreel.serving.http.request_bodies import Problem
+from nextreel.serving.http.request_limits import Limit, Limits
+from nextreel.serving.http.request_log import Metrics, Trace
+from nextreel.serving.inference.service import Service
+from nextreel.serving.page import page_routes as page
+from nextreel.serving.storage.api_keys import ApiKey, find_key
+from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.store import Store
+from nextreel.serving.upkeep import return_freed_arrays
 
 TEND_SECONDS = 1.0
 """How often a process looks after what isn't a request's business."""

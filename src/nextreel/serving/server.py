@@ -15,10 +15,10 @@ from nextreel.data.reading.table_reader import read_tables
 from nextreel.errors import ConfigError
 from nextreel.prediction.saving import load
 from nextreel.serving.app import Settings, create_app
-from nextreel.serving.operations import MULTIPROCESS, describe_logging
-from nextreel.serving.protocol import PatientProtocol
-from nextreel.serving.store import Store
-from nextreel.serving.versions import Versions
+from nextreel.serving.http.request_log import MULTIPROCESS, describe_logging
+from nextreel.serving.http.slow_clients import PatientProtocol
+from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.store import Store
 
 GRACE_SECONDS = 30
 """How long requests that run may take to end after the server was told to stop."""

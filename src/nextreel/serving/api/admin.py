@@ -7,9 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nextreel.errors import QueryError
-from nextreel.serving import schemas
-from nextreel.serving.api.context import EVERYWHERE, Ask, problems, write_json
-from nextreel.serving.versions import Damaged, Version
+from nextreel.serving.http import request_bodies as schemas
+from nextreel.serving.http.dependencies import EVERYWHERE, Ask, problems, write_json
+from nextreel.serving.storage.model_versions import Damaged, Version
 
 router = APIRouter(prefix="/v1", tags=["models"])
 

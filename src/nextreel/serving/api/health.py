@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from nextreel.serving.api.context import Ask, problems, write_json
+from nextreel.serving.http.dependencies import Ask, problems, write_json
 
 router = APIRouter(tags=["operations"])
 

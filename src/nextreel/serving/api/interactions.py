@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from nextreel.data.timeline import DAY
 from nextreel.errors import QueryError
-from nextreel.serving import schemas
-from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json
-from nextreel.serving.store import NewInteraction, Outcome
+from nextreel.serving.http import request_bodies as schemas
+from nextreel.serving.http.dependencies import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json
+from nextreel.serving.storage.store import NewInteraction, Outcome
 
 router = APIRouter(prefix="/v1", tags=["interactions"])
 

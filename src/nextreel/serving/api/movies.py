@@ -7,9 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nextreel.data.times import end_of_this_second
-from nextreel.serving import schemas
-from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, problems, write_json
-from nextreel.serving.catalog import show_movie
+from nextreel.serving.http import request_bodies as schemas
+from nextreel.serving.http.dependencies import EVERYWHERE, WITH_BODY, Ask, problems, write_json
+from nextreel.serving.inference.catalog import show_movie
 
 router = APIRouter(prefix="/v1", tags=["movies"])
 

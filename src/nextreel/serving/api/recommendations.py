@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from nextreel.data.times import end_of_this_second
 from nextreel.ranking.filters import Filters
-from nextreel.serving import schemas
-from nextreel.serving.api.context import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json
-from nextreel.serving.engine import NO_FILTERS, Answer, Engine
-from nextreel.serving.engine import Request as Asked
-from nextreel.serving.store import NewInteraction
+from nextreel.serving.http import request_bodies as schemas
+from nextreel.serving.http.dependencies import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json
+from nextreel.serving.inference.engine import NO_FILTERS, Answer, Engine
+from nextreel.serving.inference.engine import Request as Asked
+from nextreel.serving.storage.store import NewInteraction
 
 router = APIRouter(prefix="/v1", tags=["recommendations"])
 

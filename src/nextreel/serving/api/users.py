@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from nextreel.serving import schemas
-from nextreel.serving.api.context import EVERYWHERE, Ask, problems, write_json
+from nextreel.serving.http import request_bodies as schemas
+from nextreel.serving.http.dependencies import EVERYWHERE, Ask, problems, write_json
 
 router = APIRouter(prefix="/v1/users", tags=["people"])
 

@@ -1,0 +1,1 @@
+"""HTTP: bodies, errors, limits, keys, logs and metrics, apart from the routes themselves."""

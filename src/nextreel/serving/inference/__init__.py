@@ -1,0 +1,1 @@
+"""Answering requests from a fitted model and what the store knows now."""

@@ -1,0 +1,46 @@
+"""Lists, ratings and reasons as plain dicts, ready for JSON and for the page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nextreel.data.timeline import Histories, Int64Array
+from nextreel.ranking.explanations import Reason
+from nextreel.ranking.ranker import Ranking
+from nextreel.serving.inference.catalog import Catalog
+
+REASONS = 5
+"""How many movies of the history explain a recommended one."""
+
+
+def list_movies(ranking: Ranking, catalog: Catalog) -> list[list[dict[str, Any]]]:
+    """Each query's movies with their scores, without those that only filled the list up."""
+    cards, nothing = catalog.cards, -np.inf
+    return [
+        [{**cards[movie], "score": score} for movie, score in zip(*row, strict=True) if score != nothing]
+        for row in zip(ranking.movies.tolist(), ranking.scores.tolist(), strict=True)
+    ]
+
+
+def show_rows(histories: Histories, rows: Int64Array, catalog: Catalog) -> list[dict[str, Any]]:
+    """Ratings of a timeline as movies with their rating and timestamp."""
+    timeline, cards = histories.timeline, catalog.cards
+    return [
+        {**cards[movie], "rating": rating, "timestamp": timestamp}
+        for movie, rating, timestamp in zip(
+            timeline.movies[rows].tolist(),
+            timeline.ratings[rows].tolist(),
+            timeline.timestamps[rows].tolist(),
+            strict=True,
+        )
+    ]
+
+
+def show_reasons(reasons: Sequence[Reason], histories: Histories, catalog: Catalog) -> list[dict[str, Any]]:
+    """The REASONS strongest ones, whatever their sign: ratings with their contribution."""
+    strongest = sorted(reasons, key=lambda reason: -abs(reason.contribution))[:REASONS]
+    shown = show_rows(histories, np.array([reason.row for reason in strongest], dtype=np.int64), catalog)
+    return [
+        {**row, "contribution": reason.contribution} for row, reason in zip(shown, strongest, strict=True)
+    ]

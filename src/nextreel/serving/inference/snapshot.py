@@ -1,0 +1,323 @@
+"""All interactions of the store as one process holds them in memory, caught up with the store before every answer.
+
+The bulk is a `Timeline` from when the server started; what came since stands beside it, small and unsorted, and is
+folded into it now and then. A snapshot never changes, so an answer sees one state from beginning to end. Whether
+anything is new is one small query: the greatest ids of interactions and erasures and the number of added movies.
+Several processes on one store thus agree: what was acknowledged anywhere counts in the next answer everywhere.
+"""
+
+import threading
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import sqlalchemy as sa
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.timeline import NEVER, FloatArray, Histories, Int32Array, Int64Array, Timeline
+from nextreel.models.popularity import Popularity
+from nextreel.ranking.ranker import find_out_since
+from nextreel.serving.inference.catalog import Catalog
+from nextreel.serving.storage.sql_tables import erasures, interactions, movies
+from nextreel.serving.storage.store import Store
+
+FEWEST_TO_FOLD, SHARE_TO_FOLD = 5_000, 0.01
+"""Rows that came since, in number and as a share of the bulk, from which on they are folded into it."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Interactions in the order in which they were stored."""
+
+    users: Int64Array
+    """int64[n]: UserIDs."""
+    movies: Int32Array
+    """int32[n]: indices in the catalog."""
+    ratings: FloatArray
+    """float32[n]: stars."""
+    timestamps: Int64Array
+    """int64[n]: POSIX seconds."""
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, catalog: Catalog) -> Self:
+        """The rows of a frame; those of movies outside the catalog are left out."""
+        index = catalog.find(frame[MOVIE_ID].to_numpy())
+        known = index >= 0
+        return cls(
+            frame[USER_ID].to_numpy()[known],
+            index[known].astype(np.int32),
+            frame[RATING].to_numpy()[known].astype(np.float32),
+            frame[TIMESTAMP].to_numpy()[known],
+        )
+
+    @classmethod
+    def none(cls) -> Self:
+        """No rows."""
+        return cls(
+            np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int64)
+        )
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.bool_]) -> Self:
+        return type(self)(self.users[rows], self.movies[rows], self.ratings[rows], self.timestamps[rows])
+
+    def followed_by(self, more: Self) -> Self:
+        """These and then those."""
+        return type(self)(
+            np.concatenate([self.users, more.users]),
+            np.concatenate([self.movies, more.movies]),
+            np.concatenate([self.ratings, more.ratings]),
+            np.concatenate([self.timestamps, more.timestamps]),
+        )
+
+    def to_timeline(self) -> Timeline:
+        """Sorted by user and time; rows of one user in one second keep their order."""
+        user_ids, users = np.unique(self.users, return_inverse=True)
+        return Timeline.from_rows(users, self.movies, self.ratings, self.timestamps, user_ids)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far a snapshot has followed the store."""
+
+    interaction: int
+    """Greatest id of an interaction."""
+    erasure: int
+    """Greatest id of an erasure."""
+    movies: int
+    """Number of movies added to the catalog."""
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """The rows that are sorted already."""
+
+    timeline: Timeline
+    popularity: Popularity
+    totals: FloatArray
+    """float32[n_movies]: interactions with each movie, of all times."""
+
+    @classmethod
+    def of(cls, timeline: Timeline, n_movies: int) -> Self:
+        """Sorted once more, by time."""
+        by_time = np.argsort(timeline.timestamps, kind="stable")
+        popularity = Popularity().restore(
+            {
+                "times_": timeline.timestamps[by_time],
+                "movies_": timeline.movies[by_time],
+                "n_movies_": np.array([n_movies]),
+            }
+        )
+        totals = np.bincount(timeline.movies, minlength=n_movies).astype(np.float32)
+        _ = timeline.superseded_at  # or the next answer would have to wait for it
+        return cls(timeline, popularity, totals)
+
+    def rows_of(self, user_ids: Int64Array) -> Rows:
+        """All rows of some users, each in the order of time."""
+        everything = self.timeline.as_of(user_ids, np.full(len(user_ids), NEVER))
+        lengths = everything.lengths
+        row = np.repeat(everything.starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        timeline = self.timeline
+        users = np.repeat(user_ids, lengths)
+        return Rows(users, timeline.movies[row], timeline.ratings[row], timeline.timestamps[row])
+
+
+class LivePopularity(Popularity):
+    """`Popularity` over the bulk and what came since: the same counts, quick for a query about now."""
+
+    def __init__(self, bulk: Bulk, recent: Rows, n_movies: int) -> None:
+        super().__init__()
+        self._bulk, self._recent, self._n_movies = bulk, recent, n_movies
+
+    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+        """float32[n_queries, n_movies]: interactions with each movie before each moment."""
+        scores = np.zeros((len(at), self._n_movies), dtype=np.float32)
+        scores[:, : len(self._bulk.totals)] = self._count_in_bulk(histories, at)
+        moments, query = np.unique(at, return_inverse=True)
+        for i, moment in enumerate(moments if len(self._recent) else ()):
+            before = self._recent.movies[self._recent.timestamps < moment]
+            scores[query == i] += np.bincount(before, minlength=self._n_movies).astype(np.float32)
+        return scores
+
+    def _count_in_bulk(self, histories: Histories, at: Int64Array) -> FloatArray:
+        popularity, totals = self._bulk.popularity, self._bulk.totals
+        stop = int(np.searchsorted(popularity.times_, at[0]))
+        if (at != at[0]).any() or stop < len(popularity.times_) // 2:
+            return popularity.score(histories, at)
+        later = np.bincount(popularity.movies_[stop:], minlength=len(totals))
+        return np.broadcast_to(totals - later.astype(np.float32), (len(at), len(totals)))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is known at one moment of the server's life."""
+
+    catalog: Catalog
+    bulk: Bulk
+    recent: Rows
+    """Those that came after the bulk."""
+    out_since: Int64Array
+    """int64[n_movies]: as `Ranker` wants it."""
+    mark: Mark
+
+    def __len__(self) -> int:
+        return len(self.bulk.timeline) + len(self.recent)
+
+    def histories(self, user_ids: Int64Array, at: Int64Array) -> Histories:
+        """What was known of each UserID strictly before each moment."""
+        came = np.isin(self.recent.users, user_ids) if len(self.recent) else np.zeros(0, dtype=np.bool_)
+        if not came.any():
+            return self.bulk.timeline.as_of(user_ids, at)
+        rows = self.bulk.rows_of(np.unique(user_ids)).followed_by(self.recent[came])
+        return rows.to_timeline().as_of(user_ids, at)
+
+    @cached_property
+    def popularity(self) -> Popularity:
+        """As of any moment, with what came since."""
+        return LivePopularity(self.bulk, self.recent, len(self.catalog))
+
+    @cached_property
+    def latest(self) -> int | None:
+        """The latest Timestamp, POSIX seconds; None if nothing is stored."""
+        times = [
+            part.max() for part in (self.bulk.popularity.times_[-1:], self.recent.timestamps) if len(part)
+        ]
+        return int(max(times)) if times else None
+
+    def followed_by(self, rows: Rows, catalog: Catalog, mark: Mark) -> "Snapshot":
+        """With rows that came, in a catalog that may have grown."""
+        out_since = self.out_since
+        if len(catalog) > len(out_since):
+            opened = _find_out_since(Rows.none().to_timeline(), catalog)
+            out_since = np.concatenate([out_since, opened[len(out_since) :]])
+        if len(rows):
+            out_since = out_since.copy()
+            np.minimum.at(out_since, rows.movies, rows.timestamps + 1)
+        return replace(
+            self, catalog=catalog, recent=self.recent.followed_by(rows), out_since=out_since, mark=mark
+        )
+
+    def folded(self) -> "Snapshot":
+        """The same with everything in the bulk."""
+        rows = self.bulk.rows_of(self.bulk.timeline.user_ids).followed_by(self.recent)
+        return _fold(rows.to_timeline(), self.catalog, self.mark)
+
+    def without_users(self, user_ids: Int64Array) -> "Snapshot":
+        """As if these people had never rated anything."""
+        timeline = self.bulk.timeline
+        stays = ~np.isin(timeline.user_ids, user_ids)
+        kept = np.repeat(stays, np.diff(timeline.offsets))
+        left = Timeline(
+            movies=timeline.movies[kept],
+            ratings=timeline.ratings[kept],
+            timestamps=timeline.timestamps[kept],
+            user_ids=timeline.user_ids,
+            offsets=np.append(0, np.cumsum(np.diff(timeline.offsets) * stays)),
+        )
+        recent = self.recent[~np.isin(self.recent.users, user_ids)]
+        return _fold(left, self.catalog, self.mark).followed_by(recent, self.catalog, self.mark)
+
+
+def _fold(timeline: Timeline, catalog: Catalog, mark: Mark) -> Snapshot:
+    bulk = Bulk.of(timeline, len(catalog))
+    return Snapshot(catalog, bulk, Rows.none(), _find_out_since(timeline, catalog), mark)
+
+
+def _find_out_since(timeline: Timeline, catalog: Catalog) -> Int64Array:
+    return find_out_since(Dataset(timeline, catalog.movie_ids, pl.DataFrame(), catalog.movies))
+
+
+class InteractionLog:
+    """Follows the store; safe to share by threads."""
+
+    def __init__(self, store: Store, catalog: Catalog) -> None:
+        self._store = store
+        self._turn = threading.Lock()
+        mark = self._read_mark()
+        if mark.movies:
+            catalog = catalog.with_added(store.movies())
+        last_id, frame = store.everything()
+        timeline = Rows.of(frame, catalog).to_timeline()
+        self._snapshot = _fold(timeline, catalog, replace(mark, interaction=last_id))
+
+    @property
+    def last_snapshot(self) -> Snapshot:
+        """As of the last answer, without a look at the store."""
+        return self._snapshot
+
+    def catch_up(self) -> Snapshot:
+        """What the store holds now; StoreError if it can't be asked."""
+        if self._read_mark() == self._snapshot.mark:
+            return self._snapshot
+        with self._turn:
+            mark = self._read_mark()
+            if mark != self._snapshot.mark:
+                self._snapshot = self._follow(self._snapshot, mark)
+            return self._snapshot
+
+    def fold_if_due(self) -> None:
+        """Fold what came since into the bulk once it is much; answers go on meanwhile."""
+        before = self._snapshot
+        if len(before.recent) < max(FEWEST_TO_FOLD, SHARE_TO_FOLD * len(before.bulk.timeline)):
+            return
+        folded = before.folded()
+        with self._turn:
+            now = self._snapshot
+            if now.bulk is before.bulk:
+                self._snapshot = replace(now, bulk=folded.bulk, recent=now.recent[len(before.recent) :])
+
+    def lag(self) -> int:
+        """Interactions in the store that the last answer didn't know."""
+        return max(0, self._read_mark().interaction - self._snapshot.mark.interaction)
+
+    def _follow(self, snapshot: Snapshot, mark: Mark) -> Snapshot:
+        catalog, last_id, rows = snapshot.catalog, snapshot.mark.interaction, Rows.none()
+        if mark.movies != snapshot.mark.movies:
+            catalog = catalog.with_added(self._store.movies())
+        if mark.interaction > last_id:
+            last_id, frame = self._store.since(last_id)
+            rows = Rows.of(frame, catalog)
+        mark = replace(mark, interaction=last_id)
+        followed = snapshot.followed_by(rows, catalog, mark)
+        if mark.erasure == snapshot.mark.erasure:
+            return followed
+        erased, remaining = self._read_erased(snapshot.mark, mark)
+        return followed.without_users(erased).followed_by(Rows.of(remaining, catalog), catalog, mark)
+
+    def _read_mark(self) -> Mark:
+        with self._store.reading() as connection:
+            interaction, erasure, added = connection.execute(_MARK).one()
+        return Mark(interaction or 0, erasure or 0, added)
+
+    def _read_erased(self, before: Mark, now: Mark) -> tuple[Int64Array, pl.DataFrame]:
+        """Who was erased between two marks, and what they have rated after they came back."""
+        erased = sa.select(erasures.c.user_id).where(
+            erasures.c.id > before.erasure, erasures.c.id <= now.erasure
+        )
+        since = (
+            sa.select(
+                interactions.c.user_id,
+                interactions.c.movie_id,
+                interactions.c.rating,
+                interactions.c.timestamp,
+            )
+            .where(interactions.c.user_id.in_(erased), interactions.c.id <= now.interaction)
+            .order_by(interactions.c.id)
+        )
+        with self._store.reading() as connection:
+            users = connection.execute(erased).scalars().all()
+            rows = [tuple(row) for row in connection.execute(since)]
+        return np.array(users, dtype=np.int64), pl.DataFrame(rows, schema=INTERACTIONS.schema, orient="row")
+
+
+_MARK = sa.select(
+    sa.select(sa.func.max(interactions.c.id)).scalar_subquery(),
+    sa.select(sa.func.max(erasures.c.id)).scalar_subquery(),
+    sa.select(sa.func.count()).select_from(movies).scalar_subquery(),
+)

@@ -1,0 +1,1 @@
+"""What the server keeps in a database and in the model directory."""

@@ -1,0 +1,74 @@
+"""The server's lists are the offline ones of the same artifact, and nothing that happens later changes them."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from nextreel.data.dataset import Dataset
+from nextreel.data.reading.table_reader import read_dataset
+from nextreel.data.schema import MOVIE_ID
+from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import load, save
+from tests.serving.servers import Server, serving
+
+
+def draw_queries(dataset: Dataset, count: int) -> pl.DataFrame:
+    """People at the moment of one of their ratings, or some time before or after."""
+    random = np.random.default_rng(0)
+    row = random.integers(0, len(dataset.timeline), count)
+    times = dataset.timeline.timestamps
+    at = times[row] + random.choice([-86_400, 0, 1, 30 * 86_400], count)
+    return pl.DataFrame({"UserID": dataset.user_ids[dataset.timeline.users[row]], "Timestamp": at})
+
+
+def online(asked: pl.DataFrame, server: Server) -> list[list[tuple[int, float]]]:
+    queries = [{"user_id": user, "timestamp": at} for user, at in asked.iter_rows()]
+    answers = server.ok("POST", "/v1/recommendations/batch", json={"queries": queries})["answers"]
+    return [[(movie["movie_id"], movie["score"]) for movie in answer["movies"]] for answer in answers]
+
+
+def offline(asked: pl.DataFrame, predictor: Predictor) -> list[list[tuple[int, float]]]:
+    rows = list(predictor.recommend(asked).select(MOVIE_ID, "Score").iter_rows())
+    return [rows[start : start + 10] for start in range(0, len(rows), 10)]
+
+
+def prove(artifact: Path, store_url: str, count: int) -> None:
+    saved = load(artifact)
+    asked = draw_queries(saved.dataset, count)
+    expected = offline(asked, saved)
+    with serving(artifact, store_url) as server:
+        assert online(asked, server) == expected
+        user, at = asked.row(0)
+        link = server.ok("GET", f"/v1/users/{user}/recommendations?at={at}")
+        assert [movie["movie_id"] for movie in link["movies"]] == [movie for movie, _ in expected[0]]
+
+        until, movie = int(asked["Timestamp"].max()), int(saved.dataset.movie_ids[0])  # type: ignore[arg-type]
+        users = asked["UserID"].unique().to_list()
+        future = [
+            {"user_id": user, "movie_id": movie, "rating": 5, "timestamp": until + later}
+            for user in users
+            for later in (0, 1_000)
+        ]
+        for start in range(0, len(future), 1_000):
+            rows = future[start : start + 1_000]
+            server.ok("POST", "/v1/interactions/batch", json={"interactions": rows})
+        assert online(asked, server) == expected
+
+        before = server.recommend(user, until + 2_000)
+        server.rate(user, before["movies"][0]["movie_id"], 5, until + 1_500)
+        after = server.recommend(user, until + 2_000)
+        assert after["history_length"] == before["history_length"] + 1
+        assert before["movies"][0]["movie_id"] not in [movie["movie_id"] for movie in after["movies"]]
+
+
+def test_of_a_sample(model: Path, store_url: str) -> None:
+    prove(model, store_url, 300)
+
+
+def test_of_movielens_1m(movielens_1m: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(movielens_1m)
+    options = SequentialRidgeConfig(most_movies=1_200, dimensions=32, hidden=64, rank=64)
+    save(Predictor(SequentialRidge(options).fit(dataset), dataset), tmp_path / "model")
+    prove(tmp_path / "model", f"sqlite:///{tmp_path}/nextreel.db", 1_000)

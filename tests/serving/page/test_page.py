@@ -1,0 +1,159 @@
+"""The page as a plain client sees it."""
+
+import re
+
+import pytest
+
+from nextreel.serving.page.new_user import NOBODY
+from nextreel.serving.page.posters import Poster
+from tests.serving.servers import LATE, Server
+
+
+@pytest.fixture
+def site(server: Server) -> Server:
+    return server
+
+
+def html(site: Server, path: str, status: int = 200, headers: dict[str, str] | None = None) -> str:
+    answer = site.http.get(path, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return answer.text
+
+
+def listed(text: str) -> list[int]:
+    """MovieIDs of the posters, by their links to the reasons."""
+    return [int(found) for found in re.findall(r'class="why" href="/why\?[^"]*movie=(\d+)', text)]
+
+
+def test_the_ten_are_those_of_the_api(site: Server) -> None:
+    moment = site.ok("GET", "/v1/users/1/history")["history"][9]["timestamp"]
+    times = sorted({row["timestamp"] for row in site.ok("GET", "/v1/users/1/history")["history"]})
+    text = html(site, f"/?user=1&moment={times.index(moment)}")
+    assert listed(text) == [movie["movie_id"] for movie in site.recommend(1, moment)["movies"]]
+
+
+def test_a_newcomers_ten_are_those_of_the_api(site: Server) -> None:
+    history = [{"movie_id": 3, "rating": 2}, {"movie_id": 5, "rating": 4.5}]
+    asked = site.recommend(0, history=history, include_genres=["Drama"], diversity=0.4)
+    text = html(site, "/you?stars-5=4.5&stars-3=2&genre=Drama&diversity=40")
+    assert listed(text) == [movie["movie_id"] for movie in asked["movies"]]
+
+
+def test_what_a_newcomer_rates_is_not_stored(site: Server) -> None:
+    before = html(site, "/model")
+    html(site, "/you?stars-5=4&new-7=5")
+    assert html(site, "/model") == before
+    site.problem(404, "GET", f"/v1/users/{NOBODY}")
+
+
+def test_a_new_rating_is_the_latest_and_replaces_an_earlier_one_of_the_movie(site: Server) -> None:
+    text = html(site, "/you?stars-5=4&stars-3=2&new-3=5")
+    assert re.findall(r'value="(\d)" checked', text) == ["5", "4"]
+    assert re.findall(r'name="forget" value="(\d+)"', text) == ["3", "5"]
+
+
+def test_a_moment_beyond_the_last_is_the_last(site: Server) -> None:
+    assert "Nothing yet" in html(site, "/?user=1&moment=999999")
+
+
+def test_somebody_unknown_gets_what_is_popular(site: Server) -> None:
+    text = html(site, "/?user=987654")
+    assert "so these are what was popular" in text
+    assert text.count('class="poster ') >= 10
+
+
+def test_htmx_gets_the_part_that_changes(site: Server) -> None:
+    part = html(site, "/?user=1&moment=4", headers={"HX-Request": "true"})
+    assert part.lstrip().startswith('<div id="list"')
+    assert 'id="as-of"' in part
+    assert "<html" not in part
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("/?user=nobody", "User is &#39;nobody&#39;"),
+        ("/?user=1&moment=-1", "Moment is &#39;-1&#39;"),
+        (f"/?user={'9' * 5_000}", "expected a whole number"),
+        (f"/you?stars-{'9' * 5_000}=5", "expected a whole number"),
+        ("/you?stars-5=9", "expected 0.5 to 5 stars"),
+        ("/you?stars-x=3", "expected a whole number"),
+        ("/you?stars-987654=3", "Movie 987654 isn&#39;t in the catalog"),
+        ("/you?genre=Opera", "no movie has the genre"),
+        ("/you?year_min=2010&year_max=2000", "no year is in between"),
+        ("/you?" + "&".join(f"stars-{i}=3" for i in range(149)) + "&diversity=3x", "Diversity is"),
+        ("/why?user=1", "Movie is missing"),
+        (f"/why?user=1&at={LATE}&movie=987654", "isn&#39;t in this list"),
+    ],
+)
+def test_what_cant_be_answered_is_explained_as_a_page(site: Server, path: str, problem: str) -> None:
+    text = html(site, path, 422)
+    assert problem.casefold() in text.casefold()
+    assert "Traceback" not in text
+
+
+def test_what_a_visitor_types_is_only_ever_text(site: Server) -> None:
+    assert "<script>alert" not in html(site, "/you?q=<script>alert(1)</script>")
+    assert "<script>alert" not in html(site, "/?user=<script>alert(1)</script>", 422)
+
+
+def test_a_page_may_load_from_its_own_host_only(site: Server) -> None:
+    answer = site.http.get("/")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "unsafe" not in policy
+    assert answer.headers["cache-control"] == "private, no-cache"
+    assert not re.search(r"""<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|https?://(?!127)""", answer.text)
+
+
+def test_static_files_are_kept_until_they_change(site: Server) -> None:
+    found = re.findall(r'(?:src|href)="(/assets/[^"]+)"', html(site, "/"))
+    assert len(found) == 4
+    for path in found:
+        answer = site.http.get(path)
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert re.search(r"\?v=[0-9a-f]{12}$", path)
+    site.problem(404, "GET", "/assets/nothing.css")
+
+
+def test_the_licence_of_htmx_goes_with_it(site: Server) -> None:
+    assert "Zero-Clause BSD" in site.http.get("/assets/htmx.LICENSE.txt").text
+
+
+def test_the_model_view_says_what_is_known_of_the_model(site: Server) -> None:
+    text = html(site, "/model")
+    facts = site.ok("GET", "/v1/model")
+    assert facts["name"] in text
+    assert facts["version"] in text
+    assert "the model has learned up to here" in text
+    assert "saved without figures" in text
+
+
+def poster(title: str, genres: list[str], year: int | None = 1995, movie_id: int = 1) -> Poster:
+    return Poster.of({"movie_id": movie_id, "title": title, "genres": genres, "year": year})
+
+
+def test_a_movie_always_has_the_same_poster() -> None:
+    assert poster("Heat (1995)", ["Action", "Crime"]) == poster("Heat (1995)", ["Action", "Crime"])
+
+
+def test_the_most_telling_genre_gives_the_look_and_the_next_one_the_accent() -> None:
+    made = poster("Paths of Glory (1957)", ["Drama", "War"], 1957)
+    assert (made.look, made.accent, made.title) == ("war", "drama", "Paths of Glory")
+
+
+def test_genres_of_other_data_and_none_at_all_have_a_look_too() -> None:
+    assert poster("X", ["Opera"]).look == poster("Y", ["Opera"]).look
+    assert poster("X", []).look == "drama"
+    assert poster("Y", ["Children's"]).look == "children"
+
+
+def test_a_movie_without_title_and_year_has_a_poster() -> None:
+    made = Poster.of({"movie_id": 7, "title": None, "genres": [], "year": None})
+    assert (made.title, made.year) == ("Movie 7", None)
+
+
+def test_longer_titles_are_set_smaller() -> None:
+    short, long = poster("Heat", []), poster("Those Magnificent Men in Their Flying Machines", [])
+    assert short.size < long.size

@@ -1,0 +1,201 @@
+"""What the store does when its database is full, gone, busy or killed."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from benchmarks import crash
+from benchmarks.postgres import Postgres
+from nextreel.errors import StoreError
+from nextreel.serving.storage.databases import connect
+from nextreel.serving.storage.store import NewInteraction, Outcome, Store
+
+
+def batch(second: int, size: int = 50) -> list[NewInteraction]:
+    return [NewInteraction(1, movie, 4.0, second) for movie in range(size)]
+
+
+def add_until_refused(store: Store, message: str) -> int:
+    """Batches of 50 that were acknowledged before one was refused."""
+    acknowledged, refusal = 0, ""
+    while not refusal:
+        try:
+            store.add(batch(acknowledged))
+            acknowledged += 1
+        except StoreError as error:
+            refusal = str(error)
+    assert re.search(message, refusal)
+    return acknowledged
+
+
+def seconds_and_sizes(store: Store) -> list[tuple[int, int]]:
+    rows = store.histories([1])
+    return sorted(rows.group_by("Timestamp").len().rows())
+
+
+def test_a_full_database_refuses_and_keeps_nothing_half_written(sqlite_url: str) -> None:
+    pages = 100
+
+    def limit(connection: object, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[attr-defined]
+
+    database = connect(sqlite_url)
+    Store.open(sqlite_url).close()
+    sa.event.listen(database.engine, "checkout", limit)
+    with Store(database) as store:
+        acknowledged = add_until_refused(store, "database or disk is full")
+        assert seconds_and_sizes(store) == [(second, 50) for second in range(acknowledged)]
+        pages = 10_000
+        assert store.add(batch(acknowledged)) == [Outcome.ADDED] * 50
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of 12 MiB, outside pytest's directories, which are closed to the user postgres."""
+    where = Path(tempfile.mkdtemp(prefix="nextreel-small-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=777", "tmpfs", str(where)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        where.rmdir()
+        pytest.skip("needs the right to mount a small file system")
+    where.chmod(0o755)
+    yield where
+    subprocess.run(["umount", "--lazy", where], check=True)
+    where.rmdir()
+
+
+def test_a_full_disk_refuses_until_there_is_space_again_in_sqlite(small_disk: Path) -> None:
+    with Store.open(f"sqlite:///{small_disk}/nextreel.db") as store:
+        check_full_disk(store, small_disk, "database or disk is full|disk I/O error")
+
+
+def test_a_full_disk_refuses_until_there_is_space_again_in_postgresql(
+    small_disk: Path, postgres: Postgres
+) -> None:
+    name = uuid.uuid4().hex
+    space = small_disk / "space"
+    space.mkdir()
+    shutil.chown(space, "postgres", "postgres")
+    with postgres.connect() as connection:
+        connection.execute(f"CREATE TABLESPACE \"{name}\" LOCATION '{space}'")
+        connection.execute(f'CREATE DATABASE "{name}" TABLESPACE "{name}"')
+    with Store.open(postgres.url(name)) as store:
+        check_full_disk(store, small_disk, "could not extend file")
+    with postgres.connect() as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        connection.execute(f'DROP TABLESPACE "{name}"')
+
+
+def check_full_disk(store: Store, disk: Path, message: str) -> None:
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file:
+        file.write(bytes(max(0, shutil.disk_usage(disk).free - 2**20)))
+    acknowledged = add_until_refused(store, message)
+    assert acknowledged > 0
+    assert seconds_and_sizes(store) == [(second, 50) for second in range(acknowledged)]
+    ballast.unlink()
+    assert store.add(batch(acknowledged)) == [Outcome.ADDED] * 50
+
+
+def test_a_database_that_is_gone_refuses_and_works_when_it_is_back(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    with Store.open(postgres_url) as store:
+        store.add(batch(1))
+        postgres.stop()
+        try:
+            with pytest.raises(StoreError, match=r"refused|terminat"):
+                store.add(batch(2))
+            with pytest.raises(StoreError, match="refused"):
+                store.histories([1])
+        finally:
+            postgres.start()
+        assert seconds_and_sizes(store) == [(1, 50)]
+        assert store.add(batch(2)) == [Outcome.ADDED] * 50
+
+
+def test_a_restart_of_the_database_between_two_requests_goes_unnoticed(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    with Store.open(postgres_url) as store:
+        store.add(batch(1))
+        postgres.stop()
+        postgres.start()
+        assert store.add(batch(2)) == [Outcome.ADDED] * 50
+        assert seconds_and_sizes(store) == [(1, 50), (2, 50)]
+
+
+def test_a_database_that_goes_away_within_a_transaction_keeps_nothing_of_it(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    with Store.open(postgres_url) as store:
+        try:
+            with pytest.raises(StoreError):
+                write_a_movie_and_then(store, postgres.stop)
+        finally:
+            if not postgres.is_running:
+                postgres.start()
+        assert store.movies().is_empty()
+
+
+def test_a_writer_whose_turn_does_not_come_gives_up(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nextreel.serving.storage.databases.BUSY_SECONDS", 1)
+    with Store.open(store_url) as store, Store.open(store_url) as other:
+        with other.writing(), pytest.raises(StoreError, match=r"locked|lock timeout"):
+            store.add(batch(1))
+        assert store.add(batch(1)) == [Outcome.ADDED] * 50
+
+
+def test_a_thread_whose_turn_does_not_come_gives_up(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nextreel.serving.storage.databases.BUSY_SECONDS", 0.1)
+    with Store.open(sqlite_url) as store, store.writing(), pytest.raises(StoreError, match="writer is busy"):
+        store.add(batch(1))
+
+
+def test_reading_goes_on_while_somebody_writes(store: Store) -> None:
+    store.add(batch(1))
+    with store.writing() as connection:
+        connection.execute(sa.text("DELETE FROM interactions"))
+        assert seconds_and_sizes(store) == [(1, 50)]
+
+
+def test_an_error_of_the_caller_within_a_transaction_takes_it_back(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError):
+        write_a_movie_and_then(store, lambda: 1 // 0)
+    assert store.movies().is_empty()
+
+
+def write_a_movie_and_then(store: Store, go_on: Callable[[], object]) -> None:
+    with store.writing() as connection:
+        connection.execute(sa.text("INSERT INTO movies VALUES (1, 'Stalker (1979)', 'Drama')"))
+        go_on()
+
+
+def test_a_kill_of_the_writer_loses_nothing_that_was_acknowledged_in_sqlite(sqlite_url: str) -> None:
+    assert_nothing_is_lost(crash.crash(sqlite_url, "writer", rounds=3))
+
+
+@pytest.fixture(scope="module")
+def durable_postgres(postgres: Postgres) -> Iterator[Postgres]:
+    """A server that keeps what it says it keeps; the one that most tests share doesn't wait for the disk."""
+    with Postgres(durable=True) as server:
+        yield server
+
+
+@pytest.mark.parametrize("victim", crash.VICTIMS)
+def test_a_kill_loses_nothing_that_was_acknowledged_in_postgresql(
+    victim: crash.Victim, durable_postgres: Postgres
+) -> None:
+    assert_nothing_is_lost(crash.crash_postgresql(durable_postgres, victim, rounds=3))
+
+
+def assert_nothing_is_lost(tally: crash.Tally) -> None:
+    assert tally.acknowledged >= 3 * crash.BATCH
+    assert (tally.lost, tally.half_written) == (0, 0)

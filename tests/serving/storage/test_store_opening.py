@@ -1,0 +1,70 @@
+"""Opening a store: its URL, its format, what stands in its way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from nextreel.errors import StoreError
+from nextreel.serving.storage.sql_tables import facts
+from nextreel.serving.storage.store import Store
+from tests.serving.ratings import ANNE, rating
+
+
+def test_what_was_added_is_there_after_opening_again(store_url: str) -> None:
+    with Store.open(store_url) as store:
+        store.add([rating()])
+    with Store.open(store_url) as store:
+        assert store.histories([ANNE]).height == 1
+
+
+def test_a_store_of_a_newer_format_is_refused(store_url: str) -> None:
+    with Store.open(store_url) as store, store.writing() as connection:
+        connection.execute(sa.update(facts).where(facts.c.name == "format").values(value="2"))
+    with pytest.raises(StoreError, match="newer nextreel"):
+        Store.open(store_url)
+
+
+def test_many_processes_may_open_a_new_store_at_the_same_moment(store_url: str) -> None:
+    program = "import sys; from nextreel.serving.storage.store import Store; Store.open(sys.argv[1])"
+    running = [subprocess.Popen([sys.executable, "-c", program, store_url]) for _ in range(4)]
+    assert [process.wait() for process in running] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nextreel.db", "not a database URL"),
+        ("mysql://anne:s3cret@localhost/x", "mysql: not a database that nextreel knows"),
+        ("sqlite://", "would forget"),
+        ("sqlite:///:memory:", "would forget"),
+        ("sqlite:////nowhere/at/all/nextreel.db", "/nowhere/at/all doesn't exist"),
+        ("postgresql://anne:s3cret@127.0.0.1:1/x", "127.0.0.1"),
+        ("postgresql+psycopg://anne:s3cret@127.0.0.1:1/x", r"anne:\*\*\*@127.0.0.1:1/x: .*refused"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_named_without_its_password(url: str, message: str) -> None:
+    with pytest.raises(StoreError, match=message) as raised:
+        Store.open(url)
+    assert "s3cret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_wrong_password_is_not_shown(postgres_url: str) -> None:
+    url = sa.make_url(postgres_url).set(password="s3cret").render_as_string(hide_password=False)
+    with pytest.raises(StoreError, match="password authentication failed") as raised:
+        Store.open(url)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_file_that_is_no_database_is_refused(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "nextreel.db").write_text("UserID,MovieID\n" * 500)
+    with pytest.raises(StoreError, match="file is not a database"):
+        Store.open(sqlite_url)
+
+
+def test_a_directory_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="unable to open database file"):
+        Store.open(f"sqlite:///{tmp_path}")
