@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.options import IncludeSeen, RuleOfSplit
+from nextreel.cli.terminal.arguments import IncludeSeen, RuleOfSplit
 from nextreel.models.names import MODELS, PRESETS
 
 
@@ -39,8 +39,8 @@ def audit(
     """
     import json
 
-    from nextreel.cli.console import progress_bar, stdout, table
-    from nextreel.cli.fitting import parse_options
+    from nextreel.cli.terminal.console import progress_bar, stdout, table
+    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.data.table_writer import replacing
     from nextreel.evaluation.leak_audit import Auditor
     from nextreel.evaluation.parts import read_parts

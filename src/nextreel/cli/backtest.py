@@ -53,8 +53,8 @@ def backtest(
     """
     import sys
 
-    from nextreel.cli.console import progress_bar, stdout
-    from nextreel.cli.fitting import parse_options
+    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.errors import MissingExtraError
     from nextreel.evaluation.backtesting.backtest_results import write_backtest
@@ -97,7 +97,7 @@ def backtest(
 
 def windows_table(result: "Backtest") -> "Table":
     """One row a window: NDCG of each model, with the part of the queries that new users ask."""
-    from nextreel.cli.console import table
+    from nextreel.cli.terminal.console import table
     from nextreel.data.times import show_moment
     from nextreel.evaluation.backtesting.backtest_results import EVERYONE, MAIN, NEWCOMERS
 
@@ -117,7 +117,7 @@ def windows_table(result: "Backtest") -> "Table":
 
 def groups_table(result: "Backtest") -> "Table":
     """All windows together, by whose queries they are."""
-    from nextreel.cli.console import table
+    from nextreel.cli.terminal.console import table
     from nextreel.evaluation.backtesting.backtest_results import MAIN
 
     models = _models(result)
@@ -132,7 +132,7 @@ def groups_table(result: "Backtest") -> "Table":
 
 def ages_table(result: "Backtest") -> "Table":
     """One row for each age of the model that is never refitted."""
-    from nextreel.cli.console import table
+    from nextreel.cli.terminal.console import table
     from nextreel.evaluation.backtesting.backtest_results import MAIN
 
     models = _models(result)

@@ -60,7 +60,7 @@ def check(
 
         typer.echo(dumps(asdict(found), indent=2))
         return
-    from nextreel.cli.console import stdout
+    from nextreel.cli.terminal.console import stdout
 
     stdout().print(_render(directory, found))
 

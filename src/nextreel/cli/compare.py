@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from nextreel.cli.options import IncludeSeen, MLflow, RuleOfSplit
+from nextreel.cli.terminal.arguments import IncludeSeen, MLflow, RuleOfSplit
 from nextreel.models.names import MODELS, PRESETS
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def compare(
     """
     import json
 
-    from nextreel.cli.console import progress_bar, stdout
-    from nextreel.cli.fitting import parse_options
+    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.data.table_writer import replacing
     from nextreel.evaluation.comparison.contestants import name_contestants
     from nextreel.evaluation.comparison.leaderboard import compare_models
@@ -120,7 +120,7 @@ def compare(
 
 def accuracy_table(board: "Leaderboard", history: "History") -> "Table":
     """One row a model, best first: metrics at the main cutoff with their intervals, and costs."""
-    from nextreel.cli.console import table
+    from nextreel.cli.terminal.console import table
     from nextreel.wording import number_of
 
     figures = board.figures[history]
@@ -144,7 +144,7 @@ def accuracy_table(board: "Leaderboard", history: "History") -> "Table":
 
 def lists_table(board: "Leaderboard", history: "History") -> "Table":
     """One row a model: metrics at the other cutoffs, and what its lists are like."""
-    from nextreel.cli.console import table
+    from nextreel.cli.terminal.console import table
 
     figures = board.figures[history]
     first = next(iter(figures.values()))
@@ -168,7 +168,7 @@ def lists_table(board: "Leaderboard", history: "History") -> "Table":
 
 def weakness_table(board: "Leaderboard", history: "History") -> "Table":
     """One row a model: the slices it is weakest in, and the gaps between groups of users."""
-    from nextreel.cli.console import table
+    from nextreel.cli.terminal.console import table
 
     attributes = list(board.gaps[history])
     title = f"{history} history: where {board.main} is lowest, and best minus worst group (* is real)"
@@ -187,7 +187,7 @@ def weakness_table(board: "Leaderboard", history: "History") -> "Table":
 
 def slices_table(board: "Leaderboard", history: "History") -> "Table":
     """One row a slice, one column a model."""
-    from nextreel.cli.console import table
+    from nextreel.cli.terminal.console import table
 
     names = board.ranked(history)
     made = table(

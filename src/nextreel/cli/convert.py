@@ -29,7 +29,7 @@ def convert(
     are ml-1m with 1 subtracted from both ids; they need no converting. The occupations of ml-100k become the
     codes of ml-1m; its ages stay exact years, where ml-1m has groups.
     """
-    from nextreel.cli.console import stdout
+    from nextreel.cli.terminal.console import stdout
     from nextreel.data.sources.movielens import convert as convert_release
 
     conversion = convert_release(source, directory)
@@ -41,7 +41,7 @@ def convert(
 
 def print_conversion(conversion: "Conversion", directory: Path) -> None:
     """Say what was recognised and written."""
-    from nextreel.cli.console import stdout
+    from nextreel.cli.terminal.console import stdout
     from nextreel.wording import number_of
 
     console = stdout()

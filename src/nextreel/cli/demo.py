@@ -24,11 +24,11 @@ def demo(
     shows the command that does the same.
     """
     from nextreel.cli.check import check
-    from nextreel.cli.console import stdout
     from nextreel.cli.fit import fit
     from nextreel.cli.sample import sample
-    from nextreel.cli.show import answer, answer_table, metrics_table
     from nextreel.cli.split import split
+    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.result_tables import answer, answer_table, metrics_table
     from nextreel.data.reading.table_reader import read_interactions
     from nextreel.evaluation.protocol import evaluate
     from nextreel.prediction.saving import load

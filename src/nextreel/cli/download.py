@@ -26,8 +26,8 @@ def download(
     The zip is kept as DIR/NAME.zip. After an interruption, the same command goes on where it stopped.
     The environment variable NEXTREEL_GROUPLENS_URL names a mirror that has NAME.zip and NAME.zip.md5.
     """
-    from nextreel.cli.console import progress_bar, stdout
     from nextreel.cli.convert import print_conversion
+    from nextreel.cli.terminal.console import progress_bar, stdout
     from nextreel.data.sources.movielens_download import GROUPLENS_URL, TERMS
     from nextreel.data.sources.movielens_download import download as download_release
 

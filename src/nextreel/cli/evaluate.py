@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.options import IncludeSeen, MLflow
+from nextreel.cli.terminal.arguments import IncludeSeen, MLflow
 
 
 def evaluate(
@@ -42,8 +42,8 @@ def evaluate(
     """
     from nextreel import __version__
     from nextreel.artifacts import hash_file
-    from nextreel.cli.console import stdout
-    from nextreel.cli.show import metrics_table
+    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.result_tables import metrics_table
     from nextreel.data.reading.table_reader import read_interactions
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
     from nextreel.data.splitting.split_rules import POSITIVE

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.options import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
 
 experiment = typer.Typer(
     help="Compare two versions of a model that answer side by side.",
@@ -48,7 +48,7 @@ def report(
 
     import polars as pl
 
-    from nextreel.cli.console import stdout, table
+    from nextreel.cli.terminal.console import stdout, table
     from nextreel.data.schema import USER_ID
     from nextreel.data.times import parse_moment
     from nextreel.errors import require

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.options import MLflow
+from nextreel.cli.terminal.arguments import MLflow
 from nextreel.models.names import BUDGETED, DEFAULT_MODEL, MODELS, PRESETS
 
 
@@ -45,8 +45,8 @@ def fit(
     It learns from all ratings of the directory and is saved with its catalog and the histories. A test.csv in
     the directory is only used for the validation loss of funk-svd; networks hold users of the training part out.
     """
-    from nextreel.cli.console import stdout
-    from nextreel.cli.fitting import add_config, fit_and_save, parse_budget, parse_options
+    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.fit_progress import add_config, fit_and_save, parse_budget, parse_options
     from nextreel.models.registry import model_name
     from nextreel.reporting.mlflow_tracking import log_fit, tracked
     from nextreel.wording import number_of

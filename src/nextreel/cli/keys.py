@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.options import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
 
 keys = typer.Typer(
     help="Create, revoke and list the keys of the server's API.", no_args_is_help=True, rich_markup_mode=None
@@ -64,7 +64,7 @@ def list_all(store: StoreOption = DEFAULT_STORE) -> None:
     """List all keys, revoked ones too; never their secrets."""
     from datetime import UTC, datetime
 
-    from nextreel.cli.console import stdout, table
+    from nextreel.cli.terminal.console import stdout, table
     from nextreel.errors import require
 
     require("sqlalchemy", "serve")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextreel.cli.options import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
 
 if TYPE_CHECKING:
     from nextreel.serving.storage.model_versions import Version
@@ -30,7 +30,7 @@ def list_versions(
     """
     import json
 
-    from nextreel.cli.console import stdout, table
+    from nextreel.cli.terminal.console import stdout, table
     from nextreel.serving.storage.model_versions import Damaged, Versions
 
     found = Versions.open(directory).list()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.options import IncludeSeen
+from nextreel.cli.terminal.arguments import IncludeSeen
 
 
 def recommend(
@@ -40,7 +40,7 @@ def recommend(
     if (queries is None) != (out is None):
         raise QueryError("--queries needs --out, and --out needs --queries")
     if queries is not None and out is not None:
-        from nextreel.cli.console import refuse_existing
+        from nextreel.cli.terminal.console import refuse_existing
         from nextreel.data.reading.table_reader import read_queries
         from nextreel.data.table_writer import write_table
         from nextreel.wording import number_of
@@ -52,8 +52,8 @@ def recommend(
     elif user is not None:
         import json
 
-        from nextreel.cli.console import stdout
-        from nextreel.cli.show import answer, answer_table
+        from nextreel.cli.terminal.console import stdout
+        from nextreel.cli.terminal.result_tables import answer, answer_table
         from nextreel.data.times import parse_moment
 
         found = answer(load(model), user, parse_moment(at), k, not include_seen)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.options import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
 
 
 def serve(
@@ -52,7 +52,7 @@ def serve(
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # a query is too small to be shared between threads
 
-    from nextreel.cli.console import progress_bar, stdout
+    from nextreel.cli.terminal.console import progress_bar, stdout
     from nextreel.errors import ConfigError, require
     from nextreel.wording import number_of
 

@@ -36,7 +36,7 @@ def split(
 
     OUT holds the users and movies too, so it is a data directory of its own.
     """
-    from nextreel.cli.console import stdout
+    from nextreel.cli.terminal.console import stdout
     from nextreel.data.splitting.split_directory import write_split
     from nextreel.data.splitting.split_rules import SplitRule
     from nextreel.data.times import parse_moment

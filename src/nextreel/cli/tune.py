@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.options import RuleOfSplit
+from nextreel.cli.terminal.arguments import RuleOfSplit
 from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
 
 
@@ -45,8 +45,8 @@ def tune(
     """
     import sys
 
-    from nextreel.cli.console import progress_bar, stdout
-    from nextreel.cli.fitting import parse_options
+    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.errors import MissingExtraError
     from nextreel.reporting.tuning_chart import plot_search
     from nextreel.tuning.search_space import Search

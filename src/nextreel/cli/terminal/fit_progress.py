@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextreel.artifacts import MANIFEST
-from nextreel.cli.console import progress_bar
+from nextreel.cli.terminal.console import progress_bar
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_dataset, read_interactions
 from nextreel.data.splitting.split_directory import read_split_rule

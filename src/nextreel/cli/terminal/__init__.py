@@ -1,0 +1,1 @@
+"""What the commands share: parsing options, progress, and tables for a terminal."""
