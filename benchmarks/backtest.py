@@ -6,8 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nextreel.data.reading.table_reader import read_tables
-from nextreel.data.timeline import DAY
-from nextreel.data.times import parse_moment
+from nextreel.data.times import DAY, parse_timestamp
 from nextreel.evaluation.backtesting.backtest_results import Backtest
 from nextreel.evaluation.backtesting.backtest_runner import run_backtest
 from nextreel.evaluation.backtesting.backtest_windows import Plan
@@ -18,7 +17,7 @@ PICTURES = Path(__file__).parents[1] / "docs" / "assets"
 
 def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     """All figures of the backtest and what they say; its picture becomes docs/assets/backtest-MODEL.svg."""
-    plan = Plan(config["model"], parse_moment(config["start"]), config["every_days"] * DAY)
+    plan = Plan(config["model"], parse_timestamp(config["start"]), config["every_days"] * DAY)
     with TemporaryDirectory() as name:
         result = run_backtest(read_tables(data), plan, Path(name) / "backtest", _print)
         plot_backtest(result, Path(name))

@@ -18,11 +18,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from nextreel.arrays import BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.schema import MOVIE_ID
 from nextreel.data.splitting.split_rules import SplitRule, split_interactions
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.data.timeline import Histories
 from nextreel.evaluation.bootstrap import estimate_mean
 from nextreel.evaluation.metrics import METRICS, ranks_of
 from nextreel.evaluation.protocol import Questions
@@ -31,7 +32,7 @@ from nextreel.models.popularity import Popularity
 from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Training
 from nextreel.ranking.cold_start_movies import Newcomers, NewcomersConfig
-from nextreel.ranking.ranker import BoolArray, Ranker, Ranking, find_out_since
+from nextreel.ranking.ranker import Ranker, Ranking, find_out_since
 from nextreel.ranking.reranking import share_genres
 
 K = 10
@@ -49,7 +50,7 @@ class Chance(Recommender):
         self.n_movies_ = np.array([dataset.n_movies])
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         """float32[n_queries, n_movies], the same whenever it is asked in the same batches."""
         return np.random.default_rng(0).random((len(at), int(self.n_movies_[0])), dtype=np.float32)
 
@@ -69,9 +70,9 @@ class GenrePopularity(Recommender):
         self.shares_ = shares
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         """float32[n_queries, n_movies]."""
-        scores: FloatArray = (self._popularity.score(histories, at) @ self.means_) @ self.shares_.T
+        scores: Float32Array = (self._popularity.score(histories, at) @ self.means_) @ self.shares_.T
         return scores
 
 

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from nextreel.arrays import Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
-from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.timeline import Int64Array
+from nextreel.data.schema import MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
 from nextreel.evaluation.bootstrap import estimate_mean
 from nextreel.evaluation.metrics import METRICS, ranks_of
 from nextreel.evaluation.protocol import freeze_histories

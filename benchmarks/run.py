@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nextreel import __version__
-from nextreel.data.table_writer import replacing
+from nextreel.atomic_files import replacing
 
 HERE = Path(__file__).parent
 ANSWERS = HERE / "answers"

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextreel.artifacts import MANIFEST, atomic_directory
+from nextreel.artifacts import MANIFEST
+from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
 from nextreel.models.popularity import Popularity, PopularityConfig
@@ -129,7 +130,7 @@ def test_saving_over_anything_else_is_refused_and_leaves_it_alone(tmp_path: Path
 
 def test_a_directory_whose_writing_fails_is_not_there(tmp_path: Path) -> None:
     def write() -> None:
-        with atomic_directory(tmp_path / "out") as directory:
+        with atomic_directory(tmp_path / "out", MANIFEST) as directory:
             (directory / "half").write_text("…")
             raise ZeroDivisionError
 

@@ -5,10 +5,10 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from nextreel.arrays import Int64Array
 from nextreel.course import CourseModel
 from nextreel.data.dataset import Dataset
 from nextreel.data.splitting.split_rules import SplitRule, split_interactions
-from nextreel.data.timeline import Int64Array
 from nextreel.evaluation.protocol import evaluate
 from nextreel.models.popularity import Popularity
 from nextreel.prediction.predictor import Predictor

@@ -16,11 +16,11 @@ import numpy as np
 import polars as pl
 
 from benchmarks.run import ANSWERS, config_hash
+from nextreel.arrays import Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
-from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splitting.split_rules import POSITIVE, SplitRule, split_interactions
-from nextreel.data.timeline import Int64Array
+from nextreel.data.schema import MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
+from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks

@@ -6,51 +6,14 @@ is written last; it names every file with its size and SHA-256, and the format's
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
 from nextreel.errors import ArtifactError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-
-Arrays = dict[str, npt.NDArray[np.generic]]
-
-
-@contextmanager
-def atomic_directory(path: Path, marker: str = MANIFEST) -> Iterator[Path]:
-    """A directory to fill that takes the place of `path` when the block ends well, and vanishes otherwise.
-
-    Only a directory that holds the file `marker`, and so was made the same way, is replaced; an empty one is
-    filled; ArtifactError if anything else is there.
-    """
-    given, path = path, path.absolute()
-    if path.exists() and not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
-        raise ArtifactError(f"{given} exists and holds no {marker}; nothing was written: choose another name")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.writing")
-    replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced")
-    try:
-        aside.mkdir(parents=True)
-        yield aside
-        if path.exists():
-            path.rename(replaced)
-        aside.rename(path)
-    except OSError as error:
-        raise ArtifactError(f"can't write {given}: {error.strerror or error}") from error
-    finally:
-        if replaced.exists() and not path.exists():  # stopped between the two renames
-            replaced.rename(path)
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def seal(directory: Path, manifest: Mapping[str, object]) -> None:
@@ -92,19 +55,6 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         if hash_file(file) != expected["sha256"]:
             raise ArtifactError(f"{file} doesn't match its SHA-256: it was changed after it was saved")
     return dict(manifest)
-
-
-def write_arrays(arrays: Arrays, file: Path) -> None:
-    """Named numpy arrays as safetensors."""
-    file.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-
-
-def read_arrays(file: Path) -> Arrays:
-    """Named numpy arrays from safetensors; ArtifactError if the file isn't that."""
-    try:
-        return dict(load_file(file))
-    except (OSError, SafetensorError) as error:
-        raise ArtifactError(f"{file} can't be read: {error}") from error
 
 
 def hash_file(file: Path) -> str:

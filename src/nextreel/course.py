@@ -5,7 +5,7 @@ from typing import SupportsInt
 
 import numpy as np
 
-from nextreel.data.timeline import Int64Array
+from nextreel.arrays import Int64Array
 from nextreel.evaluation.protocol import freeze_histories
 from nextreel.prediction.predictor import Predictor
 

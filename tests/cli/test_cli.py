@@ -138,11 +138,11 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         ),
         (
             ["fit", "parts", "--model", "best", "--budget", "soon"],
-            "--budget 'soon' is no time; expected a number and s, m or h",
+            "--budget 'soon' is no duration; expected a number and s, m, h, d or w",
         ),
         (
             ["fit", "parts", "--model", "best", "--budget", "-5m"],
-            "--budget '-5m' is no time; expected a number",
+            "--budget '-5m' is no duration; expected a number",
         ),
         (
             ["fit", "parts", "--model", "ease", "--budget", "30m"],

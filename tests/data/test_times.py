@@ -1,6 +1,6 @@
 import pytest
 
-from nextreel.data.times import parse_moment, show_days, show_moment
+from nextreel.data.times import format_duration, format_timestamp, parse_duration, parse_timestamp
 from nextreel.errors import QueryError
 
 
@@ -15,7 +15,7 @@ from nextreel.errors import QueryError
     ],
 )
 def test_a_moment_is_read_as_people_write_it(text: str, seconds: int) -> None:
-    assert parse_moment(text) == seconds
+    assert parse_timestamp(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -30,15 +30,40 @@ def test_a_moment_is_read_as_people_write_it(text: str, seconds: int) -> None:
 )
 def test_anything_else_is_an_error_that_says_what_is_expected(text: str, message: str) -> None:
     with pytest.raises(QueryError, match=message):
-        parse_moment(text)
+        parse_timestamp(text)
 
 
 def test_a_moment_is_shown_in_utc() -> None:
-    assert show_moment(978_300_760) == "2000-12-31 22:12:40 UTC"
+    assert format_timestamp(978_300_760) == "2000-12-31 22:12:40 UTC"
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(43_200, "0.5 days"), (86_400, "1 day"), (2_592_000, "30 days")]
+    ("text", "seconds", "shown"),
+    [
+        ("90s", 90, "90 seconds"),
+        ("90m", 5_400, "90 minutes"),
+        ("1h", 3_600, "1 hour"),
+        ("1.5d", 129_600, "36 hours"),
+        ("1d", 86_400, "1 day"),
+        ("8w", 4_838_400, "56 days"),
+    ],
 )
-def test_a_length_is_shown_in_days(seconds: int, words: str) -> None:
-    assert show_days(seconds) == words
+def test_a_duration_is_a_number_and_a_unit(text: str, seconds: int, shown: str) -> None:
+    assert parse_duration(text, "--every") == seconds
+    assert format_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "d", "0d", "-1d", "7dd", "²d", "nand", "infd", "1e3d", "0.2s", "month"]
+)
+def test_anything_else_is_no_duration(text: str) -> None:
+    with pytest.raises(
+        QueryError, match=f"--every {text!r} is no duration; expected a number and s, m, h, d or w"
+    ):
+        parse_duration(text, "--every")
+
+
+def test_a_duration_has_at_most_100_years() -> None:
+    assert parse_duration("36500d", "--every") == 36_500 * 86_400
+    with pytest.raises(QueryError, match="--every '36501d' is longer than 100 years"):
+        parse_duration("36501d", "--every")

@@ -14,9 +14,7 @@ from nextreel.evaluation.ab_analysis import (
     Report,
     compare,
     follow,
-    parse_window,
     sample_ratio_p,
-    show_window,
 )
 from tests.frames import interactions
 
@@ -323,18 +321,3 @@ def test_the_likelihood_of_a_sample_ratio_is_that_of_the_chi_square_test(
     users = control + challenger
     expected = stats.chisquare([control, challenger], [users * (1 - share), users * share]).pvalue
     assert sample_ratio_p(control, challenger, share) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds", "shown"),
-    [("7d", 604800, "7 days"), ("1h", 3600, "1 hour"), ("90m", 5400, "90 minutes")],
-)
-def test_a_window_is_a_number_of_days_hours_or_minutes(text: str, seconds: int, shown: str) -> None:
-    assert parse_window(text) == seconds
-    assert show_window(seconds) == shown
-
-
-@pytest.mark.parametrize("text", ["", "7", "d", "0d", "-1d", "1.5h", "7w", "7dd", "²d"])
-def test_anything_else_is_no_window(text: str) -> None:
-    with pytest.raises(QueryError, match="is no length of time; expected a whole number and d, h or m"):
-        parse_window(text)

@@ -4,7 +4,7 @@ import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import USERS
-from nextreel.data.timeline import DAY
+from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import UserBootstrap
 from nextreel.evaluation.fairness import Gaps, adjust_gaps, count_days, find_gaps, slice_questions
 from nextreel.evaluation.protocol import Questions

@@ -1,7 +1,7 @@
 import numpy as np
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import DAY
+from nextreel.data.times import DAY
 from nextreel.evaluation.slices import estimate_slices, slice_by_gap, slice_by_length
 from tests.frames import catalog, interactions
 

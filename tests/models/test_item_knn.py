@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nextreel.arrays import Float32Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray
 from nextreel.models.base import Recommender
 from nextreel.models.item_knn import ItemKNN, ItemKNNConfig
 from nextreel.models.user_vectors import HALVINGS_KEPT, build_interaction_matrix, build_profiles
@@ -25,7 +25,7 @@ class TestConformanceAsInThePapers(RecommenderConformance):
         return ItemKNN(ItemKNNConfig(shrinkage=0, neighbours=5, half_life=None, unliked_weight=1))
 
 
-def similarities(rows: pl.DataFrame, shrinkage: float = 0, neighbours: int | None = None) -> FloatArray:
+def similarities(rows: pl.DataFrame, shrinkage: float = 0, neighbours: int | None = None) -> Float32Array:
     config = ItemKNNConfig(shrinkage=shrinkage, neighbours=neighbours)
     return ItemKNN(config).fit(Dataset.from_frames(rows)).similarities_
 

@@ -5,8 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nextreel.arrays import Float32Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray
 from nextreel.models.base import Recommender
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
@@ -36,9 +36,9 @@ class TestConformanceWithoutRandomFeatures(RecommenderConformance):
         return SequentialRidge(SequentialRidgeConfig(dimensions=2, hidden=0, rank=1, horizon=1))
 
 
-def scores_after(model: Recommender, *rows: tuple[int, int, float, int], at: int) -> FloatArray:
+def scores_after(model: Recommender, *rows: tuple[int, int, float, int], at: int) -> Float32Array:
     known = Dataset.from_frames(interactions(*rows), catalog(8))
-    scores: FloatArray = model.score(known.histories(np.array([999]), np.array([at])), np.array([at]))[0]
+    scores: Float32Array = model.score(known.histories(np.array([999]), np.array([at])), np.array([at]))[0]
     return scores
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, MOVIES
-from nextreel.data.timeline import FloatArray, Int64Array
 from nextreel.data.titles import with_parsed_titles
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
@@ -46,7 +46,7 @@ def everybody(dataset: Dataset) -> tuple[Int64Array, Int64Array]:
     return dataset.user_ids, np.full(dataset.n_users, LATER)
 
 
-def scores(model: Recommender, dataset: Dataset) -> FloatArray:
+def scores(model: Recommender, dataset: Dataset) -> Float32Array:
     user_ids, at = everybody(dataset)
     return model.score(dataset.histories(user_ids, at), at)
 

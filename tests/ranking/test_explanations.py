@@ -2,9 +2,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nextreel.arrays import Float32Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, USER_ID
-from nextreel.data.timeline import FloatArray
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE
@@ -30,8 +30,8 @@ def model(request: pytest.FixtureRequest) -> Recommender:
     return fitted
 
 
-def score(model: Recommender, dataset: Dataset, user_id: int = USER) -> FloatArray:
-    scores: FloatArray = model.score(dataset.histories(np.array([user_id]), LATER), LATER)[0]
+def score(model: Recommender, dataset: Dataset, user_id: int = USER) -> Float32Array:
+    scores: Float32Array = model.score(dataset.histories(np.array([user_id]), LATER), LATER)[0]
     return scores
 
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from nextreel.arrays import Float32Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID
-from nextreel.data.timeline import FloatArray, Histories
+from nextreel.data.timeline import Histories
 from nextreel.errors import QueryError
 from nextreel.ranking.ranker import Ranking
 from nextreel.ranking.reranking import divergence, liked_genres, rerank, share_genres, variety
@@ -130,7 +131,13 @@ def test_a_movie_without_genres_is_unlike_every_other() -> None:
 
 
 def worth(
-    i: int, chosen: list[int], scores: FloatArray, genres: FloatArray, liked: FloatArray, d: float, c: float
+    i: int,
+    chosen: list[int],
+    scores: Float32Array,
+    genres: Float32Array,
+    liked: Float32Array,
+    d: float,
+    c: float,
 ) -> float:
     """The module's formula, word for word."""
     low, high = scores.min(), scores.max()
@@ -149,7 +156,7 @@ def worth(
     st.sampled_from([(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.25, 0.25), (0.9, 0.0), (0.0, 0.9)]),
 )
 def test_each_movie_of_a_list_is_the_best_of_those_left_by_the_formula(
-    scores: FloatArray, has_genre: list[list[bool]], strengths: tuple[float, float]
+    scores: Float32Array, has_genre: list[list[bool]], strengths: tuple[float, float]
 ) -> None:
     genres = np.array(has_genre, dtype=np.float32)
     genres /= np.maximum(genres.sum(axis=1, keepdims=True), 1)
@@ -171,7 +178,7 @@ def test_each_movie_of_a_list_is_the_best_of_those_left_by_the_formula(
     st.floats(0, 0.5, width=32),
 )
 def test_a_batch_gives_each_query_k_of_its_candidates_as_if_it_came_alone(
-    scores: FloatArray, k: int, diversity: float, calibration: float
+    scores: Float32Array, k: int, diversity: float, calibration: float
 ) -> None:
     order = np.argsort(-scores, axis=1, kind="stable")
     ranking = Ranking(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from nextreel.data.timeline import FloatArray
+from nextreel.arrays import Float32Array
 from nextreel.ranking.top_k import top_k
 
 few_values = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0])
@@ -11,7 +11,7 @@ scores_with_ties = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_s
 
 
 @given(scores_with_ties, st.integers(1, 12))
-def test_the_best_are_those_of_a_full_sort_with_ties_to_the_lower_movie(scores: FloatArray, k: int) -> None:
+def test_the_best_are_those_of_a_full_sort_with_ties_to_the_lower_movie(scores: Float32Array, k: int) -> None:
     k = min(k, scores.shape[1])
     movies, best = top_k(scores, k)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]

@@ -39,9 +39,9 @@ def audit(
     """
     import json
 
+    from nextreel.atomic_files import replacing
     from nextreel.cli.terminal.console import progress_bar, stdout, table
     from nextreel.cli.terminal.fit_progress import parse_options
-    from nextreel.data.table_writer import replacing
     from nextreel.evaluation.leak_audit import Auditor
     from nextreel.evaluation.parts import read_parts
     from nextreel.models.registry import create_model, model_name

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nextreel.evaluation.backtesting.backtest_results import Backtest, Part
 
 
-LONGEST = 100 * 365 * 86_400
 """Of a window, in seconds: moments end in 2100."""
 
 
@@ -56,6 +55,7 @@ def backtest(
     from nextreel.cli.terminal.console import progress_bar, stdout
     from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.data.reading.table_reader import read_tables
+    from nextreel.data.times import parse_duration
     from nextreel.errors import MissingExtraError
     from nextreel.evaluation.backtesting.backtest_results import write_backtest
     from nextreel.evaluation.backtesting.backtest_runner import run_backtest
@@ -66,7 +66,7 @@ def backtest(
     plan = Plan(
         model,
         _parse_start(start, tables.interactions),
-        _parse_length(every),
+        parse_duration(every, "--every"),
         parse_options(options or []),
         refit == "every",
     )
@@ -98,7 +98,7 @@ def backtest(
 def windows_table(result: "Backtest") -> "Table":
     """One row a window: NDCG of each model, with the part of the queries that new users ask."""
     from nextreel.cli.terminal.console import table
-    from nextreel.data.times import show_moment
+    from nextreel.data.times import format_timestamp
     from nextreel.evaluation.backtesting.backtest_results import EVERYONE, MAIN, NEWCOMERS
 
     models = _models(result)
@@ -111,7 +111,7 @@ def windows_table(result: "Backtest") -> "Table":
         everyone = groups[EVERYONE]
         new = groups[NEWCOMERS].queries / everyone.queries if NEWCOMERS in groups else 0.0
         queries, *figures = _cells(everyone, models)
-        made.add_row(show_moment(window.opens)[:10], queries, f"{new:.0%}", *figures)
+        made.add_row(format_timestamp(window.opens)[:10], queries, f"{new:.0%}", *figures)
     return made
 
 
@@ -161,29 +161,14 @@ def _cells(part: "Part", models: list[str]) -> list[str]:
     ]
 
 
-def _parse_length(text: str) -> int:
-    """Seconds of "12h", "30d" or "8w"."""
-    from nextreel.errors import QueryError
-
-    try:
-        seconds = round(float(text[:-1]) * {"h": 3600, "d": 86_400, "w": 604_800}[text[-1:]])
-    except (ValueError, KeyError, OverflowError):
-        seconds = 0
-    if seconds < 1:
-        raise QueryError(f"--every {text!r} is no length; expected a number and h, d or w, such as 30d")
-    if seconds > LONGEST:
-        raise QueryError(f"--every {text!r} is longer than 100 years; expected a length such as 30d")
-    return seconds
-
-
 def _parse_start(text: str, interactions: "pl.DataFrame") -> int:
     """The moment of "60%" of the interactions, of a date or of POSIX seconds."""
-    from nextreel.data.times import parse_moment
+    from nextreel.data.times import parse_timestamp
     from nextreel.errors import QueryError
     from nextreel.evaluation.backtesting.backtest_windows import find_start
 
     if not text.endswith("%"):
-        return parse_moment(text)
+        return parse_timestamp(text)
     try:
         share = float(text[:-1]) / 100
     except ValueError:

@@ -78,9 +78,9 @@ def compare(
     """
     import json
 
+    from nextreel.atomic_files import replacing
     from nextreel.cli.terminal.console import progress_bar, stdout
     from nextreel.cli.terminal.fit_progress import parse_options
-    from nextreel.data.table_writer import replacing
     from nextreel.evaluation.comparison.contestants import name_contestants
     from nextreel.evaluation.comparison.leaderboard import compare_models
     from nextreel.reporting.mlflow_tracking import log_leaderboard, tracked

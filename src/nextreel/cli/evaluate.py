@@ -42,13 +42,13 @@ def evaluate(
     """
     from nextreel import __version__
     from nextreel.artifacts import hash_file
+    from nextreel.atomic_files import write_json
     from nextreel.cli.terminal.console import stdout
     from nextreel.cli.terminal.result_tables import metrics_table
     from nextreel.data.reading.table_reader import read_interactions
+    from nextreel.data.schema import POSITIVE
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
-    from nextreel.data.splitting.split_rules import POSITIVE
     from nextreel.evaluation.protocol import evaluate as ask
-    from nextreel.evaluation.runs import write_json
     from nextreel.models.registry import model_name
     from nextreel.prediction.saving import add_evaluation, describe, load
     from nextreel.reporting.mlflow_tracking import log_evaluation, tracked

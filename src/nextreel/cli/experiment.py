@@ -50,16 +50,19 @@ def report(
 
     from nextreel.cli.terminal.console import stdout, table
     from nextreel.data.schema import USER_ID
-    from nextreel.data.times import parse_moment
+    from nextreel.data.times import format_duration, parse_duration, parse_timestamp
     from nextreel.errors import require
     from nextreel.wording import number_of
 
     require("sqlalchemy", "serve")
-    from nextreel.evaluation.ab_analysis import ANSWERS, Experiment, compare, parse_window, show_window
+    from nextreel.evaluation.ab_analysis import ANSWERS, Experiment, compare
     from nextreel.serving.storage.store import Store
 
-    window, chosen = parse_window(within), None if planned is None else Experiment.parse(planned)
-    start = 0 if since is None else parse_moment(since)
+    window, chosen = (
+        parse_duration(within, "--within"),
+        None if planned is None else Experiment.parse(planned),
+    )
+    start = 0 if since is None else parse_timestamp(since)
     with Store.open(store) as opened:
         rows = [
             (each.user_id, each.at, each.version, list(each.movie_ids))
@@ -68,7 +71,7 @@ def report(
         ]
         answers = pl.DataFrame(rows, schema=ANSWERS, orient="row")
         interactions = opened.histories(answers[USER_ID].unique().to_list())
-    found = compare(answers, interactions, window, parse_moment("now"), chosen)
+    found = compare(answers, interactions, window, parse_timestamp("now"), chosen)
     if as_json:
         typer.echo(json.dumps(found.facts(), indent=2))
         return
@@ -78,7 +81,7 @@ def report(
         for arm in (control, challenger)
     ]
     made = table(
-        f"What followed within {show_window(window)} of an answer; 95 % intervals",
+        f"What followed within {format_duration(window)} of an answer; 95 % intervals",
         "",
         *arms,
         f"{challenger.version} - {control.version}",

@@ -54,9 +54,9 @@ def recommend(
 
         from nextreel.cli.terminal.console import stdout
         from nextreel.cli.terminal.result_tables import answer, answer_table
-        from nextreel.data.times import parse_moment
+        from nextreel.data.times import parse_timestamp
 
-        found = answer(load(model), user, parse_moment(at), k, not include_seen)
+        found = answer(load(model), user, parse_timestamp(at), k, not include_seen)
         if as_json:
             typer.echo(json.dumps(found, indent=2))
         else:

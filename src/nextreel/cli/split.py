@@ -39,10 +39,10 @@ def split(
     from nextreel.cli.terminal.console import stdout
     from nextreel.data.splitting.split_directory import write_split
     from nextreel.data.splitting.split_rules import SplitRule
-    from nextreel.data.times import parse_moment
+    from nextreel.data.times import parse_timestamp
     from nextreel.wording import number_of
 
-    moment = None if at is None else parse_moment(at)
+    moment = None if at is None else parse_timestamp(at)
     chosen = SplitRule.for_rule(rule, positives, threshold, share, moment)
     facts = write_split(directory, out, chosen)
     console = stdout()

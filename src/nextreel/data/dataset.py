@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.reading.parquet import explain_bad, find_bad
+from nextreel.arrays import Int64Array, find_sorted
 from nextreel.data.schema import (
-    DTYPES,
-    EXPECTED,
     INTERACTIONS,
     MOVIE_ID,
     MOVIES,
@@ -21,11 +19,10 @@ from nextreel.data.schema import (
     TIMESTAMP,
     USER_ID,
     USERS,
-    Column,
-    Table,
 )
-from nextreel.data.timeline import Histories, Int64Array, Timeline, find_sorted
+from nextreel.data.timeline import Histories, Timeline
 from nextreel.data.titles import with_parsed_titles
+from nextreel.data.value_checks import in_form
 from nextreel.errors import DataError
 
 
@@ -138,43 +135,6 @@ def require_dataset(found: object) -> None:
     if not isinstance(found, Dataset):
         made = "nextreel.Dataset.from_frames(interactions, movies, users) makes one"
         raise DataError(f"a {type(found).__name__} is no dataset; {made}")
-
-
-def in_form(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
-    """The table's columns in its order and types; DataError says what doesn't fit, in the frame of that name."""
-    _require_frame(frame, table, name)
-    missing = [column for column in table.schema.names() if column not in frame.columns]
-    if missing:
-        raise DataError(f"{name}: column {missing[0]} is missing; found {', '.join(frame.columns)}")
-    frame = frame.select(table.schema.names())
-    for column in table.columns:
-        try:
-            frame = frame.with_columns(_cast(frame[column.name], column))
-        except (pl.exceptions.PolarsError, TypeError):
-            raise DataError(
-                f"{name}: column {column.name} has type {frame[column.name].dtype} and can't be taken for "
-                f"{table.schema[column.name]}, {EXPECTED[column.kind]}"
-            ) from None
-        for row, reason in explain_bad(find_bad(frame, table, column).head(1), column):
-            raise DataError(f"{name}[{row - 1}], {column.name}: {reason}")
-    return frame
-
-
-def _require_frame(found: object, table: Table, name: str) -> None:
-    if isinstance(found, str | PathLike):
-        reader = "; nextreel.read_interactions reads one" if table is INTERACTIONS else ""
-        raise DataError(f"{name}: {str(found)!r} is a path, not a polars DataFrame{reader}")
-    if not isinstance(found, pl.DataFrame):
-        raise DataError(f"{name}: a {type(found).__name__} is no polars DataFrame")
-
-
-def _cast(values: pl.Series, column: Column) -> pl.Series:
-    """A column's values in its type; TypeError where a plain cast would give another meaning or cut a fraction."""
-    cast = values.cast(DTYPES[column.kind])
-    cut = values.dtype.is_float() and column.kind != "rating" and (cast != values).any()
-    if values.dtype.is_temporal() or cut:
-        raise TypeError
-    return cast
 
 
 def _index_rows(interactions: pl.DataFrame, user_ids: Int64Array, movie_ids: Int64Array) -> Timeline:

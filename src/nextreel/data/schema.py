@@ -8,8 +8,6 @@ import polars as pl
 USER_ID, MOVIE_ID, RATING, TIMESTAMP = "UserID", "MovieID", "Rating", "Timestamp"
 
 LOWEST_RATING, HIGHEST_RATING = 0.5, 5.0
-LATEST_TIMESTAMP = 4_102_444_800
-"""2100-01-01: a later second is taken for a mistake."""
 
 LARGEST_INTEGER = 2**63 - 1
 
@@ -86,18 +84,5 @@ MOVIES = Table(
 QUERIES = Table(stems=(), columns=(Column(USER_ID, "id"), Column(TIMESTAMP, "timestamp")))
 
 
-def is_valid(column: Column) -> pl.Expr:
-    """Whether each value may stand in its column; what isn't known of a person or a movie is null."""
-    value = pl.col(column.name)
-    match column.kind:
-        case "text":
-            return pl.lit(True)
-        case "rating":
-            valid = value.is_between(LOWEST_RATING, HIGHEST_RATING)
-        case "timestamp":
-            valid = value.is_between(0, LATEST_TIMESTAMP)
-        case "count":
-            return value.is_between(0, LARGEST_INTEGER).fill_null(True)
-        case "id":
-            valid = value.is_between(0, LARGEST_INTEGER)
-    return valid.fill_null(False)
+POSITIVE = 4.0
+"""A rating from which on a movie counts as liked."""

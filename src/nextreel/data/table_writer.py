@@ -1,34 +1,14 @@
 """Writing tables as CSV, gzipped CSV or Parquet; a file appears whole or not at all."""
 
 import gzip
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
 import polars as pl
 
+from nextreel.atomic_files import replacing
 from nextreel.data.schema import RATING
 from nextreel.errors import DataError
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it becomes `path` when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    if path.is_dir():
-        raise DataError(f"{path}: can't be written (it is a directory)")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, pl.exceptions.ComputeError) as error:
-        # Polars tells of a full disk in words of its own.
-        raise DataError(f"{path}: can't be written ({getattr(error, 'strerror', None) or error})") from error
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:

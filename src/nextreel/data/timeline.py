@@ -15,12 +15,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-Int64Array = npt.NDArray[np.int64]
-Int32Array = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, find_sorted
 
-DAY, WEEK = 86_400, 7 * 86_400
-"""In seconds, as Timestamps are."""
 NEVER = np.iinfo(np.int64).max
 FEW = 4
 """Queries up to which a search of each slice is quicker than a step for all of them at once."""
@@ -32,7 +28,7 @@ class Timeline:
 
     movies: Int32Array
     """int32[n_interactions]: index of the movie in the catalog."""
-    ratings: FloatArray
+    ratings: Float32Array
     """float32[n_interactions]: stars, 0.5 to 5."""
     timestamps: Int64Array
     """int64[n_interactions]: POSIX seconds, UTC; ascending within a user."""
@@ -148,7 +144,7 @@ class Histories:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitem__(self, queries: slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Self:
+    def __getitem__(self, queries: slice | npt.NDArray[np.integer] | BoolArray) -> Self:
         return replace(
             self,
             user_ids=self.user_ids[queries],
@@ -181,11 +177,3 @@ class Histories:
             return query, row
         stands = superseded_at[row] >= self.before[query]
         return query[stands], row[stands]
-
-
-def find_sorted(ids: Int64Array, wanted: npt.NDArray[np.integer]) -> Int64Array:
-    """Position of each wanted id in ascending `ids`, -1 where it is absent."""
-    if len(ids) == 0:
-        return np.full(len(wanted), -1, dtype=np.int64)
-    position = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return np.where(ids[position] == wanted, position, -1)

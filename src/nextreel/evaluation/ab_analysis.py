@@ -24,7 +24,6 @@ What such an experiment can't show
 
 import hashlib
 import math
-import re
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, Self
@@ -32,12 +31,11 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.timeline import DAY
+from nextreel.arrays import Float64Array
+from nextreel.data.schema import MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
+from nextreel.data.times import format_duration
 from nextreel.errors import ConfigError, QueryError
 from nextreel.evaluation.bootstrap import Estimate
-from nextreel.evaluation.metrics import Float64Array
 
 FEWEST_USERS = 30
 """Users whom each version must have for a verdict: with fewer, bootstrap intervals are too narrow."""
@@ -130,14 +128,6 @@ class Report:
     def facts(self) -> dict[str, Any]:
         """All of it, in the form of JSON."""
         return asdict(self)
-
-
-def parse_window(text: str) -> int:
-    """Seconds of "7d", "12h" or "30m"; QueryError otherwise."""
-    found = re.fullmatch(r"(\d+)([dhm])", text)
-    if not found or int(found[1]) == 0:
-        raise QueryError(f"{text!r} is no length of time; expected a whole number and d, h or m, such as 7d")
-    return int(found[1]) * {"d": DAY, "h": 3600, "m": 60}[found[2]]
 
 
 def compare(
@@ -252,7 +242,7 @@ def _arm(version: str, answers: pl.DataFrame, within: int) -> Arm:
     own = answers.filter(pl.col(VERSION) == version)
     if own.is_empty():
         raise QueryError(
-            f"no answer of version {version} is older than {show_window(within)} yet: wait, or look at a shorter "
+            f"no answer of version {version} is older than {format_duration(within)} yet: wait, or look at a shorter "
             "time after each answer with --within"
         )
     return Arm(version, own[USER_ID].n_unique(), len(own))
@@ -333,7 +323,7 @@ def _judge(difference: Estimate, control: Arm, challenger: Arm, mismatch: bool) 
 def _note_young(young: int, within: int) -> str:
     if not young:
         return ""
-    return f"{young:,} answers aren't counted yet: less than {show_window(within)} have passed since."
+    return f"{young:,} answers aren't counted yet: less than {format_duration(within)} have passed since."
 
 
 def _note_nothing_followed(comparisons: list[Comparison]) -> str:
@@ -376,12 +366,3 @@ def sample_ratio_p(control: int, challenger: int, share: float) -> float:
     expected = share * users
     chi_square = (challenger - expected) ** 2 * (1 / expected + 1 / (users - expected))
     return math.erfc(math.sqrt(chi_square / 2))
-
-
-def show_window(seconds: int) -> str:
-    """A length of time for people: "7 days"."""
-    for unit, name in ((DAY, "day"), (3600, "hour"), (60, "minute")):
-        if seconds % unit == 0:
-            count = seconds // unit
-            return f"{count} {name}" if count == 1 else f"{count} {name}s"
-    return f"{seconds} seconds"

@@ -21,9 +21,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.data.timeline import FloatArray, Int64Array, Timeline
+from nextreel.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from nextreel.data.timeline import Timeline
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.metrics import Float64Array
 from nextreel.evaluation.protocol import Questions
 from nextreel.ranking.reranking import divergence, liked_genres, share_genres, variety
 
@@ -45,9 +45,9 @@ class Background:
     """What the lists of any model are held against; made once for the same questions."""
 
     questions: Questions
-    genres: FloatArray
+    genres: Float32Array
     """float32[n_movies, n_genres]: each movie's share of its genres."""
-    liked: FloatArray
+    liked: Float32Array
     """float32[n_queries, n_genres]: shares of what each history liked; all 0 where it liked nothing."""
 
     @classmethod
@@ -57,7 +57,7 @@ class Background:
         liked = [liked_genres(questions.histories[some], genres) for some in _batches(len(questions))]
         return cls(questions, genres, np.concatenate(liked))
 
-    def describe(self, movies: npt.NDArray[np.int32], bootstrap: UserBootstrap) -> ListFigures:
+    def describe(self, movies: Int32Array, bootstrap: UserBootstrap) -> ListFigures:
         """Figures of lists, int32[n_queries, k]."""
         raters, users = self._raters.count(movies, self.questions.at)
         values = {
@@ -80,7 +80,7 @@ class Background:
     def _raters(self) -> "_Raters":
         return _Raters.of(self.questions.known.timeline)
 
-    def _hold_against_genres(self, movies: npt.NDArray[np.int32]) -> tuple[Float64Array, Float64Array]:
+    def _hold_against_genres(self, movies: Int32Array) -> tuple[Float64Array, Float64Array]:
         varied, away = np.empty((2, len(movies)))
         for some in _batches(len(movies)):
             shares = self.genres[movies[some]]
@@ -108,7 +108,7 @@ class _Raters:
         active = timeline.offsets[:-1] < timeline.offsets[1:]
         return cls(np.sort(keys), np.sort(timeline.timestamps[timeline.offsets[:-1][active]]))
 
-    def count(self, movies: npt.NDArray[np.int32], at: Int64Array) -> tuple[Int64Array, Int64Array]:
+    def count(self, movies: Int32Array, at: Int64Array) -> tuple[Int64Array, Int64Array]:
         """(int64[n, k] users who had rated each movie, int64[n] users there were), strictly before `at`."""
         first = np.searchsorted(self.keys, _key(movies, np.zeros(1, dtype=np.int64)))
         raters = np.searchsorted(self.keys, _key(movies, at[:, None])) - first
@@ -130,7 +130,7 @@ def gini(times: npt.NDArray[np.integer]) -> float:
     return float(((2 * np.arange(1, n + 1) - n - 1) * ascending).sum() / (n * total))
 
 
-def _key(movies: npt.NDArray[np.int32], seconds: Int64Array) -> Int64Array:
+def _key(movies: Int32Array, seconds: Int64Array) -> Int64Array:
     """One number that orders by movie, then by second; seconds have 32 bits (LATEST_TIMESTAMP)."""
     return (movies.astype(np.int64) << 32) | seconds
 

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from nextreel.data.timeline import Int64Array
-from nextreel.evaluation.metrics import Float64Array
+from nextreel.arrays import BoolArray, Float64Array, Int64Array
 
 DRAWN_AT_ONCE = 500_000
 """Users drawn per batch, so that a batch of resamples stays within a few megabytes."""
@@ -42,11 +41,11 @@ class UserBootstrap:
     level: float = 0.95
     seed: int = 0
 
-    def estimate(self, values: Float64Array, part: npt.NDArray[np.bool_] | None = None) -> Estimate:
+    def estimate(self, values: Float64Array, part: BoolArray | None = None) -> Estimate:
         """Mean of one value per query, over the queries of a part or over all, with its interval."""
         return self.estimate_all(values[:, None], part)[0]
 
-    def estimate_all(self, values: Float64Array, part: npt.NDArray[np.bool_] | None = None) -> list[Estimate]:
+    def estimate_all(self, values: Float64Array, part: BoolArray | None = None) -> list[Estimate]:
         """The same of each column of float64[n_queries, n_statistics]."""
         counts = np.ones(len(values)) if part is None else part.astype(np.float64)
         values = values * counts[:, None]

@@ -19,14 +19,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import BoolArray, Float64Array, Int64Array
 from nextreel.data.schema import TIMESTAMP, USER_ID
-from nextreel.data.timeline import DAY, Histories, Int64Array
+from nextreel.data.timeline import Histories
+from nextreel.data.times import DAY
 from nextreel.evaluation.beyond_accuracy import count_raters
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.metrics import Float64Array
 from nextreel.evaluation.protocol import Questions
 from nextreel.evaluation.significance import CLAIM, adjust_by_holm
 from nextreel.evaluation.slices import Slices, slice_by_gap, slice_by_length
@@ -144,9 +144,7 @@ def _gap(
     return FairnessGap(names[best].partition(": ")[2], names[worst].partition(": ")[2], gap, p)
 
 
-def _shuffle(
-    totals: Float64Array, members: list[npt.NDArray[np.bool_]], shuffles: int, seed: int
-) -> Float64Array:
+def _shuffle(totals: Float64Array, members: list[BoolArray], shuffles: int, seed: int) -> Float64Array:
     """Share of shufflings after which the groups differ at least as much: float64[n_models]."""
     random = np.random.default_rng(seed)
     pooled = totals[np.concatenate([np.flatnonzero(users) for users in members])]

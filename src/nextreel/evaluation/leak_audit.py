@@ -27,14 +27,15 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import BoolArray, Float64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
-from nextreel.data.timeline import DAY, NEVER
+from nextreel.data.timeline import NEVER
+from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.metrics import Float64Array, ndcg, ranks_of
+from nextreel.evaluation.metrics import ndcg, ranks_of
 from nextreel.evaluation.parts import Parts
 from nextreel.evaluation.protocol import Questions
 from nextreel.models.base import Recommender
@@ -44,7 +45,6 @@ from nextreel.wording import number_of
 WINDOWS = 4
 """Each holds a fifth of the queries; those of the earliest fifth have too little before them and aren't asked."""
 ROW = [USER_ID, MOVIE_ID, TIMESTAMP]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

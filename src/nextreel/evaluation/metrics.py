@@ -9,9 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.data.timeline import Int64Array
-
-Float64Array = npt.NDArray[np.float64]
+from nextreel.arrays import BoolArray, Float64Array, Int64Array
 
 
 def ranks_of(recommended: npt.NDArray[np.integer], relevant: npt.NDArray[np.integer]) -> Int64Array:
@@ -43,5 +41,5 @@ def score_ranks(ranks: Int64Array, cutoffs: Sequence[int]) -> dict[str, Float64A
     return {f"{name}@{k}": metric(ranks, k) for k in cutoffs for name, metric in METRICS.items()}
 
 
-def _within(ranks: Int64Array, k: int) -> npt.NDArray[np.bool_]:
+def _within(ranks: Int64Array, k: int) -> BoolArray:
     return (ranks >= 1) & (ranks <= k)

@@ -8,8 +8,9 @@ import polars as pl
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_interactions, read_tables
+from nextreel.data.schema import POSITIVE
 from nextreel.data.splitting.split_directory import read_split_rule
-from nextreel.data.splitting.split_rules import POSITIVE, Rule, SplitRule, split_interactions
+from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
 from nextreel.errors import QueryError
 
 

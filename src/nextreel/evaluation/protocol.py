@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self, cast, get_args
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from nextreel.data.dataset import Dataset, in_form, require_dataset
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.timeline import Histories, Int64Array
+from nextreel.arrays import BoolArray, Int64Array
+from nextreel.data.dataset import Dataset, require_dataset
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
+from nextreel.data.timeline import Histories
+from nextreel.data.value_checks import in_form
 from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
@@ -67,7 +67,7 @@ class Questions:
     def __len__(self) -> int:
         return len(self.queries)
 
-    def __getitem__(self, part: npt.NDArray[np.bool_]) -> Self:
+    def __getitem__(self, part: BoolArray) -> Self:
         return replace(self, queries=self.queries.filter(part), histories=self.histories[part])
 
     @property
@@ -108,7 +108,7 @@ class Evaluation:
     """How the figures were made: history, k, threshold, exclude_seen."""
     metrics: dict[str, Estimate]
     """By name, such as NDCG@10."""
-    slices: dict[str, npt.NDArray[np.bool_]]
+    slices: dict[str, BoolArray]
     """bool[n_queries] by name: parts of the queries by their gap and by the length of their history."""
 
     @property

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from nextreel.arrays import Float64Array
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.metrics import Float64Array
+from nextreel.wording import join_names
 
 CLAIM = 0.05
 """Highest probability of one false claim or more, among all tests of a family."""
@@ -139,8 +140,3 @@ def _list_pairs(tests: Sequence[PairedTest]) -> str:
     return "; ".join(
         f"{test.better} and {test.worse} ({test.difference}, p {test.adjusted_p:.2g})" for test in tests
     )
-
-
-def join_names(names: Sequence[str]) -> str:
-    """Such as "a, b and c"."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

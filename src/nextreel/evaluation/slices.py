@@ -5,13 +5,14 @@ of somebody in the middle of rating; days later, of somebody who comes back: two
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from nextreel.data.timeline import DAY, Histories, Int64Array
+from nextreel.arrays import BoolArray, Int64Array
+from nextreel.data.timeline import Histories
+from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import METRICS
 
-Slices = dict[str, npt.NDArray[np.bool_]]
+Slices = dict[str, BoolArray]
 
 
 def slice_by_gap(histories: Histories, at: Int64Array) -> Slices:

@@ -24,8 +24,9 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
@@ -60,7 +61,7 @@ class ALS(Recommender):
     Config = ALSConfig
     config: ALSConfig
 
-    movie_factors_: FloatArray
+    movie_factors_: Float32Array
     """float32[n_movies, factors]: Y."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
@@ -77,17 +78,17 @@ class ALS(Recommender):
         self.movie_factors_ = movie_factors
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         n_movies, n_factors = self.movie_factors_.shape
         users = build_profiles(histories, n_movies, self.config.half_life, self.config.unliked_weight)
         start = np.zeros((len(histories), n_factors), dtype=np.float32)
         user_factors = self._solve(users, self.movie_factors_, start, QUERY_TOLERANCE)
-        scores: FloatArray = user_factors @ self.movie_factors_.T
+        scores: Float32Array = user_factors @ self.movie_factors_.T
         return scores
 
     def _solve(
-        self, weights: csr_array, factors: FloatArray, start: FloatArray, tolerance: float
-    ) -> FloatArray:
+        self, weights: csr_array, factors: Float32Array, start: Float32Array, tolerance: float
+    ) -> Float32Array:
         """The factors of one side, float32[n_rows, n_factors], from those of the other.
 
         `weights` is sparse float32[n_rows, len(factors)]; `start` is where the search begins.
@@ -101,8 +102,8 @@ class ALS(Recommender):
         )
 
     def _descend(
-        self, weights: csr_array, factors: FloatArray, solved: FloatArray, tolerance: float
-    ) -> FloatArray:
+        self, weights: csr_array, factors: Float32Array, solved: Float32Array, tolerance: float
+    ) -> Float32Array:
         """Conjugate gradients, all rows in step, preconditioned by the matrix of a row without entries.
 
         A row rests once its residual is below `tolerance` times its right side, whatever the others do.
@@ -113,8 +114,8 @@ class ALS(Recommender):
         preconditioner = np.linalg.inv(factors.T @ factors + regularization * identity)
         confidence = 1 + alpha * weights.toarray()
 
-        def apply(rows: FloatArray) -> FloatArray:
-            product: FloatArray = (confidence * (rows @ factors.T)) @ factors + regularization * rows
+        def apply(rows: Float32Array) -> Float32Array:
+            product: Float32Array = (confidence * (rows @ factors.T)) @ factors + regularization * rows
             return product
 
         right = (1 + alpha) * (weights @ factors)
@@ -136,7 +137,7 @@ class ALS(Recommender):
         return solved
 
 
-def _dot(left: FloatArray, right: FloatArray) -> FloatArray:
+def _dot(left: Float32Array, right: Float32Array) -> Float32Array:
     """float32[n_rows]: the dot product of each pair of rows."""
-    product: FloatArray = np.einsum("ij,ij->i", left, right)
+    product: Float32Array = np.einsum("ij,ij->i", left, right)
     return product

@@ -11,8 +11,9 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from nextreel.arrays import BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.data.timeline import Histories
 from nextreel.errors import ArtifactError, ConfigError, NotFittedError
 from nextreel.models.training.epochs import Training
 from nextreel.options import Options
@@ -50,7 +51,7 @@ class Recommender(ABC):
         """
 
     @abstractmethod
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         """Score every movie of the catalog for every query, higher is better.
 
         Parameters
@@ -65,7 +66,7 @@ class Recommender(ABC):
         float32[n_queries, n_movies], finite. One query's row doesn't depend on the rest of the batch.
         """
 
-    def knows(self, histories: Histories) -> npt.NDArray[np.bool_]:
+    def knows(self, histories: Histories) -> BoolArray:
         """bool[n_queries]: whether it has something personal to say; popularity answers the others."""
         return histories.lengths > 0
 

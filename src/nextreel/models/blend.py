@@ -13,13 +13,13 @@ from dataclasses import replace
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 from scipy.optimize import minimize
 
-from nextreel.artifacts import Arrays
+from nextreel.arrays import Arrays, Float32Array, Float64Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import DAY, FloatArray, Histories, Int64Array
+from nextreel.data.timeline import Histories
+from nextreel.data.times import DAY
 from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
@@ -49,7 +49,7 @@ class Blend(Recommender):
     Config = BlendConfig
     config: BlendConfig
 
-    weights_: FloatArray
+    weights_: Float32Array
     """float32[4, 2]: (w, v) for queries in the same second, within a day and later, and for short histories."""
     members: dict[str, Recommender]
     """The transformer and the ridge, by name."""
@@ -76,7 +76,7 @@ class Blend(Recommender):
         self.weights_ = self._learn_weights(held_out)
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         weights = self.weights_[self._class_of(histories, at)]
         scores = np.zeros((len(at), 1), dtype=np.float32)
         for member, weight in zip(self.members.values(), weights.T, strict=True):
@@ -101,7 +101,7 @@ class Blend(Recommender):
             )
         return self
 
-    def _learn_weights(self, held_out: HeldOut) -> FloatArray:
+    def _learn_weights(self, held_out: HeldOut) -> Float32Array:
         weights = np.ones((CLASSES, len(self.members)), dtype=np.float32)
         query_class = self._class_of(held_out.histories, held_out.at)
         for number in np.unique(query_class):
@@ -123,7 +123,7 @@ class Blend(Recommender):
         return np.where(histories.lengths < self.config.ridge.short_history, 3, by_gap)
 
 
-def _loss_and_slope(weights: npt.NDArray[np.float64], scored: list[FloatArray]) -> tuple[float, FloatArray]:
+def _loss_and_slope(weights: Float64Array, scored: list[Float32Array]) -> tuple[float, Float32Array]:
     """Negative log-likelihood of the movies asked for, with a prior, divided by their number; and its gradient."""
     loss, slope, n_queries = 0.0, np.zeros(len(weights)), sum(part.shape[1] for part in scored)
     for part in scored:

@@ -14,8 +14,9 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
@@ -35,7 +36,7 @@ class EASE(Recommender):
     Config = EASEConfig
     config: EASEConfig
 
-    weights_: FloatArray
+    weights_: Float32Array
     """float32[n_movies, n_movies]: B, from the movie watched (row) to the movie scored (column)."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
@@ -43,14 +44,14 @@ class EASE(Recommender):
         gram = (users.T @ users).toarray()
         gram[np.diag_indices_from(gram)] += self.config.regularization
         inverse = np.linalg.inv(gram)
-        weights: FloatArray = inverse / -np.diag(inverse)
+        weights: Float32Array = inverse / -np.diag(inverse)
         np.fill_diagonal(weights, 0)
         self.weights_ = weights
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         users = build_profiles(
             histories, len(self.weights_), self.config.half_life, self.config.unliked_weight
         )
-        scores: FloatArray = users @ self.weights_
+        scores: Float32Array = users @ self.weights_
         return scores

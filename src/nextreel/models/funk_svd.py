@@ -20,11 +20,11 @@ from types import ModuleType
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from nextreel.arrays import BoolArray, Float32Array, Int64Array, find_sorted
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray, Histories, Int64Array, find_sorted
+from nextreel.data.timeline import Histories
 from nextreel.errors import ConfigError, DataError, require
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.checkpoint import identify_fit, read_checkpoint, write_checkpoint
@@ -36,7 +36,7 @@ MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-7
 BATCHES_BETWEEN_REPORTS = 32
 
 
-Factors = dict[str, FloatArray]
+Factors = dict[str, Float32Array]
 """P[n_users, k] and Q[n_movies, k]; Adam's moments as `P.mean`, `P.square` and so on; step[1]: steps done."""
 
 
@@ -62,9 +62,9 @@ class FunkSVD(Recommender):
 
     user_ids_: Int64Array
     """int64[n_users]: UserIDs with interactions in training, ascending."""
-    user_factors_: FloatArray
+    user_factors_: Float32Array
     """float32[n_users, dimensions]: P."""
-    movie_factors_: FloatArray
+    movie_factors_: Float32Array
     """float32[n_movies, dimensions]: Q."""
 
     history: list[Epoch]
@@ -117,14 +117,14 @@ class FunkSVD(Recommender):
         self.history = history
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         users, query = np.unique(histories.user_ids, return_inverse=True)
         row = find_sorted(self.user_ids_, users)
         scores = self.user_factors_[row] @ self.movie_factors_.T
         scores[row < 0] = 0
         return scores[query]
 
-    def knows(self, histories: Histories) -> npt.NDArray[np.bool_]:
+    def knows(self, histories: Histories) -> BoolArray:
         return find_sorted(self.user_ids_, histories.user_ids) >= 0
 
     def _learn_once(self, descent: "_Descent", rows: "_Rows", number: int, training: Training) -> float:
@@ -154,7 +154,7 @@ class _Rows:
     """int64[n_rows]: row of P."""
     movies: Int64Array
     """int64[n_rows]: row of Q."""
-    targets: FloatArray
+    targets: Float32Array
     """float32[n_rows]: (Rating - 3) / 2."""
 
     @classmethod

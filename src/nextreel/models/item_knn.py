@@ -17,8 +17,9 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
@@ -40,7 +41,7 @@ class ItemKNN(Recommender):
     Config = ItemKNNConfig
     config: ItemKNNConfig
 
-    similarities_: FloatArray
+    similarities_: Float32Array
     """float32[n_movies, n_movies]: from the movie watched (row) to the movie scored (column)."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
@@ -55,15 +56,15 @@ class ItemKNN(Recommender):
         self.similarities_ = similarities / np.where(sums > 0, sums, 1)
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         users = build_profiles(
             histories, len(self.similarities_), self.config.half_life, self.config.unliked_weight
         )
-        scores: FloatArray = users @ self.similarities_
+        scores: Float32Array = users @ self.similarities_
         return scores
 
 
-def _keep_nearest(similarities: FloatArray, n: int) -> None:
+def _keep_nearest(similarities: Float32Array, n: int) -> None:
     """Set all but the n largest of each row to zero, in place; of equal ones the lower index stays."""
     far = np.argsort(-similarities, axis=1, kind="stable")[:, n:]
     np.put_along_axis(similarities, far, 0, axis=1)

@@ -13,11 +13,11 @@ popularity decides, as if k choices of its kind had been seen: the mean of a Dir
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray, Histories, Int32Array, Int64Array
+from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.popularity import Popularity
 from nextreel.models.training.epochs import Training
@@ -53,9 +53,9 @@ class NextChoices(Recommender):
         self.n_movies_ = np.array([dataset.n_movies])
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         ever = self._count(slice(None)).score(histories, at)
-        scores: FloatArray = (
+        scores: Float32Array = (
             np.float32(self.config.prior) * ever / np.maximum(ever.sum(axis=1, keepdims=True), 1)
         )
         for n in np.unique(histories.lengths):
@@ -64,7 +64,7 @@ class NextChoices(Recommender):
             scores[here] += self._count(rows).score(histories[here], at[here])
         return scores
 
-    def knows(self, histories: Histories) -> npt.NDArray[np.bool_]:
+    def knows(self, histories: Histories) -> BoolArray:
         return np.ones(len(histories), dtype=np.bool_)
 
     def _count(self, rows: slice | Int64Array) -> Popularity:

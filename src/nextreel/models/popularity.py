@@ -9,11 +9,12 @@ every figure of ours stands beside: on a timeline, what is popular this month be
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import DAY, FloatArray, Histories, Int64Array
+from nextreel.data.timeline import Histories
+from nextreel.data.times import DAY
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
 
@@ -30,7 +31,7 @@ class Popularity(Recommender):
 
     times_: Int64Array
     """int64[n_interactions]: POSIX seconds, ascending."""
-    movies_: npt.NDArray[np.int32]
+    movies_: Int32Array
     """int32[n_interactions]: the movie rated at each of these moments."""
     n_movies_: Int64Array
     """int64[1]: size of the catalog."""
@@ -42,7 +43,7 @@ class Popularity(Recommender):
         self.n_movies_ = np.array([dataset.n_movies])
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         if len(at) == 0:
             return np.empty((0, int(self.n_movies_[0])), dtype=np.float32)
         moments, query = np.unique(at, return_inverse=True)
@@ -52,13 +53,13 @@ class Popularity(Recommender):
             return ever[query]
         opens = moments - round(self.config.window_days * DAY)
         recent = ever - self._count_before(np.searchsorted(self.times_, opens, side="left"))
-        scores: FloatArray = recent + ever / (ever.max(axis=1, keepdims=True) + 1)
+        scores: Float32Array = recent + ever / (ever.max(axis=1, keepdims=True) + 1)
         return scores[query]
 
-    def knows(self, histories: Histories) -> npt.NDArray[np.bool_]:
+    def knows(self, histories: Histories) -> BoolArray:
         return np.ones(len(histories), dtype=np.bool_)
 
-    def _count_before(self, stops: Int64Array) -> FloatArray:
+    def _count_before(self, stops: Int64Array) -> Float32Array:
         """float32[len(stops), n_movies]: interactions with each movie among the first `stop` rows."""
         n_movies = int(self.n_movies_[0])
         order = np.argsort(stops, kind="stable")

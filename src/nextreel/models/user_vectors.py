@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.splitting.split_rules import POSITIVE
+from nextreel.data.schema import POSITIVE
 from nextreel.data.timeline import NEVER, Histories
 
 HALVINGS_KEPT = 24

@@ -6,9 +6,8 @@ from numbers import Integral
 
 import polars as pl
 
-from nextreel.data.reading.exact_csv import explain_cell
-from nextreel.data.reading.parquet import find_bad
 from nextreel.data.schema import EXPECTED, QUERIES, Column
+from nextreel.data.value_checks import explain_cell, find_bad
 from nextreel.errors import QueryError
 
 

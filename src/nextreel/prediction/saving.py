@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 
 from nextreel import __version__
-from nextreel.artifacts import MANIFEST, atomic_directory, read_arrays, read_manifest, seal, write_arrays
+from nextreel.arrays import read_arrays, write_arrays
+from nextreel.artifacts import MANIFEST, read_manifest, seal
+from nextreel.atomic_files import atomic_directory, replacing
 from nextreel.data.dataset import Dataset
-from nextreel.data.table_writer import replacing
 from nextreel.data.timeline import Timeline
 from nextreel.errors import ArtifactError, ConfigError
 from nextreel.models.registry import create_model, model_name
@@ -45,7 +46,7 @@ def save(
         **(facts or {}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
-    with atomic_directory(Path(path)) as directory:
+    with atomic_directory(Path(path), MANIFEST) as directory:
         write_arrays(predictor.model.state, directory / "model.safetensors")
         arrays = {name: getattr(timeline, name) for name in ARRAYS}
         write_arrays({"movie_ids": dataset.movie_ids, **arrays}, directory / "interactions.safetensors")

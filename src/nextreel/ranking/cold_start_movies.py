@@ -22,14 +22,13 @@ import polars as pl
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from nextreel.artifacts import Arrays
+from nextreel.arrays import Arrays, BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray, Histories, Int32Array, Int64Array, Timeline
+from nextreel.data.timeline import Histories, Timeline
 from nextreel.data.titles import YEAR
 from nextreel.errors import QueryError
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
-from nextreel.ranking.ranker import BoolArray
 from nextreel.ranking.reranking import share_genres, unit_rows
 from nextreel.wording import number_of
 
@@ -60,7 +59,7 @@ class Newcomers(Recommender):
 
     learned_: BoolArray
     """bool[n_model]: the movies of the model's own catalog that it has learned from interactions."""
-    boost_: FloatArray
+    boost_: Float32Array
     """float32[1]: b."""
     n_movies_: Int64Array
     """int64[1]: movies of the whole catalog, whose first n_model are the model's own."""
@@ -68,7 +67,7 @@ class Newcomers(Recommender):
     """int64[n_newcomers]: the movies that are scored by their neighbours, ascending."""
     neighbours_: Int32Array
     """int32[n_newcomers, k]: learned movies, by index."""
-    weights_: FloatArray
+    weights_: Float32Array
     """float32[n_newcomers, k]: w, which sums to 1 or, where nothing resembles the movie, to 0."""
 
     def __init__(self, model: Recommender, config: NewcomersConfig | None = None) -> None:
@@ -97,7 +96,7 @@ class Newcomers(Recommender):
         self._model.fit(dataset, training)
         return self._learn(dataset)
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         """float32[n_queries, n_movies] over the whole catalog."""
         known = self._model.score(self._keep_known(histories), at)
         scores = np.empty((len(at), int(self.n_movies_[0])), dtype=np.float32)
@@ -138,7 +137,7 @@ class Newcomers(Recommender):
         self.newcomers_ = np.flatnonzero(new)
         self.neighbours_, self.weights_ = self._find_neighbours(movies, self.newcomers_)
 
-    def _find_neighbours(self, movies: pl.DataFrame, of: Int64Array) -> tuple[Int32Array, FloatArray]:
+    def _find_neighbours(self, movies: pl.DataFrame, of: Int64Array) -> tuple[Int32Array, Float32Array]:
         """The learned movies most like each of some, itself never, and their weights."""
         learned = np.flatnonzero(self.learned_)
         alike = find_likeness(movies, of, learned)
@@ -197,7 +196,7 @@ class Newcomers(Recommender):
         return Histories(kept, histories.user_ids, offsets[:-1], offsets[1:], histories.before)
 
 
-def find_likeness(movies: pl.DataFrame, of: Int64Array, to: Int64Array) -> FloatArray:
+def find_likeness(movies: pl.DataFrame, of: Int64Array, to: Int64Array) -> Float32Array:
     """sim of some movies of a catalog, by index, to others: float32[len(of), len(to)]."""
     genres = unit_rows(share_genres(movies))
     years = movies["Year"].cast(pl.Float32).to_numpy()
@@ -233,11 +232,11 @@ def _weigh_words(titles: pl.Series) -> csr_array:
     return csr_array(entries, shape=(len(titles), n_words))
 
 
-def _mean_of_neighbours(scores: FloatArray, neighbours: Int32Array, weights: FloatArray) -> FloatArray:
+def _mean_of_neighbours(scores: Float32Array, neighbours: Int32Array, weights: Float32Array) -> Float32Array:
     """float32[n_queries, n_newcomers] of the scores of a model's movies."""
     bounds = np.arange(len(weights) + 1) * weights.shape[1]
     mapping = csr_array((weights.ravel(), neighbours.ravel(), bounds), shape=(len(weights), scores.shape[1]))
-    means: FloatArray = (mapping @ scores.T).T
+    means: Float32Array = (mapping @ scores.T).T
     return means
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.data.timeline import Histories, Int64Array, Timeline
+from nextreel.arrays import Int64Array
+from nextreel.data.timeline import Histories, Timeline
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 

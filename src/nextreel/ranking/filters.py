@@ -6,10 +6,9 @@ it isn't excluded by name. A movie of which the year or the genres aren't known 
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import BoolArray
 from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import QueryError
 
@@ -39,7 +38,7 @@ class Filters:
         if both:
             raise QueryError(f"{both[0]} is in include_genres and in exclude_genres: expected one of the two")
 
-    def allowed(self, movies: pl.DataFrame) -> npt.NDArray[np.bool_] | None:
+    def allowed(self, movies: pl.DataFrame) -> BoolArray | None:
         """bool[n_movies]: which rows of a dataset's `movies` pass; None if nothing is asked for.
 
         Raises QueryError for a genre that no movie has.

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import NEVER, FloatArray, Histories, Int64Array
+from nextreel.data.timeline import NEVER, Histories
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.popularity import Popularity
@@ -24,16 +24,14 @@ from nextreel.wording import number_of
 SCORES_AT_ONCE = 4_000_000
 """Scores computed per batch, to stay within a processor's cache and a laptop's memory."""
 
-BoolArray = npt.NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
 class Ranking:
     """The k best movies of each query."""
 
-    movies: npt.NDArray[np.int32]
+    movies: Int32Array
     """int32[n_queries, k]: movie indices, best first."""
-    scores: FloatArray
+    scores: Float32Array
     """float32[n_queries, k]: -inf marks a movie that was only added to make the list full."""
     personal: BoolArray
     """bool[n_queries]: the model's own answer; False is popularity's, for a user the model doesn't know."""
@@ -99,7 +97,7 @@ class Ranker:
         size = max(1, SCORES_AT_ONCE // max(1, self.n_movies))
         return (by_time[start : start + size] for start in range(0, len(at), size))
 
-    def _score(self, histories: Histories, at: Int64Array, personal: BoolArray) -> FloatArray:
+    def _score(self, histories: Histories, at: Int64Array, personal: BoolArray) -> Float32Array:
         if personal.all():
             return self._score_personally(histories, at)
         scores = np.empty((len(at), self.n_movies), dtype=np.float32)
@@ -108,7 +106,7 @@ class Ranker:
         scores[~personal] = self.popularity.score(histories[~personal], at[~personal])
         return scores
 
-    def _score_personally(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def _score_personally(self, histories: Histories, at: Int64Array) -> Float32Array:
         scores = self.model.score(histories, at)
         if scores.shape[1] != self.n_movies:
             raise QueryError(
@@ -118,7 +116,7 @@ class Ranker:
         return scores
 
     def _set_aside(
-        self, scores: FloatArray, histories: Histories, at: Int64Array, exclude_seen: bool
+        self, scores: Float32Array, histories: Histories, at: Int64Array, exclude_seen: bool
     ) -> None:
         if exclude_seen:
             query, row = histories.rows()

@@ -14,8 +14,9 @@ among its genres.
 import numpy as np
 import polars as pl
 
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.timeline import FloatArray, Histories
+from nextreel.arrays import Float32Array
+from nextreel.data.schema import POSITIVE
+from nextreel.data.timeline import Histories
 from nextreel.errors import QueryError
 from nextreel.ranking.filters import list_genres
 from nextreel.ranking.ranker import Ranking
@@ -30,7 +31,7 @@ LAST = -1e6
 
 def rerank(
     ranking: Ranking,
-    genres: FloatArray,
+    genres: Float32Array,
     histories: Histories,
     k: int,
     diversity: float = 0.0,
@@ -88,7 +89,7 @@ def rerank(
     )
 
 
-def share_genres(movies: pl.DataFrame) -> FloatArray:
+def share_genres(movies: pl.DataFrame) -> Float32Array:
     """float32[n_movies, n_genres]: each movie's share of each of its genres; all 0 where none is known.
 
     `movies` is a dataset's; the genres stand in the order of `list_genres`.
@@ -100,7 +101,7 @@ def share_genres(movies: pl.DataFrame) -> FloatArray:
     return _normalise(shares)
 
 
-def liked_genres(histories: Histories, genres: FloatArray) -> FloatArray:
+def liked_genres(histories: Histories, genres: Float32Array) -> Float32Array:
     """p, float32[n_queries, n_genres]: genres of the movies rated 4 or better in each history; sums to 1, or 0."""
     query, row = histories.rows()
     liked = histories.timeline.ratings[row] >= POSITIVE
@@ -110,42 +111,42 @@ def liked_genres(histories: Histories, genres: FloatArray) -> FloatArray:
     return _normalise(totals)
 
 
-def divergence(liked: FloatArray, listed: FloatArray) -> FloatArray:
+def divergence(liked: Float32Array, listed: Float32Array) -> Float32Array:
     """KL(p, q) along the last axis, q being `listed` brought to a sum of 1 and mixed with MIXED_IN of p."""
     mixed = (1 - MIXED_IN) * _normalise(listed) + MIXED_IN * liked
     ratio = np.divide(liked, mixed, out=np.ones_like(mixed), where=np.broadcast_to(liked > 0, mixed.shape))
-    kl: FloatArray = (liked * np.log(ratio)).sum(axis=-1)
+    kl: Float32Array = (liked * np.log(ratio)).sum(axis=-1)
     return kl
 
 
-def variety(movies: FloatArray) -> FloatArray:
+def variety(movies: Float32Array) -> Float32Array:
     """1 minus the mean cosine of the genres of a list's pairs: float32[n] of the lists' shares [n, k, n_genres]."""
     k = movies.shape[1]
     total = np.square(unit_rows(movies).sum(axis=1)).sum(axis=1)
     own = (movies.sum(axis=2) > 0).sum(axis=1)
-    varied: FloatArray = 1 - (total - own).astype(np.float32) / (k * (k - 1))
+    varied: Float32Array = 1 - (total - own).astype(np.float32) / (k * (k - 1))
     return varied
 
 
-def _scale(scores: FloatArray) -> FloatArray:
+def _scale(scores: Float32Array) -> Float32Array:
     """Each row's scores brought to 0 to 1; -inf stays 0."""
     finite = np.isfinite(scores)
     low = np.where(finite, scores, np.inf).min(axis=1, keepdims=True)
     high = np.where(finite, scores, -np.inf).max(axis=1, keepdims=True)
-    scaled: FloatArray = np.divide(
+    scaled: Float32Array = np.divide(
         scores - low, high - low, out=np.zeros_like(scores), where=finite & (high > low)
     )
     return scaled
 
 
-def _normalise(totals: FloatArray) -> FloatArray:
+def _normalise(totals: Float32Array) -> Float32Array:
     sums = totals.sum(axis=-1, keepdims=True)
-    normalised: FloatArray = np.divide(totals, sums, out=np.zeros_like(totals), where=sums > 0)
+    normalised: Float32Array = np.divide(totals, sums, out=np.zeros_like(totals), where=sums > 0)
     return normalised
 
 
-def unit_rows(vectors: FloatArray) -> FloatArray:
+def unit_rows(vectors: Float32Array) -> Float32Array:
     """Each vector along the last axis brought to length 1; one of length 0 stays."""
     norms = np.sqrt(np.square(vectors).sum(axis=-1, keepdims=True))
-    unit: FloatArray = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    unit: Float32Array = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     return unit

@@ -15,11 +15,12 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.timeline import FloatArray, Int32Array, Int64Array, Timeline
+from nextreel.data.schema import POSITIVE
+from nextreel.data.timeline import Timeline
 from nextreel.errors import QueryError
-from nextreel.ranking.ranker import BoolArray, find_out_since
+from nextreel.ranking.ranker import find_out_since
 from nextreel.ranking.reranking import share_genres, unit_rows
 from nextreel.wording import number_of
 
@@ -36,9 +37,9 @@ class SimilarMovies:
     """What it takes to find a movie's neighbours at any moment; `of` makes it of a dataset."""
 
     timeline: Timeline
-    directions: FloatArray
+    directions: Float32Array
     """float32[n_movies, n_genres]: unit vectors of the movies' genres."""
-    years: FloatArray
+    years: Float32Array
     """float32[n_movies]; NaN where it isn't known."""
     out_since: Int64Array
     """int64[n_movies]: POSIX seconds; a movie that isn't out yet is nobody's neighbour."""
@@ -52,7 +53,7 @@ class SimilarMovies:
 
     def find(
         self, movie: int, at: int, k: int = 10, allowed: BoolArray | None = None
-    ) -> tuple[Int32Array, FloatArray]:
+    ) -> tuple[Int32Array, Float32Array]:
         """The k movies most like a movie, by what was known strictly before a moment.
 
         Parameters
@@ -80,7 +81,7 @@ class SimilarMovies:
         best = among[np.lexsort((-likes[among], -similarity[among]))[:k]]
         return best.astype(np.int32), similarity[best]
 
-    def _compare(self, movie: int, at: int) -> tuple[FloatArray, Int64Array]:
+    def _compare(self, movie: int, at: int) -> tuple[Float32Array, Int64Array]:
         """float32[n_movies], the similarity to each, and int64[n_movies], how many like it."""
         user, liked = self._likes_before(at)
         likes = np.bincount(liked, minlength=len(self.years))

@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import BoolArray, Float32Array, Int64Array
 from nextreel.data.schema import MOVIE_ID
-from nextreel.data.timeline import FloatArray, Int64Array
 from nextreel.errors import require
 
 GOOD_ENOUGH = 0.7
@@ -71,17 +71,17 @@ class TitleSearch:
 
     movie_ids: Int64Array
     """int64[n_titles]: each title's MovieID; a movie with brackets in its title has several."""
-    popularity: FloatArray
+    popularity: Float32Array
     """float32[n_titles]: 0 to 1, of its movie."""
     joined: list[str]
     """str[n_titles]: letters and figures of each, without an article at its beginning."""
     vocabulary: list[str]
     """str[n_words], sorted."""
-    rarity: FloatArray
+    rarity: Float32Array
     """float32[n_words]: inverse document frequency."""
-    words: npt.NDArray[np.int64]
+    words: Int64Array
     """int64[n_occurrences]: the words of all titles, one title after the other."""
-    belongs: npt.NDArray[np.bool_]
+    belongs: BoolArray
     """bool[n_occurrences]: whether it is the title's own, or may be typed beside it, such as the year."""
     starts: Int64Array
     """int64[n_titles]: where each title's words start."""
@@ -134,7 +134,7 @@ class TitleSearch:
             for title in best_first[np.sort(first)[:limit]]
         ]
 
-    def _by_words(self, words: list[str]) -> FloatArray:
+    def _by_words(self, words: list[str]) -> Float32Array:
         """float32[n_titles]: share of the query that the title has, and a little for that of the title in the query."""
         asked, had = np.float32(0), np.zeros(len(self.starts), dtype=np.float32)
         typed = np.zeros(len(self.words), dtype=np.float32)
@@ -150,7 +150,7 @@ class TitleSearch:
         complete = np.add.reduceat(rarity * typed, self.starts) / np.add.reduceat(rarity, self.starts)
         return np.asarray(had / asked * (1 - COMPLETENESS + COMPLETENESS * complete), dtype=np.float32)
 
-    def _compare_word(self, word: str, still_typing: bool) -> FloatArray:
+    def _compare_word(self, word: str, still_typing: bool) -> Float32Array:
         """float32[n_words]: how like each word of the vocabulary is, 0 for one that isn't like it."""
         likeness = np.zeros(len(self.vocabulary), dtype=np.float32)
         first, last = (bisect_left(self.vocabulary, end) for end in (word, word + LAST_SIGN))
@@ -166,7 +166,7 @@ class TitleSearch:
             return likeness
         return BEGUN * _likeness(word, [other[: len(word)] for other in self.vocabulary], NEAREST_WORD)
 
-    def _as_one_string(self, words: list[str]) -> FloatArray:
+    def _as_one_string(self, words: list[str]) -> Float32Array:
         """float32[n_titles]: likeness of the query to the beginning of each title."""
         dated = len(words) > 1 and YEAR.fullmatch(words[-1]) is not None
         typed = "".join(_without_article(words[:-1] if dated else words))
@@ -198,10 +198,12 @@ def _without_article(words: list[str]) -> list[str]:
     return words[1:] if len(words) > 1 and words[0] in ARTICLES else words
 
 
-def _likeness(word: str, choices: list[str], cutoff: float) -> FloatArray:
+def _likeness(word: str, choices: list[str], cutoff: float) -> Float32Array:
     """float32[n_choices]: 1 minus the edits from one to the other per letter of the longer; 0 below the cutoff."""
     process: Any = require("rapidfuzz.process", "serve")
     distance: Any = require("rapidfuzz.distance", "serve")
     scorer = distance.OSA.normalized_similarity
-    row: FloatArray = process.cdist([word], choices, scorer=scorer, score_cutoff=cutoff, dtype=np.float32)[0]
+    row: Float32Array = process.cdist([word], choices, scorer=scorer, score_cutoff=cutoff, dtype=np.float32)[
+        0
+    ]
     return row

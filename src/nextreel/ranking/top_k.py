@@ -1,12 +1,11 @@
 """Exact top-k: the k best movies of every query, ties to the lower MovieID."""
 
 import numpy as np
-import numpy.typing as npt
 
-from nextreel.data.timeline import FloatArray
+from nextreel.arrays import Float32Array, Int32Array
 
 
-def top_k(scores: FloatArray, k: int) -> tuple[npt.NDArray[np.int32], FloatArray]:
+def top_k(scores: Float32Array, k: int) -> tuple[Int32Array, Float32Array]:
     """Movie indices and scores, both [n_queries, k], best first; k is at most the number of movies.
 
     The k-th largest maximum of disjoint blocks of movies bounds the k-th best score from below, so only the

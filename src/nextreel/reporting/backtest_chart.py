@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nextreel.data.times import show_days
+from nextreel.data.times import format_duration
 from nextreel.errors import require
 from nextreel.evaluation.backtesting.backtest_results import (
     ACQUAINTED,
@@ -36,7 +36,9 @@ def plot_backtest(backtest: Backtest, directory: Path) -> None:
         panels.append(_draw_difference(altair, differences, x))
     panels.append(_draw_groups(altair, points, _time_axis(altair, backtest, ticks=3)))
     panels.append(_draw_queries(altair, backtest))
-    title = f"{backtest.about['model']} along time: {MAIN} by window of {show_days(backtest.plan.every)}"
+    title = (
+        f"{backtest.about['model']} along time: {MAIN} by window of {format_duration(backtest.plan.every)}"
+    )
     chart = altair.vconcat(*panels, spacing=26).resolve_scale(color="independent")
     write_picture(chart, title, backtest.sentences(), directory, "backtest")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from nextreel.data.table_writer import replacing
+from nextreel.atomic_files import replacing
 from nextreel.errors import require
 
 INK, FAINT_INK, RULE = "#1f2933", "#616e7c", "#e4e7eb"

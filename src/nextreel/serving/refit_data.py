@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from nextreel.artifacts import atomic_directory
+from nextreel.artifacts import MANIFEST
+from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import INTERACTIONS, MOVIES, USER_ID, USERS
 from nextreel.data.table_writer import write_table
@@ -40,7 +41,7 @@ def write_data(store: Store, learned: Dataset, out: Path) -> Written:
     movies = Catalog.of(learned).with_added(store.movies()).movies
     told = pl.any_horizontal(pl.exclude(USER_ID).is_not_null())
     users = learned.users.filter(told & ~pl.col(USER_ID).is_in(erased))
-    with atomic_directory(out) as directory:
+    with atomic_directory(out, MANIFEST) as directory:
         for table, frame in ((INTERACTIONS, rows), (MOVIES, with_titles_of_files(movies)), (USERS, users)):
             if len(frame):
                 write_table(frame, directory / f"{table.stems[0]}.csv")

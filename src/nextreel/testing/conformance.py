@@ -10,9 +10,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 import polars as pl
 
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.timeline import FloatArray, Int64Array
 from nextreel.models.base import Recommender
 from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.ranker import Ranker
@@ -63,7 +63,7 @@ class RecommenderConformance(ABC):
         moments = [np.zeros_like(middle), middle - 1, middle, np.full_like(middle, 2_000_000_000)]
         return np.tile(dataset.user_ids, 4), np.concatenate(moments)
 
-    def _scores(self, model: Recommender, dataset: Dataset) -> FloatArray:
+    def _scores(self, model: Recommender, dataset: Dataset) -> Float32Array:
         user_ids, at = self._queries(dataset)
         return model.score(dataset.histories(user_ids, at), at)
 

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from nextreel import __version__
+from nextreel.arrays import Float64Array
+from nextreel.atomic_files import claim_directory, replacing
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.splitting.split_directory import read_split_facts
 from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
-from nextreel.data.table_writer import replacing
 from nextreel.errors import ArtifactError, ConfigError, DataError, NextreelError, QueryError, require
-from nextreel.evaluation.metrics import Float64Array, ndcg, ranks_of
+from nextreel.evaluation.metrics import ndcg, ranks_of
 from nextreel.evaluation.protocol import History, Questions
-from nextreel.evaluation.runs import claim_directory
 from nextreel.models.base import Recommender
 from nextreel.models.registry import model_name
 from nextreel.models.training.epochs import Epoch, Training

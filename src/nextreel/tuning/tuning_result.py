@@ -15,13 +15,11 @@ from shlex import quote
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nextreel.data.table_writer import replacing
+from nextreel.arrays import Float64Array, Int64Array
+from nextreel.atomic_files import replacing, write_json
 from nextreel.errors import ConfigError
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.metrics import Float64Array
-from nextreel.evaluation.runs import write_json
 from nextreel.evaluation.significance import CLAIM, SWAPS
 from nextreel.models.registry import create_model
 from nextreel.tuning.search_space import Search
@@ -58,7 +56,7 @@ class Tuned:
     about: dict[str, Any]
     """What was searched and on what, in the form of JSON."""
     trials: list[Trial]
-    users: npt.NDArray[np.int64]
+    users: Int64Array
     """int64[n_queries]: whose query each is."""
     ndcgs: dict[int, Float64Array]
     """NDCG@10 of each query, float64[n_queries], by number of the finished trial."""

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from nextreel.atomic_files import replacing
 from nextreel.data.reading.csv_text import open_csv
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.table_reader import (
@@ -23,7 +24,7 @@ from nextreel.data.reading.table_reader import (
     read_tables,
 )
 from nextreel.data.schema import INTERACTIONS, MOVIES, USERS, Table
-from nextreel.data.table_writer import replacing, write_table
+from nextreel.data.table_writer import write_table
 from nextreel.errors import DataError
 from tests.frames import any_interactions, interactions
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.data.timeline import Histories
 from nextreel.models.training.held_out_users import HeldOut
 from nextreel.testing import tiny_dataset
 from tests.frames import catalog, interactions
@@ -14,7 +15,7 @@ def queries_of(*rows: tuple[int, int, float, int]) -> HeldOut:
     return HeldOut.of(dataset.timeline, users, np.random.default_rng(0))
 
 
-def score_of(*scores: float) -> FloatArray:
+def score_of(*scores: float) -> Float32Array:
     return np.array([scores], dtype=np.float32)
 
 
@@ -63,7 +64,7 @@ def test_the_mean_is_over_all_queries_however_many() -> None:
     timeline = tiny_dataset().timeline
     asked = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), np.random.default_rng(0))
 
-    def score(histories: Histories, at: Int64Array) -> FloatArray:
+    def score(histories: Histories, at: Int64Array) -> Float32Array:
         return np.zeros((len(at), timeline.movies.max() + 1), dtype=np.float32)
 
     assert asked.judge(score)[1] == 1.0

@@ -1,7 +1,6 @@
 """Fitting with everything a person at a terminal expects: a bar, a checkpoint, a curve, a saved model."""
 
 import json
-import math
 import shutil
 import sys
 import time
@@ -13,6 +12,7 @@ from nextreel.cli.terminal.console import progress_bar
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_dataset, read_interactions
 from nextreel.data.splitting.split_directory import read_split_rule
+from nextreel.data.times import parse_duration
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.models.names import BUDGETED, MODELS, PRESETS
 from nextreel.models.registry import create_model, model_class, model_name
@@ -48,19 +48,13 @@ def add_config(file: Path, model: str | None, options: dict[str, object]) -> tup
 
 
 def parse_budget(text: str, model: str) -> float:
-    """Minutes of "90s", "30m" or "2h"; ConfigError for anything else, and for a model that takes no budget."""
+    """Minutes of a duration such as "90s", "30m" or "2h"; ConfigError for a model that takes no budget."""
     name = PRESETS.get(model, model)
     if name in MODELS and name not in BUDGETED:
         raise ConfigError(
             f"{name} has no time budget: leave --budget out, it is for {' and '.join(BUDGETED)}"
         )
-    try:
-        minutes = float(text[:-1]) * {"s": 1 / 60, "m": 1, "h": 60}[text[-1:]]
-    except (ValueError, KeyError):
-        minutes = 0.0
-    if not 0 < minutes < math.inf:
-        raise ConfigError(f"--budget {text!r} is no time; expected a number and s, m or h, such as 30m")
-    return minutes
+    return parse_duration(text, "--budget") / 60
 
 
 def fit_and_save(

@@ -10,7 +10,7 @@ from nextreel.cli.terminal.console import table
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
-from nextreel.data.times import show_moment
+from nextreel.data.times import format_timestamp
 from nextreel.evaluation.protocol import Evaluation
 from nextreel.prediction.predictor import Predictor
 from nextreel.wording import number_of
@@ -66,7 +66,7 @@ def _lately_rated(dataset: Dataset, history: Histories) -> list[dict[str, Any]]:
 def answer_table(found: Mapping[str, Any]) -> Table:
     """An answer for people."""
     made = table(
-        f"What user {found[USER_ID]} should watch next, as of {show_moment(found[TIMESTAMP])}",
+        f"What user {found[USER_ID]} should watch next, as of {format_timestamp(found[TIMESTAMP])}",
         "",
         "Movie",
         "Genres",
@@ -94,7 +94,8 @@ def _title(movie: Mapping[str, Any]) -> str:
 def _notes(found: Mapping[str, Any]) -> list[str]:
     until = found["data_until"]
     notes = [
-        f"From {number_of(found['history_length'], 'rating')} before that moment; the data reach {show_moment(until)}."
+        f"From {number_of(found['history_length'], 'rating')} before that moment; "
+        f"the data reach {format_timestamp(until)}."
     ]
     if found["lately_rated"]:
         lately = "; ".join(f"{_title(movie)}: {movie[RATING]:g}" for movie in found["lately_rated"])

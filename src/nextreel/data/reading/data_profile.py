@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.reading.table_reader import Tables, read_tables
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.timeline import Int64Array
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def profile_tables(tables: Tables) -> Profile:
     )
 
 
-def _equals_the_last(codes: Int64Array) -> npt.NDArray[np.bool_]:
+def _equals_the_last(codes: Int64Array) -> BoolArray:
     """Of each code in ascending order, whether it equals the one before."""
     codes = np.sort(codes)
     return np.concatenate([[False], codes[1:] == codes[:-1]])

@@ -6,35 +6,19 @@ only its first line; reading goes on at the next one.
 """
 
 import csv
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import NamedTuple
 
 import polars as pl
 
 from nextreel.data.reading.csv_text import CsvText
-from nextreel.data.schema import (
-    EXPECTED,
-    HIGHEST_RATING,
-    LARGEST_INTEGER,
-    LATEST_TIMESTAMP,
-    LOWEST_RATING,
-    Kind,
-    Table,
-)
+from nextreel.data.schema import Table
+from nextreel.data.value_checks import Value, parse_cell
 from nextreel.errors import DataError, Problem
 from nextreel.wording import number_of
 
-Value = int | float | str | None
-
-INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-NOT_FINITE = {"nan", "inf", "infinity"}
 BATCH = 100_000
-FINER_UNITS = ((10**17, "nanoseconds"), (10**14, "microseconds"), (10**11, "milliseconds"))
-"""From which value on a moment of 1973 or later must be meant in a unit finer than seconds."""
 
 
 class Record(NamedTuple):
@@ -139,60 +123,3 @@ def _explain_quoting(error: str) -> str:
     if error.startswith("',' expected"):
         return "text follows a closing quote; a quote within a quoted field must be doubled"
     return f"can't be read as CSV: {error}"
-
-
-def parse_cell(kind: Kind, cell: str) -> Value:
-    """The value of a cell; ValueError says what was found and what was expected."""
-    if kind == "text":
-        return cell or None
-    cell = cell.strip()
-    if not cell and kind == "count":
-        return None
-    if not cell:
-        raise ValueError(f"the cell is empty; expected {EXPECTED[kind]}")
-    if kind == "rating":
-        return _parse_rating(cell)
-    return _parse_whole(cell, kind)
-
-
-def explain_cell(kind: Kind, cell: str) -> str:
-    """What is wrong with a cell, or nothing."""
-    try:
-        parse_cell(kind, cell)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def _parse_rating(cell: str) -> float:
-    expected = EXPECTED["rating"]
-    if not DECIMAL.fullmatch(cell):
-        raise ValueError(f"{cell!r} is not a {_kind_of_number(cell)}; expected {expected}")
-    rating = float(cell)
-    if not LOWEST_RATING <= rating <= HIGHEST_RATING:
-        raise ValueError(f"{cell} is out of range; expected {expected}")
-    return rating
-
-
-def _parse_whole(cell: str, kind: Kind) -> int:
-    if cell.isascii() and cell.isdecimal() and (len(cell) < 10 or (kind == "id" and len(cell) < 19)):
-        return int(cell)  # nearly every cell: in range by its length alone
-    expected = EXPECTED[kind]
-    if not INTEGER.fullmatch(cell):
-        number = "whole number" if DECIMAL.fullmatch(cell) else _kind_of_number(cell)
-        raise ValueError(f"{cell!r} is not a {number}; expected {expected}")
-    if len(cell) > len(str(LARGEST_INTEGER)) + 1 or abs(whole := int(cell)) > LARGEST_INTEGER:
-        raise ValueError(f"{cell} is beyond 64 bits; expected {expected}")
-    if whole < 0:
-        raise ValueError(f"{cell} is negative; expected {expected}")
-    if kind == "timestamp" and whole > LATEST_TIMESTAMP:
-        for least, unit in FINER_UNITS:
-            if whole >= least:
-                raise ValueError(f"{cell} looks like {unit}; expected {expected}")
-        year = datetime.fromtimestamp(whole, UTC).year
-        raise ValueError(f"{cell} is in the year {year}; expected {expected} before 2100")
-    return whole
-
-
-def _kind_of_number(cell: str) -> str:
-    return "finite number" if cell.lower().lstrip("+-") in NOT_FINITE else "number"

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from nextreel.data.reading.csv_text import check_regular
-from nextreel.data.reading.exact_csv import explain_cell
-from nextreel.data.schema import EXPECTED, Column, Table, is_valid
+from nextreel.data.schema import EXPECTED, Column, Table
+from nextreel.data.value_checks import explain_bad, find_bad
 from nextreel.errors import DataError, Problem
 
 
@@ -37,24 +37,6 @@ def open_parquet(path: Path, table: Table) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         message = "can't be read as Parquet; it is damaged or something else"
         raise DataError([Problem(path.name, None, None, message)]) from error
-
-
-def find_bad(frame: pl.DataFrame, table: Table, column: Column) -> pl.DataFrame:
-    """Rows whose value may not stand in a column: row (counted from 1), value."""
-    good = is_valid(column)
-    if column.name == table.key:
-        good &= pl.col(column.name).is_first_distinct()
-    rows = frame.with_row_index("row", offset=1).filter(~good)
-    return rows.select("row", pl.col(column.name).alias("value"))
-
-
-def explain_bad(bad: pl.DataFrame, column: Column) -> list[tuple[int, str]]:
-    """(row, what is wrong) for rows found by `find_bad`."""
-    again = "{} stands in an earlier row already; expected each one once"
-    return [
-        (row, explain_cell(column.kind, "" if value is None else str(value)) or again.format(value))
-        for row, value in bad.iter_rows()
-    ]
 
 
 def _check_types(file: str, found: dict[str, pl.DataType], table: Table) -> None:

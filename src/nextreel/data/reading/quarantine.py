@@ -11,12 +11,14 @@ from pathlib import Path
 
 import polars as pl
 
+from nextreel.atomic_files import replacing
 from nextreel.data.reading.csv_text import open_csv
 from nextreel.data.reading.exact_csv import keep_good, read_batches
-from nextreel.data.reading.parquet import explain_bad, find_bad, open_parquet
+from nextreel.data.reading.parquet import open_parquet
 from nextreel.data.reading.table_reader import find_tables
 from nextreel.data.schema import Table
-from nextreel.data.table_writer import replacing, write_table
+from nextreel.data.table_writer import write_table
+from nextreel.data.value_checks import explain_bad, find_bad
 from nextreel.errors import DataError, Problem
 
 HEADER = ("File", "Line", "Row", "Reason")

@@ -14,7 +14,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.reading.csv_text import CsvText, open_csv
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.parquet import read_parquet
-from nextreel.data.schema import INTERACTIONS, MOVIES, QUERIES, USERS, Table, is_valid
+from nextreel.data.schema import INTERACTIONS, MOVIES, QUERIES, USERS, Table
+from nextreel.data.value_checks import is_valid
 from nextreel.errors import DataError, Problem
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")

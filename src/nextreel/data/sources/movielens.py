@@ -19,19 +19,10 @@ from zipfile import BadZipFile, ZipFile
 import polars as pl
 
 from nextreel.data.reading.csv_text import CsvText
-from nextreel.data.reading.exact_csv import parse_cell, read_exactly
-from nextreel.data.schema import (
-    INTERACTIONS,
-    MOVIE_ID,
-    MOVIES,
-    TIMESTAMP,
-    USER_ID,
-    USERS,
-    Column,
-    Table,
-    is_valid,
-)
+from nextreel.data.reading.exact_csv import read_exactly
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, TIMESTAMP, USER_ID, USERS, Column, Table
 from nextreel.data.table_writer import write_table
+from nextreel.data.value_checks import is_valid, parse_cell
 from nextreel.errors import DataError, Problem
 from nextreel.wording import number_of
 

@@ -29,6 +29,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import BoolArray, Int64Array
+from nextreel.atomic_files import replacing
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.sources.synthetic_movies import (
     CLOSES,
@@ -41,8 +43,8 @@ from nextreel.data.sources.synthetic_movies import (
     draw_movies,
     mix_factors,
 )
-from nextreel.data.table_writer import replacing, write_table
-from nextreel.data.timeline import DAY, WEEK, Int64Array
+from nextreel.data.table_writer import write_table
+from nextreel.data.times import DAY, WEEK
 from nextreel.errors import ConfigError, DataError
 
 Singles = npt.NDArray[np.float32]
@@ -115,8 +117,8 @@ class _Plan:
 
     user: Int64Array
     timestamp: Int64Array
-    opens_page: npt.NDArray[np.bool_]
-    opens_visit: npt.NDArray[np.bool_]
+    opens_page: BoolArray
+    opens_visit: BoolArray
 
 
 def make_sample(users: int = 2_000, movies: int = 1_000, ratings: int = 150_000, seed: int = 0) -> Sample:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import Float64Array, Int64Array
 from nextreel.data.schema import MOVIE_ID
 from nextreel.data.sources.invented_titles import invent_titles
-from nextreel.data.timeline import DAY, Int64Array
+from nextreel.data.times import DAY
 
-Floats = npt.NDArray[np.float64]
+Floats = Float64Array
 
 YEAR = 365.25 * DAY
 OPENS = 1_609_459_200

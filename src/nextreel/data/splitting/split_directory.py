@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from nextreel.artifacts import atomic_directory, hash_file
+from nextreel.artifacts import hash_file
+from nextreel.atomic_files import atomic_directory
 from nextreel.data.reading.table_reader import find_tables, read_interactions
 from nextreel.data.schema import INTERACTIONS, RATING, USER_ID
 from nextreel.data.splitting.split_rules import SplitRule, split_interactions

@@ -15,16 +15,14 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from nextreel.data.dataset import in_form
-from nextreel.data.schema import INTERACTIONS, LATEST_TIMESTAMP, LOWEST_RATING, RATING, TIMESTAMP, USER_ID
-from nextreel.data.times import show_moment
+from nextreel.data.schema import INTERACTIONS, LOWEST_RATING, POSITIVE, RATING, TIMESTAMP, USER_ID
+from nextreel.data.times import LATEST_TIMESTAMP, format_timestamp
+from nextreel.data.value_checks import in_form
 from nextreel.errors import ConfigError, DataError
 from nextreel.options import Options
 from nextreel.wording import number_of
 
 Rule = Literal["course", "clean", "global", "leave-one-out"]
-POSITIVE = 4.0
-"""A rating from which on a movie counts as liked."""
 SHARE = 0.8
 """For `global`: the share of the rows that lies before its moment, where neither is named."""
 
@@ -107,7 +105,7 @@ def _explain_empty(part: str, split: Split, rule: SplitRule) -> str:
     too_few = f"no user has {number_of(rule.positives, 'rating')} of at least {rule.threshold:g}"
     if split.moment is None:
         return too_few if part == "test" else "nobody rated anything before their test part"
-    moment = show_moment(split.moment)
+    moment = format_timestamp(split.moment)
     if part == "train":
         return f"nothing was rated before {moment}"
     return f"{too_few} from {moment} on" if split.left_out else f"nothing was rated from {moment} on"

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import BoolArray, Float64Array
+from nextreel.atomic_files import write_json
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
-from nextreel.data.timeline import DAY
-from nextreel.data.times import show_days, show_moment
+from nextreel.data.times import DAY, format_duration, format_timestamp
 from nextreel.evaluation.backtesting.backtest_windows import Plan, Window
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.metrics import Float64Array, score_ranks
-from nextreel.evaluation.runs import write_json
+from nextreel.evaluation.metrics import score_ranks
 from nextreel.evaluation.significance import CLAIM, adjust_by_holm, swap_users
 
 K = 10
@@ -123,8 +122,8 @@ class Backtest:
             [
                 {
                     "Window": window.number,
-                    "Opens": show_moment(window.opens),
-                    "Closes": show_moment(window.closes),
+                    "Opens": format_timestamp(window.opens),
+                    "Closes": format_timestamp(window.closes),
                     "Users": group,
                     "NumberOfUsers": part.users,
                     "NumberOfQueries": part.queries,
@@ -184,7 +183,7 @@ class Backtest:
         later = self.answers.filter(pl.col(TIMESTAMP) >= self.plan.start + self.plan.every)
         gain = _estimate(later).figures[DIFFERENCE][MAIN]
         interval = f"[{gain.low:+.4f}, {gain.high:+.4f}]"
-        days = show_days(self.plan.every)
+        days = format_duration(self.plan.every)
         said = f"After the first window, a refit every {days} is worth {gain.mean:+.4f} {interval} {MAIN}."
         worse = [str(aging) for aging in old if aging.worse]
         better = [str(aging) for aging in old if aging.differs and not aging.worse]
@@ -201,7 +200,7 @@ class Backtest:
             *([f"It is shown to be better at an age of {', '.join(better)}."] if better else []),
         ]
 
-    def _chance_of_no_difference(self, inside: npt.NDArray[np.bool_]) -> float:
+    def _chance_of_no_difference(self, inside: BoolArray) -> float:
         answers = self.answers.filter(inside)
         gains = _score(answers, REFITTED)[MAIN] - _score(answers, NEVER_REFITTED)[MAIN]
         totals = UserBootstrap(answers[USER_ID].to_numpy()).totals(gains[:, None])

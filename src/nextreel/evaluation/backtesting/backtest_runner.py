@@ -25,20 +25,19 @@ import numpy as np
 import polars as pl
 
 from nextreel import __version__
+from nextreel.arrays import Int64Array
 from nextreel.artifacts import MANIFEST
+from nextreel.atomic_files import claim_directory
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import Tables
-from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splitting.split_rules import POSITIVE
+from nextreel.data.schema import MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
-from nextreel.data.timeline import DAY, Int64Array
-from nextreel.data.times import show_moment
+from nextreel.data.times import DAY, format_timestamp
 from nextreel.errors import ArtifactError
 from nextreel.evaluation.backtesting.backtest_results import NEVER_REFITTED, REFITTED, Backtest, K
 from nextreel.evaluation.backtesting.backtest_windows import Plan, Window, cut_windows
 from nextreel.evaluation.metrics import ranks_of
 from nextreel.evaluation.protocol import Questions
-from nextreel.evaluation.runs import claim_directory
 from nextreel.models.registry import model_name
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, save
@@ -62,7 +61,9 @@ def run_backtest(
     answers = []
     for done, window in enumerate(windows):
         report(
-            done, len(windows), f"window {done + 1} of {len(windows)}, from {show_moment(window.opens)[:10]}"
+            done,
+            len(windows),
+            f"window {done + 1} of {len(windows)}, from {format_timestamp(window.opens)[:10]}",
         )
         file = directory / WINDOWS / f"{window.number:04}.parquet"
         if not file.is_file():
@@ -131,7 +132,7 @@ def _describe(plan: Plan, everything: Dataset) -> dict[str, Any]:
         "nextreel": __version__,
         "model": model_name(model),
         "config": model.config.model_dump(mode="json"),
-        "start": show_moment(plan.start),
+        "start": format_timestamp(plan.start),
         "every_days": plan.every / DAY,
         "refits": plan.refits,
         "data": everything.fingerprint,

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from nextreel.data.schema import RATING, TIMESTAMP
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.times import show_moment
+from nextreel.data.schema import POSITIVE, RATING, TIMESTAMP
+from nextreel.data.times import format_timestamp
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.registry import create_model
@@ -53,12 +52,12 @@ def cut_windows(interactions: pl.DataFrame, plan: Plan) -> list[Window]:
     seconds = interactions[TIMESTAMP]
     if seconds.min() >= plan.start:  # type: ignore[operator]
         raise QueryError(
-            f"nothing was rated before the start, {show_moment(plan.start)}, so nothing can be learned"
+            f"nothing was rated before the start, {format_timestamp(plan.start)}, so nothing can be learned"
         )
     asked = interactions.filter((seconds >= plan.start) & (interactions[RATING] >= POSITIVE))[TIMESTAMP]
     if asked.is_empty():
         raise QueryError(
-            f"no rating of at least {POSITIVE:g} stands after the start, {show_moment(plan.start)}, so there is "
+            f"no rating of at least {POSITIVE:g} stands after the start, {format_timestamp(plan.start)}, so there is "
             "nothing to ask"
         )
     numbers = ((asked - plan.start) // plan.every).unique().sort()

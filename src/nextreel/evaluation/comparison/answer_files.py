@@ -8,9 +8,9 @@ names a movie twice, one outside the catalog or, where seen movies are excluded,
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import Int32Array, Int64Array
 from nextreel.data.reading.table_reader import read_table
 from nextreel.data.schema import MOVIE_ID, QUERIES, TIMESTAMP, USER_ID, Column, Table
 from nextreel.errors import DataError, Problem
@@ -20,9 +20,7 @@ from nextreel.models.popularity import Popularity
 KEY = [USER_ID, TIMESTAMP]
 
 
-def read_lists(
-    file: Path, questions: Questions, k: int, exclude_seen: bool = True
-) -> tuple[npt.NDArray[np.int32], int]:
+def read_lists(file: Path, questions: Questions, k: int, exclude_seen: bool = True) -> tuple[Int32Array, int]:
     """int32[n_queries, k], movie indices by rank, and how many of the queries the file answers.
 
     Raises DataError for a file or a list that isn't as it should be.
@@ -48,8 +46,8 @@ def read_lists(
 
 def _check(
     file: Path,
-    ids: npt.NDArray[np.int64],
-    lists: npt.NDArray[np.int32],
+    ids: Int64Array,
+    lists: Int32Array,
     questions: Questions,
     exclude_seen: bool,
 ) -> None:

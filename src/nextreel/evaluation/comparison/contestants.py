@@ -17,9 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from nextreel.arrays import Int32Array
 from nextreel.data.splitting.split_rules import Rule
 from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation.comparison.answer_files import read_lists
@@ -51,7 +49,7 @@ class Contestant:
 class Lists:
     """The answers under one history."""
 
-    movies: npt.NDArray[np.int32]
+    movies: Int32Array
     """int32[n_queries, k]: movie indices, best first."""
     personal: int
     """Queries that the model answered itself; popularity answered the others."""

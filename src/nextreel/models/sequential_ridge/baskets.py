@@ -6,15 +6,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, diags_array
 
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.timeline import FloatArray, Histories, Int64Array
+from nextreel.arrays import BoolArray, Float32Array, Int64Array
+from nextreel.data.schema import POSITIVE
+from nextreel.data.timeline import Histories
 
 LATEST = 0.5
 """Decay per moment of what stands beside a movie, and of the block of single movies."""
 FORGOTTEN = 1e-3
 """A weight that decayed below this has left the history."""
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Sequences:
 
     events: csr_array
     """float32[n_events, n_movies]: one 1 in each row."""
-    liked: FloatArray
+    liked: Float32Array
     """float32[n_events]: 1 where the movie was liked, else 0."""
     user: Int64Array
     """int64[n_events]: ascending."""
@@ -81,9 +80,9 @@ def to_come(moment: Int64Array) -> csr_array:
     return csr_array((np.ones(len(later), dtype=np.float32), later, bounds), shape=(len(moment), len(moment)))
 
 
-def running_sum(owner: Int64Array, values: npt.NDArray[np.floating]) -> FloatArray:
+def running_sum(owner: Int64Array, values: npt.NDArray[np.floating]) -> Float32Array:
     """Sum over an owner's moments up to each, itself included."""
     total = np.cumsum(values, axis=0, dtype=np.float64)
     first = np.searchsorted(owner, owner)
-    sums: FloatArray = (total - (total - values)[first]).astype(np.float32)
+    sums: Float32Array = (total - (total - values)[first]).astype(np.float32)
     return sums

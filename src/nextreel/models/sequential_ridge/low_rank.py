@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import qr
 from scipy.sparse import csr_array
 
-from nextreel.data.timeline import FloatArray
+from nextreel.arrays import Float32Array
 from nextreel.models.sequential_ridge.baskets import LATEST, Sequences, decay_matrix, sets_of
 
 SHRINKAGE = 20.0
@@ -19,7 +19,7 @@ SUBSPACE_ITERATIONS = 5
 """Products with a matrix whose leading directions are sought."""
 
 
-def embed_movies(sequences: Sequences, dimensions: int, random: np.random.Generator) -> FloatArray:
+def embed_movies(sequences: Sequences, dimensions: int, random: np.random.Generator) -> Float32Array:
     """Unit vectors from who watches a movie, every user weighing the same, and from what is watched beside it."""
     sets, n_movies = sets_of(sequences), sequences.events.shape[1]
     count = sequences.events.sum(axis=0)
@@ -28,10 +28,10 @@ def embed_movies(sequences: Sequences, dimensions: int, random: np.random.Genera
         (1 / np.sqrt(lengths[sequences.user], dtype=np.float32), (sequences.user, sequences.events.indices)),
         shape=(len(lengths), n_movies),
     )
-    near: FloatArray = ((decay_matrix(sequences.owner, LATEST) @ sets).T @ sets).toarray()
+    near: Float32Array = ((decay_matrix(sequences.owner, LATEST) @ sets).T @ sets).toarray()
     near += near.T.copy()
 
-    def leading(multiply: Callable[[FloatArray], FloatArray], shrunk: FloatArray) -> FloatArray:
+    def leading(multiply: Callable[[Float32Array], Float32Array], shrunk: Float32Array) -> Float32Array:
         values, vectors = leading_directions(
             lambda v: shrunk[:, None] * multiply(shrunk[:, None] * v), n_movies, dimensions, random
         )
@@ -48,8 +48,8 @@ def embed_movies(sequences: Sequences, dimensions: int, random: np.random.Genera
 
 
 def reduce_rank(
-    weights: FloatArray, second_moment: FloatArray, rank: int, random: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
+    weights: Float32Array, second_moment: Float32Array, rank: int, random: np.random.Generator
+) -> tuple[Float32Array, Float32Array]:
     """Two factors whose product predicts nearly what the weights do: reduced-rank regression."""
     _, directions = leading_directions(
         lambda vectors: weights.T @ (second_moment @ (weights @ vectors)), weights.shape[1], rank, random
@@ -58,8 +58,8 @@ def reduce_rank(
 
 
 def leading_directions(
-    multiply: Callable[[FloatArray], FloatArray], size: int, count: int, random: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
+    multiply: Callable[[Float32Array], Float32Array], size: int, count: int, random: np.random.Generator
+) -> tuple[Float32Array, Float32Array]:
     """Largest eigenvalues and their vectors of a symmetric matrix known by its products."""
     count = min(count, size)
     basis = random.standard_normal((size, min(count + 20, size)), dtype=np.float32)
@@ -69,8 +69,8 @@ def leading_directions(
     return values[-count:], basis @ rotation[:, -count:]
 
 
-def unit_rows(vectors: FloatArray) -> FloatArray:
+def unit_rows(vectors: Float32Array) -> Float32Array:
     """Rows of length 1; a row of zeros stays."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: FloatArray = vectors / np.maximum(norms, np.float32(1e-6))
+    unit: Float32Array = vectors / np.maximum(norms, np.float32(1e-6))
     return unit

@@ -8,15 +8,16 @@ from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.timeline import DAY, NEVER, FloatArray, Histories, Int32Array, Int64Array
+from nextreel.data.schema import POSITIVE
+from nextreel.data.timeline import NEVER, Histories
+from nextreel.data.times import DAY
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge.baskets import (
     FORGOTTEN,
     LATEST,
-    BoolArray,
     Sequences,
     decay_matrix,
     opens_moment,
@@ -72,17 +73,17 @@ class SequentialRidge(Recommender):
 
     columns_: Int32Array
     """int32[n_movies]: number of each movie among the n_known ones, -1 for one that isn't known."""
-    embeddings_: FloatArray
+    embeddings_: Float32Array
     """float32[2, n_known, dimensions]: unit vectors by who watches a movie, and by what is watched beside it."""
-    mixing_: FloatArray
+    mixing_: Float32Array
     """float32[4 * dimensions + 1, hidden]: H."""
-    weights_: FloatArray
+    weights_: Float32Array
     """float32[2, n_known, n_known]: W, for short gaps and for long ones."""
-    inner_: FloatArray
+    inner_: Float32Array
     """float32[2, n_features, rank]: V is inner @ outer."""
-    outer_: FloatArray
+    outer_: Float32Array
     """float32[2, rank, n_known]"""
-    completion_: FloatArray
+    completion_: Float32Array
     """float32[n_known, n_known]: W for queries in the second of the last interaction."""
     first_times_: Int64Array
     """int64[n_first]: POSIX seconds, ascending, of the first choices of all users."""
@@ -120,7 +121,7 @@ class SequentialRidge(Recommender):
         self.first_places_ = choices.places_[first]
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         latest, features = self._describe(histories)
         known = np.flatnonzero(histories.lengths)
         gap = at[known] - histories.timeline.timestamps[histories.stops[known] - 1]
@@ -144,7 +145,7 @@ class SequentialRidge(Recommender):
             )
         return everything
 
-    def _next_choices(self, histories: Histories, at: Int64Array, scale: FloatArray) -> FloatArray:
+    def _next_choices(self, histories: Histories, at: Int64Array, scale: Float32Array) -> Float32Array:
         """float32[n, n_movies]: what others chose at this point, with mean 0 and the standard deviation `scale`."""
         choices = NextChoices().restore(
             {
@@ -159,10 +160,10 @@ class SequentialRidge(Recommender):
         scores *= scale[:, None] / np.maximum(scores.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return scores
 
-    def _solve(self, solution: int, latest: csr_array, features: FloatArray) -> FloatArray:
+    def _solve(self, solution: int, latest: csr_array, features: Float32Array) -> Float32Array:
         """float32[n, n_movies]: what x and z say, by the ridge for any gap or the one for long gaps."""
         weights, inner, outer = self.weights_[solution], self.inner_[solution], self.outer_[solution]
-        scores: FloatArray = latest @ weights + (features @ inner) @ outer
+        scores: Float32Array = latest @ weights + (features @ inner) @ outer
         return scores
 
     def knows(self, histories: Histories) -> BoolArray:
@@ -171,7 +172,7 @@ class SequentialRidge(Recommender):
         known[query[self.columns_[histories.timeline.movies[row]] >= 0]] = True
         return known
 
-    def _describe(self, histories: Histories) -> tuple[csr_array, FloatArray]:
+    def _describe(self, histories: Histories) -> tuple[csr_array, Float32Array]:
         """x and z of each history: float32[n, n_movies], sparse, and float32[n, n_features]."""
         timeline, shape = histories.timeline, (len(histories), len(self.completion_))
         query, row = histories.rows()
@@ -182,7 +183,7 @@ class SequentialRidge(Recommender):
         moment: Int64Array = np.cumsum(opens_moment(query, timeline.timestamps[row]))
         age = (moment[bounds[query + 1] - 1] - moment).astype(np.float32)
 
-        def recall(weights: FloatArray) -> csr_array:
+        def recall(weights: Float32Array) -> csr_array:
             kept = weights >= FORGOTTEN
             stops = np.append(0, np.cumsum(kept))[bounds]
             return csr_array((weights[kept], movie[kept], stops), shape=shape)
@@ -200,7 +201,7 @@ class SequentialRidge(Recommender):
 
     def _normal_equations(
         self, everybody: Histories, random: np.random.Generator
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> tuple[Float32Array, Float32Array]:
         """[x z]' [x z] and [x z]' [y, y beyond a long gap], summed over all rows."""
         n_movies = self.embeddings_.shape[1]
         size = n_movies + 4 * self.config.dimensions + LENGTHS + self.config.hidden
@@ -221,7 +222,7 @@ class SequentialRidge(Recommender):
             target[n_movies:, n_movies:] += (later.T @ features).T
         return system, target
 
-    def _complete_moments(self, everybody: Histories) -> FloatArray:
+    def _complete_moments(self, everybody: Histories) -> Float32Array:
         """The ridge from a history that ends within a moment to the rest of that moment."""
         n_movies = self.embeddings_.shape[1]
         system, target = (np.zeros((n_movies, n_movies), dtype=np.float32, order="F") for _ in range(2))
@@ -233,26 +234,26 @@ class SequentialRidge(Recommender):
             target += (latest.T @ self._targets(sequences, rows)[2]).toarray()
         system[np.diag_indices(n_movies)] += np.float32(self.config.regularization)
         factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-        weights: FloatArray = np.ascontiguousarray(
+        weights: Float32Array = np.ascontiguousarray(
             cho_solve(factor, target, overwrite_b=True, check_finite=False)
         )
         return weights
 
     def _features(
         self,
-        watched: FloatArray,
-        liked: FloatArray,
-        recent: FloatArray,
-        nearest: FloatArray,
+        watched: Float32Array,
+        liked: Float32Array,
+        recent: Float32Array,
+        nearest: Float32Array,
         lengths: Int64Array,
-    ) -> FloatArray:
+    ) -> Float32Array:
         """z: float32[n, 4 * dimensions + LENGTHS + hidden], from four sums of embeddings."""
         units = np.concatenate([unit_rows(part) for part in (watched, liked, recent, nearest)], axis=1)
         length_class = np.minimum(np.log2(np.maximum(lengths, 1)).astype(np.int64), LENGTHS - 1)
         bent = np.maximum(units @ self.mixing_[:-1] + self.mixing_[-1], 0)
         return np.concatenate([units, np.eye(LENGTHS, dtype=np.float32)[length_class], bent], axis=1)
 
-    def _describe_rows(self, sequences: "Sequences", rows: Int64Array) -> tuple[csr_array, FloatArray]:
+    def _describe_rows(self, sequences: "Sequences", rows: Int64Array) -> tuple[csr_array, Float32Array]:
         """x and z as `_describe` has them, of the histories that end with each of some events.
 
         The sum over the moments up to the event's own is taken once for each moment; what of the event's own
@@ -264,9 +265,9 @@ class SequentialRidge(Recommender):
         to_come_beside = to_come(moment)[rows] @ beside
         sets = sets_of(sequences)
 
-        def decayed(decay: float) -> FloatArray:
+        def decayed(decay: float) -> Float32Array:
             whole = decay_matrix(owner, decay) @ (sets @ neighbours)
-            sums: FloatArray = whole[moment[rows]] - to_come_beside
+            sums: Float32Array = whole[moment[rows]] - to_come_beside
             return sums
 
         features = self._features(

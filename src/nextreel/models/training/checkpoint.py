@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.artifacts import MANIFEST, atomic_directory, read_arrays, read_manifest, seal, write_arrays
+from nextreel.arrays import read_arrays, write_arrays
+from nextreel.artifacts import MANIFEST, read_manifest, seal
+from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
 from nextreel.models.base import ModelConfig
@@ -34,7 +36,7 @@ def write_checkpoint(
     directory: Path, identity: Identity, history: list[Epoch], arrays: Mapping[str, npt.NDArray[np.generic]]
 ) -> None:
     """Put a checkpoint in the place of the one before, in one step."""
-    with atomic_directory(directory) as aside:
+    with atomic_directory(directory, MANIFEST) as aside:
         write_arrays(dict(arrays), aside / ARRAYS)
         seal(aside, {"fit": identity, "history": [asdict(epoch) for epoch in history]})
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import USER_ID
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.timeline import FloatArray, Histories, Int32Array, Int64Array, Timeline
+from nextreel.data.schema import POSITIVE, USER_ID
+from nextreel.data.timeline import Histories, Timeline
 
 EARLIER_POSITIVES = 5
 """A query's history ends before one of this many positives, its own included."""
@@ -45,7 +44,7 @@ class HeldOut:
         return known, cls.of(dataset.timeline, held_out, random)
 
     @classmethod
-    def of(cls, timeline: Timeline, users: npt.NDArray[np.bool_], random: np.random.Generator) -> Self:
+    def of(cls, timeline: Timeline, users: BoolArray, random: np.random.Generator) -> Self:
         """A query for each positive of the marked users that has a history; bool[n_users]."""
         row = np.flatnonzero((timeline.ratings >= POSITIVE) & users[timeline.users])
         user = timeline.users[row]
@@ -68,7 +67,7 @@ class HeldOut:
         """About that many of the queries, evenly over users and time."""
         return self[:: 1 + len(self) // n_queries]
 
-    def relative_scores(self, score: Callable[[Histories, Int64Array], FloatArray]) -> FloatArray:
+    def relative_scores(self, score: Callable[[Histories, Int64Array], Float32Array]) -> Float32Array:
         """float32[n_queries, n_movies]: less the score of the movie asked for; -inf for those seen."""
         scores, query = score(self.histories, self.at), np.arange(len(self))
         scores = scores - scores[query, self.movies][:, None]
@@ -77,7 +76,7 @@ class HeldOut:
         scores[query, self.movies] = 0
         return scores
 
-    def judge(self, score: Callable[[Histories, Int64Array], FloatArray]) -> tuple[float, float]:
+    def judge(self, score: Callable[[Histories, Int64Array], Float32Array]) -> tuple[float, float]:
         """Mean -log softmax of the movies asked for, and mean NDCG@10, both among the movies not seen yet."""
         loss = gain = 0.0
         for start in range(0, len(self), QUERIES_AT_ONCE):

@@ -10,9 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.splitting.split_rules import POSITIVE
-from nextreel.data.timeline import WEEK, FloatArray, Histories, Int64Array
+from nextreel.data.schema import POSITIVE
+from nextreel.data.timeline import Histories
+from nextreel.data.times import WEEK
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 
 N_TIMES, N_DISTANCES = 64, 32
@@ -42,7 +44,7 @@ class Batch:
 
 
 def pack(
-    events: tuple[npt.NDArray[np.integer], FloatArray, Int64Array],
+    events: tuple[npt.NDArray[np.integer], Float32Array, Int64Array],
     starts: Int64Array,
     stops: Int64Array,
     window_of: Int64Array,

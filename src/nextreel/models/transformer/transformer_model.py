@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nextreel.artifacts import Arrays
+from nextreel.arrays import Arrays, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import WEEK, FloatArray, Histories, Int64Array
+from nextreel.data.timeline import Histories
+from nextreel.data.times import WEEK
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
 from nextreel.models.training.checkpoint import identify_fit, read_checkpoint, write_checkpoint
@@ -79,7 +80,7 @@ class Transformer(Recommender):
         self._network, self.history = descent.best.eval(), history
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         if self._network is None:
             raise NotFittedError("Transformer isn't fitted yet: call fit(dataset) first")
         answers = np.zeros((len(at), self._network.n_movies), dtype=np.float32)

@@ -14,12 +14,12 @@ from typing import Any
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import History
-from nextreel.evaluation.significance import join_names
 from nextreel.models.names import MODELS
 from nextreel.models.registry import model_class
 from nextreel.models.training.epochs import Epoch, best_epoch
 from nextreel.reporting.html_report.comparison_charts import draw_training
 from nextreel.reporting.html_report.sentences import show_day, show_seconds
+from nextreel.wording import join_names
 
 
 @dataclass(frozen=True)

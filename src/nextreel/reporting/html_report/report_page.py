@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from nextreel import __version__
+from nextreel.atomic_files import replacing
 from nextreel.data.reading.data_profile import Profile, profile_tables
 from nextreel.data.reading.table_reader import Tables
-from nextreel.data.table_writer import replacing
 from nextreel.errors import require
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.comparison.leaderboard import FEWEST_QUERIES, Leaderboard
 from nextreel.evaluation.protocol import History
-from nextreel.evaluation.significance import CLAIM, SWAPS, join_names
+from nextreel.evaluation.significance import CLAIM, SWAPS
 from nextreel.reporting.html_report.comparison_charts import (
     draw_bars,
     draw_cost,
@@ -45,6 +45,7 @@ from nextreel.reporting.html_report.slice_tables import (
     group_slices,
     lead_of,
 )
+from nextreel.wording import join_names
 
 TEMPLATES = Path(__file__).parent / "templates"
 

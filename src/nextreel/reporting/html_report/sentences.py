@@ -6,8 +6,8 @@ from typing import Any
 
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import History
-from nextreel.evaluation.significance import join_names
 from nextreel.reporting.html_report.slice_tables import Lead
+from nextreel.wording import join_names
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 UNKNOWN = "\N{EN DASH}"

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from nextreel.data.timeline import DAY
+from nextreel.data.times import DAY
 from nextreel.errors import QueryError
 from nextreel.serving.http import request_bodies as schemas
 from nextreel.serving.http.dependencies import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
 
-from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LATEST_TIMESTAMP, LOWEST_RATING
-from nextreel.data.times import parse_moment
+from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING
+from nextreel.data.times import LATEST_TIMESTAMP, parse_timestamp
 from nextreel.errors import QueryError
 
 MOST_QUERIES = 1_000
@@ -54,7 +54,7 @@ def _read_moment(value: Any) -> int:
     if not fits:
         raise ValueError(NO_MOMENT)
     try:
-        return parse_moment(value if isinstance(value, str) else str(_read_whole(value)))
+        return parse_timestamp(value if isinstance(value, str) else str(_read_whole(value)))
     except QueryError as error:
         raise ValueError(str(error)) from None
 

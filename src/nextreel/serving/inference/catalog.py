@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, MOVIES
-from nextreel.data.timeline import FloatArray, Int64Array
 from nextreel.data.titles import with_parsed_titles
 from nextreel.ranking.filters import list_genres
 from nextreel.ranking.reranking import share_genres, unit_rows
@@ -68,12 +68,12 @@ class Catalog:
         return list_genres(self.movies)
 
     @cached_property
-    def genre_shares(self) -> FloatArray:
+    def genre_shares(self) -> Float32Array:
         """float32[n_movies, n_genres]: each movie's share of each genre."""
         return share_genres(self.movies)
 
     @cached_property
-    def genre_directions(self) -> FloatArray:
+    def genre_directions(self) -> Float32Array:
         """float32[n_movies, n_genres]: the same as unit vectors."""
         return unit_rows(self.genre_shares)
 

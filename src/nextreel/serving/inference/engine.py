@@ -13,8 +13,9 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from nextreel.data.timeline import NEVER, Histories, Int64Array
-from nextreel.data.times import parse_moment, show_moment
+from nextreel.arrays import BoolArray, Int64Array
+from nextreel.data.timeline import NEVER, Histories
+from nextreel.data.times import format_timestamp, parse_timestamp
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.prediction.predictor import Predictor
@@ -22,7 +23,7 @@ from nextreel.prediction.saving import load
 from nextreel.ranking.cold_start_movies import Newcomers
 from nextreel.ranking.explanations import explain
 from nextreel.ranking.filters import Filters
-from nextreel.ranking.ranker import BoolArray, Ranker
+from nextreel.ranking.ranker import Ranker
 from nextreel.ranking.reranking import CANDIDATES, rerank
 from nextreel.ranking.similar_movies import SimilarMovies
 from nextreel.ranking.title_search import TitleSearch
@@ -83,7 +84,7 @@ class Engine:
         self._predictor, self.version, self._store, self._log = predictor, version, store, log
         self._model: tuple[Catalog, Recommender] | None = None
         self._titles: tuple[Catalog, TitleSearch] | None = None
-        self._learned_until = parse_moment(version.data_until)
+        self._learned_until = parse_timestamp(version.data_until)
 
     @classmethod
     def open(cls, version: Version, store: Store, beside: Self | None = None) -> Self:
@@ -317,7 +318,7 @@ class Engine:
             reason = (
                 f"none of the {length} movies rated before that moment is one that the model has learned"
                 if length
-                else f"nothing is known of user {asked.user_id} before {show_moment(asked.at)}"
+                else f"nothing is known of user {asked.user_id} before {format_timestamp(asked.at)}"
             )
         if len(movies) < asked.k:
             shortfall = (

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from nextreel.data.timeline import Histories, Int64Array
+from nextreel.arrays import Int64Array
+from nextreel.data.timeline import Histories
 from nextreel.ranking.explanations import Reason
 from nextreel.ranking.ranker import Ranking
 from nextreel.serving.inference.catalog import Catalog

@@ -12,13 +12,13 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import sqlalchemy as sa
 
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.timeline import NEVER, FloatArray, Histories, Int32Array, Int64Array, Timeline
+from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.models.popularity import Popularity
 from nextreel.ranking.ranker import find_out_since
 from nextreel.serving.inference.catalog import Catalog
@@ -37,7 +37,7 @@ class Rows:
     """int64[n]: UserIDs."""
     movies: Int32Array
     """int32[n]: indices in the catalog."""
-    ratings: FloatArray
+    ratings: Float32Array
     """float32[n]: stars."""
     timestamps: Int64Array
     """int64[n]: POSIX seconds."""
@@ -64,7 +64,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.users)
 
-    def __getitem__(self, rows: slice | npt.NDArray[np.bool_]) -> Self:
+    def __getitem__(self, rows: slice | BoolArray) -> Self:
         return type(self)(self.users[rows], self.movies[rows], self.ratings[rows], self.timestamps[rows])
 
     def followed_by(self, more: Self) -> Self:
@@ -100,7 +100,7 @@ class Bulk:
 
     timeline: Timeline
     popularity: Popularity
-    totals: FloatArray
+    totals: Float32Array
     """float32[n_movies]: interactions with each movie, of all times."""
 
     @classmethod
@@ -135,7 +135,7 @@ class LivePopularity(Popularity):
         super().__init__()
         self._bulk, self._recent, self._n_movies = bulk, recent, n_movies
 
-    def score(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
         """float32[n_queries, n_movies]: interactions with each movie before each moment."""
         scores = np.zeros((len(at), self._n_movies), dtype=np.float32)
         scores[:, : len(self._bulk.totals)] = self._count_in_bulk(histories, at)
@@ -145,7 +145,7 @@ class LivePopularity(Popularity):
             scores[query == i] += np.bincount(before, minlength=self._n_movies).astype(np.float32)
         return scores
 
-    def _count_in_bulk(self, histories: Histories, at: Int64Array) -> FloatArray:
+    def _count_in_bulk(self, histories: Histories, at: Int64Array) -> Float32Array:
         popularity, totals = self._bulk.popularity, self._bulk.totals
         stop = int(np.searchsorted(popularity.times_, at[0]))
         if (at != at[0]).any() or stop < len(popularity.times_) // 2:

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from nextreel.artifacts import MANIFEST
-from nextreel.data.times import parse_moment
+from nextreel.data.times import parse_timestamp
 from nextreel.models.training.epochs import losses_by_part, read_epochs
 from nextreel.serving.inference.engine import Engine
 from nextreel.serving.inference.service import Service
@@ -24,7 +24,7 @@ def _describe(engine: Engine) -> dict[str, Any]:
     # Its hashes were compared when the version was loaded; doing it for every view would take seconds.
     manifest = json.loads((version.path / MANIFEST).read_text(encoding="utf-8"))
     epochs = read_epochs(version.path)
-    learned_until = parse_moment(version.data_until)
+    learned_until = parse_timestamp(version.data_until)
     return {
         "version": version,
         "data": manifest.get("data", {}),
@@ -38,5 +38,5 @@ def _describe(engine: Engine) -> dict[str, Any]:
         "stored": len(known),
         "latest": known.latest,
         "days_behind": max(0.0, ((known.latest or learned_until) - learned_until) / 86_400),
-        "days_since_fit": (time.time() - parse_moment(version.created_at)) / 86_400,
+        "days_since_fit": (time.time() - parse_timestamp(version.created_at)) / 86_400,
     }

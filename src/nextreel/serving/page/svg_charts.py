@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nextreel.data.timeline import DAY
+from nextreel.data.times import DAY
 from nextreel.serving.inference.engine import REPLAYED
 
 LISTED = 10

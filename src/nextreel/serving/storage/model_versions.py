@@ -22,7 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from nextreel.artifacts import MANIFEST, atomic_directory, read_manifest
+from nextreel.artifacts import MANIFEST, read_manifest
+from nextreel.atomic_files import atomic_directory
 from nextreel.errors import ArtifactError, NextreelError, QueryError
 from nextreel.prediction.saving import load
 
@@ -229,7 +230,7 @@ class Versions:
 
 def _copy(source: Path, path: Path) -> None:
     files = read_manifest(source)["files"]
-    with atomic_directory(path) as copy:
+    with atomic_directory(path, MANIFEST) as copy:
         for file in (*files, MANIFEST):
             shutil.copyfile(source / file, copy / file)
         read_manifest(copy)  # the source may have been replaced meanwhile

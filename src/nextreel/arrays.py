@@ -1,0 +1,46 @@
+"""Types of numpy arrays, lookups in sorted ids, and named arrays in safetensors files."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from nextreel.errors import ArtifactError
+
+BoolArray = npt.NDArray[np.bool_]
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+"""Arrays by name, as a safetensors file holds them."""
+
+
+def find_sorted(ids: Int64Array, wanted: npt.NDArray[np.integer]) -> Int64Array:
+    """int64[len(wanted)]: the position of every wanted id in the ascending `ids`, -1 for an id that is absent."""
+    if len(ids) == 0:
+        return np.full(len(wanted), -1, dtype=np.int64)
+    position = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[position] == wanted, position, -1)
+
+
+def write_arrays(arrays: Arrays, file: Path) -> None:
+    """Write named arrays as a safetensors file."""
+    file.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def read_arrays(file: Path) -> Arrays:
+    """Read named arrays from a safetensors file.
+
+    Raises
+    ------
+    ArtifactError
+        The file can't be read or isn't a safetensors file.
+    """
+    try:
+        return dict(load_file(file))
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(f"{file} can't be read: {error}") from error
