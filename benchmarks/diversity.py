@@ -17,8 +17,9 @@ from nextreel.evaluation.metrics import ndcg, ranks_of, recall
 from nextreel.evaluation.protocol import freeze_histories
 from nextreel.models.base import Recommender
 from nextreel.models.registry import create_model
+from nextreel.ranking.genres import divergence, liked_genres, share_genres, variety
 from nextreel.ranking.ranker import Ranker, Ranking
-from nextreel.ranking.reranking import divergence, liked_genres, rerank, share_genres, variety
+from nextreel.ranking.reranking import rerank
 
 QUERIES_AT_ONCE = 1000
 

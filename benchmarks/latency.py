@@ -12,7 +12,7 @@ import numpy as np
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.splitting.split_rules import SplitRule, split_interactions
-from nextreel.evaluation.protocol import evaluate
+from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.registry import create_model
 from nextreel.ranking.ranker import Ranker
 

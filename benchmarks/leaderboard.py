@@ -14,10 +14,10 @@ import polars as pl
 from benchmarks.run import left_by, read_result
 from nextreel.artifacts import MANIFEST
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
+from nextreel.data.splitting.split_directory import read_parts
 from nextreel.errors import DataError
 from nextreel.evaluation.comparison.contestants import name_contestants
 from nextreel.evaluation.comparison.leaderboard import compare_models
-from nextreel.evaluation.parts import read_parts
 from nextreel.evaluation.protocol import History, Questions
 
 COSTS = ("fit_seconds", "fit_cpu_seconds", "peak_memory_gib")

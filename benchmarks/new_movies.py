@@ -32,8 +32,8 @@ from nextreel.models.popularity import Popularity
 from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Training
 from nextreel.ranking.cold_start_movies import Newcomers, NewcomersConfig
+from nextreel.ranking.genres import share_genres
 from nextreel.ranking.ranker import Ranker, Ranking, find_out_since
-from nextreel.ranking.reranking import share_genres
 
 K = 10
 TIMINGS = 200

@@ -14,7 +14,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.reading.data_profile import profile_tables
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.splitting.split_rules import SplitRule, split_interactions
-from nextreel.evaluation.protocol import evaluate
+from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.funk_svd import FunkSVD, FunkSVDConfig
 from nextreel.models.popularity import Popularity
 from nextreel.models.training.epochs import Epoch, Training

@@ -9,7 +9,7 @@ from nextreel.arrays import Int64Array
 from nextreel.course import CourseModel
 from nextreel.data.dataset import Dataset
 from nextreel.data.splitting.split_rules import SplitRule, split_interactions
-from nextreel.evaluation.protocol import evaluate
+from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.popularity import Popularity
 from nextreel.prediction.predictor import Predictor
 from nextreel.testing import tiny_dataset

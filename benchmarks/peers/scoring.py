@@ -24,7 +24,8 @@ from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
-from nextreel.evaluation.protocol import Evaluation, Questions
+from nextreel.evaluation.model_evaluation import Evaluation
+from nextreel.evaluation.protocol import Questions
 from nextreel.evaluation.slices import slice_by_gap, slice_by_length
 from nextreel.models.popularity import Popularity
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from nextreel.data.splitting.split_rules import SplitRule as SplitRule
     from nextreel.data.splitting.split_rules import split_interactions as split_interactions
     from nextreel.errors import NextreelError as NextreelError
-    from nextreel.evaluation.protocol import evaluate as evaluate
+    from nextreel.evaluation.model_evaluation import evaluate as evaluate
     from nextreel.models.base import Recommender as Recommender
     from nextreel.models.registry import create_model as create_model
+    from nextreel.prediction.fitting import fit as fit
     from nextreel.prediction.predictor import Predictor as Predictor
-    from nextreel.prediction.predictor import fit as fit
     from nextreel.prediction.saving import load as load
     from nextreel.prediction.saving import save as save
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.peers import answer, scoring
 from nextreel.data.dataset import Dataset
 from nextreel.errors import DataError
-from nextreel.evaluation.protocol import Evaluation
+from nextreel.evaluation.model_evaluation import Evaluation
 from tests.frames import catalog, interactions
 
 TRAIN = interactions((1, 0, 5, 1), (2, 0, 5, 2), (2, 1, 5, 3), (3, 1, 4, 4))

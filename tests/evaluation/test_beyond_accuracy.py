@@ -3,7 +3,8 @@ import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
-from nextreel.evaluation.beyond_accuracy import Background, ListFigures, count_raters, gini
+from nextreel.data.timeline import count_raters
+from nextreel.evaluation.beyond_accuracy import Background, ListFigures, gini
 from nextreel.evaluation.bootstrap import UserBootstrap
 from nextreel.evaluation.protocol import Questions
 from tests.frames import catalog, interactions

@@ -6,8 +6,9 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import USERS
 from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import UserBootstrap
-from nextreel.evaluation.fairness import Gaps, adjust_gaps, count_days, find_gaps, slice_questions
+from nextreel.evaluation.fairness import Gaps, adjust_gaps, find_gaps
 from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.slices import count_days, slice_questions
 from tests.frames import catalog, interactions
 
 YEAR_2000 = 946_684_800

@@ -8,9 +8,9 @@ import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.sources.synthetic_data import Sample, make_sample
+from nextreel.data.splitting.split_directory import Parts
 from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
 from nextreel.evaluation.leak_audit import Audit, Auditor, Leak
-from nextreel.evaluation.parts import Parts
 from nextreel.models.base import Recommender
 from nextreel.models.item_knn import ItemKNN
 from nextreel.models.popularity import Popularity

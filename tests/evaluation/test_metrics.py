@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextreel.evaluation.metrics import METRICS, ndcg, ranks_of, recall, reciprocal_rank, score_ranks
-from nextreel.ranking.top_k import top_k
+from nextreel.ranking.ranker import top_k
 
 REFERENCE = {"NDCG": ir_measures.nDCG, "Recall": ir_measures.R, "MRR": ir_measures.RR}
 

@@ -6,9 +6,10 @@ import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError, DataError
-from nextreel.evaluation.protocol import Evaluation, History, evaluate, freeze_histories
+from nextreel.evaluation.model_evaluation import Evaluation, evaluate
+from nextreel.evaluation.protocol import History, freeze_histories
 from nextreel.models.popularity import Popularity
-from nextreel.prediction.predictor import fit
+from nextreel.prediction.fitting import fit
 from tests.frames import catalog, interactions
 
 TRAIN = interactions((1, 0, 5, 1), (2, 0, 5, 2), (2, 1, 5, 3), (3, 1, 4, 4), (3, 0, 4, 5), (3, 2, 4, 6))

@@ -11,7 +11,8 @@ from nextreel.errors import ConfigError, DataError, NotFittedError, QueryError
 from nextreel.models.ease import EASE
 from nextreel.models.popularity import Popularity
 from nextreel.models.registry import create_model
-from nextreel.prediction.predictor import Predictor, fit
+from nextreel.prediction.fitting import fit
+from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
 from tests.frames import catalog, interactions, queries
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from nextreel.errors import QueryError
-from nextreel.prediction.queries import frame_queries
+from nextreel.prediction.predictor import frame_queries
 
 PAIR = "expected a pair of whole numbers, UserID and Timestamp"
 

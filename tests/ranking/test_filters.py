@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import QueryError
-from nextreel.ranking.filters import Filters, list_genres
+from nextreel.ranking.filters import Filters
+from nextreel.ranking.genres import list_genres
 from tests.frames import interactions
 
 

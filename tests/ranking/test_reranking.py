@@ -12,8 +12,9 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID
 from nextreel.data.timeline import Histories
 from nextreel.errors import QueryError
+from nextreel.ranking.genres import divergence, liked_genres, share_genres, variety
 from nextreel.ranking.ranker import Ranking
-from nextreel.ranking.reranking import divergence, liked_genres, rerank, share_genres, variety
+from nextreel.ranking.reranking import rerank
 from tests.frames import interactions
 
 LATER = np.array([1_000])

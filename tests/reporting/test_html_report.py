@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from nextreel.data.sources.synthetic_data import make_sample, write_sample
+from nextreel.data.splitting.split_directory import read_parts
 from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.comparison.contestants import answer, name_contestants
 from nextreel.evaluation.comparison.leaderboard import Leaderboard, judge
-from nextreel.evaluation.parts import read_parts
 from nextreel.models.names import MODELS
 from nextreel.models.training.epochs import Epoch
 from nextreel.reporting.html_report import require_extras, write_report

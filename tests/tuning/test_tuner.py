@@ -13,14 +13,14 @@ from nextreel.data.sources.synthetic_data import make_sample, write_sample
 from nextreel.data.splitting.split_directory import write_split
 from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.errors import ArtifactError, ConfigError, QueryError
-from nextreel.evaluation.protocol import evaluate
+from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.ease import EASE
 from nextreel.models.names import MODELS
-from nextreel.models.registry import create_model, model_class
+from nextreel.models.registry import create_model, model_class, read_toml
 from nextreel.reporting.tuning_chart import plot_search
 from nextreel.tuning.search_space import SPACE, Choice, Range, Search
 from nextreel.tuning.tuner import Inner, split_inner, tune
-from nextreel.tuning.tuning_result import MAIN, Trial, Tuned, chance_of_best, read_toml, write_tuned
+from nextreel.tuning.tuning_result import MAIN, Trial, Tuned, chance_of_best, write_tuned
 from nextreel.wording import number_of
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nextreel.errors import ConfigError, NextreelError
-from nextreel.tuning.tuning_result import read_toml
+from nextreel.models.registry import read_toml
 
 
 def write(directory: Path, text: str) -> Path:

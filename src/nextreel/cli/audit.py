@@ -42,8 +42,8 @@ def audit(
     from nextreel.atomic_files import replacing
     from nextreel.cli.terminal.console import progress_bar, stdout, table
     from nextreel.cli.terminal.fit_progress import parse_options
+    from nextreel.data.splitting.split_directory import read_parts
     from nextreel.evaluation.leak_audit import Auditor
-    from nextreel.evaluation.parts import read_parts
     from nextreel.models.registry import create_model, model_name
     from nextreel.wording import number_of
 

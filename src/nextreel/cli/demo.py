@@ -30,7 +30,7 @@ def demo(
     from nextreel.cli.terminal.console import stdout
     from nextreel.cli.terminal.result_tables import answer, answer_table, metrics_table
     from nextreel.data.reading.table_reader import read_interactions
-    from nextreel.evaluation.protocol import evaluate
+    from nextreel.evaluation.model_evaluation import evaluate
     from nextreel.prediction.saving import load
 
     console = stdout()

@@ -48,7 +48,7 @@ def evaluate(
     from nextreel.data.reading.table_reader import read_interactions
     from nextreel.data.schema import POSITIVE
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
-    from nextreel.evaluation.protocol import evaluate as ask
+    from nextreel.evaluation.model_evaluation import evaluate as ask
     from nextreel.models.registry import model_name
     from nextreel.prediction.saving import add_evaluation, describe, load
     from nextreel.reporting.mlflow_tracking import log_evaluation, tracked

@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nextreel.arrays import Float32Array, Float64Array, Int32Array, Int64Array
-from nextreel.data.timeline import Timeline
+from nextreel.data.timeline import _Raters
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.protocol import Questions
-from nextreel.ranking.reranking import divergence, liked_genres, share_genres, variety
+from nextreel.ranking.genres import divergence, liked_genres, share_genres, variety
 
 QUERIES_AT_ONCE = 2_000
 
@@ -90,37 +90,6 @@ class Background:
         return varied, away
 
 
-@dataclass(frozen=True)
-class _Raters:
-    """How many users had rated a movie, and how many users there were, before any moment."""
-
-    keys: Int64Array
-    """int64[n]: movie and second of each user's first rating of each movie, ascending."""
-    arrivals: Int64Array
-    """int64[n_users]: second of each user's first rating, ascending."""
-
-    @classmethod
-    def of(cls, timeline: Timeline) -> Self:
-        order = np.lexsort((timeline.timestamps, timeline.movies, timeline.users))
-        movies, users = timeline.movies[order], timeline.users[order]
-        again = np.append(False, (movies[1:] == movies[:-1]) & (users[1:] == users[:-1]))
-        keys = _key(movies[~again], timeline.timestamps[order][~again])
-        active = timeline.offsets[:-1] < timeline.offsets[1:]
-        return cls(np.sort(keys), np.sort(timeline.timestamps[timeline.offsets[:-1][active]]))
-
-    def count(self, movies: Int32Array, at: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """(int64[n, k] users who had rated each movie, int64[n] users there were), strictly before `at`."""
-        first = np.searchsorted(self.keys, _key(movies, np.zeros(1, dtype=np.int64)))
-        raters = np.searchsorted(self.keys, _key(movies, at[:, None])) - first
-        return raters, np.searchsorted(self.arrivals, at)
-
-
-def count_raters(timeline: Timeline, movies: Int64Array, at: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """(users who had rated each query's movie, users there were), each int64[n_queries], strictly before `at`."""
-    raters, users = _Raters.of(timeline).count(movies[:, None].astype(np.int32), at)
-    return raters[:, 0], users
-
-
 def gini(times: npt.NDArray[np.integer]) -> float:
     """Gini coefficient of how often each movie is recommended."""
     ascending = np.sort(times)
@@ -128,11 +97,6 @@ def gini(times: npt.NDArray[np.integer]) -> float:
     if not total:
         return 0.0
     return float(((2 * np.arange(1, n + 1) - n - 1) * ascending).sum() / (n * total))
-
-
-def _key(movies: Int32Array, seconds: Int64Array) -> Int64Array:
-    """One number that orders by movie, then by second; seconds have 32 bits (LATEST_TIMESTAMP)."""
-    return (movies.astype(np.int64) << 32) | seconds
 
 
 def _batches(n: int) -> list[Int64Array]:

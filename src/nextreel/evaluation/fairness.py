@@ -19,51 +19,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from nextreel.arrays import BoolArray, Float64Array, Int64Array
-from nextreel.data.schema import TIMESTAMP, USER_ID
-from nextreel.data.timeline import Histories
-from nextreel.data.times import DAY
-from nextreel.evaluation.beyond_accuracy import count_raters
+from nextreel.arrays import BoolArray, Float64Array
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.protocol import Questions
 from nextreel.evaluation.significance import CLAIM, adjust_by_holm
-from nextreel.evaluation.slices import Slices, slice_by_gap, slice_by_length
+from nextreel.evaluation.slices import Slices
 
 ATTRIBUTES = ("gender", "age", "occupation")
 """Families of slices that are groups of users."""
 FEWEST_USERS = 30
 """Users that a group needs to count in a fairness gap."""
 SHUFFLES = 5000
-AGE_BANDS = (18, 25, 35, 45, 50, 56)
-"""First year of each band but the youngest, which MovieLens' codes stand for."""
-
-
-def slice_questions(questions: Questions) -> Slices:
-    """bool[n_queries] by name, such as "genre: Drama"; only slices that have queries."""
-    known, relevant, at = questions.known, questions.relevant, questions.at
-    raters, users = count_raters(known.timeline, np.maximum(relevant, 0), at)
-    slices = {
-        **slice_by_gap(questions.histories, at),
-        **slice_by_length(questions.histories),
-        **_cut("activity", count_days(questions.histories), (1, 2, 4, 11), "day", "days"),
-        **_slice_by_popularity(np.where(relevant >= 0, raters / np.maximum(users, 1), 0.0)),
-        **_slice_by_movie(questions),
-        **_slice_by_user(questions),
-    }
-    return {name: part for name, part in slices.items() if part.any()}
-
-
-def count_days(histories: Histories) -> Int64Array:
-    """int64[n_queries]: days (UTC) on which each history has a rating."""
-    timeline = histories.timeline
-    day = timeline.timestamps // DAY
-    begins = np.append(True, day[1:] != day[:-1]) if len(day) else np.zeros(0, dtype=np.bool_)
-    begins[timeline.offsets[:-1][timeline.offsets[:-1] < len(day)]] = True
-    until = np.append(0, np.cumsum(begins))
-    days: Int64Array = until[histories.stops] - until[histories.starts]
-    return days
 
 
 @dataclass(frozen=True)
@@ -167,64 +133,3 @@ def _means(sums: Float64Array) -> Float64Array:
     """Sums by model along the last axis, whose last entry is the number of queries."""
     means: Float64Array = sums[..., :-1] / sums[..., -1:]
     return means
-
-
-def _slice_by_popularity(share: Float64Array) -> Slices:
-    names = ("rated by none", "under 1 %", "1 to 5 %", "5 to 20 %", "20 % and more")
-    edges = (-np.inf, 1e-12, 0.01, 0.05, 0.2, np.inf)
-    return {
-        f"popularity: {name}": (low <= share) & (share < high)
-        for name, low, high in zip(names, edges, edges[1:], strict=False)
-    }
-
-
-def _slice_by_movie(questions: Questions) -> Slices:
-    movies, relevant = questions.known.movies, questions.relevant
-    inside = relevant >= 0
-    asked = movies[np.maximum(relevant, 0).tolist()].select("Genres", "Year")
-    year = questions.queries.select(pl.from_epoch(TIMESTAMP).dt.year())[TIMESTAMP]
-    years = (year - asked["Year"]).to_numpy()
-    age = np.where(inside & ~np.isnan(years), np.maximum(years, 0), -1)
-    genres = asked["Genres"].fill_null([])
-    names = genres.explode().drop_nulls().unique().sort()
-    return {
-        **_cut("movie age", age, (0, 2, 6, 16), "year", "years"),
-        **{f"genre: {name}": genres.list.contains(name).to_numpy() & inside for name in names},
-    }
-
-
-def _slice_by_user(questions: Questions) -> Slices:
-    of_user = questions.queries.select(USER_ID).join(
-        questions.known.users, on=USER_ID, how="left", maintain_order="left"
-    )
-    age = of_user["Age"].fill_null(-1).to_numpy()
-    return {
-        **_slice_by_value("gender", of_user["Gender"]),
-        **_cut("age", age, (0, *AGE_BANDS)),
-        **_slice_by_value("occupation", of_user["Occupation"]),
-    }
-
-
-def _slice_by_value(family: str, values: pl.Series) -> Slices:
-    return {
-        f"{family}: {value}": (values == value).fill_null(False).to_numpy()
-        for value in values.drop_nulls().unique().sort()
-    }
-
-
-def _cut(
-    family: str, values: Int64Array | Float64Array, edges: tuple[int, ...], one: str = "", many: str = ""
-) -> Slices:
-    """Slices between whole numbers, the last one open; a value below the first edge is in none."""
-    slices = {}
-    for low, high in zip(edges, (*edges[1:], None), strict=True):
-        inside = (values >= low) if high is None else (values >= low) & (values < high)
-        if high is None:
-            name = f"{low} and more"
-        elif low == 0:
-            name = f"under {high}"
-        else:
-            name = f"{low}" if high == low + 1 else f"{low} to {high - 1}"
-        unit = one if name == "1" else many
-        slices[f"{family}: {name} {unit}".rstrip()] = inside
-    return slices

@@ -32,11 +32,11 @@ import polars as pl
 from nextreel.arrays import BoolArray, Float64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
+from nextreel.data.splitting.split_directory import Parts
 from nextreel.data.timeline import NEVER
 from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.metrics import ndcg, ranks_of
-from nextreel.evaluation.parts import Parts
 from nextreel.evaluation.protocol import Questions
 from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker

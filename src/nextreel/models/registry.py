@@ -1,6 +1,8 @@
 """Models by name. A model's module loads only when it is asked for."""
 
+import tomllib
 from importlib import import_module
+from pathlib import Path
 
 from nextreel.errors import ConfigError, MissingExtraError
 from nextreel.models.base import Recommender
@@ -35,3 +37,18 @@ def model_name(model: Recommender) -> str:
             return name
     path = f"{type(model).__module__}:{type(model).__qualname__}"
     raise ConfigError(f"{path} isn't a registered model, so it can't be saved by name")
+
+
+def read_toml(file: Path) -> tuple[str, dict[str, object]]:
+    """The name of a model and its options, from a file of that form; ConfigError says what is wrong with it."""
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        model, options = found.pop("model", None), found.pop("options", {})
+        if found or not isinstance(model, str) or not isinstance(options, dict):
+            raise ConfigError('expected model = "NAME" and a table [options], and nothing else')
+        create_model(model, options)
+    except OSError as error:
+        raise ConfigError(f"{file}: can't be read ({error.strerror})") from None
+    except (ValueError, ConfigError) as error:
+        raise ConfigError(f"{file}: {error}") from None
+    return model, options

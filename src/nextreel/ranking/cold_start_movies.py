@@ -29,7 +29,7 @@ from nextreel.data.titles import YEAR
 from nextreel.errors import QueryError
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
-from nextreel.ranking.reranking import share_genres, unit_rows
+from nextreel.ranking.genres import share_genres, unit_rows
 from nextreel.wording import number_of
 
 YEAR_WEIGHT, YEARS_APART = 0.5, 10.0

@@ -11,6 +11,7 @@ import polars as pl
 from nextreel.arrays import BoolArray
 from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import QueryError
+from nextreel.ranking.genres import list_genres
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,6 @@ class Filters:
             return None
         passes = pl.all_horizontal(conditions).fill_null(False)
         return movies.select(passes.alias("allowed"))["allowed"].to_numpy()
-
-
-def list_genres(movies: pl.DataFrame) -> list[str]:
-    """Every genre of the catalog, sorted."""
-    return movies["Genres"].explode().drop_nulls().unique().sort().to_list()
 
 
 def _has_one_of(genres: list[str]) -> pl.Expr:

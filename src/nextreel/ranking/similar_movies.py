@@ -20,8 +20,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import POSITIVE
 from nextreel.data.timeline import Timeline
 from nextreel.errors import QueryError
+from nextreel.ranking.genres import share_genres, unit_rows
 from nextreel.ranking.ranker import find_out_since
-from nextreel.ranking.reranking import share_genres, unit_rows
 from nextreel.wording import number_of
 
 SHRINKAGE = 50

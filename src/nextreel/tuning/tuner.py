@@ -8,7 +8,7 @@ KDD 2019); a trial whose model reports epochs is given up where it falls behind 
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from nextreel.arrays import Float64Array
 from nextreel.atomic_files import claim_directory, replacing
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
-from nextreel.data.splitting.split_directory import read_split_facts
+from nextreel.data.splitting.split_directory import _choose_rule, read_split_facts
 from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
-from nextreel.errors import ArtifactError, ConfigError, DataError, NextreelError, QueryError, require
+from nextreel.errors import ArtifactError, NextreelError, require
 from nextreel.evaluation.metrics import ndcg, ranks_of
 from nextreel.evaluation.protocol import History, Questions
 from nextreel.models.base import Recommender
@@ -61,20 +61,6 @@ def split_inner(directory: Path, rule: Rule | None, history: History) -> Inner:
     split = split_interactions(rows, chosen)
     train = Dataset.from_frames(split.train, tables.movies, tables.users)
     return Inner(train, Questions.pose(train, split.test, history, chosen.threshold), chosen)
-
-
-def _choose_rule(directory: Path, rule: Rule | None, facts: Mapping[str, Any] | None) -> SplitRule:
-    """The rule that the directory was split by, at its own share of the train part, or the one that is named."""
-    if facts is None:
-        return SplitRule.for_rule(rule or "clean")
-    if rule is not None:
-        raise QueryError(
-            f"{directory} was split already: leave the rule {rule!r} out, or name the unsplit data"
-        )
-    try:
-        return SplitRule.for_rule(facts["rule"], facts["positives"], facts["threshold"], facts.get("share"))
-    except (KeyError, ConfigError) as error:
-        raise DataError(f"{directory / 'split.json'} is damaged: {error}; run nextreel split again") from None
 
 
 def tune(

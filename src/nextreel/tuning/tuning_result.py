@@ -7,7 +7,6 @@ counts is the largest of all trials' differences, each in its own standard devia
 """
 
 import json
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +17,8 @@ import numpy as np
 
 from nextreel.arrays import Float64Array, Int64Array
 from nextreel.atomic_files import replacing, write_json
-from nextreel.errors import ConfigError
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.significance import CLAIM, SWAPS
-from nextreel.models.registry import create_model
 from nextreel.tuning.search_space import Search
 from nextreel.wording import number_of
 
@@ -170,21 +167,6 @@ def write_toml(tuned: Tuned) -> str:
         for name, value in tuned.options.items()
     ]
     return "\n".join(lines) + "\n"
-
-
-def read_toml(file: Path) -> tuple[str, dict[str, object]]:
-    """The name of a model and its options, from a file of that form; ConfigError says what is wrong with it."""
-    try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
-        model, options = found.pop("model", None), found.pop("options", {})
-        if found or not isinstance(model, str) or not isinstance(options, dict):
-            raise ConfigError('expected model = "NAME" and a table [options], and nothing else')
-        create_model(model, options)
-    except OSError as error:
-        raise ConfigError(f"{file}: can't be read ({error.strerror})") from None
-    except (ValueError, ConfigError) as error:
-        raise ConfigError(f"{file}: {error}") from None
-    return model, options
 
 
 def chance_of_best(totals: Float64Array, best: int, seed: int = 0) -> float:

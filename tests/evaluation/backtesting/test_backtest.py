@@ -26,7 +26,7 @@ from nextreel.evaluation.backtesting.backtest_results import (
 from nextreel.evaluation.backtesting.backtest_runner import know_before, run_backtest
 from nextreel.evaluation.backtesting.backtest_windows import Plan, Window, cut_windows, find_start
 from nextreel.evaluation.metrics import ndcg
-from nextreel.evaluation.protocol import evaluate
+from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.ease import EASE, EASEConfig
 from nextreel.reporting.backtest_chart import plot_backtest
 from tests.frames import catalog, interactions

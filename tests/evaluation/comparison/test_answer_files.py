@@ -7,13 +7,12 @@ import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.sources.synthetic_data import make_sample, write_sample
-from nextreel.data.splitting.split_directory import write_split
+from nextreel.data.splitting.split_directory import read_parts, write_split
 from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.comparison.answer_files import read_lists
 from nextreel.evaluation.comparison.contestants import Answers, answer, name_contestants
 from nextreel.evaluation.comparison.leaderboard import compare_models
-from nextreel.evaluation.parts import read_parts
 from nextreel.evaluation.protocol import Questions
 from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Epoch, Training, write_epochs

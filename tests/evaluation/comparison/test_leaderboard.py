@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 
 from nextreel.data.sources.synthetic_data import make_sample, write_sample
-from nextreel.data.splitting.split_directory import write_split
+from nextreel.data.splitting.split_directory import Parts, read_parts, write_split
 from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import ConfigError, QueryError
 from nextreel.evaluation.comparison.contestants import answer, name_contestants
 from nextreel.evaluation.comparison.leaderboard import Leaderboard, compare_models, judge
-from nextreel.evaluation.parts import Parts, read_parts
-from nextreel.evaluation.protocol import evaluate
+from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.registry import create_model
 
 

@@ -15,12 +15,11 @@ from nextreel.data.splitting.split_directory import read_split_rule
 from nextreel.data.times import parse_duration
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.models.names import BUDGETED, MODELS, PRESETS
-from nextreel.models.registry import create_model, model_class, model_name
+from nextreel.models.registry import create_model, model_class, model_name, read_toml
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
 from nextreel.reporting.loss_curve import plot_loss
-from nextreel.tuning.tuning_result import read_toml
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, object]:

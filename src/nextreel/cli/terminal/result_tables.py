@@ -11,7 +11,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
 from nextreel.data.times import format_timestamp
-from nextreel.evaluation.protocol import Evaluation
+from nextreel.evaluation.model_evaluation import Evaluation
 from nextreel.prediction.predictor import Predictor
 from nextreel.wording import number_of
 

@@ -5,9 +5,7 @@ before it. Nothing of the test part is shown to the fit, not even as validation 
 before is asked without a fit, and the answers of another recommender are read from a file.
 """
 
-import resource
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from nextreel.arrays import Int32Array
+from nextreel.data.splitting.split_directory import Parts, read_parts
 from nextreel.data.splitting.split_rules import Rule
 from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation.comparison.answer_files import read_lists
-from nextreel.evaluation.parts import Parts, read_parts
 from nextreel.evaluation.protocol import History, Questions
 from nextreel.models.base import Recommender
 from nextreel.models.names import MODELS, PRESETS
 from nextreel.models.registry import create_model, model_name
 from nextreel.models.training.epochs import Epoch, Training, read_epochs
+from nextreel.prediction.fitting import measure_peak_memory
 from nextreel.prediction.saving import load_with_manifest
 
 
@@ -175,17 +174,6 @@ def answer(
     peak = measure_peak_memory() if contestant.path is None else None
     config = model.config.model_dump(mode="json")
     return Answers(contestant, model_name(model), config, fit_seconds, peak, lists, epochs)
-
-
-def measure_peak_memory() -> float:
-    """GiB that this process has held at most so far."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # Linux hands ru_maxrss on to a child; this figure is the process's own.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 2**20
-    unit = 2**30 if sys.platform == "darwin" else 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _load(path: Path, parts: Parts) -> tuple[Recommender, float | None]:

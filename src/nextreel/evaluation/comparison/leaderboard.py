@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from nextreel.arrays import Float64Array, Int64Array
+from nextreel.data.splitting.split_directory import Parts, read_parts
 from nextreel.data.splitting.split_rules import Rule
 from nextreel.errors import QueryError
 from nextreel.evaluation.beyond_accuracy import Background, ListFigures
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.comparison.contestants import Answers, Contestant, answer_apart
-from nextreel.evaluation.fairness import FairnessGap, Gaps, adjust_gaps, find_gaps, slice_questions
+from nextreel.evaluation.fairness import FairnessGap, Gaps, adjust_gaps, find_gaps
 from nextreel.evaluation.metrics import ranks_of, score_ranks
-from nextreel.evaluation.parts import Parts, read_parts
 from nextreel.evaluation.protocol import History, Questions
 from nextreel.evaluation.significance import PairedTest, compare_pairs, say_what_is_real
-from nextreel.evaluation.slices import Slices
+from nextreel.evaluation.slices import Slices, slice_questions
 from nextreel.wording import number_of
 
 USUAL_CUTOFF = 10

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.splitting.split_directory import Parts
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.comparison.leaderboard import FEWEST_QUERIES, Leaderboard
-from nextreel.evaluation.parts import Parts
 from nextreel.evaluation.protocol import History
 from nextreel.evaluation.significance import PairedTest
 

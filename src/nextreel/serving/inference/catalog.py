@@ -13,8 +13,7 @@ from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.titles import with_parsed_titles
-from nextreel.ranking.filters import list_genres
-from nextreel.ranking.reranking import share_genres, unit_rows
+from nextreel.ranking.genres import list_genres, share_genres, unit_rows
 
 Card = dict[str, Any]
 """A movie as answers show it: movie_id, title, genres, year."""

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from nextreel.arrays import Float32Array
-from nextreel.ranking.top_k import top_k
+from nextreel.ranking.ranker import top_k
 
 few_values = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0])
 scores_with_ties = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=90), elements=few_values)
