@@ -12,7 +12,7 @@ Names load on first use, so importing the package is quick.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from nextreel.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from nextreel.data.dataset import Dataset as Dataset

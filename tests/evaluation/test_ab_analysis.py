@@ -5,12 +5,11 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from nextreel.errors import ConfigError, QueryError
+from nextreel.errors import QueryError
 from nextreel.evaluation.ab_analysis import (
     ANSWERS,
     METRICS,
     Comparison,
-    Experiment,
     Report,
     compare,
     follow,
@@ -18,7 +17,6 @@ from nextreel.evaluation.ab_analysis import (
 )
 from tests.frames import interactions
 
-USERS = range(100_000)
 LATER = 10_000
 """A moment at which every window of these tests has passed."""
 
@@ -31,56 +29,6 @@ def answers(*rows: tuple[int, int, str, Sequence[int]]) -> pl.DataFrame:
 def one_answer(*rows: tuple[int, int, float, int], within: int = 100) -> dict[str, object]:
     """What followed the answer of movies 7, 8, 9 that user 1 got at 1000."""
     return follow(answers((1, 1000, "a", [7, 8, 9])), interactions(*rows), within).row(0, named=True)
-
-
-@pytest.mark.parametrize(
-    ("text", "version", "share"), [("b=0.1", "b", 0.1), ("2026-11-25.b=0.5", "2026-11-25.b", 0.5)]
-)
-def test_an_experiment_is_written_as_a_version_and_its_share(text: str, version: str, share: float) -> None:
-    assert Experiment.parse(text) == Experiment(version, share)
-
-
-@pytest.mark.parametrize("text", ["b", "b=", "=0.1", "b=0", "b=1", "b=-0.1", "b=10", "b=nan", "b=ten", ""])
-def test_anything_else_is_no_experiment(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected a version and its share of the users"):
-        Experiment.parse(text)
-
-
-@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
-@pytest.mark.parametrize("version", ["b", "20261125T005100Z-1f0c3a9b"])
-def test_the_challenger_gets_its_share_of_the_users(version: str, share: float) -> None:
-    included = sum(map(Experiment(version, share).includes, USERS))
-    assert stats.binomtest(included, len(USERS), share).pvalue > 1e-4
-
-
-def test_raising_the_share_moves_users_into_the_challenger_and_none_out() -> None:
-    before, after = (set(filter(Experiment("b", share).includes, USERS)) for share in (0.1, 0.3))
-    assert before < after
-
-
-def test_another_challenger_divides_the_users_anew() -> None:
-    b, c = (np.array([*map(Experiment(version, 0.5).includes, USERS)]) for version in "bc")
-    assert stats.binomtest(int((b & c).sum()), len(USERS), 0.25).pvalue > 1e-4
-
-
-def test_neighbouring_users_are_divided_independently() -> None:
-    b = np.array([*map(Experiment("b", 0.5).includes, USERS)])
-    assert stats.binomtest(int((b[:-1] & b[1:]).sum()), len(USERS) - 1, 0.25).pvalue > 1e-4
-
-
-def test_the_assignment_stays_as_it_is_from_release_to_release() -> None:
-    assert [user for user in range(40) if Experiment("b", 0.2).includes(user)] == [
-        1,
-        11,
-        12,
-        14,
-        19,
-        20,
-        21,
-        28,
-        29,
-        36,
-    ]
 
 
 def test_a_positive_on_an_answered_movie_within_the_window_is_a_hit() -> None:
@@ -157,7 +105,7 @@ def test_each_metric_counts_what_it_says() -> None:
         (3, 1000, "b", [7, 8]),
     )
     rated = interactions((1, 7, 5.0, 1020), (3, 8, 5.0, 1001), (3, 7, 5.0, 1002))
-    found = figures(compare(given, rated, 100, LATER, Experiment("b", 0.5)))
+    found = figures(compare(given, rated, 100, LATER, "b", 0.5))
     assert found["users with a hit"] == (1 / 2, 1, 1 / 2)
     assert found["positives a user"] == (1 / 2, 2, 3 / 2)
     assert found["precision"] == pytest.approx((2 / 6, 1, 2 / 3))
@@ -166,7 +114,7 @@ def test_each_metric_counts_what_it_says() -> None:
 
 def test_an_answer_whose_window_has_not_passed_is_not_counted_but_noted() -> None:
     given = answers((1, 1000, "a", [7]), (2, 1000, "b", [7]), (3, 1001, "b", [7]))
-    report = compare(given, interactions((3, 7, 5.0, 1002)), 100, 1100, Experiment("b", 0.5))
+    report = compare(given, interactions((3, 7, 5.0, 1002)), 100, 1100, "b", 0.5)
     assert report.challenger.users == 1
     assert figures(report)["users with a hit"] == (0, 0, 0)
     assert "1 answers aren't counted yet: less than 100 seconds have passed since." in report.notes
@@ -193,9 +141,9 @@ def test_the_challenger_is_the_version_of_the_experiment_or_else_the_one_with_fe
     given = answers((1, 1000, "b", [7]), (2, 1000, "b", [7]), (3, 1000, "a", [7]))
     rated = interactions((1, 7, 5.0, 1001))
     assert compare(given, rated, 100, LATER).challenger.version == "a"
-    assert compare(given, rated, 100, LATER, Experiment("b", 0.5)).challenger.version == "b"
+    assert compare(given, rated, 100, LATER, "b", 0.5).challenger.version == "b"
     with pytest.raises(QueryError, match="version c gave no answer; those that did are b, a"):
-        compare(given, rated, 100, LATER, Experiment("c", 0.5))
+        compare(given, rated, 100, LATER, "c", 0.5)
 
 
 def simulated(
@@ -215,14 +163,14 @@ def simulated(
 
 
 def test_a_large_difference_is_called_real_and_named_by_its_direction() -> None:
-    report = compare(*simulated(600, 0.5, (0.1, 0.4), seed=1), 100, LATER, Experiment("b", 0.5))
+    report = compare(*simulated(600, 0.5, (0.1, 0.4), seed=1), 100, LATER, "b", 0.5)
     assert find(report, "users with a hit").verdict.startswith("Real: b is higher")
-    worse = compare(*simulated(600, 0.5, (0.4, 0.1), seed=1), 100, LATER, Experiment("b", 0.5))
+    worse = compare(*simulated(600, 0.5, (0.4, 0.1), seed=1), 100, LATER, "b", 0.5)
     assert find(worse, "users with a hit").verdict.startswith("Real: b is lower")
 
 
 def test_two_versions_alike_show_no_difference() -> None:
-    report = compare(*simulated(600, 0.5, (0.2, 0.2), seed=1), 100, LATER, Experiment("b", 0.5))
+    report = compare(*simulated(600, 0.5, (0.2, 0.2), seed=1), 100, LATER, "b", 0.5)
     assert all(each.verdict.startswith("No difference shown") for each in report.comparisons)
 
 
@@ -253,7 +201,7 @@ def test_users_who_saw_both_versions_are_paired_with_themselves() -> None:
         given += [(user, 1000, "a", [*movies, 30, 31]), (user, 2000, "b", [*movies, 30, 31])]
         rated += [(user, movie, 5.0, 1001) for movie in movies[:liked]]
         rated += [(user, movie, 5.0, 2001) for movie in [*movies[:liked], 30]]
-    report = compare(answers(*given), interactions(*rated), 100, LATER, Experiment("b", 0.5))
+    report = compare(answers(*given), interactions(*rated), 100, LATER, "b", 0.5)
     difference = find(report, "positives a user").difference
     assert (difference.low, difference.mean, difference.high) == pytest.approx((1, 1, 1))
     assert any(note.startswith("60 users got answers of both versions") for note in report.notes)
@@ -262,7 +210,7 @@ def test_users_who_saw_both_versions_are_paired_with_themselves() -> None:
 def test_a_handful_of_users_gets_no_verdict_however_clear_it_looks() -> None:
     given = answers(*((user, 1000, "ab"[user % 2], [7]) for user in range(58)))
     rated = interactions(*((user, 7 if user % 2 else 1, 5.0, 1001) for user in range(58)))
-    report = compare(given, rated, 100, LATER, Experiment("b", 0.5))
+    report = compare(given, rated, 100, LATER, "b", 0.5)
     assert {each.verdict for each in report.comparisons} == {
         "Too few users to tell: a has 29, a verdict needs 30 each."
     }
@@ -270,7 +218,7 @@ def test_a_handful_of_users_gets_no_verdict_however_clear_it_looks() -> None:
 
 def test_where_no_positive_followed_one_version_its_ndcg_is_left_out_and_noted() -> None:
     given = answers((1, 1000, "a", [7]), (2, 1000, "b", [7]))
-    report = compare(given, interactions((1, 7, 5.0, 1001)), 100, LATER, Experiment("b", 0.5))
+    report = compare(given, interactions((1, 7, 5.0, 1001)), 100, LATER, "b", 0.5)
     assert [each.metric for each in report.comparisons] == list(METRICS[:3])
     assert (
         "No positive followed the answers of one version, so there is no NDCG of the next positive."
@@ -288,7 +236,7 @@ def divided(challengers: int, users: int, share: float) -> Report:
     """The report on a version a that liked nothing and a version b that liked all."""
     given = answers(*((user, 1000, "b" if user < challengers else "a", [7]) for user in range(users)))
     rated = interactions(*((user, 7, 5.0, 1001) for user in range(challengers)))
-    return compare(given, rated, 100, LATER, Experiment("b", share))
+    return compare(given, rated, 100, LATER, "b", share)
 
 
 def test_too_few_users_of_the_challenger_are_a_sample_ratio_mismatch_and_forbid_a_verdict() -> None:

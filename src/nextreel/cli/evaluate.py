@@ -40,7 +40,6 @@ def evaluate(
 
     Each positive is a query: NDCG, Recall and MRR, with 95 % intervals.
     """
-    from nextreel import __version__
     from nextreel.artifacts import hash_file
     from nextreel.atomic_files import write_json
     from nextreel.cli.terminal.console import stdout
@@ -52,6 +51,7 @@ def evaluate(
     from nextreel.models.registry import model_name
     from nextreel.prediction.saving import add_evaluation, describe, load
     from nextreel.reporting.mlflow_tracking import log_evaluation, tracked
+    from nextreel.version import __version__
 
     file = find_test_part(test)
     split = read_split_rule(file.parent)

@@ -45,6 +45,7 @@ def report(
     moment that you chose before the start; looking again and again finds differences that aren't there.
     """
     import json
+    from dataclasses import astuple
 
     import polars as pl
 
@@ -55,13 +56,12 @@ def report(
     from nextreel.wording import number_of
 
     require("sqlalchemy", "serve")
-    from nextreel.evaluation.ab_analysis import ANSWERS, Experiment, compare
+    from nextreel.evaluation.ab_analysis import ANSWERS, compare
+    from nextreel.serving.inference.ab_assignment import Experiment
     from nextreel.serving.storage.store import Store
 
-    window, chosen = (
-        parse_duration(within, "--within"),
-        None if planned is None else Experiment.parse(planned),
-    )
+    window = parse_duration(within, "--within")
+    chosen = () if planned is None else astuple(Experiment.parse(planned))
     start = 0 if since is None else parse_timestamp(since)
     with Store.open(store) as opened:
         rows = [
@@ -71,7 +71,7 @@ def report(
         ]
         answers = pl.DataFrame(rows, schema=ANSWERS, orient="row")
         interactions = opened.histories(answers[USER_ID].unique().to_list())
-    found = compare(answers, interactions, window, parse_timestamp("now"), chosen)
+    found = compare(answers, interactions, window, parse_timestamp("now"), *chosen)
     if as_json:
         typer.echo(json.dumps(found.facts(), indent=2))
         return

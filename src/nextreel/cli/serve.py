@@ -58,8 +58,8 @@ def serve(
 
     for module in ("fastapi", "httptools", "jinja2", "orjson", "prometheus_client", "sqlalchemy", "uvicorn"):
         require(module, "serve")
-    from nextreel.evaluation.ab_analysis import Experiment
     from nextreel.serving.app import Settings, is_loopback
+    from nextreel.serving.inference.ab_assignment import Experiment
     from nextreel.serving.server import listen, prepare_store, run
     from nextreel.serving.storage.api_keys import list_keys
     from nextreel.serving.storage.store import Store

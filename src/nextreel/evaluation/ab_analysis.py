@@ -22,11 +22,10 @@ What such an experiment can't show
   chosen beforehand. Decide when to look before you start.
 """
 
-import hashlib
 import math
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -34,7 +33,7 @@ import polars as pl
 from nextreel.arrays import Float64Array
 from nextreel.data.schema import MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
 from nextreel.data.times import format_duration
-from nextreel.errors import ConfigError, QueryError
+from nextreel.errors import QueryError
 from nextreel.evaluation.bootstrap import Estimate
 
 FEWEST_USERS = 30
@@ -57,36 +56,6 @@ ANSWERS = pl.Schema(
 METRICS = ("users with a hit", "positives a user", "precision", "NDCG of the next positive")
 """users with a hit: share of the users who gave a positive to a movie of an answer. positives a user: different
 movies they gave one to. precision: share of the answered movies. NDCG of the next positive: as in `follow`."""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A challenger that answers a share of the users instead of the current version."""
-
-    version: str
-    """Name of the challenger."""
-    share: float
-    """Share of the users who get it, in (0, 1)."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Of the form VERSION=SHARE, such as "b=0.1"; ConfigError otherwise."""
-        version, _, number = text.rpartition("=")
-        try:
-            share = float(number)
-        except ValueError:
-            share = math.nan
-        if not (version and 0 < share < 1):
-            raise ConfigError(
-                f"--experiment {text!r}: expected a version and its share of the users, more than 0 and less "
-                "than 1, such as b=0.1"
-            )
-        return cls(version, share)
-
-    def includes(self, user_id: int) -> bool:
-        """Whether the user gets the challenger."""
-        digest = hashlib.blake2b(f"{self.version} {user_id}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") < self.share * 2**64
 
 
 @dataclass(frozen=True)
@@ -135,18 +104,20 @@ def compare(
     interactions: pl.DataFrame,
     within: int,
     now: int,
-    experiment: Experiment | None = None,
+    challenger_name: str | None = None,
+    planned_share: float | None = None,
     threshold: float = POSITIVE,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Report:
     """Compare the two versions that gave `answers` (ANSWERS) on the `interactions` that followed.
 
-    Without the experiment, the version with more users is the control and the sample ratio isn't checked.
+    Without the challenger's name, the version with more users is the control; without its planned share of the users,
+    the sample ratio isn't checked.
     QueryError if not exactly two versions answered, or no answer of one is older than the window.
     """
-    names = _two_versions(answers, experiment)
-    mismatch = _find_mismatch(answers, names, experiment)
+    names = _two_versions(answers, challenger_name)
+    mismatch = _find_mismatch(answers, names, planned_share)
     whole = answers.filter(pl.col(TIMESTAMP) + within <= now)
     control, challenger = (_arm(name, whole, within) for name in names)
     sums = _sum_by_user(follow(whole, interactions, within, threshold), names)
@@ -156,7 +127,7 @@ def compare(
     ]
     notes = (
         mismatch,
-        "" if experiment else UNCHECKED,
+        UNCHECKED if planned_share is None else "",
         _note_moved(answers),
         _note_young(len(answers) - len(whole), within),
         _note_nothing_followed(comparisons),
@@ -219,7 +190,7 @@ def follow(
     )
 
 
-def _two_versions(answers: pl.DataFrame, experiment: Experiment | None) -> tuple[str, str]:
+def _two_versions(answers: pl.DataFrame, challenger: str | None) -> tuple[str, str]:
     """Names of control and challenger."""
     by_users = (
         answers.group_by(VERSION).agg(pl.col(USER_ID).n_unique()).sort(USER_ID, VERSION, descending=True)
@@ -228,14 +199,12 @@ def _two_versions(answers: pl.DataFrame, experiment: Experiment | None) -> tuple
     if len(names) != 2:
         found = f"answers of {', '.join(names)}" if names else "no answers"
         raise QueryError(f"there are {found}; to compare, there must be two versions: choose another --since")
-    if experiment is None:
+    if challenger is None:
         return names[0], names[1]
-    if experiment.version not in names:
-        raise QueryError(
-            f"version {experiment.version} gave no answer; those that did are {names[0]}, {names[1]}"
-        )
-    names.remove(experiment.version)
-    return names[0], experiment.version
+    if challenger not in names:
+        raise QueryError(f"version {challenger} gave no answer; those that did are {names[0]}, {names[1]}")
+    names.remove(challenger)
+    return names[0], challenger
 
 
 def _arm(version: str, answers: pl.DataFrame, within: int) -> Arm:
@@ -344,18 +313,18 @@ def _note_moved(answers: pl.DataFrame) -> str:
     )
 
 
-def _find_mismatch(answers: pl.DataFrame, names: tuple[str, str], experiment: Experiment | None) -> str:
+def _find_mismatch(answers: pl.DataFrame, names: tuple[str, str], share: float | None) -> str:
     """A sentence if the users, by their latest version, weren't divided as planned; otherwise nothing."""
-    if experiment is None:
+    if share is None:
         return ""
     latest = answers.sort(TIMESTAMP, maintain_order=True).unique(USER_ID, keep="last")
     control, challenger = (int((latest[VERSION] == name).sum()) for name in names)
-    likelihood = sample_ratio_p(control, challenger, experiment.share)
+    likelihood = sample_ratio_p(control, challenger, share)
     if likelihood >= MISMATCH:
         return ""
     return (
-        f"Sample ratio mismatch: {challenger:,} of {control + challenger:,} users got {experiment.version}, where "
-        f"{experiment.share:.1%} were planned; by chance that happens with p = {likelihood:.1g}. Something treats the "
+        f"Sample ratio mismatch: {challenger:,} of {control + challenger:,} users got {names[1]}, where "
+        f"{share:.1%} were planned; by chance that happens with p = {likelihood:.1g}. Something treats the "
         "versions differently (errors, a changed share, lost answers): find it before you trust a difference."
     )
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from nextreel import __version__
 from nextreel.arrays import read_arrays, write_arrays
 from nextreel.artifacts import MANIFEST, read_manifest, seal
 from nextreel.atomic_files import atomic_directory, replacing
@@ -20,6 +19,7 @@ from nextreel.data.timeline import Timeline
 from nextreel.errors import ArtifactError, ConfigError
 from nextreel.models.registry import create_model, model_name
 from nextreel.prediction.predictor import Predictor
+from nextreel.version import __version__
 
 PACKAGES = ("numpy", "polars", "scipy", "safetensors")
 ARRAYS = ("user_ids", "movies", "ratings", "timestamps", "offsets")

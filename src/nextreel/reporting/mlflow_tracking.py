@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nextreel import __version__
 from nextreel.artifacts import MANIFEST
 from nextreel.errors import NextreelError, require
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
 from nextreel.models.training.epochs import EPOCHS, read_epochs
+from nextreel.version import __version__
 
 
 @contextmanager

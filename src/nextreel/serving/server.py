@@ -15,7 +15,8 @@ from nextreel.data.reading.table_reader import read_tables
 from nextreel.errors import ConfigError
 from nextreel.prediction.saving import load
 from nextreel.serving.app import Settings, create_app
-from nextreel.serving.http.request_log import MULTIPROCESS, describe_logging
+from nextreel.serving.http.prometheus_metrics import MULTIPROCESS
+from nextreel.serving.http.request_log import describe_logging
 from nextreel.serving.http.slow_clients import PatientProtocol
 from nextreel.serving.storage.model_versions import Versions
 from nextreel.serving.storage.store import Store

@@ -5,8 +5,17 @@ size from which on a block counts as large upwards, to at most 32 MiB. From then
 lie in the heaps of whichever thread made them, which fragment and grow for hours. mallopt(3) fixes the size.
 """
 
+import asyncio
+import contextlib
 import ctypes
+import logging
 import platform
+import signal
+
+from nextreel.errors import NextreelError
+from nextreel.serving.http.dependencies import Context
+
+logger = logging.getLogger("nextreel")
 
 MMAP_THRESHOLD = -3
 """M_MMAP_THRESHOLD of glibc's malloc.h."""
@@ -18,3 +27,32 @@ def return_freed_arrays() -> None:
     """Fix the size from which on this process frees a block to the system; without glibc, nothing changes."""
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, LARGE)
+
+
+TEND_SECONDS = 1.0
+"""How often a process looks after what isn't a request's business."""
+
+
+async def look_after(context: Context) -> None:
+    """Every second, and at once on SIGHUP, what isn't a request's business."""
+    due = asyncio.Event()
+    with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not the main thread
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, due.set)
+    served: dict[tuple[str, str], None] = {}
+    while True:
+        try:
+            await context.store(context.service.tend)
+            context.metrics.lag.set(await context.store(context.service.engine.log.lag))
+        except NextreelError as error:
+            logger.warning("can't look after the store", extra={"error": str(error)})
+        except Exception:
+            logger.exception("looking after the store broke")
+        for version in served:
+            context.metrics.model.labels(*version).set(0)
+        for engine in context.service.engines:
+            served[engine.version.model, engine.version.name] = None
+            context.metrics.model.labels(engine.version.model, engine.version.name).set(1)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TEND_SECONDS):
+                await due.wait()
+        due.clear()

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from nextreel import __version__
 from nextreel.arrays import Float64Array
 from nextreel.atomic_files import claim_directory, replacing
 from nextreel.data.dataset import Dataset
@@ -30,6 +29,7 @@ from nextreel.models.registry import model_name
 from nextreel.models.training.epochs import Epoch, Training
 from nextreel.tuning.search_space import Choice, Range, Search
 from nextreel.tuning.tuning_result import DEFAULTS, MAIN, K, Trial, Tuned
+from nextreel.version import __version__
 
 UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH = 5, 2
 """Trials before any is given up, and the epoch after which one may be."""

@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 from benchmarks.postgres import NoPostgresError, Postgres
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
-from nextreel.serving.http.request_log import Metrics, Trace
+from nextreel.serving.http.prometheus_metrics import Metrics
+from nextreel.serving.http.request_log import Trace
 from nextreel.serving.storage.model_versions import Versions
 from tests.cli.commands import succeed
 from tests.serving.servers import BODY, HEAD, LATE, Server, connect, eventually, read_all, serving

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from nextreel.data.schema import MOVIE_ID, RATING
 from nextreel.errors import IdempotencyError
-from nextreel.serving.storage.interaction_rows import REMEMBERED_SECONDS
+from nextreel.serving.storage.idempotency import REMEMBERED_SECONDS
 from nextreel.serving.storage.sql_tables import replies
 from nextreel.serving.storage.store import Outcome, Store
 from tests.frames import interactions

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from nextreel import __version__
 from nextreel.arrays import Int64Array
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import claim_directory
@@ -41,6 +40,7 @@ from nextreel.evaluation.protocol import Questions
 from nextreel.models.registry import model_name
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, save
+from nextreel.version import __version__
 
 PLAN, FIRST_MODEL, WINDOWS = "plan.json", "first-model", "windows"
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from nextreel import __version__
 from nextreel.atomic_files import replacing
 from nextreel.data.reading.data_profile import Profile, profile_tables
 from nextreel.data.reading.table_reader import Tables
@@ -45,6 +44,7 @@ from nextreel.reporting.html_report.slice_tables import (
     group_slices,
     lead_of,
 )
+from nextreel.version import __version__
 from nextreel.wording import join_names
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -7,22 +7,25 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nextreel.errors import QueryError
-from nextreel.serving.http import request_bodies as schemas
-from nextreel.serving.http.dependencies import EVERYWHERE, Ask, problems, write_json
+from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.dependencies import Ask, write_json
+from nextreel.serving.http.openapi import EVERYWHERE, problems
 from nextreel.serving.storage.model_versions import Damaged, Version
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
-VersionName = Annotated[str, Path(pattern=schemas.VERSION)]
+VersionName = Annotated[str, Path(pattern=request_bodies.VERSION)]
 
 
-@router.get("/model", responses={200: {"model": schemas.Model}, **problems(*EVERYWHERE)})
+@router.get("/model", responses={200: {"model": response_bodies.Model}, **problems(*EVERYWHERE)})
 async def get_model(ask: Ask) -> Response:
     """The version that answers now."""
     return write_json(ask.service.engine.model_facts)
 
 
-@router.get("/admin/models", responses={200: {"model": schemas.ModelVersions}, **problems(409, *EVERYWHERE)})
+@router.get(
+    "/admin/models", responses={200: {"model": response_bodies.ModelVersions}, **problems(409, *EVERYWHERE)}
+)
 async def list_models(ask: Ask) -> Response:
     """All versions in the model's directory, latest first."""
     found = await ask.store(ask.service.versions.list)
@@ -31,7 +34,7 @@ async def list_models(ask: Ask) -> Response:
 
 @router.post(
     "/admin/models/{version}/promote",
-    responses={200: {"model": schemas.Model}, **problems(404, 409, *EVERYWHERE)},
+    responses={200: {"model": response_bodies.Model}, **problems(404, 409, *EVERYWHERE)},
 )
 async def promote_model(version: VersionName, ask: Ask) -> Response:
     """Let a version answer from now on. A damaged one is refused (409), and the old one goes on answering."""
@@ -42,7 +45,9 @@ async def promote_model(version: VersionName, ask: Ask) -> Response:
     return write_json(ask.service.engine.model_facts)
 
 
-@router.post("/admin/rollback", responses={200: {"model": schemas.Model}, **problems(409, *EVERYWHERE)})
+@router.post(
+    "/admin/rollback", responses={200: {"model": response_bodies.Model}, **problems(409, *EVERYWHERE)}
+)
 async def roll_back(ask: Ask) -> Response:
     """Go back to the version that answered before."""
     try:

@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from nextreel.serving.http.dependencies import Ask, problems, write_json
+from nextreel.serving.http.dependencies import Ask, write_json
+from nextreel.serving.http.openapi import problems
 
 router = APIRouter(tags=["operations"])
 

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from nextreel.data.times import DAY
 from nextreel.errors import QueryError
-from nextreel.serving.http import request_bodies as schemas
-from nextreel.serving.http.dependencies import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json
+from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.dependencies import Ask, Context, write_json
+from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
 from nextreel.serving.storage.store import NewInteraction, Outcome
 
 router = APIRouter(prefix="/v1", tags=["interactions"])
@@ -22,7 +23,7 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=255,
-        pattern=schemas.KEY,
+        pattern=request_bodies.KEY,
         description="The same request sent again within a day under the same key gets the first answer again.",
     ),
 ]
@@ -33,13 +34,13 @@ ANSWERS = problems(409, *EVERYWHERE, *WITH_BODY)
     "/interactions",
     status_code=201,
     responses={
-        201: {"model": schemas.Stored, "description": "Durably stored."},
-        200: {"model": schemas.Stored, "description": "It stands already; nothing was written."},
+        201: {"model": response_bodies.Stored, "description": "Durably stored."},
+        200: {"model": response_bodies.Stored, "description": "It stands already; nothing was written."},
         **ANSWERS,
     },
 )
 async def add_interaction(
-    interaction: schemas.Interaction, ask: Ask, idempotency_key: IdempotencyKey = None
+    interaction: request_bodies.Interaction, ask: Ask, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Store a rating. It is durable before the answer, and the user's next list knows of it.
 
@@ -51,7 +52,7 @@ async def add_interaction(
     outcome = (await _store(ask, [row], idempotency_key))[0]
     if outcome is Outcome.CONFLICT:
         raise HTTPException(409, "this user's rating of this movie in this second stands with other stars")
-    shown = schemas.Stored(
+    shown = response_bodies.Stored(
         user_id=row.user_id,
         movie_id=row.movie_id,
         rating=row.rating,
@@ -65,13 +66,16 @@ async def add_interaction(
     "/interactions/batch",
     status_code=201,
     responses={
-        201: {"model": schemas.StoredBatch, "description": "Durably stored, those with outcome added."},
-        200: {"model": schemas.StoredBatch, "description": "None was new; nothing was written."},
+        201: {
+            "model": response_bodies.StoredBatch,
+            "description": "Durably stored, those with outcome added.",
+        },
+        200: {"model": response_bodies.StoredBatch, "description": "None was new; nothing was written."},
         **ANSWERS,
     },
 )
 async def add_interactions(
-    batch: schemas.InteractionBatch, ask: Ask, idempotency_key: IdempotencyKey = None
+    batch: request_bodies.InteractionBatch, ask: Ask, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Store up to 1,000 ratings in one step. One that can't be (422) keeps all from being stored; one that conflicts
     with what stands is left out and said so."""
@@ -86,7 +90,7 @@ async def add_interactions(
     return write_json(shown, 201 if count[Outcome.ADDED] else 200)
 
 
-def _read_rows(interactions: Sequence[schemas.Interaction], key: str | None) -> list[NewInteraction]:
+def _read_rows(interactions: Sequence[request_bodies.Interaction], key: str | None) -> list[NewInteraction]:
     now = int(time.time())
     if key is not None and any(row.timestamp is None for row in interactions):
         raise QueryError(

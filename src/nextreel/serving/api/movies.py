@@ -7,27 +7,30 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nextreel.data.times import end_of_this_second
-from nextreel.serving.http import request_bodies as schemas
-from nextreel.serving.http.dependencies import EVERYWHERE, WITH_BODY, Ask, problems, write_json
-from nextreel.serving.inference.catalog import show_movie
+from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.dependencies import Ask, write_json
+from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
+from nextreel.serving.inference.movie_cards import show_movie
 
 router = APIRouter(prefix="/v1", tags=["movies"])
 
-MovieId = Annotated[schemas.Id, Path()]
+MovieId = Annotated[request_bodies.Id, Path()]
 NO_SUCH_MOVIE = "movie {} isn't in the catalog"
 
 
-@router.get("/movies", responses={200: {"model": schemas.MovieList}, **problems(*EVERYWHERE)})
+@router.get("/movies", responses={200: {"model": response_bodies.MovieList}, **problems(*EVERYWHERE)})
 async def search_movies(
     ask: Ask,
     query: Annotated[str, Query(min_length=1, max_length=200, description="A title as people type it.")],
-    limit: Annotated[schemas.Number, Query(ge=1, le=100)] = 20,
+    limit: Annotated[request_bodies.Number, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Movies by title: any case, accents or order of an article, with typos, or only the beginning."""
     return write_json({"movies": await ask.compute(ask.service.engine.search, query, limit)})
 
 
-@router.get("/movies/{movie_id}", responses={200: {"model": schemas.Movie}, **problems(404, *EVERYWHERE)})
+@router.get(
+    "/movies/{movie_id}", responses={200: {"model": response_bodies.Movie}, **problems(404, *EVERYWHERE)}
+)
 async def get_movie(movie_id: MovieId, ask: Ask) -> Response:
     """One movie."""
     found = await ask.compute(ask.service.engine.movie, movie_id)
@@ -37,14 +40,15 @@ async def get_movie(movie_id: MovieId, ask: Ask) -> Response:
 
 
 @router.get(
-    "/movies/{movie_id}/similar", responses={200: {"model": schemas.MovieList}, **problems(404, *EVERYWHERE)}
+    "/movies/{movie_id}/similar",
+    responses={200: {"model": response_bodies.MovieList}, **problems(404, *EVERYWHERE)},
 )
 async def find_similar(
     movie_id: MovieId,
     ask: Ask,
-    k: Annotated[schemas.Number, Query(ge=1, le=100)] = 10,
+    k: Annotated[request_bodies.Number, Query(ge=1, le=100)] = 10,
     at: Annotated[
-        schemas.Moment | None, Query(description="As of when; absent means now, this second included.")
+        request_bodies.Moment | None, Query(description="As of when; absent means now, this second included.")
     ] = None,
 ) -> Response:
     """Movies that the same people liked more often than chance would have it, as of a moment."""
@@ -59,12 +63,15 @@ async def find_similar(
     "/movies",
     status_code=201,
     responses={
-        201: {"model": schemas.Movie, "description": "Added."},
-        200: {"model": schemas.Movie, "description": "The catalog has it, just so; nothing was written."},
+        201: {"model": response_bodies.Movie, "description": "Added."},
+        200: {
+            "model": response_bodies.Movie,
+            "description": "The catalog has it, just so; nothing was written.",
+        },
         **problems(409, *EVERYWHERE, *WITH_BODY),
     },
 )
-async def add_movie(movie: schemas.NewMovie, ask: Ask) -> Response:
+async def add_movie(movie: request_bodies.NewMovie, ask: Ask) -> Response:
     """Add a movie. It can be rated and recommended at once, by its genres and year, until a refit learns it."""
     engine = ask.service.engine
     dated = movie.year is None or movie.title.rstrip().endswith(f"({movie.year})")

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from nextreel.data.times import end_of_this_second
 from nextreel.ranking.filters import Filters
-from nextreel.serving.http import request_bodies as schemas
-from nextreel.serving.http.dependencies import EVERYWHERE, WITH_BODY, Ask, Context, problems, write_json
+from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.dependencies import Ask, Context, write_json
+from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
 from nextreel.serving.inference.engine import NO_FILTERS, Answer, Engine
 from nextreel.serving.inference.engine import Request as Asked
 from nextreel.serving.storage.store import NewInteraction
@@ -20,18 +21,21 @@ router = APIRouter(prefix="/v1", tags=["recommendations"])
 
 @router.post(
     "/recommendations",
-    responses={200: {"model": schemas.RecommendationAnswer}, **problems(*EVERYWHERE, *WITH_BODY)},
+    responses={200: {"model": response_bodies.RecommendationAnswer}, **problems(*EVERYWHERE, *WITH_BODY)},
 )
-async def recommend(query: schemas.RecommendationQuery, request: Request, ask: Ask) -> Response:
+async def recommend(query: request_bodies.RecommendationQuery, request: Request, ask: Ask) -> Response:
     """The k movies to watch next, as of a moment: only what the user did strictly before it counts."""
     return await _answer_one(ask, request, _read_query(query, end_of_this_second(), query.explain))
 
 
 @router.post(
     "/recommendations/batch",
-    responses={200: {"model": schemas.RecommendationBatchAnswer}, **problems(*EVERYWHERE, *WITH_BODY)},
+    responses={
+        200: {"model": response_bodies.RecommendationBatchAnswer},
+        **problems(*EVERYWHERE, *WITH_BODY),
+    },
 )
-async def recommend_batch(batch: schemas.QueryBatch, request: Request, ask: Ask) -> Response:
+async def recommend_batch(batch: request_bodies.QueryBatch, request: Request, ask: Ask) -> Response:
     """Answers to up to 1,000 queries, in their order."""
     now = end_of_this_second()
     body = await ask.compute(_answer_many, ask, [_read_query(query, now) for query in batch.queries])
@@ -43,18 +47,20 @@ async def recommend_batch(batch: schemas.QueryBatch, request: Request, ask: Ask)
 
 @router.get(
     "/users/{user_id}/recommendations",
-    responses={200: {"model": schemas.RecommendationAnswer}, **problems(*EVERYWHERE)},
+    responses={200: {"model": response_bodies.RecommendationAnswer}, **problems(*EVERYWHERE)},
 )
 async def recommend_to_user(
-    user_id: Annotated[schemas.Id, Path()],
+    user_id: Annotated[request_bodies.Id, Path()],
     request: Request,
     ask: Ask,
     at: Annotated[
-        schemas.Moment | None, Query(description="As of when; absent means now, this second included.")
+        request_bodies.Moment | None, Query(description="As of when; absent means now, this second included.")
     ] = None,
-    k: Annotated[schemas.Count, Query(description="How many movies.")] = 10,
+    k: Annotated[request_bodies.Count, Query(description="How many movies.")] = 10,
     exclude_seen: Annotated[bool, Query(description="Leave out what the user has rated before.")] = True,
-    diversity: Annotated[schemas.Share, Query(description="Strength of maximal marginal relevance.")] = 0.0,
+    diversity: Annotated[
+        request_bodies.Share, Query(description="Strength of maximal marginal relevance.")
+    ] = 0.0,
     explain: Annotated[bool, Query(description="Say which ratings moved each score most.")] = False,
 ) -> Response:
     """The same as a plain link."""
@@ -76,7 +82,7 @@ def _answer_many(ask: Context, asked: list[Asked]) -> bytes:
     return orjson.dumps([_show(answer, engine) for answer, engine in answers])
 
 
-def _read_query(query: schemas.Query, now: int, explain: bool = False) -> Asked:
+def _read_query(query: request_bodies.Query, now: int, explain: bool = False) -> Asked:
     at = now if query.timestamp is None else query.timestamp
     return Asked(
         query.user_id,
@@ -91,7 +97,7 @@ def _read_query(query: schemas.Query, now: int, explain: bool = False) -> Asked:
     )
 
 
-def _read_filters(query: schemas.Query) -> Filters:
+def _read_filters(query: request_bodies.Query) -> Filters:
     filters = Filters(
         frozenset(query.include_genres),
         frozenset(query.exclude_genres),
@@ -102,7 +108,9 @@ def _read_filters(query: schemas.Query) -> Filters:
     return NO_FILTERS if filters == NO_FILTERS else filters
 
 
-def _read_history(user_id: int, history: list[schemas.GuestRating], at: int) -> tuple[NewInteraction, ...]:
+def _read_history(
+    user_id: int, history: list[request_bodies.GuestRating], at: int
+) -> tuple[NewInteraction, ...]:
     """A guest's ratings; those without a moment came one after the other just before the query."""
     return tuple(
         NewInteraction(

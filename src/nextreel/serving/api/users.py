@@ -6,21 +6,26 @@ from fastapi import APIRouter, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from nextreel.serving.http import request_bodies as schemas
-from nextreel.serving.http.dependencies import EVERYWHERE, Ask, problems, write_json
+from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.dependencies import Ask, write_json
+from nextreel.serving.http.openapi import EVERYWHERE, problems
 
 router = APIRouter(prefix="/v1/users", tags=["people"])
 
-UserId = Annotated[schemas.Id, Path()]
+UserId = Annotated[request_bodies.Id, Path()]
 
 
-@router.get("/{user_id}/history", responses={200: {"model": schemas.History}, **problems(*EVERYWHERE)})
+@router.get(
+    "/{user_id}/history", responses={200: {"model": response_bodies.History}, **problems(*EVERYWHERE)}
+)
 async def get_history(
     user_id: UserId,
     ask: Ask,
-    before: Annotated[schemas.Moment | None, Query(description="Only what was strictly earlier.")] = None,
-    limit: Annotated[schemas.Number, Query(ge=1, le=1_000)] = 100,
-    offset: Annotated[schemas.Number, Query(ge=0, le=10_000_000)] = 0,
+    before: Annotated[
+        request_bodies.Moment | None, Query(description="Only what was strictly earlier.")
+    ] = None,
+    limit: Annotated[request_bodies.Number, Query(ge=1, le=1_000)] = 100,
+    offset: Annotated[request_bodies.Number, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
     """What a person had rated before a moment, latest first; of a movie rated twice, the later rating."""
     rows = await ask.compute(ask.service.engine.history, user_id, before)
@@ -28,7 +33,7 @@ async def get_history(
     return write_json({"user_id": user_id, "before": before, "length": len(rows), "history": page})
 
 
-@router.get("/{user_id}", responses={200: {"model": schemas.Person}, **problems(404, *EVERYWHERE)})
+@router.get("/{user_id}", responses={200: {"model": response_bodies.Person}, **problems(404, *EVERYWHERE)})
 async def export_user(user_id: UserId, ask: Ask) -> Response:
     """All that is kept about a person."""
     found = await ask.compute(ask.service.engine.export, user_id)
@@ -37,7 +42,7 @@ async def export_user(user_id: UserId, ask: Ask) -> Response:
     return write_json(found)
 
 
-@router.delete("/{user_id}", responses={200: {"model": schemas.Erased}, **problems(*EVERYWHERE)})
+@router.delete("/{user_id}", responses={200: {"model": response_bodies.Erased}, **problems(*EVERYWHERE)})
 async def erase_user(user_id: UserId, ask: Ask) -> Response:
     """Forget a person: the store, what servers hold in memory, and the next refit. Again is no error."""
     removed = await ask.store(ask.service.erase, user_id)

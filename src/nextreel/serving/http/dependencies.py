@@ -12,8 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from nextreel.serving.http.prometheus_metrics import Metrics
 from nextreel.serving.http.request_limits import Limits
-from nextreel.serving.http.request_log import Metrics
 from nextreel.serving.inference.service import Service
 
 T = TypeVar("T")
@@ -83,26 +83,3 @@ async def refuse_unknown_parameters(request: Request) -> None:
 def write_json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A response, written without checking it against its schema again: the tests do that."""
     return Response(orjson.dumps(body), status, headers, "application/json")
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer with, for its description."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"content": content, "description": DESCRIPTIONS[status]} for status in statuses}
-
-
-DESCRIPTIONS = {
-    400: "The body isn't JSON, or the request isn't HTTP as it should be.",
-    401: "No API key, or one that doesn't hold.",
-    403: "The key's scope doesn't allow this.",
-    404: "There is no such thing.",
-    408: "The body took too long to arrive.",
-    409: "It contradicts what stands.",
-    413: "The body is too long.",
-    415: "The body isn't sent as application/json.",
-    422: "A field isn't as it should be; `errors` names it.",
-    429: "Too many requests with this key; Retry-After says how long to wait, in seconds.",
-    503: "The store can't be reached, or there is too much to do; try again.",
-}
-EVERYWHERE = (401, 403, 422, 429, 503)
-WITH_BODY = (400, 408, 413, 415)

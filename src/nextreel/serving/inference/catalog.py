@@ -1,9 +1,8 @@
 """The movies that can be recommended: those that the model learned, and behind them those added to the store since."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.titles import with_parsed_titles
 from nextreel.ranking.genres import list_genres, share_genres, unit_rows
-
-Card = dict[str, Any]
-"""A movie as answers show it: movie_id, title, genres, year."""
+from nextreel.serving.inference.movie_cards import Card, _show
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +76,3 @@ class Catalog:
     @cached_property
     def _by_id(self) -> Int64Array:
         return np.argsort(self.movie_ids, kind="stable")
-
-
-def show_movie(movie_id: int, title: str, genres: Sequence[str]) -> Card:
-    """A movie with a title and genres in the form of movies.csv, as the catalog will show it once it is added."""
-    row = pl.DataFrame([(movie_id, title, "|".join(genres))], schema=MOVIES.schema, orient="row")
-    return _show(with_parsed_titles(row))[0]
-
-
-def _show(movies: pl.DataFrame) -> list[Card]:
-    shown = movies.select(
-        movie_id=MOVIE_ID, title="Title", genres=pl.col("Genres").fill_null([]), year="Year"
-    )
-    return shown.to_dicts()

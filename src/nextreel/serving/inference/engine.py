@@ -27,9 +27,10 @@ from nextreel.ranking.ranker import Ranker
 from nextreel.ranking.reranking import CANDIDATES, rerank
 from nextreel.ranking.similar_movies import SimilarMovies
 from nextreel.ranking.title_search import TitleSearch
-from nextreel.serving.inference.catalog import Card, Catalog
-from nextreel.serving.inference.movie_cards import list_movies, show_reasons, show_rows
-from nextreel.serving.inference.snapshot import InteractionLog, Rows, Snapshot
+from nextreel.serving.inference.catalog import Catalog
+from nextreel.serving.inference.movie_cards import Card, list_movies, show_reasons, show_rows
+from nextreel.serving.inference.snapshot import Rows, Snapshot
+from nextreel.serving.inference.store_follower import InteractionLog
 from nextreel.serving.storage.model_versions import Version
 from nextreel.serving.storage.store import NewInteraction, Outcome, Store
 

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from nextreel.arrays import Int64Array
+from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.timeline import Histories
+from nextreel.data.titles import with_parsed_titles
 from nextreel.ranking.explanations import Reason
 from nextreel.ranking.ranker import Ranking
 from nextreel.serving.inference.catalog import Catalog
@@ -45,3 +48,20 @@ def show_reasons(reasons: Sequence[Reason], histories: Histories, catalog: Catal
     return [
         {**row, "contribution": reason.contribution} for row, reason in zip(shown, strongest, strict=True)
     ]
+
+
+Card = dict[str, Any]
+"""A movie as answers show it: movie_id, title, genres, year."""
+
+
+def show_movie(movie_id: int, title: str, genres: Sequence[str]) -> Card:
+    """A movie with a title and genres in the form of movies.csv, as the catalog will show it once it is added."""
+    row = pl.DataFrame([(movie_id, title, "|".join(genres))], schema=MOVIES.schema, orient="row")
+    return _show(with_parsed_titles(row))[0]
+
+
+def _show(movies: pl.DataFrame) -> list[Card]:
+    shown = movies.select(
+        movie_id=MOVIE_ID, title="Title", genres=pl.col("Genres").fill_null([]), year="Year"
+    )
+    return shown.to_dicts()

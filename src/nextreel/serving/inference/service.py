@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from threading import Lock
 
 from nextreel.errors import ArtifactError, StoreError
-from nextreel.evaluation.ab_analysis import Experiment
+from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.engine import Answer, Engine, Request
 from nextreel.serving.storage.model_versions import Version, Versions
 from nextreel.serving.storage.store import GivenAnswer, Store

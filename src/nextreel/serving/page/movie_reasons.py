@@ -8,8 +8,8 @@ from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
 from nextreel.serving.inference.engine import Request
 from nextreel.serving.inference.service import Service
-from nextreel.serving.page.lists import with_poster
 from nextreel.serving.page.new_user import NOBODY
+from nextreel.serving.page.posters import with_poster
 from nextreel.serving.page.svg_charts import LISTED
 from nextreel.serving.page.url_parameters import Wishes, need_number, read_number
 

@@ -9,7 +9,7 @@ from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
 from nextreel.serving.inference.engine import Engine
 from nextreel.serving.inference.service import Service
-from nextreel.serving.page.lists import show_list, tell_changes, with_poster
+from nextreel.serving.page.posters import show_list, tell_changes, with_poster
 from nextreel.serving.page.svg_charts import LISTED
 from nextreel.serving.page.url_parameters import Wishes
 

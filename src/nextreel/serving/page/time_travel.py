@@ -7,7 +7,7 @@ from starlette.datastructures import QueryParams
 from nextreel.data.timeline import NEVER
 from nextreel.serving.inference.engine import REPLAYED, Engine, Request
 from nextreel.serving.inference.service import Service
-from nextreel.serving.page.lists import show_list, tell_changes, with_poster
+from nextreel.serving.page.posters import show_list, tell_changes, with_poster
 from nextreel.serving.page.svg_charts import LISTED, draw_strip
 from nextreel.serving.page.url_parameters import need_number, read_number
 

@@ -1,10 +1,7 @@
 """The log of interactions: appending each event once, and reading rows back as the frames of a data set."""
 
-import hashlib
-import json
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -14,15 +11,12 @@ import sqlalchemy as sa
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.errors import IdempotencyError
-from nextreel.serving.storage.sql_tables import answers, interactions, replies, reply_users
+from nextreel.serving.storage.sql_tables import interactions
 
 BLOCK = 100_000
 """Rows that are copied or read at once."""
 PARAMETERS = 2_000
 """Values that one statement names; databases limit them to some ten thousands."""
-REMEMBERED_SECONDS = 24 * 3600
-"""How long the reply to an Idempotency-Key is kept."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +39,6 @@ class Outcome(StrEnum):
     """The same (user, movie, timestamp) stands already with the same rating."""
     CONFLICT = "conflict"
     """The same (user, movie, timestamp) stands already with another rating, which stays."""
-
-
-@dataclass(frozen=True)
-class GivenAnswer:
-    """A list given during an experiment."""
-
-    user_id: int
-    at: int
-    """When it was given, POSIX seconds."""
-    version: str
-    movie_ids: Sequence[int]
-    """Best first."""
 
 
 _ROW = (interactions.c.user_id, interactions.c.movie_id, interactions.c.rating, interactions.c.timestamp)
@@ -107,40 +89,6 @@ def _find_standing(
     return found
 
 
-def find_reply(connection: sa.Connection, key: str, rows: Sequence[NewInteraction]) -> list[Outcome] | None:
-    """What was answered to these rows under this key; IdempotencyError if it came with other rows."""
-    forgotten = replies.c.created < int(time.time()) - REMEMBERED_SECONDS
-    connection.execute(sa.delete(replies).where(forgotten))
-    reply = connection.execute(sa.select(replies).where(replies.c.idempotency_key == key)).one_or_none()
-    if reply is None:
-        return None
-    if reply.body_sha256 != _hash_body(rows):
-        raise IdempotencyError(
-            "this Idempotency-Key came before with other interactions; nothing was written"
-        )
-    return [Outcome(value) for value in json.loads(reply.outcomes)]
-
-
-def keep_reply(
-    connection: sa.Connection, key: str, rows: Sequence[NewInteraction], outcomes: Sequence[Outcome]
-) -> None:
-    """Remember what was answered to these rows under this key."""
-    reply = {
-        "idempotency_key": key,
-        "body_sha256": _hash_body(rows),
-        "outcomes": json.dumps(outcomes),
-        "created": int(time.time()),
-    }
-    connection.execute(sa.insert(replies), reply)
-    users = [{"idempotency_key": key, "user_id": user} for user in sorted({row.user_id for row in rows})]
-    if users:
-        connection.execute(sa.insert(reply_users), users)
-
-
-def _hash_body(rows: Sequence[NewInteraction]) -> str:
-    return hashlib.sha256(json.dumps([astuple(row) for row in rows]).encode()).hexdigest()
-
-
 def read_users(connection: sa.Connection, user_ids: Sequence[int]) -> pl.DataFrame:
     """The rows of these users, ordered by (user, Timestamp, id)."""
     wanted = sorted(set(user_ids))
@@ -179,9 +127,3 @@ def blocks_of(dataset: Dataset) -> Iterator[tuple[int, pl.DataFrame]]:
             }
         )
         yield start + len(block), block
-
-
-def read_answers(connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[GivenAnswer]:
-    """Lists given during experiments, in the order in which they were."""
-    rows = connection.execute(sa.select(answers).where(which).order_by(answers.c.id))
-    return [GivenAnswer(row.user_id, row.at, row.version, json.loads(row.movie_ids)) for row in rows]

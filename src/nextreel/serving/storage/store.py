@@ -18,16 +18,14 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIES
 from nextreel.errors import StoreError
 from nextreel.serving.storage.databases import Database, connect
+from nextreel.serving.storage.idempotency import find_reply, keep_reply
+from nextreel.serving.storage.impressions import GivenAnswer, read_answers
 from nextreel.serving.storage.interaction_rows import (
-    GivenAnswer,
     NewInteraction,
     Outcome,
     append,
     blocks_of,
-    find_reply,
-    keep_reply,
     read_after,
-    read_answers,
     read_users,
 )
 from nextreel.serving.storage.sql_tables import (

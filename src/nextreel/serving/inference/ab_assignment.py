@@ -1,0 +1,38 @@
+"""Which of two versions of a model answers a user in an A/B experiment."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from nextreel.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A challenger that answers a share of the users instead of the current version."""
+
+    version: str
+    """Name of the challenger."""
+    share: float
+    """Share of the users who get it, in (0, 1)."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of the form VERSION=SHARE, such as "b=0.1"; ConfigError otherwise."""
+        version, _, number = text.rpartition("=")
+        try:
+            share = float(number)
+        except ValueError:
+            share = math.nan
+        if not (version and 0 < share < 1):
+            raise ConfigError(
+                f"--experiment {text!r}: expected a version and its share of the users, more than 0 and less "
+                "than 1, such as b=0.1"
+            )
+        return cls(version, share)
+
+    def includes(self, user_id: int) -> bool:
+        """Whether the user gets the challenger."""
+        digest = hashlib.blake2b(f"{self.version} {user_id}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") < self.share * 2**64
