@@ -9,7 +9,7 @@ from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.times import DAY, parse_timestamp
 from nextreel.evaluation.backtesting.backtest_results import Backtest
 from nextreel.evaluation.backtesting.backtest_runner import run_backtest
-from nextreel.evaluation.backtesting.backtest_windows import Plan
+from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan
 from nextreel.reporting.backtest_chart import plot_backtest
 
 PICTURES = Path(__file__).parents[1] / "docs" / "assets"
@@ -17,7 +17,7 @@ PICTURES = Path(__file__).parents[1] / "docs" / "assets"
 
 def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     """All figures of the backtest and what they say; its picture becomes docs/assets/backtest-MODEL.svg."""
-    plan = Plan(config["model"], parse_timestamp(config["start"]), config["every_days"] * DAY)
+    plan = BacktestPlan(config["model"], parse_timestamp(config["start"]), config["every_days"] * DAY)
     with TemporaryDirectory() as name:
         result = run_backtest(read_tables(data), plan, Path(name) / "backtest", _print)
         plot_backtest(result, Path(name))

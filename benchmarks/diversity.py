@@ -47,9 +47,9 @@ def compare_lists(
     of two movies of a list; "miscalibration" the divergence of a list's genres from those the user liked.
     """
     k, users = config["k"], queries[USER_ID].to_numpy()
-    at, relevant = queries[TIMESTAMP].to_numpy(), train.index_of_movies(queries[MOVIE_ID].to_numpy())
-    histories, genres = freeze_histories(train, users, at), share_genres(train.movies)
-    candidates = Ranker.of(model, train).rank(histories, at, config["candidates"])
+    timestamps, relevant = queries[TIMESTAMP].to_numpy(), train.index_of_movies(queries[MOVIE_ID].to_numpy())
+    histories, genres = freeze_histories(train, users, timestamps), share_genres(train.movies)
+    candidates = Ranker.of(model, train).rank(histories, timestamps, config["candidates"])
     liked = liked_genres(histories, genres)
     calibrated = liked.any(axis=1)
     plain = ndcg(ranks_of(candidates.movies[:, :k], relevant), k)
@@ -65,7 +65,7 @@ def compare_lists(
                     k,
                     **strengths,
                 ).movies
-                for some in np.array_split(np.arange(len(at)), 1 + len(at) // QUERIES_AT_ONCE)
+                for some in np.array_split(np.arange(len(timestamps)), 1 + len(timestamps) // QUERIES_AT_ONCE)
             ]
         )
         seconds = time.perf_counter() - started

@@ -25,9 +25,9 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     model = create_model(config["model"], config.get("options", {})).fit(train)
     ranker, timeline, length = Ranker.of(model, train), train.timeline, config["history"]
     long_enough = np.flatnonzero(np.diff(timeline.offsets) >= length)[: config["repeats"]]
-    at = timeline.timestamps[timeline.offsets[long_enough] + length - 1] + 1
+    timestamps = timeline.timestamps[timeline.offsets[long_enough] + length - 1] + 1
     milliseconds = []
-    for user, moment in zip(train.user_ids[long_enough], at, strict=True):
+    for user, moment in zip(train.user_ids[long_enough], timestamps, strict=True):
         started = time.perf_counter()
         histories = train.histories(np.array([user]), np.array([moment])).last(length)
         ranker.rank(histories, np.array([moment]))

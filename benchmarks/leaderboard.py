@@ -14,11 +14,11 @@ import polars as pl
 from benchmarks.run import left_by, read_result
 from nextreel.artifacts import MANIFEST
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
-from nextreel.data.splitting.split_directory import read_parts
+from nextreel.data.splitting.split_directory import read_train_test
 from nextreel.errors import DataError
 from nextreel.evaluation.comparison.contestants import name_contestants
 from nextreel.evaluation.comparison.leaderboard import compare_models
-from nextreel.evaluation.protocol import History, Questions
+from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 
 COSTS = ("fit_seconds", "fit_cpu_seconds", "peak_memory_gib")
 
@@ -28,15 +28,15 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     rows: Mapping[str, str] = config["rows"]
     paths = {shown: left_by(row, data) for shown, row in rows.items()}
     rule = config["split"]["rule"]
-    parts = read_parts(data, rule)
+    parts = read_train_test(data, rule)
     with TemporaryDirectory() as name:
         ours = {shown: path for shown, path in paths.items() if (path / MANIFEST).is_file()}
-        queries = Questions.pose(parts.train, parts.test, "frozen", parts.threshold).queries
+        queries = EvaluationQueries.from_split(parts.train, parts.test, "frozen", parts.threshold).queries
         for shown in paths.keys() - ours.keys():
             paths[shown] = _widen(
                 paths[shown] / "answers.parquet", queries, Path(name) / f"{rows[shown]}.parquet"
             )
-        asked: dict[History, dict[str, Path]] = {"frozen": paths, "live": ours}
+        asked: dict[HistoryMode, dict[str, Path]] = {"frozen": paths, "live": ours}
         boards = {}
         for history, chosen in asked.items():
             contestants = name_contestants([f"{shown}={path}" for shown, path in chosen.items()], {})

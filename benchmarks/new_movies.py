@@ -26,14 +26,14 @@ from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.data.timeline import Histories
 from nextreel.evaluation.bootstrap import estimate_mean
 from nextreel.evaluation.metrics import METRICS, ranks_of
-from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.popularity import Popularity
 from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Training
-from nextreel.ranking.cold_start_movies import Newcomers, NewcomersConfig
+from nextreel.ranking.cold_start_movies import ColdStartMovies, ColdStartMoviesConfig
 from nextreel.ranking.genres import share_genres
-from nextreel.ranking.ranker import Ranker, Ranking, find_out_since
+from nextreel.ranking.ranker import Ranker, Ranking, find_released_at
 
 K = 10
 TIMINGS = 200
@@ -50,9 +50,9 @@ class Chance(Recommender):
         self.n_movies_ = np.array([dataset.n_movies])
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         """float32[n_queries, n_movies], the same whenever it is asked in the same batches."""
-        return np.random.default_rng(0).random((len(at), int(self.n_movies_[0])), dtype=np.float32)
+        return np.random.default_rng(0).random((len(timestamps), int(self.n_movies_[0])), dtype=np.float32)
 
 
 class GenrePopularity(Recommender):
@@ -70,9 +70,9 @@ class GenrePopularity(Recommender):
         self.shares_ = shares
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         """float32[n_queries, n_movies]."""
-        scores: Float32Array = (self._popularity.score(histories, at) @ self.means_) @ self.shares_.T
+        scores: Float32Array = (self._popularity.score(histories, timestamps) @ self.means_) @ self.shares_.T
         return scores
 
 
@@ -84,8 +84,8 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     if config.get("inner"):
         split = split_interactions(split.train, rule)
     train = Dataset.from_frames(split.train, tables.movies, tables.users)
-    questions = Questions.pose(train, split.test, "frozen", rule.threshold)
-    options = NewcomersConfig.parse(config["newcomers"])
+    questions = EvaluationQueries.from_split(train, split.test, "frozen", rule.threshold)
+    options = ColdStartMoviesConfig.parse(config["newcomers"])
     ranks: dict[str, list[Int64Array]] = defaultdict(list)
     parts, exposures, times = [], [], []
     learned = create_model(config["model"], config.get("options", {})).fit(train)
@@ -93,7 +93,7 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
         held_out = _draw_movies(train, config["share"], config["at_least"], seed)
         known = train.with_interactions(split.train.filter(~_is_of(split.train[MOVIE_ID], train, held_out)))
         model = create_model(config["model"], config.get("options", {})).fit(known)
-        newcomers = Newcomers.around(model, known, options)
+        newcomers = ColdStartMovies.around(model, known, options)
         on_held_out = held_out[questions.relevant]
         asked = questions[on_held_out]
         for name, one in {
@@ -162,10 +162,12 @@ def _is_of(movie_ids: Any, train: Dataset, movies: BoolArray) -> Any:
     return movie_ids.is_in(train.movie_ids[movies].tolist())
 
 
-def _rank(model: Recommender, known: Dataset, questions: Questions, allowed: BoolArray | None) -> Ranking:
+def _rank(
+    model: Recommender, known: Dataset, questions: EvaluationQueries, allowed: BoolArray | None
+) -> Ranking:
     """Answers in which popularity, too, knows nothing of the movies held out."""
-    ranker = Ranker(model, Popularity().fit(known), find_out_since(questions.known))
-    return ranker.rank(questions.histories, questions.at, K, allowed=allowed)
+    ranker = Ranker(model, Popularity().fit(known), find_released_at(questions.dataset))
+    return ranker.rank(questions.histories, questions.timestamps, K, allowed=allowed)
 
 
 def _metrics(ranks: Int64Array, users: Int64Array, minus: Int64Array | None = None) -> dict[str, Any]:
@@ -179,14 +181,18 @@ def _metrics(ranks: Int64Array, users: Int64Array, minus: Int64Array | None = No
 
 
 def _time(
-    newcomers: Newcomers, model: Recommender, known: Dataset, options: NewcomersConfig, questions: Questions
+    newcomers: ColdStartMovies,
+    model: Recommender,
+    known: Dataset,
+    options: ColdStartMoviesConfig,
+    questions: EvaluationQueries,
 ) -> dict[str, float]:
     """Milliseconds of the processor: to wrap a fitted model, to add a movie, to score a query without and with."""
-    histories, at = questions.histories[:TIMINGS], questions.at[:TIMINGS]
-    singles = [(histories[i : i + 1], at[i : i + 1]) for i in range(len(at))]
+    histories, timestamps = questions.histories[:TIMINGS], questions.timestamps[:TIMINGS]
+    singles = [(histories[i : i + 1], timestamps[i : i + 1]) for i in range(len(timestamps))]
     grown = known.movies.vstack(known.movies.tail(1))
     return {
-        "construct": _median_ms([lambda: Newcomers.around(model, known, options)] * 3),
+        "construct": _median_ms([lambda: ColdStartMovies.around(model, known, options)] * 3),
         "add_a_movie": _median_ms([lambda: newcomers.over(grown)] * 3),
         "score_without": _median_ms([lambda one=one: model.score(*one) for one in singles]),  # type: ignore[misc]
         "score_with": _median_ms([lambda one=one: newcomers.score(*one) for one in singles]),  # type: ignore[misc]

@@ -68,8 +68,8 @@ def _next_positives(rows: pl.DataFrame, n: int) -> pl.DataFrame:
 
 def _ask(model: Recommender, known: Dataset, queries: pl.DataFrame) -> Int64Array:
     """Rank of each query's movie, from 1; 0 where it isn't among the best."""
-    users, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
-    ranking = Ranker.of(model, known).rank(freeze_histories(known, users, at), at, K)
+    users, timestamps = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
+    ranking = Ranker.of(model, known).rank(freeze_histories(known, users, timestamps), timestamps, K)
     return ranks_of(ranking.movies, known.index_of_movies(queries[MOVIE_ID].to_numpy()))
 
 

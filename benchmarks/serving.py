@@ -34,7 +34,7 @@ from nextreel.data.reading.table_reader import read_dataset
 from nextreel.models.registry import create_model
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
-from nextreel.serving.inference.engine import Engine, Request
+from nextreel.serving.inference.engine import Engine, RecommendationRequest
 from nextreel.serving.storage.model_versions import Versions
 from nextreel.serving.storage.store import Store
 
@@ -271,7 +271,7 @@ def _measure_engine(model: Path, store: str, dataset: Dataset) -> dict[str, floa
     random = np.random.default_rng(0)
     with Store.open(store) as opened:
         engine = Engine.open(Versions.open(model).current, opened)
-        requests = [Request(user, at) for user, at in _draw(dataset, random, BATCH)]
+        requests = [RecommendationRequest(user, at) for user, at in _draw(dataset, random, BATCH)]
         engine.recommend(requests)
         started = time.process_time()
         engine.recommend(requests)

@@ -26,9 +26,9 @@ def test_a_saved_predictor_comes_back_with_its_config_and_answers(saved: Path) -
     dataset, loaded = tiny_dataset(), load(saved)
     assert loaded.model.config == PopularityConfig(window_days=9)
     original = Predictor(Popularity(PopularityConfig(window_days=9)).fit(dataset), dataset)
-    at = np.full(dataset.n_users, 3_000_000)
+    timestamps = np.full(dataset.n_users, 3_000_000)
     expected, found = (
-        predictor.ranker.rank(predictor.dataset.histories(dataset.user_ids, at), at)
+        predictor.ranker.rank(predictor.dataset.histories(dataset.user_ids, timestamps), timestamps)
         for predictor in (original, loaded)
     )
     np.testing.assert_array_equal(found.movies, expected.movies)

@@ -25,7 +25,7 @@ from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.model_evaluation import Evaluation
-from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.evaluation.slices import slice_by_gap, slice_by_length
 from nextreel.models.popularity import Popularity
 
@@ -94,7 +94,7 @@ def judge(answers: pl.DataFrame, train: Dataset, test: pl.DataFrame, k: int) -> 
 
     A list that names a movie twice, one that the user has seen, or one that isn't in the catalog is refused.
     """
-    questions = Questions.pose(train, test, "frozen")
+    questions = EvaluationQueries.from_split(train, test, "frozen")
     lists = _as_table(answers, train, len(questions), k)
     query, row = questions.histories.rows()
     seen = query * train.n_movies + train.timeline.movies[row]
@@ -102,7 +102,7 @@ def judge(answers: pl.DataFrame, train: Dataset, test: pl.DataFrame, k: int) -> 
     if np.isin(listed[lists >= 0], seen).any():
         raise DataError("answers.parquet recommends movies that the user has seen")
     answered = np.isin(np.arange(len(questions)), answers["query"].to_numpy())
-    lists[~answered] = questions[~answered].ask(Popularity().fit(train), k).movies
+    lists[~answered] = questions[~answered].rank_with(Popularity().fit(train), k).movies
     relevant = questions.relevant
     ranks = ranks_of(lists, np.where(relevant < 0, train.n_movies, relevant))
     scores = score_ranks(ranks, [k])
@@ -115,7 +115,7 @@ def judge(answers: pl.DataFrame, train: Dataset, test: pl.DataFrame, k: int) -> 
         learned_too=len(learned),
         protocol={"history": "frozen", "k": k, "threshold": POSITIVE, "exclude_seen": True},
         metrics={name: estimate_mean(values, questions.users) for name, values in scores.items()},
-        slices=slice_by_gap(questions.histories, questions.at) | slice_by_length(questions.histories),
+        slices=slice_by_gap(questions.histories, questions.timestamps) | slice_by_length(questions.histories),
     )
 
 

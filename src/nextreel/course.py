@@ -25,8 +25,8 @@ class CourseModel:
     def eval_predict_onestep(self, query: Iterable[SupportsInt]) -> Int64Array:
         """int64[k] MovieIDs, best first, for [UserID, Timestamp] of numpy, torch, TensorFlow or plain integers."""
         user_id, timestamp = (int(value) for value in query)
-        at = np.array([timestamp])
-        histories = freeze_histories(self.model.dataset, np.array([user_id]), at)
-        ranking = self.model.ranker.rank(histories, at, self.k, self.exclude_seen)
+        timestamps = np.array([timestamp])
+        histories = freeze_histories(self.model.dataset, np.array([user_id]), timestamps)
+        ranking = self.model.ranker.rank(histories, timestamps, self.k, self.exclude_seen)
         movie_ids: Int64Array = self.model.dataset.movie_ids[ranking.movies[0]]
         return movie_ids

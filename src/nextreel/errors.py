@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
+from nextreel.deprecation import warn_renamed
+
 
 class NextreelError(Exception):
     """Base of all errors that a user can cause and mend."""
 
 
 @dataclass(frozen=True)
-class Problem:
+class DataProblem:
     """One thing wrong at one place of a file."""
 
     file: str
@@ -48,7 +50,7 @@ class DataError(NextreelError):
 
     SHOWN = 20
 
-    def __init__(self, problems: list[Problem] | str, total: int | None = None) -> None:
+    def __init__(self, problems: list[DataProblem] | str, total: int | None = None) -> None:
         self.problems = [] if isinstance(problems, str) else problems
         self.total = total if total is not None else len(self.problems)
         if isinstance(problems, str):
@@ -101,3 +103,10 @@ def require(module: str, extra: str) -> ModuleType:
         raise MissingExtraError(
             f"this needs {module}, which isn't installed: pip install 'nextreel[{extra}]'"
         ) from error
+
+
+def __getattr__(name: str) -> object:
+    if name == "Problem":
+        warn_renamed("nextreel.errors.Problem", "DataProblem")
+        return DataProblem
+    raise AttributeError(f"module 'nextreel.errors' has no attribute {name!r}")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.serving.storage.store import GivenAnswer, NewInteraction, Store
+from nextreel.serving.storage.store import Impression, NewInteraction, Store
 from tests.cli.commands import fail, succeed
 
 GIVEN_AT = 1_000_000
@@ -14,7 +14,7 @@ def url(tmp_path: Path) -> str:
     """A store in which 40 users got version a and 40 got b, and all of b's but 2 of a's liked movie 7 an hour later."""
     url = f"sqlite:///{tmp_path / 'store.db'}"
     with Store.open(url) as store:
-        store.keep_answers([GivenAnswer(user, GIVEN_AT, "ab"[user % 2], [5, 7]) for user in range(80)])
+        store.keep_impressions([Impression(user, GIVEN_AT, "ab"[user % 2], [5, 7]) for user in range(80)])
         store.add(
             [
                 NewInteraction(user, 7 if user % 2 or user < 4 else 1, 5.0, GIVEN_AT + 3600)

@@ -4,9 +4,9 @@ import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import count_raters
-from nextreel.evaluation.beyond_accuracy import Background, ListFigures, gini
+from nextreel.evaluation.beyond_accuracy import ListFigures, ListMeasurer, gini
 from nextreel.evaluation.bootstrap import UserBootstrap
-from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.protocol import EvaluationQueries
 from tests.frames import catalog, interactions
 
 # Three users; movie 0 is rated by all of them, movie 1 by one, movie 2 by none, movie 3 only late.
@@ -19,8 +19,10 @@ def movies_of(*genres: str) -> pl.DataFrame:
 
 
 def describe(lists: list[list[int]], movies: pl.DataFrame, train: pl.DataFrame = TRAIN) -> ListFigures:
-    questions = Questions.pose(Dataset.from_frames(train, movies), TEST, "frozen")
-    return Background.of(questions).describe(np.array(lists, dtype=np.int32), UserBootstrap(questions.users))
+    questions = EvaluationQueries.from_split(Dataset.from_frames(train, movies), TEST, "frozen")
+    return ListMeasurer.of(questions).describe(
+        np.array(lists, dtype=np.int32), UserBootstrap(questions.users)
+    )
 
 
 def test_novelty_is_the_self_information_of_the_share_who_had_rated_a_movie_by_then() -> None:

@@ -7,7 +7,7 @@ from nextreel.data.schema import USERS
 from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import UserBootstrap
 from nextreel.evaluation.fairness import Gaps, adjust_gaps, find_gaps
-from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.evaluation.slices import count_days, slice_questions
 from tests.frames import catalog, interactions
 
@@ -25,7 +25,7 @@ def slices_of(*asked: tuple[int, int], users: pl.DataFrame | None = None) -> dic
     movies = movies.with_columns(Genres=pl.Series(["Drama", "Drama|War", ""]))
     train = interactions(*((user, 0, 4, YEAR_2000 + user) for user in range(4)), (9, 2, 4, YEAR_2000))
     test = interactions(*((user, movie, 5, YEAR_2000 + DAY) for user, movie in asked))
-    questions = Questions.pose(Dataset.from_frames(train, movies, users), test, "frozen")
+    questions = EvaluationQueries.from_split(Dataset.from_frames(train, movies, users), test, "frozen")
     return {name: np.flatnonzero(part).tolist() for name, part in slice_questions(questions).items()}
 
 
@@ -95,7 +95,7 @@ def test_a_gap_is_that_of_the_best_and_the_worst_group() -> None:
 def test_groups_that_are_served_alike_have_no_real_gap() -> None:
     gap = adjust_gaps({"frozen": gaps_of(0.3, 0.3)})["frozen"]["gender"]["one"]
     assert gap.gap.mean >= 0
-    assert not gap.real
+    assert not gap.significant
 
 
 def test_gaps_are_of_groups_of_users_alone() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.sources.synthetic_data import Sample, make_sample
-from nextreel.data.splitting.split_directory import Parts
+from nextreel.data.splitting.split_directory import TrainTest
 from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
 from nextreel.evaluation.leak_audit import Audit, Auditor, Leak
 from nextreel.models.base import Recommender
@@ -18,7 +18,7 @@ from tests.frames import catalog, interactions
 
 
 def run(train: pl.DataFrame, test: pl.DataFrame, movies: pl.DataFrame | None = None, k: int = 2) -> Audit:
-    parts = Parts(Dataset.from_frames(train, catalog(6) if movies is None else movies), test, {})
+    parts = TrainTest(Dataset.from_frames(train, catalog(6) if movies is None else movies), test, {})
     return Auditor(parts, ItemKNN, k).run()
 
 
@@ -153,7 +153,7 @@ def sample() -> Sample:
 def audit_sample(sample: Sample, rule: Rule, create: Callable[[], Recommender] = ItemKNN) -> Audit:
     split = split_interactions(sample.interactions, SplitRule.for_rule(rule))
     return Auditor(
-        Parts(Dataset.from_frames(split.train, sample.movies, sample.users), split.test, {}), create
+        TrainTest(Dataset.from_frames(split.train, sample.movies, sample.users), split.test, {}), create
     ).run()
 
 
@@ -197,10 +197,10 @@ def test_a_model_that_cuts_its_training_at_the_query_pays_nothing_for_the_future
 class Clairvoyant(Popularity):
     """Popularity that counts all it was fitted on, whatever the query's moment."""
 
-    cuts_training = False
+    uses_only_past = False
 
-    def score(self, histories, at):  # type: ignore[no-untyped-def]
-        return super().score(histories, np.full(len(at), self.times_[-1] + 1))
+    def score(self, histories, timestamps):  # type: ignore[no-untyped-def]
+        return super().score(histories, np.full(len(timestamps), self.times_[-1] + 1))
 
 
 def test_a_model_that_lives_on_the_future_is_caught() -> None:
@@ -208,7 +208,7 @@ def test_a_model_that_lives_on_the_future_is_caught() -> None:
     past = [(user, user % 4, 5.0, 100 * user) for user in range(40)]
     hype = [(100 + user, 5, 5.0, 9_000 + user) for user in range(60)]
     test = [(user, 5, 5.0, 100 * user + 1) for user in range(40)]
-    parts = Parts(Dataset.from_frames(interactions(*past, *hype), catalog(6)), interactions(*test), {})
+    parts = TrainTest(Dataset.from_frames(interactions(*past, *hype), catalog(6)), interactions(*test), {})
     whole, _ = leak("others' future", Auditor(parts, Clairvoyant, k=1).run()).prices
     assert (whole.leaking.mean, whole.sealed.mean) == (1.0, 0.0)
     assert whole.difference.low > 0.9

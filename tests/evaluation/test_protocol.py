@@ -7,7 +7,7 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.model_evaluation import Evaluation, evaluate
-from nextreel.evaluation.protocol import History, freeze_histories
+from nextreel.evaluation.protocol import HistoryMode, freeze_histories
 from nextreel.models.popularity import Popularity
 from nextreel.prediction.fitting import fit
 from tests.frames import catalog, interactions
@@ -16,7 +16,7 @@ TRAIN = interactions((1, 0, 5, 1), (2, 0, 5, 2), (2, 1, 5, 3), (3, 1, 4, 4), (3,
 TEST = interactions((1, 1, 5, 10), (1, 2, 4, 11), (1, 3, 3, 12))
 
 
-def run(history: History = "frozen", exclude_seen: bool = True, threshold: float = 4) -> Evaluation:
+def run(history: HistoryMode = "frozen", exclude_seen: bool = True, threshold: float = 4) -> Evaluation:
     train = Dataset.from_frames(TRAIN, catalog(5))
     return evaluate(Popularity().fit(train), train, TEST, history, 2, threshold, exclude_seen)
 
@@ -72,7 +72,7 @@ def test_a_test_part_without_positives_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("history", ["frozen", "live"])
-def test_the_test_part_may_have_other_types_of_numbers(history: History) -> None:
+def test_the_test_part_may_have_other_types_of_numbers(history: HistoryMode) -> None:
     train = Dataset.from_frames(TRAIN, catalog(5))
     wider = TEST.cast({"Rating": pl.Float64, "UserID": pl.UInt8})
     result = evaluate(Popularity().fit(train), train, wider, history, k=2)

@@ -72,7 +72,7 @@ def test_the_difference_is_the_better_minus_the_worse() -> None:
     (test,) = run(low=noise(0), high=noise(0) + 0.5)
     assert (test.better, test.worse) == ("high", "low")
     assert test.difference.mean == pytest.approx(0.5)
-    assert test.real
+    assert test.significant
 
 
 def test_equal_answers_are_never_told_apart() -> None:

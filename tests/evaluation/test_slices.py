@@ -9,16 +9,18 @@ from tests.frames import catalog, interactions
 def test_a_query_is_in_the_slice_of_its_gap() -> None:
     dataset = Dataset.from_frames(interactions((1, 0, 5, 100)), catalog(2))
     gaps = np.array([0, 1, DAY, DAY + 1, 2 * DAY, 2 * DAY + 1])
-    at = 100 + gaps
-    histories = dataset.histories(np.full(6, 1), at + 1)
-    found = {name: np.flatnonzero(part).tolist() for name, part in slice_by_gap(histories, at).items()}
+    timestamps = 100 + gaps
+    histories = dataset.histories(np.full(6, 1), timestamps + 1)
+    found = {
+        name: np.flatnonzero(part).tolist() for name, part in slice_by_gap(histories, timestamps).items()
+    }
     assert list(found.values()) == [[0], [1, 2], [3, 4], [5]]
 
 
 def test_a_query_without_a_history_is_in_no_slice_by_gap() -> None:
     dataset = Dataset.from_frames(interactions((1, 0, 5, 100)), catalog(2))
-    at = np.array([50])
-    slices = slice_by_gap(dataset.histories(np.array([1]), at), at)
+    timestamps = np.array([50])
+    slices = slice_by_gap(dataset.histories(np.array([1]), timestamps), timestamps)
     assert not np.any(list(slices.values()))
 
 

@@ -63,12 +63,12 @@ def test_a_query_is_scored_with_the_factors_of_least_loss() -> None:
     dataset = tiny_dataset()
     config = ALSConfig(factors=6, alpha=5, regularization=1, half_life=2, unliked_weight=0.5)
     model = ALS(config).fit(dataset)
-    at = np.full(dataset.n_users, LATER)
-    histories = dataset.histories(dataset.user_ids, at)
+    timestamps = np.full(dataset.n_users, LATER)
+    histories = dataset.histories(dataset.user_ids, timestamps)
     shares = build_profiles(histories, dataset.n_movies, half_life=2, unliked_weight=0.5).toarray()
     movies = model.movie_factors_.astype(np.float64)
     users = best_users(shares.astype(np.float64), movies, config)
-    np.testing.assert_allclose(model.score(histories, at), users @ movies.T, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model.score(histories, timestamps), users @ movies.T, rtol=1e-3, atol=1e-4)
 
 
 def test_the_reference_is_where_the_loss_is_least() -> None:
@@ -107,10 +107,10 @@ def test_the_latest_movie_counts_most() -> None:
 def test_a_user_who_was_not_trained_on_is_answered_from_the_history() -> None:
     dataset = tiny_dataset()
     rows = dataset.interactions()
-    somebody, stranger, at = int(dataset.user_ids[0]), 77_777, np.array([LATER])
+    somebody, stranger, timestamps = int(dataset.user_ids[0]), 77_777, np.array([LATER])
     model = ALS(ALSConfig(factors=4, regularization=1)).fit(dataset)
     copy = rows.filter(UserID=somebody).with_columns(UserID=stranger)
     np.testing.assert_array_equal(
-        model.score(dataset.with_interactions(copy).histories(np.array([stranger]), at), at),
-        model.score(dataset.histories(np.array([somebody]), at), at),
+        model.score(dataset.with_interactions(copy).histories(np.array([stranger]), timestamps), timestamps),
+        model.score(dataset.histories(np.array([somebody]), timestamps), timestamps),
     )

@@ -48,7 +48,7 @@ def test_the_weights_are_those_of_the_highest_likelihood() -> None:
     asked = HeldOut.of(dataset.timeline, everybody, np.random.default_rng(5))
     weights = model._learn_weights(asked)
     for number in (0, 1):
-        some = asked[np.flatnonzero(model._class_of(asked.histories, asked.at) == number)]
+        some = asked[np.flatnonzero(model._class_of(asked.histories, asked.timestamps) == number)]
         scored = [np.stack([some.relative_scores(member.score) for member in model.members.values()])]
         best, _ = _loss_and_slope(weights[number].astype(np.float64), scored)
         for other in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0], weights[number] * 1.1, weights[number] * 0.9):
@@ -62,13 +62,13 @@ def test_a_score_is_the_weighted_sum_of_the_members() -> None:
     transformer, ridge = model.members.values()
     last = dataset.timeline.timestamps[dataset.timeline.offsets[1:] - 1]
     for number, gap in enumerate((0, 60, 2 * DAY, 60)):
-        at = last + gap
-        histories = dataset.histories(dataset.user_ids, at + 1)
+        timestamps = last + gap
+        histories = dataset.histories(dataset.user_ids, timestamps + 1)
         if number == 3:
             histories = histories.last(1)
         w, v = model.weights_[number]
-        expected = w * transformer.score(histories, at) + v * ridge.score(histories, at)
-        np.testing.assert_allclose(model.score(histories, at), expected, rtol=1e-5)
+        expected = w * transformer.score(histories, timestamps) + v * ridge.score(histories, timestamps)
+        np.testing.assert_allclose(model.score(histories, timestamps), expected, rtol=1e-5)
 
 
 def test_the_members_have_their_own_options_and_the_transformer_the_budget_and_seed() -> None:

@@ -40,9 +40,9 @@ def test_the_weights_are_where_the_loss_has_no_slope(regularization: float) -> N
 def test_plain_scores_are_the_users_vector_times_the_weights() -> None:
     dataset = tiny_dataset()
     model = EASE(EASEConfig(half_life=None, unliked_weight=1)).fit(dataset)
-    at = np.full(dataset.n_users, LATER)
+    timestamps = np.full(dataset.n_users, LATER)
     np.testing.assert_allclose(
-        model.score(dataset.histories(dataset.user_ids, at), at),
+        model.score(dataset.histories(dataset.user_ids, timestamps), timestamps),
         build_interaction_matrix(dataset).toarray() @ model.weights_,
         rtol=1e-5,
         atol=1e-7,
@@ -60,10 +60,10 @@ def test_the_latest_movie_counts_most() -> None:
 def test_a_user_who_was_not_trained_on_is_answered_from_the_history() -> None:
     dataset = tiny_dataset()
     rows = dataset.interactions()
-    somebody, stranger, at = int(dataset.user_ids[0]), 77_777, np.array([LATER])
+    somebody, stranger, timestamps = int(dataset.user_ids[0]), 77_777, np.array([LATER])
     model = EASE().fit(dataset)
     copy = rows.filter(UserID=somebody).with_columns(UserID=stranger)
     np.testing.assert_array_equal(
-        model.score(dataset.with_interactions(copy).histories(np.array([stranger]), at), at),
-        model.score(dataset.histories(np.array([somebody]), at), at),
+        model.score(dataset.with_interactions(copy).histories(np.array([stranger]), timestamps), timestamps),
+        model.score(dataset.histories(np.array([somebody]), timestamps), timestamps),
     )

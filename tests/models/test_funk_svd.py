@@ -36,8 +36,8 @@ def held_out() -> Dataset:
 
 
 def scores_of(model: FunkSVD, dataset: Dataset, *user_ids: int) -> npt.NDArray[np.float32]:
-    at = np.repeat(MOMENT, len(user_ids))
-    return model.score(dataset.histories(np.array(user_ids), at), at)
+    timestamps = np.repeat(MOMENT, len(user_ids))
+    return model.score(dataset.histories(np.array(user_ids), timestamps), timestamps)
 
 
 def losses(history: list[Epoch]) -> list[Epoch]:
@@ -91,7 +91,7 @@ def test_factors_are_those_of_a_naive_dense_adam(n_epochs: int) -> None:
     users, movies, epoch_losses = descend_naively(n_epochs)
     np.testing.assert_allclose(model.user_factors_, users, rtol=0, atol=1e-6)
     np.testing.assert_allclose(model.movie_factors_, movies, rtol=0, atol=1e-6)
-    np.testing.assert_allclose([epoch.train_loss for epoch in model.history], epoch_losses, rtol=1e-5)
+    np.testing.assert_allclose([epoch.train_loss for epoch in model.epochs], epoch_losses, rtol=1e-5)
 
 
 def test_factors_start_from_a_normal_distribution_of_scale_one_twentieth() -> None:
@@ -107,20 +107,20 @@ def test_a_movie_that_nobody_rated_keeps_the_factors_it_started_with() -> None:
 
 
 def test_the_loss_falls() -> None:
-    history = FunkSVD(SMALL.model_copy(update={"epochs": 60})).fit(rated()).history
+    history = FunkSVD(SMALL.model_copy(update={"epochs": 60})).fit(rated()).epochs
     assert history[-1].train_loss < 0.1 * history[0].train_loss
 
 
 def test_validation_loss_is_the_mean_squared_error_of_the_centred_ratings() -> None:
     model = FunkSVD(SMALL).fit(rated(), Training(validation=held_out()))
     errors = [scores_of(model, rated(), 20)[0, 3] - 0.5, scores_of(model, rated(), 30)[0, 0] + 1]
-    assert model.history[-1].validation_loss == pytest.approx(np.mean(np.square(errors)), rel=1e-5)
+    assert model.epochs[-1].validation_loss == pytest.approx(np.mean(np.square(errors)), rel=1e-5)
 
 
 def test_validation_rows_of_an_unknown_user_or_movie_are_left_out() -> None:
     strange = interactions((20, 3, 4, 8), (30, 0, 1, 9), (99, 0, 5, 9), (10, 99, 5, 9))
-    expected = FunkSVD(SMALL).fit(rated(), Training(validation=held_out())).history
-    history = FunkSVD(SMALL).fit(rated(), Training(validation=Dataset.from_frames(strange))).history
+    expected = FunkSVD(SMALL).fit(rated(), Training(validation=held_out())).epochs
+    history = FunkSVD(SMALL).fit(rated(), Training(validation=Dataset.from_frames(strange))).epochs
     assert losses(history) == losses(expected)
 
 
@@ -176,7 +176,7 @@ def test_progress_is_reported_in_rows_up_to_the_end_of_each_epoch() -> None:
     steps: list[tuple[int, int, float]] = []
     model = FunkSVD(SMALL).fit(rated(), Training(on_step=lambda *step: steps.append(step)))
     assert [step[:2] for step in steps] == [(7, 7)] * 4
-    assert [step[2] for step in steps] == [epoch.train_loss for epoch in model.history]
+    assert [step[2] for step in steps] == [epoch.train_loss for epoch in model.epochs]
 
 
 def test_a_learning_rate_far_too_high_is_an_error_at_once() -> None:
@@ -187,7 +187,7 @@ def test_a_learning_rate_far_too_high_is_an_error_at_once() -> None:
 
 def test_training_stops_when_the_validation_loss_stalls() -> None:
     options = SMALL.model_copy(update={"epochs": 200, "learning_rate": 0.05, "patience": 3})
-    history = FunkSVD(options).fit(rated(), Training(validation=held_out())).history
+    history = FunkSVD(options).fit(rated(), Training(validation=held_out())).epochs
     validation = [epoch.validation_loss for epoch in history if epoch.validation_loss is not None]
     assert len(history) < 200
     assert validation.index(min(validation)) == len(history) - 1 - 3
@@ -239,7 +239,7 @@ def test_a_resumed_fit_equals_an_unbroken_one_to_the_bit(tmp_path: Path) -> None
     unbroken = FunkSVD(SMALL).fit(rated(), Training(validation=held_out()))
     np.testing.assert_array_equal(resumed.user_factors_, unbroken.user_factors_)
     np.testing.assert_array_equal(resumed.movie_factors_, unbroken.movie_factors_)
-    assert losses(resumed.history) == losses(unbroken.history)
+    assert losses(resumed.epochs) == losses(unbroken.epochs)
 
 
 def test_an_interruption_within_an_epoch_leaves_the_checkpoint_of_the_last_one(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_resuming_a_finished_fit_returns_it_as_it_was(tmp_path: Path) -> None:
     finished = FunkSVD(SMALL).fit(rated(), training)
     again = FunkSVD(SMALL).fit(rated(), replace(training, resume=True))
     np.testing.assert_array_equal(again.user_factors_, finished.user_factors_)
-    assert again.history == finished.history
+    assert again.epochs == finished.epochs
 
 
 def test_resuming_with_other_options_names_them(tmp_path: Path) -> None:

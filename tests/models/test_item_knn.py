@@ -73,10 +73,10 @@ def test_a_user_who_was_not_trained_on_is_answered_from_the_history() -> None:
     dataset = Dataset.from_frames(rows)
     model = ItemKNN().fit(dataset)
     stranger = dataset.with_interactions(interactions((99, 0, 5, 0), (99, 2, 3, 1)))
-    at = np.array([LATER])
+    timestamps = np.array([LATER])
     np.testing.assert_array_equal(
-        model.score(stranger.histories(np.array([99]), at), at),
-        model.score(dataset.histories(np.array([4]), at), at),
+        model.score(stranger.histories(np.array([99]), timestamps), timestamps),
+        model.score(dataset.histories(np.array([4]), timestamps), timestamps),
     )
 
 
@@ -122,9 +122,9 @@ def test_the_interaction_matrix_has_a_one_for_each_movie_of_a_user(rows: pl.Data
 
 
 @given(any_interactions(), st.integers(0, 13))
-def test_each_vector_of_a_batch_is_that_of_the_history_alone(rows: pl.DataFrame, at: int) -> None:
+def test_each_vector_of_a_batch_is_that_of_the_history_alone(rows: pl.DataFrame, timestamps: int) -> None:
     dataset = Dataset.from_frames(rows)
-    histories = dataset.histories(dataset.user_ids, np.full(dataset.n_users, at))
+    histories = dataset.histories(dataset.user_ids, np.full(dataset.n_users, timestamps))
     together = build_profiles(histories, dataset.n_movies, half_life=2).toarray()
     for user in range(dataset.n_users):
         alone = build_profiles(histories[user : user + 1], dataset.n_movies, half_life=2).toarray()

@@ -23,20 +23,23 @@ class TestConformanceOfAWindow(RecommenderConformance):
         return Popularity(PopularityConfig(window_days=7))
 
 
-def scores_at(rows: pl.DataFrame, at: list[int], window_days: float | None = None) -> dict[int, list[float]]:
+def scores_at(
+    rows: pl.DataFrame, timestamps: list[int], window_days: float | None = None
+) -> dict[int, list[float]]:
     """Score of each MovieID at each moment."""
     dataset = Dataset.from_frames(rows)
     model = Popularity(PopularityConfig(window_days=window_days)).fit(dataset)
-    moments = np.array(at)
+    moments = np.array(timestamps)
     scores = model.score(dataset.histories(np.zeros_like(moments), moments), moments)
     return dict(zip(dataset.movie_ids.tolist(), scores.T.tolist(), strict=True))
 
 
 @given(any_interactions(), st.lists(st.integers(0, 13), min_size=1, max_size=8))
-def test_the_score_is_the_number_of_earlier_interactions(rows: pl.DataFrame, at: list[int]) -> None:
-    for movie, scores in scores_at(rows, at).items():
+def test_the_score_is_the_number_of_earlier_interactions(rows: pl.DataFrame, timestamps: list[int]) -> None:
+    for movie, scores in scores_at(rows, timestamps).items():
         counts = [
-            len(rows.filter((pl.col(MOVIE_ID) == movie) & (pl.col(TIMESTAMP) < moment))) for moment in at
+            len(rows.filter((pl.col(MOVIE_ID) == movie) & (pl.col(TIMESTAMP) < moment)))
+            for moment in timestamps
         ]
         assert scores == counts
 
@@ -54,10 +57,12 @@ def test_older_interactions_break_ties_within_the_window() -> None:
 
 
 @given(any_interactions(), st.integers(0, 13))
-def test_a_fit_on_another_future_scores_the_same(rows: pl.DataFrame, at: int) -> None:
-    past = rows.filter(pl.col(TIMESTAMP) < at)
-    future = rows.filter(pl.col(TIMESTAMP) >= at).with_columns(((pl.col(MOVIE_ID) + 1) % 10).alias(MOVIE_ID))
-    before, after = scores_at(rows, [at]), scores_at(pl.concat([past, future]), [at])
+def test_a_fit_on_another_future_scores_the_same(rows: pl.DataFrame, timestamps: int) -> None:
+    past = rows.filter(pl.col(TIMESTAMP) < timestamps)
+    future = rows.filter(pl.col(TIMESTAMP) >= timestamps).with_columns(
+        ((pl.col(MOVIE_ID) + 1) % 10).alias(MOVIE_ID)
+    )
+    before, after = scores_at(rows, [timestamps]), scores_at(pl.concat([past, future]), [timestamps])
     for movie in before.keys() & after.keys():
         assert before[movie] == after[movie]
 

@@ -36,9 +36,11 @@ class TestConformanceWithoutRandomFeatures(RecommenderConformance):
         return SequentialRidge(SequentialRidgeConfig(dimensions=2, hidden=0, rank=1, horizon=1))
 
 
-def scores_after(model: Recommender, *rows: tuple[int, int, float, int], at: int) -> Float32Array:
+def scores_after(model: Recommender, *rows: tuple[int, int, float, int], timestamps: int) -> Float32Array:
     known = Dataset.from_frames(interactions(*rows), catalog(8))
-    scores: Float32Array = model.score(known.histories(np.array([999]), np.array([at])), np.array([at]))[0]
+    scores: Float32Array = model.score(
+        known.histories(np.array([999]), np.array([timestamps])), np.array([timestamps])
+    )[0]
     return scores
 
 
@@ -47,7 +49,7 @@ def test_what_came_next_in_training_is_expected_next() -> None:
     rows = [(user, pairs[user % 3][step], 5, step) for user in range(60) for step in (0, 1)]
     model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
     for first, second in pairs:
-        assert np.argmax(scores_after(model, (999, first, 5, 0), at=5)) == second
+        assert np.argmax(scores_after(model, (999, first, 5, 0), timestamps=5)) == second
 
 
 def test_the_latest_of_two_movies_decides() -> None:
@@ -59,15 +61,15 @@ def test_the_latest_of_two_movies_decides() -> None:
     ]
     config = SMALL.model_copy(update={"horizon": 1})
     model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
-    assert np.argmax(scores_after(model, (999, 0, 5, 0), (999, 2, 5, 1), at=5)) == 3
-    assert np.argmax(scores_after(model, (999, 2, 5, 0), (999, 0, 5, 1), at=5)) == 1
+    assert np.argmax(scores_after(model, (999, 0, 5, 0), (999, 2, 5, 1), timestamps=5)) == 3
+    assert np.argmax(scores_after(model, (999, 2, 5, 0), (999, 0, 5, 1), timestamps=5)) == 1
 
 
 def test_after_a_long_gap_it_answers_what_was_watched_after_long_gaps() -> None:
     rows = [row for user in range(60) for row in ((user, 0, 5, 0), (user, 1, 5, 9), (user, 2, 5, 9 * DAY))]
     model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
-    assert np.argmax(scores_after(model, (999, 0, 5, 0), at=9)) == 1
-    assert np.argmax(scores_after(model, (999, 0, 5, 0), at=9 * DAY)) == 2
+    assert np.argmax(scores_after(model, (999, 0, 5, 0), timestamps=9)) == 1
+    assert np.argmax(scores_after(model, (999, 0, 5, 0), timestamps=9 * DAY)) == 2
 
 
 def test_within_the_second_of_the_last_interaction_it_expects_the_rest_of_that_second() -> None:
@@ -80,9 +82,9 @@ def test_within_the_second_of_the_last_interaction_it_expects_the_rest_of_that_s
     model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
     history = ((999, 0, 5, 0), (999, 1, 5, 9))
     known = Dataset.from_frames(interactions(*history), catalog(8))
-    at = np.array([9])
-    assert np.argmax(model.score(known.histories(np.array([999]), at + 1), at)[0]) == 2
-    assert np.argmax(scores_after(model, *history, at=10)) == 3
+    timestamps = np.array([9])
+    assert np.argmax(model.score(known.histories(np.array([999]), timestamps + 1), timestamps)[0]) == 2
+    assert np.argmax(scores_after(model, *history, timestamps=10)) == 3
 
 
 def test_an_unliked_movie_is_expected_less() -> None:
@@ -92,20 +94,20 @@ def test_an_unliked_movie_is_expected_less() -> None:
         for step in (0, 1)
     ]
     model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
-    scores = scores_after(model, (999, 0, 5, 0), at=5)
+    scores = scores_after(model, (999, 0, 5, 0), timestamps=5)
     assert scores[1] > scores[2] > 0
 
 
 def test_the_order_within_one_second_says_nothing() -> None:
-    dataset, stranger, at = tiny_dataset(), np.array([999]), np.array([LATER])
+    dataset, stranger, timestamps = tiny_dataset(), np.array([999]), np.array([LATER])
     model = SequentialRidge(SMALL).fit(dataset)
     one_way, other_way = (
         dataset.with_interactions(interactions((999, 3, 5, 7), *tied))
         for tied in ([(999, 6, 5, 8), (999, 9, 2, 8)], [(999, 9, 2, 8), (999, 6, 5, 8)])
     )
     np.testing.assert_allclose(
-        model.score(one_way.histories(stranger, at), at),
-        model.score(other_way.histories(stranger, at), at),
+        model.score(one_way.histories(stranger, timestamps), timestamps),
+        model.score(other_way.histories(stranger, timestamps), timestamps),
         rtol=1e-4,
         atol=1e-6,
     )
@@ -113,18 +115,20 @@ def test_the_order_within_one_second_says_nothing() -> None:
 
 def test_an_empty_history_scores_nothing() -> None:
     dataset = tiny_dataset()
-    nobody, at = np.array([123_456]), np.array([LATER])
-    assert not SequentialRidge(SMALL).fit(dataset).score(dataset.histories(nobody, at), at).any()
+    nobody, timestamps = np.array([123_456]), np.array([LATER])
+    assert (
+        not SequentialRidge(SMALL).fit(dataset).score(dataset.histories(nobody, timestamps), timestamps).any()
+    )
 
 
 def test_a_user_who_was_not_trained_on_is_answered_from_the_history() -> None:
     dataset = tiny_dataset()
-    somebody, stranger, at = int(dataset.user_ids[0]), 77_777, np.array([LATER])
+    somebody, stranger, timestamps = int(dataset.user_ids[0]), 77_777, np.array([LATER])
     model = SequentialRidge(SMALL).fit(dataset)
     copy = dataset.interactions().filter(UserID=somebody).with_columns(UserID=pl.lit(stranger, pl.Int64))
     np.testing.assert_array_equal(
-        model.score(dataset.with_interactions(copy).histories(np.array([stranger]), at), at),
-        model.score(dataset.histories(np.array([somebody]), at), at),
+        model.score(dataset.with_interactions(copy).histories(np.array([stranger]), timestamps), timestamps),
+        model.score(dataset.histories(np.array([somebody]), timestamps), timestamps),
     )
 
 
@@ -168,12 +172,14 @@ def test_a_short_history_is_also_answered_by_what_others_chose_at_that_point() -
         SequentialRidge(SMALL.model_copy(update={"short_history": n})).fit(dataset) for n in (0, 2)
     )
     two = ((999, 6, 5, 9000), (999, 7, 5, 9001))
-    np.testing.assert_array_equal(scores_after(together, *two, at=9002), scores_after(alone, *two, at=9002))
+    np.testing.assert_array_equal(
+        scores_after(together, *two, timestamps=9002), scores_after(alone, *two, timestamps=9002)
+    )
     known = ((999, 0, 5, 9000),)
-    added = scores_after(together, *known, at=9001) - scores_after(alone, *known, at=9001)
+    added = scores_after(together, *known, timestamps=9001) - scores_after(alone, *known, timestamps=9001)
     others = NextChoices().fit(dataset)
-    expected = scores_after(others, *known, at=9001)
-    spread = scores_after(alone, *known, at=9001).std() / expected.std()
+    expected = scores_after(others, *known, timestamps=9001)
+    spread = scores_after(alone, *known, timestamps=9001).std() / expected.std()
     np.testing.assert_allclose(added, spread * (expected - expected.mean()), rtol=1e-3, atol=1e-5)
 
 
@@ -184,7 +190,7 @@ def test_choices_later_than_a_query_say_nothing_to_its_short_history() -> None:
     model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*early, *late), catalog(8)))
     choices = model._next_choices
     known = Dataset.from_frames(interactions((999, 0, 5, 900)), catalog(8))
-    before, after = (np.array([at]) for at in (1000, 6000))
+    before, after = (np.array([timestamps]) for timestamps in (1000, 6000))
     histories = known.histories(np.array([999]), before)
     assert np.argmax(choices(histories, before, np.ones(1, np.float32))[0]) == 1
     assert (
@@ -204,7 +210,7 @@ def test_only_the_most_rated_movies_are_known_and_the_others_stand_last() -> Non
     ]
     config = SMALL.model_copy(update={"most_movies": 2})
     model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
-    scores = scores_after(model, (999, 0, 5, 0), at=9)
+    scores = scores_after(model, (999, 0, 5, 0), timestamps=9)
     assert np.argmax(scores) == 1
     assert (scores[2:] == scores.min()).all()
 

@@ -42,8 +42,8 @@ def test_what_came_next_in_training_is_expected_next(seconds: int) -> None:
     model = small(epochs=100, dropout=0, within_share=0.5, dimensions=16).fit(pairs_dataset(seconds))
     for first in (0, 2, 4):
         known = Dataset.from_frames(interactions((999, first, 5, 50)), catalog(8))
-        at = np.array([50 + seconds])
-        scores = model.score(known.histories(np.array([999]), at + 1), at)[0]
+        timestamps = np.array([50 + seconds])
+        scores = model.score(known.histories(np.array([999]), timestamps + 1), timestamps)[0]
         assert np.argmax(scores * (np.arange(8) != first)) == first + 1
 
 
@@ -64,11 +64,12 @@ def test_a_fit_that_was_interrupted_and_resumed_ends_where_an_unbroken_one_does(
 def test_several_moments_of_one_history_score_as_each_alone() -> None:
     dataset = tiny_dataset()
     model = small().fit(dataset)
-    at = dataset.timeline.timestamps[dataset.timeline.offsets[1] - 1] + np.array([1, 1000, 10**6])
+    timestamps = dataset.timeline.timestamps[dataset.timeline.offsets[1] - 1] + np.array([1, 1000, 10**6])
     users = np.repeat(dataset.user_ids[:1], 3)
-    together = model.score(dataset.histories(users, at), at)
+    together = model.score(dataset.histories(users, timestamps), timestamps)
     alone = [
-        model.score(dataset.histories(users[i : i + 1], at[i : i + 1]), at[i : i + 1])[0] for i in range(3)
+        model.score(dataset.histories(users[i : i + 1], timestamps[i : i + 1]), timestamps[i : i + 1])[0]
+        for i in range(3)
     ]
     np.testing.assert_allclose(together, np.stack(alone), rtol=1e-4, atol=1e-5)
     assert not np.allclose(together[0], together[2])
@@ -77,8 +78,8 @@ def test_several_moments_of_one_history_score_as_each_alone() -> None:
 def test_users_held_out_give_a_loss_and_an_ndcg_after_each_epoch() -> None:
     dataset = tiny_dataset()
     model = small(held_out_share=0.3).fit(dataset)
-    assert len(model.history) == 2
-    for epoch in model.history:
+    assert len(model.epochs) == 2
+    for epoch in model.epochs:
         assert 0 < (epoch.validation_loss or 0) < 2 * np.log(dataset.n_movies)
         assert 0 < (epoch.validation_ndcg or 0) < 1
 
@@ -87,7 +88,7 @@ def test_the_best_epoch_is_kept_not_the_last() -> None:
     dataset = tiny_dataset()
     _, held_out = HeldOut.split(dataset, 0.3, seed=0)
     model = small(held_out_share=0.3, epochs=12, learning_rate=0.3, dropout=0).fit(dataset)
-    reached = [epoch.validation_loss or 0 for epoch in model.history]
+    reached = [epoch.validation_loss or 0 for epoch in model.epochs]
     assert reached[-1] != min(reached)
     assert held_out.judge(model.score)[0] == pytest.approx(min(reached), rel=1e-4)
 
@@ -95,13 +96,13 @@ def test_the_best_epoch_is_kept_not_the_last() -> None:
 def test_users_held_out_by_the_caller_are_the_ones_judged_by() -> None:
     known, held_out = HeldOut.split(tiny_dataset(), 0.3, seed=3)
     model = small().fit(known, Training(held_out=held_out))
-    lowest = min(epoch.validation_loss or 0 for epoch in model.history)
+    lowest = min(epoch.validation_loss or 0 for epoch in model.epochs)
     assert held_out.judge(model.score)[0] == pytest.approx(lowest, rel=1e-4)
 
 
 def test_a_budget_of_minutes_ends_the_fit_within_the_first_epoch() -> None:
     model = small(epochs=10_000, minutes=1e-6).fit(tiny_dataset())
-    assert len(model.history) == 1
+    assert len(model.epochs) == 1
 
 
 def test_data_with_a_single_moment_a_user_is_an_error() -> None:

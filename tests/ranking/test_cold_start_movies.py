@@ -9,7 +9,7 @@ from nextreel.data.titles import with_parsed_titles
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE
-from nextreel.ranking.cold_start_movies import Newcomers, NewcomersConfig, find_likeness
+from nextreel.ranking.cold_start_movies import ColdStartMovies, ColdStartMoviesConfig, find_likeness
 from nextreel.ranking.ranker import Ranker
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
@@ -20,12 +20,12 @@ LATER = 2_000_000_000
 
 class TestConformance(RecommenderConformance):
     def make(self) -> Recommender:
-        return Newcomers(EASE(), NewcomersConfig(neighbours=5))
+        return ColdStartMovies(EASE(), ColdStartMoviesConfig(neighbours=5))
 
     def test_a_saved_state_gives_the_same_scores(self) -> None:
         dataset = tiny_dataset()
         model = self.make().fit(dataset)
-        restored = Newcomers(EASE(), NewcomersConfig(neighbours=5)).restore(model.state)
+        restored = ColdStartMovies(EASE(), ColdStartMoviesConfig(neighbours=5)).restore(model.state)
         np.testing.assert_array_equal(self._scores(restored, dataset), self._scores(model, dataset))
 
 
@@ -47,8 +47,8 @@ def everybody(dataset: Dataset) -> tuple[Int64Array, Int64Array]:
 
 
 def scores(model: Recommender, dataset: Dataset) -> Float32Array:
-    user_ids, at = everybody(dataset)
-    return model.score(dataset.histories(user_ids, at), at)
+    user_ids, timestamps = everybody(dataset)
+    return model.score(dataset.histories(user_ids, timestamps), timestamps)
 
 
 UNRATED = 59
@@ -58,7 +58,7 @@ UNRATED = 59
 def test_learned_movies_keep_their_scores() -> None:
     dataset = tiny_dataset()
     model = EASE().fit(dataset)
-    found = scores(Newcomers.around(model, dataset), dataset)
+    found = scores(ColdStartMovies.around(model, dataset), dataset)
     np.testing.assert_array_equal(found[:, :UNRATED], scores(model, dataset)[:, :UNRATED])
 
 
@@ -66,7 +66,7 @@ def test_a_newcomer_with_one_neighbour_ranks_users_as_that_neighbour_does() -> N
     dataset = tiny_dataset()
     model = EASE().fit(dataset)
     movies = grown(dataset, ("Movie 42 (1969)", "Comedy"))
-    wrapped = Newcomers.around(model, dataset, NewcomersConfig(neighbours=1)).over(movies)
+    wrapped = ColdStartMovies.around(model, dataset, ColdStartMoviesConfig(neighbours=1)).over(movies)
     assert wrapped.newcomers_.tolist() == [UNRATED, 60]
     assert wrapped.neighbours_[1].tolist() == [14]
     known = scores(model, dataset)
@@ -78,7 +78,7 @@ def test_a_newcomer_with_one_neighbour_ranks_users_as_that_neighbour_does() -> N
 def test_a_movie_that_resembles_none_scores_as_the_mean_of_all() -> None:
     dataset = tiny_dataset()
     model = EASE().fit(dataset)
-    wrapped = Newcomers.around(model, dataset).over(grown(dataset, ("Ada", "")))
+    wrapped = ColdStartMovies.around(model, dataset).over(grown(dataset, ("Ada", "")))
     known = scores(model, dataset)[:, :UNRATED]
     np.testing.assert_allclose(scores(wrapped, dataset)[:, 60], known.mean(axis=1), rtol=1e-4, atol=1e-6)
 
@@ -95,14 +95,18 @@ def as_in_files(movies: pl.DataFrame) -> pl.DataFrame:
 
 def test_rows_of_added_movies_are_no_part_of_what_the_model_sees() -> None:
     dataset = tiny_dataset()
-    wrapped = Newcomers.around(EASE().fit(dataset), dataset).over(grown(dataset, ("Ada (1969)", "Comedy")))
+    wrapped = ColdStartMovies.around(EASE().fit(dataset), dataset).over(
+        grown(dataset, ("Ada (1969)", "Comedy"))
+    )
     more = with_ratings_of_an_added_movie(dataset, dataset.user_ids.tolist())
     np.testing.assert_array_equal(scores(wrapped, more), scores(wrapped, dataset))
 
 
 def test_a_user_who_rated_added_movies_only_is_not_known() -> None:
     dataset = tiny_dataset()
-    wrapped = Newcomers.around(EASE().fit(dataset), dataset).over(grown(dataset, ("Ada (1969)", "Comedy")))
+    wrapped = ColdStartMovies.around(EASE().fit(dataset), dataset).over(
+        grown(dataset, ("Ada (1969)", "Comedy"))
+    )
     more = with_ratings_of_an_added_movie(dataset, [0, 9_999])
     histories = more.histories(np.array([0, 9_999]), np.array([LATER, LATER]))
     assert wrapped.knows(histories).tolist() == [True, False]
@@ -110,7 +114,7 @@ def test_a_user_who_rated_added_movies_only_is_not_known() -> None:
 
 def test_a_catalog_must_begin_with_the_models_own_movies() -> None:
     dataset = tiny_dataset()
-    wrapped = Newcomers.around(EASE().fit(dataset), dataset)
+    wrapped = ColdStartMovies.around(EASE().fit(dataset), dataset)
     with pytest.raises(QueryError, match="the catalog has 59 movies; the model's own 60 come first"):
         wrapped.over(dataset.movies.head(59))
 
@@ -119,9 +123,9 @@ def test_a_catalog_must_begin_with_the_models_own_movies() -> None:
 def test_newcomers_come_up_by_the_exposure_that_was_chosen(exposure: float, reached: int) -> None:
     dataset = tiny_dataset()
     twins = [(title, "|".join(genres)) for title, genres in dataset.movies["Title", "Genres"].rows()[:40]]
-    config = NewcomersConfig(neighbours=3, exposure=exposure)
+    config = ColdStartMoviesConfig(neighbours=3, exposure=exposure)
     found = scores(
-        Newcomers.around(EASE().fit(dataset), dataset, config).over(grown(dataset, *twins)), dataset
+        ColdStartMovies.around(EASE().fit(dataset), dataset, config).over(grown(dataset, *twins)), dataset
     )
     tenth = np.sort(found[:, :60], axis=1)[:, -10]
     assert bool((found[:, 60:] > tenth[:, None]).mean() > 0.05) == bool(reached)
@@ -129,9 +133,9 @@ def test_newcomers_come_up_by_the_exposure_that_was_chosen(exposure: float, reac
 
 def test_answers_come_through_the_ranker() -> None:
     dataset = tiny_dataset()
-    wrapped = Newcomers.around(EASE().fit(dataset), dataset)
-    user_ids, at = everybody(dataset)
-    ranking = Ranker.of(wrapped, dataset).rank(dataset.histories(user_ids, at), at, k=30)
+    wrapped = ColdStartMovies.around(EASE().fit(dataset), dataset)
+    user_ids, timestamps = everybody(dataset)
+    ranking = Ranker.of(wrapped, dataset).rank(dataset.histories(user_ids, timestamps), timestamps, k=30)
     assert UNRATED in ranking.movies
 
 

@@ -83,9 +83,9 @@ def test_each_recommended_movie_has_reasons_of_its_own(model: Recommender) -> No
 def test_what_came_later_is_no_reason(model: Recommender) -> None:
     timeline = DATASET.timeline
     row = int(timeline.offsets[USER // 7]) + 3
-    at = timeline.timestamps[row : row + 1]
-    (reasons,) = explain(model, DATASET.histories(np.array([USER]), at), at, np.array([11]))
-    assert {int(timeline.timestamps[reason.row]) < at[0] for reason in reasons} == {True}
+    timestamps = timeline.timestamps[row : row + 1]
+    (reasons,) = explain(model, DATASET.histories(np.array([USER]), timestamps), timestamps, np.array([11]))
+    assert {int(timeline.timestamps[reason.row]) < timestamps[0] for reason in reasons} == {True}
 
 
 RATED_AGAIN = Dataset.from_frames(
@@ -108,10 +108,10 @@ def test_a_movie_that_was_rated_twice_is_one_reason_and_left_out_altogether() ->
 
 def test_the_only_movie_of_a_history_stands_against_no_history() -> None:
     model = ItemKNN().fit(RATED_AGAIN)
-    at = np.array([20])
-    (reasons,) = explain(model, RATED_AGAIN.histories(np.array([1]), at), at, np.array([2]))
-    nothing = model.score(RATED_AGAIN.histories(np.array([9]), at), at)[0, 2]
-    whole = model.score(RATED_AGAIN.histories(np.array([1]), at), at)[0, 2]
+    timestamps = np.array([20])
+    (reasons,) = explain(model, RATED_AGAIN.histories(np.array([1]), timestamps), timestamps, np.array([2]))
+    nothing = model.score(RATED_AGAIN.histories(np.array([9]), timestamps), timestamps)[0, 2]
+    whole = model.score(RATED_AGAIN.histories(np.array([1]), timestamps), timestamps)[0, 2]
     assert [reason.contribution for reason in reasons] == [pytest.approx(float(whole - nothing))]
 
 

@@ -41,8 +41,10 @@ def test_a_mask_for_each_query_narrows_it_for_that_query_alone() -> None:
 
 def test_masks_follow_their_queries_and_not_the_order_of_time() -> None:
     masks = np.stack([allow(*range(0, 20)), allow(*range(20, 40)), allow(*range(40, 60))])
-    at = AT[::-1].copy()
-    ranking = RANKER.rank(DATASET.histories(USERS, at), at, 3, exclude_seen=False, allowed=masks)
+    timestamps = AT[::-1].copy()
+    ranking = RANKER.rank(
+        DATASET.histories(USERS, timestamps), timestamps, 3, exclude_seen=False, allowed=masks
+    )
     np.testing.assert_array_equal(ranking.movies // 20, [[0] * 3, [1] * 3, [2] * 3])
 
 

@@ -19,8 +19,8 @@ OTHERS = interactions(*((user, movie, 5, 10 + user) for user in range(30, 60) fo
 TWO_TASTES = Dataset.from_frames(pl.concat([FANS, OTHERS]), catalog(5))
 
 
-def neighbours(dataset: Dataset, movie: int, at: int = LATER, k: int = 10) -> list[int]:
-    found: list[int] = SimilarMovies.of(dataset).find(movie, at, k)[0].tolist()
+def neighbours(dataset: Dataset, movie: int, timestamp: int = LATER, k: int = 10) -> list[int]:
+    found: list[int] = SimilarMovies.of(dataset).find(movie, timestamp, k)[0].tolist()
     return found
 
 
@@ -62,17 +62,20 @@ def test_a_like_that_was_taken_back_counts_until_then() -> None:
     taken_back = interactions(*((user, 1, 1, 1_000) for user in range(30)))
     dataset = Dataset.from_frames(pl.concat([FANS, OTHERS, taken_back]), catalog(5))
     before, after = (
-        dict(zip(*SimilarMovies.of(dataset).find(0, at), strict=True))[1] for at in (1_000, 1_001)
+        dict(zip(*SimilarMovies.of(dataset).find(0, timestamp), strict=True))[1]
+        for timestamp in (1_000, 1_001)
     )
     assert before > after
 
 
 @given(any_interactions(), st.integers(0, 13), st.integers(0, 9))
-def test_a_rating_at_or_after_the_moment_changes_nothing(rows: pl.DataFrame, at: int, movie: int) -> None:
+def test_a_rating_at_or_after_the_moment_changes_nothing(
+    rows: pl.DataFrame, timestamp: int, movie: int
+) -> None:
     movies = catalog(10)
-    past = rows.filter(pl.col(TIMESTAMP) < at)
+    past = rows.filter(pl.col(TIMESTAMP) < timestamp)
     whole, cut = (
-        SimilarMovies.of(Dataset.from_frames(part, movies)).find(movie, at) for part in (rows, past)
+        SimilarMovies.of(Dataset.from_frames(part, movies)).find(movie, timestamp) for part in (rows, past)
     )
     np.testing.assert_array_equal(whole[0], cut[0])
     np.testing.assert_array_equal(whole[1], cut[1])

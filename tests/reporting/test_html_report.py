@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nextreel.data.sources.synthetic_data import make_sample, write_sample
-from nextreel.data.splitting.split_directory import read_parts
+from nextreel.data.splitting.split_directory import read_train_test
 from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.comparison.contestants import answer, name_contestants
@@ -36,7 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compare(data: Path, *models: str) -> Leaderboard:
-    parts = read_parts(data)
+    parts = read_train_test(data)
     answers = [answer(each, parts, ["frozen", "live"], 10) for each in name_contestants(models, {})]
     return judge(parts, answers, ["frozen", "live"], [5, 10])
 

@@ -19,8 +19,8 @@ from nextreel.models.names import MODELS
 from nextreel.models.registry import create_model, model_class, read_toml
 from nextreel.reporting.tuning_chart import plot_search
 from nextreel.tuning.search_space import SPACE, Choice, Range, Search
-from nextreel.tuning.tuner import Inner, split_inner, tune
-from nextreel.tuning.tuning_result import MAIN, Trial, Tuned, chance_of_best, write_tuned
+from nextreel.tuning.tuner import InnerSplit, split_inner, tune
+from nextreel.tuning.tuning_result import MAIN, Trial, TuningResult, chance_of_best, write_tuned
 from nextreel.wording import number_of
 
 
@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def inner(home: Path) -> Inner:
+def inner(home: Path) -> InnerSplit:
     return split_inner(home / "data", None, "frozen")
 
 
@@ -43,11 +43,11 @@ def search() -> Search:
 
 
 @pytest.fixture(scope="module")
-def tuned(inner: Inner, search: Search, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+def tuned(inner: InnerSplit, search: Search, tmp_path_factory: pytest.TempPathFactory) -> TuningResult:
     return tune(inner, search, tmp_path_factory.mktemp("tuned") / "out")
 
 
-def options_of(tuned: Tuned) -> list[dict[str, object]]:
+def options_of(tuned: TuningResult) -> list[dict[str, object]]:
     return [trial.options for trial in tuned.trials]
 
 
@@ -77,7 +77,7 @@ def test_holding_every_option_leaves_nothing_to_search() -> None:
         _ = Search("popularity", 5, {"window_days": 30}).space
 
 
-def test_a_test_part_of_garbage_changes_nothing(home: Path, inner: Inner, tmp_path: Path) -> None:
+def test_a_test_part_of_garbage_changes_nothing(home: Path, inner: InnerSplit, tmp_path: Path) -> None:
     write_split(home / "data", tmp_path / "parts", SplitRule.for_rule("clean"))
     (tmp_path / "parts" / "test.csv").write_bytes(b"\xff\x00 not a table")
     found = split_inner(tmp_path / "parts", None, "frozen")
@@ -85,7 +85,7 @@ def test_a_test_part_of_garbage_changes_nothing(home: Path, inner: Inner, tmp_pa
     assert found.questions.queries.equals(inner.questions.queries)
 
 
-def test_the_inner_split_is_the_rule_applied_to_the_train_part(home: Path, inner: Inner) -> None:
+def test_the_inner_split_is_the_rule_applied_to_the_train_part(home: Path, inner: InnerSplit) -> None:
     rows = read_interactions(home / "parts" / "train.csv")
     split = split_interactions(rows, SplitRule.for_rule("clean"))
     tables = read_tables(home / "parts")
@@ -112,7 +112,7 @@ def test_a_rule_for_what_is_split_already_is_refused(home: Path) -> None:
 
 
 def test_the_defaults_come_first_and_are_measured_as_evaluate_does(
-    home: Path, inner: Inner, tuned: Tuned
+    home: Path, inner: InnerSplit, tuned: TuningResult
 ) -> None:
     rule = SplitRule.for_rule("clean")
     test = split_interactions(read_interactions(home / "parts" / "train.csv"), rule).test
@@ -121,18 +121,18 @@ def test_the_defaults_come_first_and_are_measured_as_evaluate_does(
     assert tuned.trials[0].ndcg == pytest.approx(expected.metrics[MAIN].mean)
 
 
-def test_a_search_has_as_many_trials_as_asked_for_and_each_is_another(tuned: Tuned) -> None:
+def test_a_search_has_as_many_trials_as_asked_for_and_each_is_another(tuned: TuningResult) -> None:
     tried = [json.dumps(options) for options in options_of(tuned)]
     assert len(tried) == len(set(tried)) == 6
 
 
-def test_tried_numbers_are_short_enough_to_be_typed(tuned: Tuned) -> None:
+def test_tried_numbers_are_short_enough_to_be_typed(tuned: TuningResult) -> None:
     for options in options_of(tuned)[1:]:
         assert all(value == float(f"{value:.3g}") for value in options.values() if isinstance(value, float))
 
 
 def test_a_search_in_two_goes_is_the_search_in_one(
-    inner: Inner, search: Search, tuned: Tuned, tmp_path: Path
+    inner: InnerSplit, search: Search, tuned: TuningResult, tmp_path: Path
 ) -> None:
     tune(inner, replace(search, trials=3), tmp_path / "out")
     again = tune(inner, search, tmp_path / "out")
@@ -141,7 +141,7 @@ def test_a_search_in_two_goes_is_the_search_in_one(
 
 
 def test_a_stopped_search_keeps_its_trials(
-    inner: Inner, search: Search, tuned: Tuned, tmp_path: Path
+    inner: InnerSplit, search: Search, tuned: TuningResult, tmp_path: Path
 ) -> None:
     def stop(done: int, total: int, note: str) -> None:
         if done == 2:
@@ -154,14 +154,14 @@ def test_a_stopped_search_keeps_its_trials(
 
 
 def test_another_search_does_not_go_on_in_the_same_directory(
-    inner: Inner, search: Search, tmp_path: Path
+    inner: InnerSplit, search: Search, tmp_path: Path
 ) -> None:
     tune(inner, replace(search, trials=1), tmp_path / "out")
     with pytest.raises(ArtifactError, match="seed was 0, now is 1"):
         tune(inner, replace(search, seed=1), tmp_path / "out")
 
 
-def test_a_held_option_stays_and_is_written(inner: Inner, tmp_path: Path) -> None:
+def test_a_held_option_stays_and_is_written(inner: InnerSplit, tmp_path: Path) -> None:
     search = Search("ease", 3, {"half_life": None, "unliked_weight": 0.7})
     found = tune(inner, search, tmp_path / "out")
     assert all(options.keys() <= {"regularization"} for options in options_of(found))
@@ -172,13 +172,13 @@ def test_a_held_option_stays_and_is_written(inner: Inner, tmp_path: Path) -> Non
     assert "--set half_life=null" in found.fit_command(Path("parts"), tmp_path)
 
 
-def test_the_written_options_make_the_best_model(tuned: Tuned, tmp_path: Path) -> None:
+def test_the_written_options_make_the_best_model(tuned: TuningResult, tmp_path: Path) -> None:
     write_tuned(tuned, tmp_path)
     model = create_model(*read_toml(tmp_path / "best.toml"))
     assert model.config == create_model("ease", tuned.best.options).config
 
 
-def test_the_json_file_has_every_trial_and_the_test_of_the_gain(tuned: Tuned, tmp_path: Path) -> None:
+def test_the_json_file_has_every_trial_and_the_test_of_the_gain(tuned: TuningResult, tmp_path: Path) -> None:
     write_tuned(tuned, tmp_path)
     facts = json.loads((tmp_path / "tuning.json").read_text())
     assert len(facts["trials"]) == 6
@@ -187,7 +187,7 @@ def test_the_json_file_has_every_trial_and_the_test_of_the_gain(tuned: Tuned, tm
 
 
 def test_options_that_the_model_refuses_are_a_failed_trial(
-    inner: Inner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    inner: InnerSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(SPACE, "ease", {"regularization": Range(-2.0, -1.0)})
     found = tune(inner, Search("ease", 3), tmp_path / "out")
@@ -218,7 +218,7 @@ def test_luck_alone_is_rarely_called_real() -> None:
     assert claims <= 6
 
 
-def test_without_a_better_trial_the_defaults_are_kept(tuned: Tuned) -> None:
+def test_without_a_better_trial_the_defaults_are_kept(tuned: TuningResult) -> None:
     worse = replace(
         tuned,
         trials=[tuned.trials[0], Trial(1, {"half_life": 1.0}, 0.0)],
@@ -228,7 +228,7 @@ def test_without_a_better_trial_the_defaults_are_kept(tuned: Tuned) -> None:
     assert "None of 1 other trial was better: keep the defaults of ease." in worse.sentences()
 
 
-def test_the_picture_has_a_panel_for_each_option(tuned: Tuned, tmp_path: Path) -> None:
+def test_the_picture_has_a_panel_for_each_option(tuned: TuningResult, tmp_path: Path) -> None:
     plot_search(tuned, tmp_path)
     texts = {(element.text or "").strip() for element in ElementTree.parse(tmp_path / "search.svg").iter()}
     assert {"Trial", MAIN, "Regularization", "Half life", "Unliked weight"} <= texts
@@ -236,7 +236,7 @@ def test_the_picture_has_a_panel_for_each_option(tuned: Tuned, tmp_path: Path) -
     assert (tmp_path / "search.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_network_that_falls_behind_is_given_up(inner: Inner, tmp_path: Path) -> None:
+def test_a_network_that_falls_behind_is_given_up(inner: InnerSplit, tmp_path: Path) -> None:
     held = dict.fromkeys(("dropout", "weight_decay", "next_share", "within_share"), 0.0)
     small = {"dimensions": 8, "layers": 1, "heads": 1, "ahead": 1, "disliked_weight": 0.5, "epochs": 4}
     search = Search("transformer", 9, {**held, **small, "held_out_share": 0.3})

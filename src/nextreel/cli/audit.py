@@ -42,7 +42,7 @@ def audit(
     from nextreel.atomic_files import replacing
     from nextreel.cli.terminal.console import progress_bar, stdout, table
     from nextreel.cli.terminal.fit_progress import parse_options
-    from nextreel.data.splitting.split_directory import read_parts
+    from nextreel.data.splitting.split_directory import read_train_test
     from nextreel.evaluation.leak_audit import Auditor
     from nextreel.models.registry import create_model, model_name
     from nextreel.wording import number_of
@@ -50,7 +50,7 @@ def audit(
     chosen = parse_options(options or [])
     name = model_name(create_model(model, chosen))
     with progress_bar("Looking for leaks") as (progress, task):
-        parts = read_parts(directory, rule)
+        parts = read_train_test(directory, rule)
         found = Auditor(
             parts,
             lambda: create_model(model, chosen),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.table import Table
 
-    from nextreel.evaluation.backtesting.backtest_results import Backtest, Part
+    from nextreel.evaluation.backtesting.backtest_results import Backtest, GroupMetrics
 
 
 """Of a window, in seconds: moments end in 2100."""
@@ -59,11 +59,11 @@ def backtest(
     from nextreel.errors import MissingExtraError
     from nextreel.evaluation.backtesting.backtest_results import write_backtest
     from nextreel.evaluation.backtesting.backtest_runner import run_backtest
-    from nextreel.evaluation.backtesting.backtest_windows import Plan
+    from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan
     from nextreel.reporting.backtest_chart import plot_backtest
 
     tables = read_tables(directory)
-    plan = Plan(
+    plan = BacktestPlan(
         model,
         _parse_start(start, tables.interactions),
         parse_duration(every, "--every"),
@@ -99,7 +99,7 @@ def windows_table(result: "Backtest") -> "Table":
     """One row a window: NDCG of each model, with the part of the queries that new users ask."""
     from nextreel.cli.terminal.console import table
     from nextreel.data.times import format_timestamp
-    from nextreel.evaluation.backtesting.backtest_results import EVERYONE, MAIN, NEWCOMERS
+    from nextreel.evaluation.backtesting.backtest_results import EVERYONE, MAIN, NEW_USERS
 
     models = _models(result)
     made = table(
@@ -109,7 +109,7 @@ def windows_table(result: "Backtest") -> "Table":
     )
     for window, groups in zip(result.windows, result.by_window, strict=True):
         everyone = groups[EVERYONE]
-        new = groups[NEWCOMERS].queries / everyone.queries if NEWCOMERS in groups else 0.0
+        new = groups[NEW_USERS].queries / everyone.queries if NEW_USERS in groups else 0.0
         queries, *figures = _cells(everyone, models)
         made.add_row(format_timestamp(window.opens)[:10], queries, f"{new:.0%}", *figures)
     return made
@@ -151,7 +151,7 @@ def _models(result: "Backtest") -> list[str]:
     return list(next(iter(result.overall.values())).figures)
 
 
-def _cells(part: "Part", models: list[str]) -> list[str]:
+def _cells(part: "GroupMetrics", models: list[str]) -> list[str]:
     from nextreel.evaluation.backtesting.backtest_results import MAIN
 
     figures = [part.figures[model][MAIN] for model in models]

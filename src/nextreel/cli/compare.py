@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from nextreel.evaluation.comparison.leaderboard import Leaderboard
-    from nextreel.evaluation.protocol import History
+    from nextreel.evaluation.protocol import HistoryMode
 
 
 def compare(
@@ -118,7 +118,7 @@ def compare(
         write_report(board, directory.resolve().name, report)
 
 
-def accuracy_table(board: "Leaderboard", history: "History") -> "Table":
+def accuracy_table(board: "Leaderboard", history: "HistoryMode") -> "Table":
     """One row a model, best first: metrics at the main cutoff with their intervals, and costs."""
     from nextreel.cli.terminal.console import table
     from nextreel.wording import number_of
@@ -142,7 +142,7 @@ def accuracy_table(board: "Leaderboard", history: "History") -> "Table":
     return made
 
 
-def lists_table(board: "Leaderboard", history: "History") -> "Table":
+def lists_table(board: "Leaderboard", history: "HistoryMode") -> "Table":
     """One row a model: metrics at the other cutoffs, and what its lists are like."""
     from nextreel.cli.terminal.console import table
 
@@ -166,7 +166,7 @@ def lists_table(board: "Leaderboard", history: "History") -> "Table":
     return made
 
 
-def weakness_table(board: "Leaderboard", history: "History") -> "Table":
+def weakness_table(board: "Leaderboard", history: "HistoryMode") -> "Table":
     """One row a model: the slices it is weakest in, and the gaps between groups of users."""
     from nextreel.cli.terminal.console import table
 
@@ -180,12 +180,12 @@ def weakness_table(board: "Leaderboard", history: "History") -> "Table":
         made.add_row(
             name,
             "\n".join(weakest),
-            *(f"{gap.gap}{' *' if gap.real else ''}\n{gap.best} over {gap.worst}" for gap in gaps),
+            *(f"{gap.gap}{' *' if gap.significant else ''}\n{gap.best} over {gap.worst}" for gap in gaps),
         )
     return made
 
 
-def slices_table(board: "Leaderboard", history: "History") -> "Table":
+def slices_table(board: "Leaderboard", history: "HistoryMode") -> "Table":
     """One row a slice, one column a model."""
     from nextreel.cli.terminal.console import table
 
@@ -203,7 +203,7 @@ def _say_gaps(board: "Leaderboard") -> list[str]:
     sentences = []
     for history, by_attribute in board.gaps.items():
         for attribute, models in by_attribute.items():
-            real = [name for name, gap in models.items() if gap.real]
+            real = [name for name, gap in models.items() if gap.significant]
             if real:
                 sentences.append(
                     f"By {attribute}, {history} history, groups of users are really served unequally by "
@@ -226,14 +226,14 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _parse_histories(text: str) -> list["History"]:
+def _parse_histories(text: str) -> list["HistoryMode"]:
     from nextreel.errors import ConfigError
 
     found = list(dict.fromkeys(_split(text)))
     wrong = [name for name in found if name not in ("frozen", "live")]
     if wrong or not found:
         raise ConfigError(f"--history {text!r}: expected frozen, live or frozen,live")
-    return cast("list[History]", found)
+    return cast("list[HistoryMode]", found)
 
 
 def _parse_cutoffs(text: str) -> list[int]:

@@ -65,9 +65,9 @@ def report(
     start = 0 if since is None else parse_timestamp(since)
     with Store.open(store) as opened:
         rows = [
-            (each.user_id, each.at, each.version, list(each.movie_ids))
-            for each in opened.answers()
-            if each.at >= start
+            (each.user_id, each.timestamp, each.version, list(each.movie_ids))
+            for each in opened.impressions()
+            if each.timestamp >= start
         ]
         answers = pl.DataFrame(rows, schema=ANSWERS, orient="row")
         interactions = opened.histories(answers[USER_ID].unique().to_list())

@@ -11,10 +11,10 @@ from nextreel.cli.terminal.arguments import IncludeSeen
 def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
     user: Annotated[int | None, typer.Option("--user", "-u", min=0, max=2**63 - 1, help="UserID.")] = None,
-    at: Annotated[
+    timestamp: Annotated[
         str,
         typer.Option(
-            help="The moment asked about: POSIX seconds, ISO 8601 (UTC if no zone is named) or now."
+            "--at", help="The moment asked about: POSIX seconds, ISO 8601 (UTC if no zone is named) or now."
         ),
     ] = "now",
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many movies.")] = 10,
@@ -56,7 +56,7 @@ def recommend(
         from nextreel.cli.terminal.result_tables import answer, answer_table
         from nextreel.data.times import parse_timestamp
 
-        found = answer(load(model), user, parse_timestamp(at), k, not include_seen)
+        found = answer(load(model), user, parse_timestamp(timestamp), k, not include_seen)
         if as_json:
             typer.echo(json.dumps(found, indent=2))
         else:

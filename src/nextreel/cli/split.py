@@ -27,9 +27,11 @@ def split(
     share: Annotated[
         float | None, typer.Option(help="With global: share of the rows before the moment (0.8).")
     ] = None,
-    at: Annotated[
+    timestamp: Annotated[
         str | None,
-        typer.Option(help="With global: the moment itself, POSIX seconds or ISO 8601, instead of a share."),
+        typer.Option(
+            "--at", help="With global: the moment itself, POSIX seconds or ISO 8601, instead of a share."
+        ),
     ] = None,
 ) -> None:
     """Split the ratings into train.csv and test.csv.
@@ -42,7 +44,7 @@ def split(
     from nextreel.data.times import parse_timestamp
     from nextreel.wording import number_of
 
-    moment = None if at is None else parse_timestamp(at)
+    moment = None if timestamp is None else parse_timestamp(timestamp)
     chosen = SplitRule.for_rule(rule, positives, threshold, share, moment)
     facts = write_split(directory, out, chosen)
     console = stdout()

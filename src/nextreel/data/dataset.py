@@ -23,6 +23,7 @@ from nextreel.data.schema import (
 from nextreel.data.timeline import Histories, Timeline
 from nextreel.data.titles import with_parsed_titles
 from nextreel.data.value_checks import in_form
+from nextreel.deprecation import renamed_argument
 from nextreel.errors import DataError
 
 
@@ -82,9 +83,10 @@ class Dataset:
         """int64[n]: index of each MovieID, -1 for one outside the catalog."""
         return find_sorted(self.movie_ids, movie_ids)
 
-    def histories(self, user_ids: Int64Array, at: Int64Array) -> Histories:
+    @renamed_argument("at", "timestamps")
+    def histories(self, user_ids: Int64Array, timestamps: Int64Array) -> Histories:
         """What was known of each UserID strictly before each moment."""
-        return self.timeline.as_of(user_ids, at)
+        return self.timeline.as_of(user_ids, timestamps)
 
     def interactions(self) -> pl.DataFrame:
         """The rows as a frame in order of time: UserID, MovieID, Rating, Timestamp."""

@@ -95,14 +95,14 @@ class Timeline:
             np.append(0, np.cumsum(kept))[self.offsets],
         )
 
-    def as_of(self, user_ids: Int64Array, at: Int64Array) -> "Histories":
+    def as_of(self, user_ids: Int64Array, timestamps: Int64Array) -> "Histories":
         """The history of each (user, moment): slices found by binary search, nothing is copied.
 
         Parameters
         ----------
         user_ids : int64[n_queries]
             UserIDs; one who isn't here has an empty history.
-        at : int64[n_queries]
+        timestamps : int64[n_queries]
             Moments, POSIX seconds.
         """
         users = find_sorted(self.user_ids, user_ids)
@@ -110,18 +110,18 @@ class Timeline:
         rows = np.where(known, users, 0)
         starts = np.where(known, self.offsets[rows], 0)
         stops = np.where(known, self.offsets[np.minimum(rows + 1, self.n_users)], 0)
-        return Histories(self, user_ids, starts, self._first_row_at(starts, stops, at), at)
+        return Histories(self, user_ids, starts, self._first_row_at(starts, stops, timestamps), timestamps)
 
-    def _first_row_at(self, starts: Int64Array, stops: Int64Array, at: Int64Array) -> Int64Array:
+    def _first_row_at(self, starts: Int64Array, stops: Int64Array, timestamps: Int64Array) -> Int64Array:
         """First row in [start, stop) whose Timestamp is >= at, for all queries at once."""
-        if len(at) <= FEW:
+        if len(timestamps) <= FEW:
             slices = [self.timestamps[start:stop] for start, stop in zip(starts, stops, strict=True)]
-            within = [np.searchsorted(rows, moment) for rows, moment in zip(slices, at, strict=True)]
+            within = [np.searchsorted(rows, moment) for rows, moment in zip(slices, timestamps, strict=True)]
             return starts + np.array(within, dtype=np.int64)
         low, high = starts.copy(), stops.copy()
         while (open_ := low < high).any():
             middle = (low + high) // 2
-            earlier = open_ & (self.timestamps[np.where(open_, middle, 0)] < at)
+            earlier = open_ & (self.timestamps[np.where(open_, middle, 0)] < timestamps)
             low = np.where(earlier, middle + 1, low)
             high = np.where(open_ & ~earlier, middle, high)
         return low
@@ -138,7 +138,7 @@ class Histories:
     """int64[n_queries]: first row of each history."""
     stops: Int64Array
     """int64[n_queries]: one past the last row."""
-    before: Int64Array
+    as_of: Int64Array
     """int64[n_queries]: the moment each history was cut at; all its rows are earlier."""
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ class Histories:
             user_ids=self.user_ids[queries],
             starts=self.starts[queries],
             stops=self.stops[queries],
-            before=self.before[queries],
+            as_of=self.as_of[queries],
         )
 
     @property
@@ -175,7 +175,7 @@ class Histories:
         superseded_at = self.timeline.superseded_at
         if superseded_at is None:
             return query, row
-        stands = superseded_at[row] >= self.before[query]
+        stands = superseded_at[row] >= self.as_of[query]
         return query[stands], row[stands]
 
 
@@ -197,16 +197,18 @@ class _Raters:
         active = timeline.offsets[:-1] < timeline.offsets[1:]
         return cls(np.sort(keys), np.sort(timeline.timestamps[timeline.offsets[:-1][active]]))
 
-    def count(self, movies: Int32Array, at: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """(int64[n, k] users who had rated each movie, int64[n] users there were), strictly before `at`."""
+    def count(self, movies: Int32Array, timestamps: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """(int64[n, k] users who had rated each movie, int64[n] users there were), strictly before `timestamps`."""
         first = np.searchsorted(self.keys, _key(movies, np.zeros(1, dtype=np.int64)))
-        raters = np.searchsorted(self.keys, _key(movies, at[:, None])) - first
-        return raters, np.searchsorted(self.arrivals, at)
+        raters = np.searchsorted(self.keys, _key(movies, timestamps[:, None])) - first
+        return raters, np.searchsorted(self.arrivals, timestamps)
 
 
-def count_raters(timeline: Timeline, movies: Int64Array, at: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """(users who had rated each query's movie, users there were), each int64[n_queries], strictly before `at`."""
-    raters, users = _Raters.of(timeline).count(movies[:, None].astype(np.int32), at)
+def count_raters(
+    timeline: Timeline, movies: Int64Array, timestamps: Int64Array
+) -> tuple[Int64Array, Int64Array]:
+    """(users who had rated each query's movie, users there were) strictly before its timestamp, int64[n_queries]."""
+    raters, users = _Raters.of(timeline).count(movies[:, None].astype(np.int32), timestamps)
     return raters[:, 0], users
 
 

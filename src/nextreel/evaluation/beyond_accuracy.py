@@ -24,7 +24,7 @@ import numpy.typing as npt
 from nextreel.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from nextreel.data.timeline import _Raters
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.ranking.genres import divergence, liked_genres, share_genres, variety
 
 QUERIES_AT_ONCE = 2_000
@@ -41,25 +41,25 @@ class ListFigures:
 
 
 @dataclass(frozen=True)
-class Background:
+class ListMeasurer:
     """What the lists of any model are held against; made once for the same questions."""
 
-    questions: Questions
+    questions: EvaluationQueries
     genres: Float32Array
     """float32[n_movies, n_genres]: each movie's share of its genres."""
     liked: Float32Array
     """float32[n_queries, n_genres]: shares of what each history liked; all 0 where it liked nothing."""
 
     @classmethod
-    def of(cls, questions: Questions) -> Self:
+    def of(cls, questions: EvaluationQueries) -> Self:
         """Genres of the catalog and of the histories."""
-        genres = share_genres(questions.known.movies)
+        genres = share_genres(questions.dataset.movies)
         liked = [liked_genres(questions.histories[some], genres) for some in _batches(len(questions))]
         return cls(questions, genres, np.concatenate(liked))
 
     def describe(self, movies: Int32Array, bootstrap: UserBootstrap) -> ListFigures:
         """Figures of lists, int32[n_queries, k]."""
-        raters, users = self._raters.count(movies, self.questions.at)
+        raters, users = self._raters.count(movies, self.questions.timestamps)
         values = {
             "novelty": -np.log2((raters + 1) / (users + 1)[:, None]).mean(axis=1),
             "popularity": (raters / np.maximum(users, 1)[:, None]).mean(axis=1),
@@ -78,7 +78,7 @@ class Background:
 
     @cached_property
     def _raters(self) -> "_Raters":
-        return _Raters.of(self.questions.known.timeline)
+        return _Raters.of(self.questions.dataset.timeline)
 
     def _hold_against_genres(self, movies: Int32Array) -> tuple[Float64Array, Float64Array]:
         varied, away = np.empty((2, len(movies)))

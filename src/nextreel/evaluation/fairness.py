@@ -22,7 +22,7 @@ import numpy as np
 
 from nextreel.arrays import BoolArray, Float64Array
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.significance import CLAIM, adjust_by_holm
+from nextreel.evaluation.significance import ALPHA, adjust_by_holm
 from nextreel.evaluation.slices import Slices
 
 ATTRIBUTES = ("gender", "age", "occupation")
@@ -46,13 +46,13 @@ class FairnessGap:
     """By Holm, among all gaps that are looked at together; 1 until `adjust_gaps`."""
 
     @property
-    def real(self) -> bool:
+    def significant(self) -> bool:
         """Whether the gap may be claimed."""
-        return self.adjusted_p < CLAIM
+        return self.adjusted_p < ALPHA
 
     def facts(self) -> dict[str, Any]:
         """In the form of JSON."""
-        return {**asdict(self), "real": self.real}
+        return {**asdict(self), "real": self.significant}
 
 
 Gaps = dict[str, dict[str, FairnessGap]]

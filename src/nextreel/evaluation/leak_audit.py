@@ -32,12 +32,12 @@ import polars as pl
 from nextreel.arrays import BoolArray, Float64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
-from nextreel.data.splitting.split_directory import Parts
+from nextreel.data.splitting.split_directory import TrainTest
 from nextreel.data.timeline import NEVER
 from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.metrics import ndcg, ranks_of
-from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker
 from nextreel.wording import number_of
@@ -48,7 +48,7 @@ ROW = [USER_ID, MOVIE_ID, TIMESTAMP]
 
 
 @dataclass(frozen=True)
-class Price:
+class LeakEffect:
     """One measurement of a leak."""
 
     label: str
@@ -69,7 +69,7 @@ class Leak:
     queries: int
     """Queries that it touches."""
     sentence: str
-    prices: tuple[Price, ...] = ()
+    prices: tuple[LeakEffect, ...] = ()
     """Empty where there is nothing to measure."""
     details: Mapping[str, float] | None = None
     """Further counts by name."""
@@ -99,7 +99,7 @@ class Audit:
 class Auditor:
     """One split under audit, and a model that tells what each leak is worth."""
 
-    parts: Parts
+    parts: TrainTest
     create: Callable[[], Recommender]
     """A model that isn't fitted yet."""
     k: int = 10
@@ -135,9 +135,9 @@ class Auditor:
         return replace(self, parts=replace(self.parts, train=train))
 
     @cached_property
-    def questions(self) -> Questions:
+    def questions(self) -> EvaluationQueries:
         """All queries, with histories that end with the train part."""
-        return Questions.pose(self.parts.train, self.parts.test, "frozen", self.parts.threshold)
+        return EvaluationQueries.from_split(self.parts.train, self.parts.test, "frozen", self.parts.threshold)
 
     @cached_property
     def bootstrap(self) -> UserBootstrap:
@@ -217,12 +217,12 @@ class Auditor:
         questions, timeline = self.questions, self.parts.train.timeline
         ascending = np.sort(timeline.timestamps)
         own = self.parts.train.histories(questions.users, np.full(len(questions), NEVER)).stops
-        later = len(ascending) - np.searchsorted(ascending, questions.at, side="right")
+        later = len(ascending) - np.searchsorted(ascending, questions.timestamps, side="right")
         later = later - (own - questions.histories.stops)
         touched = later > 0
         if not touched.any():
             return Leak("others' future", 0, "No train row of another user is later than a query.")
-        days = (ascending[-1] - questions.at)[touched] / DAY
+        days = (ascending[-1] - questions.timestamps)[touched] / DAY
         details = {
             "median_rows_later": float(np.median(later[touched])),
             "median_share_of_train": float(np.median(later[touched]) / len(ascending)),
@@ -238,16 +238,16 @@ class Auditor:
             return Leak("others' future", int(touched.sum()), f"{sentence} {self._cuts()}", details=details)
         return Leak("others' future", int(touched.sum()), sentence, self._price_future(), details)
 
-    def _price_future(self) -> tuple[Price, ...]:
+    def _price_future(self) -> tuple[LeakEffect, ...]:
         questions = self.questions
         rows, random = self.parts.train.interactions(), np.random.default_rng(self.bootstrap.seed)
         edges = np.unique(
-            np.quantile(questions.at, np.arange(1, WINDOWS + 1) / (WINDOWS + 1)).astype(np.int64)
+            np.quantile(questions.timestamps, np.arange(1, WINDOWS + 1) / (WINDOWS + 1)).astype(np.int64)
         )
         past, anytime = self.scores.copy(), self.scores.copy()
         asked = np.zeros(len(questions), dtype=np.bool_)
         for number, (opens, closes) in enumerate(zip(edges, [*edges[1:], NEVER], strict=True), start=1):
-            inside = (questions.at >= opens) & (questions.at < closes)
+            inside = (questions.timestamps >= opens) & (questions.timestamps < closes)
             before = rows.filter(pl.col(TIMESTAMP) < opens)
             if before.is_empty() or not inside.any():
                 continue
@@ -271,13 +271,15 @@ class Auditor:
         first = np.full(self.parts.train.n_movies, NEVER)
         np.minimum.at(first, timeline.movies, timeline.timestamps)
         first_row = np.where(questions.relevant >= 0, first[questions.relevant], NEVER)
-        never, later = first_row == NEVER, (first_row >= questions.at) & (first_row < NEVER)
+        never, later = first_row == NEVER, (first_row >= questions.timestamps) & (first_row < NEVER)
         touched = never | later
-        ranker = Ranker.of(self.model, questions.known)
-        early = int((ranker.out_since[questions.relevant] > questions.at)[questions.relevant >= 0].sum())
-        anything = replace(ranker, out_since=np.zeros_like(ranker.out_since))
-        lists = anything.rank(questions.histories, questions.at, self.k, self.exclude_seen).movies
-        unborn = ranker.out_since[lists] > questions.at[:, None]
+        ranker = Ranker.of(self.model, questions.dataset)
+        early = int(
+            (ranker.released_at[questions.relevant] > questions.timestamps)[questions.relevant >= 0].sum()
+        )
+        anything = replace(ranker, released_at=np.zeros_like(ranker.released_at))
+        lists = anything.rank(questions.histories, questions.timestamps, self.k, self.exclude_seen).movies
+        unborn = ranker.released_at[lists] > questions.timestamps[:, None]
         details = {
             "never_in_train": int(never.sum()),
             "first_row_later": int(later.sum()),
@@ -313,7 +315,7 @@ class Auditor:
     def find_ties(self) -> Leak:
         """Histories that hold rows of the query's own second."""
         questions = self.questions
-        strictly = self.parts.train.histories(questions.users, questions.at)
+        strictly = self.parts.train.histories(questions.users, questions.timestamps)
         touched = strictly.stops < questions.histories.stops
         if not touched.any():
             return Leak("ties at the cut", 0, "No history holds a row of its query's own second.")
@@ -334,7 +336,7 @@ class Auditor:
 
     @property
     def _learns_later_rows(self) -> bool:
-        return not self.model.cuts_training
+        return not self.model.uses_only_past
 
     def _cuts(self) -> str:
         return "This model uses none of them: it cuts what it was fitted on at the query's moment."
@@ -344,20 +346,20 @@ class Auditor:
         return self.create().fit(train)
 
     def _ask(
-        self, model: Recommender, questions: Questions, exclude_seen: bool | None = None
+        self, model: Recommender, questions: EvaluationQueries, exclude_seen: bool | None = None
     ) -> Float64Array:
         """NDCG of each query."""
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
-        movies = questions.ask(model, self.k, exclude_seen).movies
+        movies = questions.rank_with(model, self.k, exclude_seen).movies
         return ndcg(ranks_of(movies, questions.relevant), self.k)
 
     def _price(
         self, label: str, leaking: Float64Array, sealed: Float64Array, part: BoolArray | None = None
-    ) -> Price:
+    ) -> LeakEffect:
         estimates = self.bootstrap.estimate_all(np.column_stack([leaking, sealed, leaking - sealed]), part)
-        return Price(label, len(leaking) if part is None else int(part.sum()), *estimates)
+        return LeakEffect(label, len(leaking) if part is None else int(part.sum()), *estimates)
 
-    def _price_of_part(self, label: str, part: BoolArray) -> Price:
+    def _price_of_part(self, label: str, part: BoolArray) -> LeakEffect:
         """Of all queries as they are, against a part of them alone."""
         ones = np.ones(len(self.scores))
         columns = np.column_stack([self.scores, ones, self.scores * part, part])
@@ -366,7 +368,7 @@ class Auditor:
         drawn = drawn[drawn[:, 3] > 0]
         change = drawn[:, 0] / drawn[:, 1] - drawn[:, 2] / drawn[:, 3]
         difference = self.bootstrap.interval(leaking.mean - sealed.mean, change)
-        return Price(label, len(ones), leaking, sealed, difference)
+        return LeakEffect(label, len(ones), leaking, sealed, difference)
 
 
 def _draw_users(
@@ -382,7 +384,7 @@ def _draw_users(
     return pl.concat([own, others.filter(pl.col(USER_ID).is_in(chosen))]).sort(TIMESTAMP, maintain_order=True)
 
 
-def _mark(questions: Questions, rows: pl.DataFrame) -> BoolArray:
+def _mark(questions: EvaluationQueries, rows: pl.DataFrame) -> BoolArray:
     """bool[n_queries]: which questions are about one of the rows."""
     marked = rows.select(ROW).unique().with_columns(found=pl.lit(True))
     joined = questions.queries.join(marked, on=ROW, how="left", maintain_order="left")

@@ -12,7 +12,7 @@ from nextreel.data.schema import INTERACTIONS, MOVIE_ID, POSITIVE, TIMESTAMP, US
 from nextreel.data.value_checks import in_form
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
-from nextreel.evaluation.protocol import TEST_PART, History, Questions, freeze_histories
+from nextreel.evaluation.protocol import TEST_PART, EvaluationQueries, HistoryMode, freeze_histories
 from nextreel.evaluation.slices import estimate_slices, slice_by_gap, slice_by_length
 from nextreel.models.base import Recommender, require_model
 from nextreel.wording import number_of
@@ -85,7 +85,7 @@ def evaluate(
     model: Recommender,
     train: Dataset,
     test: pl.DataFrame,
-    history: History = "frozen",
+    history: HistoryMode = "frozen",
     k: int = 10,
     threshold: float = POSITIVE,
     exclude_seen: bool = True,
@@ -95,8 +95,8 @@ def evaluate(
     A movie outside the catalog counts as not recommended; its query is kept.
     """
     require_model(model)
-    questions = Questions.pose(train, test, history, threshold)
-    ranking, relevant = questions.ask(model, k, exclude_seen), questions.relevant
+    questions = EvaluationQueries.from_split(train, test, history, threshold)
+    ranking, relevant = questions.rank_with(model, k, exclude_seen), questions.relevant
     ranks = ranks_of(ranking.movies, relevant)
     return Evaluation(
         questions.queries,
@@ -108,14 +108,14 @@ def evaluate(
         metrics={
             name: estimate_mean(values, questions.users) for name, values in score_ranks(ranks, [k]).items()
         },
-        slices=slice_by_gap(questions.histories, questions.at) | slice_by_length(questions.histories),
+        slices=slice_by_gap(questions.histories, questions.timestamps) | slice_by_length(questions.histories),
     )
 
 
 def _count_learned(train: Dataset, test: pl.DataFrame) -> int:
     """Rows of `test` that stand in `train` too: of the same user, second and movie."""
-    user_ids, at = test[USER_ID].to_numpy(), test[TIMESTAMP].to_numpy()
-    before, until = train.histories(user_ids, at), freeze_histories(train, user_ids, at)
+    user_ids, timestamps = test[USER_ID].to_numpy(), test[TIMESTAMP].to_numpy()
+    before, until = train.histories(user_ids, timestamps), freeze_histories(train, user_ids, timestamps)
     query, row = replace(until, starts=before.stops).rows()
     movie = train.index_of_movies(test[MOVIE_ID].to_numpy())
     return len(np.unique(query[train.timeline.movies[row] == movie[query]]))

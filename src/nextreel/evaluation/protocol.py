@@ -23,28 +23,30 @@ from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker, Ranking
 
-History = Literal["frozen", "live"]
+HistoryMode = Literal["frozen", "live"]
 TEST_PART = "the test part"
 
 
 @dataclass(frozen=True)
-class Questions:
+class EvaluationQueries:
     """The queries of a test part, each with what is known by its moment."""
 
     queries: pl.DataFrame
     """UserID, MovieID, Timestamp of each positive: who is asked about, the relevant movie, when."""
-    known: Dataset
+    dataset: Dataset
     """The interactions that the histories are cut from, on the train part's catalog."""
     histories: Histories
 
     @classmethod
-    def pose(cls, train: Dataset, test: pl.DataFrame, history: History, threshold: float = POSITIVE) -> Self:
+    def from_split(
+        cls, train: Dataset, test: pl.DataFrame, history: HistoryMode, threshold: float = POSITIVE
+    ) -> Self:
         """A query for every row of `test` with Rating >= threshold.
 
         Raises DataError if there is none or a table isn't in form, ConfigError for a history of another name.
         """
         require_dataset(train)
-        if history not in get_args(History):
+        if history not in get_args(HistoryMode):
             raise ConfigError(f"history is {history!r}; expected frozen or live")
         test = in_form(test, INTERACTIONS, TEST_PART)
         queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
@@ -52,12 +54,12 @@ class Questions:
             raise DataError(
                 f"the test part has no rating of at least {threshold:g}, so there is nothing to ask"
             )
-        users, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
+        users, timestamps = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
         if history == "frozen":
-            return cls(queries, train, freeze_histories(train, users, at))
+            return cls(queries, train, freeze_histories(train, users, timestamps))
         rows = train.interactions()
         known = train.with_interactions(pl.concat([rows, test]))
-        return cls(queries, known, known.histories(users, at))
+        return cls(queries, known, known.histories(users, timestamps))
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -71,20 +73,20 @@ class Questions:
         return self.queries[USER_ID].to_numpy()
 
     @property
-    def at(self) -> Int64Array:
+    def timestamps(self) -> Int64Array:
         """int64[n_queries]: POSIX seconds."""
         return self.queries[TIMESTAMP].to_numpy()
 
     @property
     def relevant(self) -> Int64Array:
         """int64[n_queries]: index of the relevant movie, -1 for one outside the catalog."""
-        return self.known.index_of_movies(self.queries[MOVIE_ID].to_numpy())
+        return self.dataset.index_of_movies(self.queries[MOVIE_ID].to_numpy())
 
-    def ask(self, model: Recommender, k: int = 10, exclude_seen: bool = True) -> Ranking:
+    def rank_with(self, model: Recommender, k: int = 10, exclude_seen: bool = True) -> Ranking:
         """A fitted model's answers."""
-        return Ranker.of(model, self.known).rank(self.histories, self.at, k, exclude_seen)
+        return Ranker.of(model, self.dataset).rank(self.histories, self.timestamps, k, exclude_seen)
 
 
-def freeze_histories(train: Dataset, user_ids: Int64Array, at: Int64Array) -> Histories:
+def freeze_histories(train: Dataset, user_ids: Int64Array, timestamps: Int64Array) -> Histories:
     """The users' histories as the train part has them; never a row later than the query's second."""
-    return train.histories(user_ids, at + 1)
+    return train.histories(user_ids, timestamps + 1)

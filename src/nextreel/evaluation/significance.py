@@ -21,9 +21,9 @@ from nextreel.arrays import Float64Array
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.wording import join_names
 
-CLAIM = 0.05
+ALPHA = 0.05
 """Highest probability of one false claim or more, among all tests of a family."""
-SWAPS = 10_000
+PERMUTATIONS = 10_000
 """Random swaps, so that p is at least 1 / 10,001; Holm multiplies it by up to the number of tests."""
 USERS_AT_ONCE = 500_000
 
@@ -43,17 +43,17 @@ class PairedTest:
     """By Holm, among all tests of the family."""
 
     @property
-    def real(self) -> bool:
+    def significant(self) -> bool:
         """Whether the difference may be claimed."""
-        return self.adjusted_p < CLAIM
+        return self.adjusted_p < ALPHA
 
     def facts(self) -> dict[str, Any]:
         """In the form of JSON."""
-        return {**asdict(self), "real": self.real}
+        return {**asdict(self), "real": self.significant}
 
 
 def compare_pairs(
-    values: Mapping[str, Mapping[str, Float64Array]], bootstrap: UserBootstrap, swaps: int = SWAPS
+    values: Mapping[str, Mapping[str, Float64Array]], bootstrap: UserBootstrap, swaps: int = PERMUTATIONS
 ) -> list[PairedTest]:
     """All pairs of models under each history, as one family.
 
@@ -78,7 +78,7 @@ def compare_pairs(
     ]
 
 
-def swap_users(totals: Float64Array, swaps: int = SWAPS, seed: int = 0) -> Float64Array:
+def swap_users(totals: Float64Array, swaps: int = PERMUTATIONS, seed: int = 0) -> Float64Array:
     """p of each column of float64[n_users, n_pairs], each user's summed differences: float64[n_pairs]."""
     random = np.random.default_rng(seed)
     # Sums in another order differ in their last digits; what is equal must count as equal.
@@ -106,7 +106,7 @@ def say_what_is_real(tests: Sequence[PairedTest], metric: str) -> list[str]:
     sentences = []
     for history in dict.fromkeys(test.history for test in tests):
         of_history = [test for test in tests if test.history == history]
-        open_ = [test for test in of_history if not test.real]
+        open_ = [test for test in of_history if not test.significant]
         real, n = len(of_history) - len(open_), len(of_history)
         start = f"{metric}, {history} history:"
         if not open_:
@@ -123,14 +123,14 @@ def say_what_is_real(tests: Sequence[PairedTest], metric: str) -> list[str]:
             if len(tests) == 1
             else f"among the {len(tests)} tests of this run: paired randomisation tests that swap whole users."
         )
-        sentences.append(f"A difference is called real where Holm's p is below {CLAIM:g} {of_this_run}")
+        sentences.append(f"A difference is called real where Holm's p is below {ALPHA:g} {of_this_run}")
     return sentences
 
 
 def _say_best(tests: Sequence[PairedTest]) -> str:
     lost = {test.worse for test in tests}
     best = next(test.better for test in tests if test.better not in lost)
-    rivals = [test.worse for test in tests if test.better == best and not test.real]
+    rivals = [test.worse for test in tests if test.better == best and not test.significant]
     if rivals:
         return f"{best} is ahead, but not shown to be better than {join_names(rivals)}."
     return f"{best} is the best."

@@ -13,15 +13,15 @@ from nextreel.data.timeline import Histories, count_raters
 from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import METRICS
-from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.protocol import EvaluationQueries
 
 Slices = dict[str, BoolArray]
 
 
-def slice_by_gap(histories: Histories, at: Int64Array) -> Slices:
+def slice_by_gap(histories: Histories, timestamps: Int64Array) -> Slices:
     """bool[n_queries] by name; a query without a history is in none."""
     last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
-    gap = np.where(histories.lengths > 0, at - last, -1)
+    gap = np.where(histories.lengths > 0, timestamps - last, -1)
     return {
         "gap: same second": gap == 0,
         "gap: up to a day": (gap > 0) & (gap <= DAY),
@@ -57,12 +57,12 @@ AGE_BANDS = (18, 25, 35, 45, 50, 56)
 """First year of each band but the youngest, which MovieLens' codes stand for."""
 
 
-def slice_questions(questions: Questions) -> Slices:
+def slice_questions(questions: EvaluationQueries) -> Slices:
     """bool[n_queries] by name, such as "genre: Drama"; only slices that have queries."""
-    known, relevant, at = questions.known, questions.relevant, questions.at
-    raters, users = count_raters(known.timeline, np.maximum(relevant, 0), at)
+    known, relevant, timestamps = questions.dataset, questions.relevant, questions.timestamps
+    raters, users = count_raters(known.timeline, np.maximum(relevant, 0), timestamps)
     slices = {
-        **slice_by_gap(questions.histories, at),
+        **slice_by_gap(questions.histories, timestamps),
         **slice_by_length(questions.histories),
         **_cut("activity", count_days(questions.histories), (1, 2, 4, 11), "day", "days"),
         **_slice_by_popularity(np.where(relevant >= 0, raters / np.maximum(users, 1), 0.0)),
@@ -92,8 +92,8 @@ def _slice_by_popularity(share: Float64Array) -> Slices:
     }
 
 
-def _slice_by_movie(questions: Questions) -> Slices:
-    movies, relevant = questions.known.movies, questions.relevant
+def _slice_by_movie(questions: EvaluationQueries) -> Slices:
+    movies, relevant = questions.dataset.movies, questions.relevant
     inside = relevant >= 0
     asked = movies[np.maximum(relevant, 0).tolist()].select("Genres", "Year")
     year = questions.queries.select(pl.from_epoch(TIMESTAMP).dt.year())[TIMESTAMP]
@@ -107,9 +107,9 @@ def _slice_by_movie(questions: Questions) -> Slices:
     }
 
 
-def _slice_by_user(questions: Questions) -> Slices:
+def _slice_by_user(questions: EvaluationQueries) -> Slices:
     of_user = questions.queries.select(USER_ID).join(
-        questions.known.users, on=USER_ID, how="left", maintain_order="left"
+        questions.dataset.users, on=USER_ID, how="left", maintain_order="left"
     )
     age = of_user["Age"].fill_null(-1).to_numpy()
     return {

@@ -78,7 +78,7 @@ class ALS(Recommender):
         self.movie_factors_ = movie_factors
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         n_movies, n_factors = self.movie_factors_.shape
         users = build_profiles(histories, n_movies, self.config.half_life, self.config.unliked_weight)
         start = np.zeros((len(histories), n_factors), dtype=np.float32)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from nextreel.arrays import BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
+from nextreel.deprecation import warn_renamed
 from nextreel.errors import ArtifactError, ConfigError, NotFittedError
 from nextreel.models.training.epochs import Training
 from nextreel.options import Options
@@ -36,8 +37,14 @@ class Recommender(ABC):
     Config: ClassVar[type[ModelConfig]]
     """The class of this model's options; its defaults are the good ones."""
     config: ModelConfig
-    cuts_training: ClassVar[bool] = False
+    uses_only_past: ClassVar[bool] = False
     """Whether a score uses only what was before the query even of the rows that it was fitted on."""
+
+    def __init_subclass__(cls, **arguments: object) -> None:
+        super().__init_subclass__(**arguments)
+        if "cuts_training" in cls.__dict__:
+            warn_renamed("cuts_training", "uses_only_past")
+            cls.uses_only_past = bool(cls.__dict__["cuts_training"])
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config = config if config is not None else self.Config()
@@ -51,14 +58,14 @@ class Recommender(ABC):
         """
 
     @abstractmethod
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         """Score every movie of the catalog for every query, higher is better.
 
         Parameters
         ----------
         histories : Histories
             n_queries histories, each strictly before its query's moment.
-        at : int64[n_queries]
+        timestamps : int64[n_queries]
             The queries' moments, POSIX seconds.
 
         Returns

@@ -76,11 +76,11 @@ class Blend(Recommender):
         self.weights_ = self._learn_weights(held_out)
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
-        weights = self.weights_[self._class_of(histories, at)]
-        scores = np.zeros((len(at), 1), dtype=np.float32)
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        weights = self.weights_[self._class_of(histories, timestamps)]
+        scores = np.zeros((len(timestamps), 1), dtype=np.float32)
         for member, weight in zip(self.members.values(), weights.T, strict=True):
-            scores = scores + weight[:, None] * member.score(histories, at)
+            scores = scores + weight[:, None] * member.score(histories, timestamps)
         return scores
 
     @property
@@ -103,7 +103,7 @@ class Blend(Recommender):
 
     def _learn_weights(self, held_out: HeldOut) -> Float32Array:
         weights = np.ones((CLASSES, len(self.members)), dtype=np.float32)
-        query_class = self._class_of(held_out.histories, held_out.at)
+        query_class = self._class_of(held_out.histories, held_out.timestamps)
         for number in np.unique(query_class):
             some = np.flatnonzero(query_class == number)
             scored = [
@@ -116,10 +116,10 @@ class Blend(Recommender):
             weights[number] = found.x
         return weights
 
-    def _class_of(self, histories: Histories, at: Int64Array) -> Int64Array:
+    def _class_of(self, histories: Histories, timestamps: Int64Array) -> Int64Array:
         """int64[n_queries]: 0 in the last interaction's second, 1 within a day of it, 2 later; 3 if it is short."""
         last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
-        by_gap = np.where(at <= last, 0, np.where(at - last <= DAY, 1, 2))
+        by_gap = np.where(timestamps <= last, 0, np.where(timestamps - last <= DAY, 1, 2))
         return np.where(histories.lengths < self.config.ridge.short_history, 3, by_gap)
 
 

@@ -49,7 +49,7 @@ class EASE(Recommender):
         self.weights_ = weights
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         users = build_profiles(
             histories, len(self.weights_), self.config.half_life, self.config.unliked_weight
         )

@@ -67,12 +67,12 @@ class FunkSVD(Recommender):
     movie_factors_: Float32Array
     """float32[n_movies, dimensions]: Q."""
 
-    history: list[Epoch]
+    epochs: list[Epoch]
     """The epochs of `fit`; empty on a model that was loaded."""
 
     def __init__(self, config: FunkSVDConfig | None = None) -> None:
         super().__init__(config)
-        self.history = []
+        self.epochs = []
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         torch = require("torch", "neural")
@@ -114,10 +114,10 @@ class FunkSVD(Recommender):
 
         self.user_ids_ = user_ids
         self.user_factors_, self.movie_factors_ = arrays["P"], arrays["Q"]
-        self.history = history
+        self.epochs = history
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         users, query = np.unique(histories.user_ids, return_inverse=True)
         row = find_sorted(self.user_ids_, users)
         scores = self.user_factors_[row] @ self.movie_factors_.T

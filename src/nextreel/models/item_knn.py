@@ -56,7 +56,7 @@ class ItemKNN(Recommender):
         self.similarities_ = similarities / np.where(sums > 0, sums, 1)
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         users = build_profiles(
             histories, len(self.similarities_), self.config.half_life, self.config.unliked_weight
         )

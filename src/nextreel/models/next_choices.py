@@ -33,7 +33,7 @@ class NextChoicesConfig(ModelConfig):
 class NextChoices(Recommender):
     Config = NextChoicesConfig
     config: NextChoicesConfig
-    cuts_training = True
+    uses_only_past = True
 
     times_: Int64Array
     """int64[n_interactions]: POSIX seconds, ascending."""
@@ -53,15 +53,15 @@ class NextChoices(Recommender):
         self.n_movies_ = np.array([dataset.n_movies])
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
-        ever = self._count(slice(None)).score(histories, at)
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        ever = self._count(slice(None)).score(histories, timestamps)
         scores: Float32Array = (
             np.float32(self.config.prior) * ever / np.maximum(ever.sum(axis=1, keepdims=True), 1)
         )
         for n in np.unique(histories.lengths):
             here = np.flatnonzero(histories.lengths == n)
             rows = np.flatnonzero((self.places_ >= n) & (self.places_ < 2 * n + self.config.first))
-            scores[here] += self._count(rows).score(histories[here], at[here])
+            scores[here] += self._count(rows).score(histories[here], timestamps[here])
         return scores
 
     def knows(self, histories: Histories) -> BoolArray:

@@ -27,7 +27,7 @@ class PopularityConfig(ModelConfig):
 class Popularity(Recommender):
     Config = PopularityConfig
     config: PopularityConfig
-    cuts_training = True
+    uses_only_past = True
 
     times_: Int64Array
     """int64[n_interactions]: POSIX seconds, ascending."""
@@ -43,10 +43,10 @@ class Popularity(Recommender):
         self.n_movies_ = np.array([dataset.n_movies])
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
-        if len(at) == 0:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        if len(timestamps) == 0:
             return np.empty((0, int(self.n_movies_[0])), dtype=np.float32)
-        moments, query = np.unique(at, return_inverse=True)
+        moments, query = np.unique(timestamps, return_inverse=True)
         stops = np.searchsorted(self.times_, moments, side="left")
         ever = self._count_before(stops)
         if self.config.window_days is None:

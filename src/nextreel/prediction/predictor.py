@@ -77,8 +77,8 @@ class Predictor:
         return Ranker.of(self.model, self.dataset)
 
     def _rank_queries(self, queries: pl.DataFrame, k: int, exclude_seen: bool) -> Ranking:
-        user_ids, at = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
-        return self.ranker.rank(self.dataset.histories(user_ids, at), at, k, exclude_seen)
+        user_ids, timestamps = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
+        return self.ranker.rank(self.dataset.histories(user_ids, timestamps), timestamps, k, exclude_seen)
 
 
 def frame_queries(queries: object) -> pl.DataFrame:

@@ -42,7 +42,7 @@ SAMPLED_USERS, SAMPLED_MOVIES = 128, 500
 """What b is found with."""
 
 
-class NewcomersConfig(ModelConfig):
+class ColdStartMoviesConfig(ModelConfig):
     """How newcomers are scored."""
 
     neighbours: int = Field(default=100, ge=1)
@@ -51,11 +51,11 @@ class NewcomersConfig(ModelConfig):
     """How often a newcomer comes among the ten best, relative to the average learned movie."""
 
 
-class Newcomers(Recommender):
+class ColdStartMovies(Recommender):
     """A model whose catalog may hold movies that it hasn't learned; those it has learned keep their scores."""
 
-    Config = NewcomersConfig
-    config: NewcomersConfig
+    Config = ColdStartMoviesConfig
+    config: ColdStartMoviesConfig
 
     learned_: BoolArray
     """bool[n_model]: the movies of the model's own catalog that it has learned from interactions."""
@@ -70,12 +70,14 @@ class Newcomers(Recommender):
     weights_: Float32Array
     """float32[n_newcomers, k]: w, which sums to 1 or, where nothing resembles the movie, to 0."""
 
-    def __init__(self, model: Recommender, config: NewcomersConfig | None = None) -> None:
+    def __init__(self, model: Recommender, config: ColdStartMoviesConfig | None = None) -> None:
         super().__init__(config)
         self._model = model
 
     @classmethod
-    def around(cls, model: Recommender, dataset: Dataset, config: NewcomersConfig | None = None) -> Self:
+    def around(
+        cls, model: Recommender, dataset: Dataset, config: ColdStartMoviesConfig | None = None
+    ) -> Self:
         """A model that is fitted already, on this dataset; movies without an interaction in it are newcomers."""
         return cls(model, config)._learn(dataset)
 
@@ -96,10 +98,10 @@ class Newcomers(Recommender):
         self._model.fit(dataset, training)
         return self._learn(dataset)
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         """float32[n_queries, n_movies] over the whole catalog."""
-        known = self._model.score(self._keep_known(histories), at)
-        scores = np.empty((len(at), int(self.n_movies_[0])), dtype=np.float32)
+        known = self._model.score(self._keep_known(histories), timestamps)
+        scores = np.empty((len(timestamps), int(self.n_movies_[0])), dtype=np.float32)
         scores[:, : known.shape[1]] = known
         if len(self.newcomers_):
             middle = known[:, self.learned_].mean(axis=1, keepdims=True)
@@ -154,13 +156,13 @@ class Newcomers(Recommender):
         """b, by scoring learned movies as if they were newcomers, for users as their histories end."""
         timeline, learned = dataset.timeline, np.flatnonzero(self.learned_)
         users = _spread(np.flatnonzero(np.diff(timeline.offsets)), SAMPLED_USERS)
-        at = timeline.timestamps[timeline.offsets[users + 1] - 1] + 1
-        histories = dataset.histories(dataset.user_ids[users], at)
+        timestamps = timeline.timestamps[timeline.offsets[users + 1] - 1] + 1
+        histories = dataset.histories(dataset.user_ids[users], timestamps)
         known = self._model.knows(histories)
-        histories, at = histories[known], at[known]
-        if len(at) == 0:
+        histories, timestamps = histories[known], timestamps[known]
+        if len(timestamps) == 0:
             return 1.0
-        scores = self._model.score(histories, at)
+        scores = self._model.score(histories, timestamps)
         middle = scores[:, learned].mean(axis=1, keepdims=True)
         asked = _spread(learned, SAMPLED_MOVIES)
         lift = _mean_of_neighbours(scores, *self._find_neighbours(dataset.movies, asked)) - middle
@@ -193,7 +195,7 @@ class Newcomers(Recommender):
             user_ids=np.arange(len(histories)),
             offsets=offsets,
         )
-        return Histories(kept, histories.user_ids, offsets[:-1], offsets[1:], histories.before)
+        return Histories(kept, histories.user_ids, offsets[:-1], offsets[1:], histories.as_of)
 
 
 def find_likeness(movies: pl.DataFrame, of: Int64Array, to: Int64Array) -> Float32Array:

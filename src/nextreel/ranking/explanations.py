@@ -34,7 +34,7 @@ class Reason:
 def explain(
     model: Recommender,
     histories: Histories,
-    at: Int64Array,
+    timestamps: Int64Array,
     movies: npt.NDArray[np.integer],
     latest: int = EXPLAINED,
 ) -> list[list[Reason]]:
@@ -44,7 +44,7 @@ def explain(
     ----------
     model : Recommender
         Fitted.
-    histories, at : Histories and int64[1]
+    histories, timestamps : Histories and int64[1]
         The query, one of them.
     movies : int64[n]
         Indices of the movies to explain.
@@ -64,7 +64,7 @@ def explain(
     _, row = histories.rows()
     row = row[-latest:]
     variants = leave_out(histories, row)
-    scores = model.score(variants, np.repeat(at, len(variants)))[:, movies].astype(np.float64)
+    scores = model.score(variants, np.repeat(timestamps, len(variants)))[:, movies].astype(np.float64)
     contributions = scores[0] - scores[1:]
     timeline = histories.timeline
     return [
@@ -91,5 +91,5 @@ def leave_out(histories: Histories, rows: Int64Array) -> Histories:
         user_ids=np.repeat(histories.user_ids, len(kept)),
         starts=offsets[:-1],
         stops=offsets[1:],
-        before=np.repeat(histories.before, len(kept)),
+        as_of=np.repeat(histories.as_of, len(kept)),
     )

@@ -43,7 +43,7 @@ class Ranker:
     model: Recommender
     popularity: Popularity
     """Answers for a user the model doesn't know."""
-    out_since: Int64Array
+    released_at: Int64Array
     """int64[n_movies]: a movie is out from its year's first second, or from just after its first rating."""
 
     @classmethod
@@ -53,17 +53,17 @@ class Ranker:
         Raises NotFittedError for a model that isn't fitted yet.
         """
         _ = model.state  # which there is none of before a fit
-        return cls(model, Popularity().fit(dataset), find_out_since(dataset))
+        return cls(model, Popularity().fit(dataset), find_released_at(dataset))
 
     @property
     def n_movies(self) -> int:
         """Movies of the catalog."""
-        return len(self.out_since)
+        return len(self.released_at)
 
     def rank(
         self,
         histories: Histories,
-        at: Int64Array,
+        timestamps: Int64Array,
         k: int = 10,
         exclude_seen: bool = True,
         allowed: BoolArray | None = None,
@@ -78,35 +78,35 @@ class Ranker:
             raise QueryError(
                 f"k is {k!r}; the catalog has {number_of(self.n_movies, 'movie')}, so expected 1 to that"
             )
-        movies = np.empty((len(at), k), dtype=np.int32)
-        scores = np.empty((len(at), k), dtype=np.float32)
+        movies = np.empty((len(timestamps), k), dtype=np.int32)
+        scores = np.empty((len(timestamps), k), dtype=np.float32)
         personal = self.model.knows(histories)
-        for batch in self._batches(at):
-            batch_scores = self._score(histories[batch], at[batch], personal[batch])
-            self._set_aside(batch_scores, histories[batch], at[batch], exclude_seen)
+        for batch in self._batches(timestamps):
+            batch_scores = self._score(histories[batch], timestamps[batch], personal[batch])
+            self._set_aside(batch_scores, histories[batch], timestamps[batch], exclude_seen)
             if allowed is not None:
                 outside = ~(allowed[batch] if allowed.ndim == 2 else allowed[None])
                 np.putmask(batch_scores, np.broadcast_to(outside, batch_scores.shape), -np.inf)
             movies[batch], scores[batch] = top_k(batch_scores, k)
         return Ranking(movies, scores, personal)
 
-    def _batches(self, at: Int64Array) -> Iterator[Int64Array]:
+    def _batches(self, timestamps: Int64Array) -> Iterator[Int64Array]:
         """Queries in order of time, since neighbours in time share most of the work of popularity."""
-        by_time = np.argsort(at, kind="stable")
+        by_time = np.argsort(timestamps, kind="stable")
         size = max(1, SCORES_AT_ONCE // max(1, self.n_movies))
-        return (by_time[start : start + size] for start in range(0, len(at), size))
+        return (by_time[start : start + size] for start in range(0, len(timestamps), size))
 
-    def _score(self, histories: Histories, at: Int64Array, personal: BoolArray) -> Float32Array:
+    def _score(self, histories: Histories, timestamps: Int64Array, personal: BoolArray) -> Float32Array:
         if personal.all():
-            return self._score_personally(histories, at)
-        scores = np.empty((len(at), self.n_movies), dtype=np.float32)
+            return self._score_personally(histories, timestamps)
+        scores = np.empty((len(timestamps), self.n_movies), dtype=np.float32)
         if personal.any():
-            scores[personal] = self._score_personally(histories[personal], at[personal])
-        scores[~personal] = self.popularity.score(histories[~personal], at[~personal])
+            scores[personal] = self._score_personally(histories[personal], timestamps[personal])
+        scores[~personal] = self.popularity.score(histories[~personal], timestamps[~personal])
         return scores
 
-    def _score_personally(self, histories: Histories, at: Int64Array) -> Float32Array:
-        scores = self.model.score(histories, at)
+    def _score_personally(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        scores = self.model.score(histories, timestamps)
         if scores.shape[1] != self.n_movies:
             raise QueryError(
                 f"the model scores {number_of(scores.shape[1], 'movie')} and the catalog has {self.n_movies}: "
@@ -115,23 +115,23 @@ class Ranker:
         return scores
 
     def _set_aside(
-        self, scores: Float32Array, histories: Histories, at: Int64Array, exclude_seen: bool
+        self, scores: Float32Array, histories: Histories, timestamps: Int64Array, exclude_seen: bool
     ) -> None:
         if exclude_seen:
             query, row = histories.rows()
             scores[query, histories.timeline.movies[row]] = -np.inf
-        if self.out_since.max(initial=0) >= at.min(initial=0):
-            scores[self.out_since > at[:, None]] = -np.inf
+        if self.released_at.max(initial=0) >= timestamps.min(initial=0):
+            scores[self.released_at > timestamps[:, None]] = -np.inf
 
 
-def find_out_since(dataset: Dataset) -> Int64Array:
+def find_released_at(dataset: Dataset) -> Int64Array:
     """int64[n_movies]: the first second of each movie's year, or just after its first rating if that is earlier."""
     year = dataset.movies["Year"].fill_null(1)
     opened = pl.datetime(year, 1, 1, time_unit="us").dt.epoch("s")
-    out_since = dataset.movies.select(opened.alias("second"))["second"].to_numpy().copy()
-    first_rated = np.full(len(out_since), NEVER)
+    released_at = dataset.movies.select(opened.alias("second"))["second"].to_numpy().copy()
+    first_rated = np.full(len(released_at), NEVER)
     np.minimum.at(first_rated, dataset.timeline.movies, dataset.timeline.timestamps + 1)
-    earlier: Int64Array = np.minimum(out_since, first_rated)
+    earlier: Int64Array = np.minimum(released_at, first_rated)
     return earlier
 
 

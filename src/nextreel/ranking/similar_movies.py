@@ -21,7 +21,7 @@ from nextreel.data.schema import POSITIVE
 from nextreel.data.timeline import Timeline
 from nextreel.errors import QueryError
 from nextreel.ranking.genres import share_genres, unit_rows
-from nextreel.ranking.ranker import find_out_since
+from nextreel.ranking.ranker import find_released_at
 from nextreel.wording import number_of
 
 SHRINKAGE = 50
@@ -41,7 +41,7 @@ class SimilarMovies:
     """float32[n_movies, n_genres]: unit vectors of the movies' genres."""
     years: Float32Array
     """float32[n_movies]; NaN where it isn't known."""
-    out_since: Int64Array
+    released_at: Int64Array
     """int64[n_movies]: POSIX seconds; a movie that isn't out yet is nobody's neighbour."""
 
     @classmethod
@@ -49,10 +49,10 @@ class SimilarMovies:
         """Neighbours within the dataset's catalog, by its interactions."""
         years = dataset.movies["Year"].cast(pl.Float32).to_numpy()
         directions = unit_rows(share_genres(dataset.movies))
-        return cls(dataset.timeline, directions, years, find_out_since(dataset))
+        return cls(dataset.timeline, directions, years, find_released_at(dataset))
 
     def find(
-        self, movie: int, at: int, k: int = 10, allowed: BoolArray | None = None
+        self, movie: int, timestamp: int, k: int = 10, allowed: BoolArray | None = None
     ) -> tuple[Int32Array, Float32Array]:
         """The k movies most like a movie, by what was known strictly before a moment.
 
@@ -60,7 +60,7 @@ class SimilarMovies:
         ----------
         movie : int
             Index in the catalog.
-        at : int
+        timestamp : int
             POSIX seconds.
         allowed : bool[n_movies] | None
             Narrows the catalog.
@@ -72,8 +72,8 @@ class SimilarMovies:
         """
         if not 0 <= movie < len(self.years):
             raise QueryError(f"movie {movie} is outside the catalog of {number_of(len(self.years), 'movie')}")
-        similarity, likes = self._compare(movie, at)
-        candidate = self.out_since <= at
+        similarity, likes = self._compare(movie, timestamp)
+        candidate = self.released_at <= timestamp
         candidate[movie] = False
         if allowed is not None:
             candidate &= allowed
@@ -81,9 +81,9 @@ class SimilarMovies:
         best = among[np.lexsort((-likes[among], -similarity[among]))[:k]]
         return best.astype(np.int32), similarity[best]
 
-    def _compare(self, movie: int, at: int) -> tuple[Float32Array, Int64Array]:
+    def _compare(self, movie: int, timestamp: int) -> tuple[Float32Array, Int64Array]:
         """float32[n_movies], the similarity to each, and int64[n_movies], how many like it."""
-        user, liked = self._likes_before(at)
+        user, liked = self._likes_before(timestamp)
         likes = np.bincount(liked, minlength=len(self.years))
         likers = np.zeros(self.timeline.n_users, dtype=np.bool_)
         likers[user[liked == movie]] = True
@@ -95,10 +95,10 @@ class SimilarMovies:
         similarity = (together - expected + SHRINKAGE * ALIKE_BY_CATALOG * alike) / support
         return similarity.astype(np.float32), likes
 
-    def _likes_before(self, at: int) -> tuple[Int32Array, Int32Array]:
+    def _likes_before(self, timestamp: int) -> tuple[Int32Array, Int32Array]:
         """Each like that stands at a moment: the user's index and the movie's."""
         timeline = self.timeline
-        stands = (timeline.timestamps < at) & (timeline.ratings >= POSITIVE)
+        stands = (timeline.timestamps < timestamp) & (timeline.ratings >= POSITIVE)
         if timeline.superseded_at is not None:
-            stands &= timeline.superseded_at >= at
+            stands &= timeline.superseded_at >= timestamp
         return timeline.users[stands], timeline.movies[stands]

@@ -13,7 +13,7 @@ from nextreel.evaluation.backtesting.backtest_results import (
     FEWEST_USERS,
     MAIN,
     NEVER_REFITTED,
-    NEWCOMERS,
+    NEW_USERS,
     REFITTED,
     Backtest,
 )
@@ -21,7 +21,7 @@ from nextreel.reporting.chart_style import FAINT_INK, INK, write_picture
 from nextreel.reporting.loss_curve import COLORS, LABEL_HEIGHT
 
 MODEL_COLORS = {REFITTED: COLORS["train"], NEVER_REFITTED: COLORS["validation"]}
-WHO_COLORS = {NEWCOMERS: "#7b8794", ACQUAINTED: "#cbd2d9"}
+WHO_COLORS = {NEW_USERS: "#7b8794", ACQUAINTED: "#cbd2d9"}
 WIDTH, GAP = 660, 40
 
 
@@ -75,7 +75,7 @@ def _draw_groups(altair: Any, points: dict[str, list[dict[str, Any]]], x: Any) -
             height=130,
             title=altair.TitleParams(_name_group(who, points[who]), fontSize=13, offset=8, anchor="start"),
         )
-        for who in (NEWCOMERS, ACQUAINTED)
+        for who in (NEW_USERS, ACQUAINTED)
         if points[who]
     ]
     return altair.hconcat(*panels, spacing=GAP).resolve_scale(y="shared")
@@ -131,7 +131,7 @@ def _draw_queries(altair: Any, backtest: Backtest) -> Any:
 
 def _points(backtest: Backtest) -> dict[str, list[dict[str, Any]]]:
     """Figures by whose queries they are, of each window and model; `sure` where there are users enough."""
-    points: dict[str, list[dict[str, Any]]] = {who: [] for who in (EVERYONE, NEWCOMERS, ACQUAINTED)}
+    points: dict[str, list[dict[str, Any]]] = {who: [] for who in (EVERYONE, NEW_USERS, ACQUAINTED)}
     for window, groups in zip(backtest.windows, backtest.by_window, strict=True):
         at = _show((window.opens + window.closes) // 2)
         for who, part in groups.items():

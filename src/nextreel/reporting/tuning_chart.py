@@ -7,7 +7,7 @@ from nextreel.errors import require
 from nextreel.reporting.chart_style import INK, write_picture
 from nextreel.reporting.loss_curve import COLORS
 from nextreel.tuning.search_space import Choice, Range
-from nextreel.tuning.tuning_result import DEFAULTS, MAIN, Tuned
+from nextreel.tuning.tuning_result import DEFAULTS, MAIN, TuningResult
 
 WIDTH, PANELS_IN_A_ROW, GAP = 660, 3, 44
 TRIED, BEST = "#9aa5b1", COLORS["train"]
@@ -15,7 +15,7 @@ LEFT_OUT = 0.1
 """Share of the trials, the worst, that may lie below the picture: they would flatten all others."""
 
 
-def plot_search(tuned: Tuned, directory: Path) -> None:
+def plot_search(tuned: TuningResult, directory: Path) -> None:
     """Write `search.svg` and `search.png`; raises MissingExtraError without altair and vl-convert."""
     altair = require("altair", "plots")
     finished = [trial for trial in tuned.trials if trial.ndcg is not None]
@@ -33,7 +33,7 @@ def plot_search(tuned: Tuned, directory: Path) -> None:
     write_picture(chart, title, tuned.sentences(), directory, "search")
 
 
-def _draw_progress(altair: Any, tuned: Tuned) -> Any:
+def _draw_progress(altair: Any, tuned: TuningResult) -> Any:
     """Each trial, and the best so far as a line that rises; the defaults are a rule of their own."""
     finished = [(trial.number, trial.ndcg) for trial in tuned.trials if trial.ndcg is not None]
     best = [max(ndcg for other, ndcg in finished if other <= number) for number, _ in finished]
@@ -62,7 +62,7 @@ def _draw_progress(altair: Any, tuned: Tuned) -> Any:
     return altair.layer(*layers).properties(width=WIDTH, height=220)
 
 
-def _draw_option(altair: Any, tuned: Tuned, name: str, values: Range | Choice) -> Any:
+def _draw_option(altair: Any, tuned: TuningResult, name: str, values: Range | Choice) -> Any:
     """Figures of the trials by what they tried of one option; the defaults are black where they have a value."""
     points = [
         {name: trial.options[name], "ndcg": trial.ndcg}
@@ -99,18 +99,18 @@ def _dots(altair: Any, points: list[dict[str, Any]], color: str = TRIED, size: i
     return altair.Chart(altair.Data(values=points)).mark_point(filled=True, size=size, opacity=1, color=color)
 
 
-def _shown(tuned: Tuned, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _shown(tuned: TuningResult, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     low, _ = _span(tuned)
     return [point for point in points if point["ndcg"] >= low]
 
 
-def _span(tuned: Tuned) -> tuple[float, float]:
+def _span(tuned: TuningResult) -> tuple[float, float]:
     """Lowest and highest figure that are shown."""
     ndcgs = sorted(trial.ndcg for trial in tuned.trials if trial.ndcg is not None)
     return min(ndcgs[int(LEFT_OUT * len(ndcgs))], tuned.estimate(DEFAULTS).mean), ndcgs[-1]
 
 
-def _y_axis(altair: Any, tuned: Tuned) -> Any:
+def _y_axis(altair: Any, tuned: TuningResult) -> Any:
     low, high = _span(tuned)
     margin = 0.08 * (high - low) or 0.01
     scale = altair.Scale(domain=[low - margin, high + margin], nice=False)

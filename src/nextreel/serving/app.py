@@ -16,7 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from nextreel.serving.api import admin, health, interactions, movies, recommendations, users
 from nextreel.serving.http.access_control import Guard, RateLimiter
-from nextreel.serving.http.dependencies import Context, refuse_unknown_parameters
+from nextreel.serving.http.dependencies import AppState, refuse_unknown_parameters
 from nextreel.serving.http.openapi import describe_api
 from nextreel.serving.http.problem_details import answer_errors_with_problems
 from nextreel.serving.http.prometheus_metrics import Metrics
@@ -69,21 +69,21 @@ def create_app(settings: Settings) -> FastAPI:
         return_freed_arrays()
         with Store.open(settings.store_url) as store:
             service = Service(store, Versions.open(settings.model_directory), settings.experiment)
-            context = Context(service, metrics, settings.limits)
-            app.state.context = context
+            state = AppState(service, metrics, settings.limits)
+            app.state.nextreel = state
             gc.collect()
             gc.freeze()  # the catalog and the model stay: looking through them again would only stall requests
-            tending = asyncio.create_task(look_after(context))
+            tending = asyncio.create_task(look_after(state))
             try:
                 yield
             finally:
                 tending.cancel()
-                context.close()
+                state.close()
                 service.store_given()
 
     async def find(key: str) -> ApiKey | None:
-        context: Context = app.state.context
-        return await context.store(find_key, context.service.store, key)
+        state: AppState = app.state.nextreel
+        return await state.run_writing(find_key, state.service.store, key)
 
     guards = [Middleware(Trace, metrics=metrics)]
     if settings.allowed_origins:

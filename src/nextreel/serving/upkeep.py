@@ -13,7 +13,7 @@ import platform
 import signal
 
 from nextreel.errors import NextreelError
-from nextreel.serving.http.dependencies import Context
+from nextreel.serving.http.dependencies import AppState
 
 logger = logging.getLogger("nextreel")
 
@@ -33,7 +33,7 @@ TEND_SECONDS = 1.0
 """How often a process looks after what isn't a request's business."""
 
 
-async def look_after(context: Context) -> None:
+async def look_after(state: AppState) -> None:
     """Every second, and at once on SIGHUP, what isn't a request's business."""
     due = asyncio.Event()
     with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not the main thread
@@ -41,17 +41,17 @@ async def look_after(context: Context) -> None:
     served: dict[tuple[str, str], None] = {}
     while True:
         try:
-            await context.store(context.service.tend)
-            context.metrics.lag.set(await context.store(context.service.engine.log.lag))
+            await state.run_writing(state.service.tend)
+            state.metrics.lag.set(await state.run_writing(state.service.engine.log.lag))
         except NextreelError as error:
             logger.warning("can't look after the store", extra={"error": str(error)})
         except Exception:
             logger.exception("looking after the store broke")
         for version in served:
-            context.metrics.model.labels(*version).set(0)
-        for engine in context.service.engines:
+            state.metrics.model.labels(*version).set(0)
+        for engine in state.service.engines:
             served[engine.version.model, engine.version.name] = None
-            context.metrics.model.labels(engine.version.model, engine.version.name).set(1)
+            state.metrics.model.labels(engine.version.model, engine.version.name).set(1)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TEND_SECONDS):
                 await due.wait()

@@ -64,8 +64,8 @@ class RecommenderConformance(ABC):
         return np.tile(dataset.user_ids, 4), np.concatenate(moments)
 
     def _scores(self, model: Recommender, dataset: Dataset) -> Float32Array:
-        user_ids, at = self._queries(dataset)
-        return model.score(dataset.histories(user_ids, at), at)
+        user_ids, timestamps = self._queries(dataset)
+        return model.score(dataset.histories(user_ids, timestamps), timestamps)
 
     def test_scores_have_one_finite_float32_for_every_query_and_movie(self) -> None:
         dataset = tiny_dataset()
@@ -88,11 +88,13 @@ class RecommenderConformance(ABC):
     def test_one_query_alone_scores_as_in_a_batch(self) -> None:
         dataset = tiny_dataset()
         model = self.make().fit(dataset)
-        user_ids, at = self._queries(dataset)
+        user_ids, timestamps = self._queries(dataset)
         together = self._scores(model, dataset)
         alone = [
-            model.score(dataset.histories(user_ids[i : i + 1], at[i : i + 1]), at[i : i + 1])[0]
-            for i in range(len(at))
+            model.score(dataset.histories(user_ids[i : i + 1], timestamps[i : i + 1]), timestamps[i : i + 1])[
+                0
+            ]
+            for i in range(len(timestamps))
         ]
         scale = float(np.abs(together).max()) or 1.0
         np.testing.assert_allclose(
@@ -107,9 +109,9 @@ class RecommenderConformance(ABC):
     def test_everybody_gets_k_distinct_movies_of_the_catalog(self) -> None:
         dataset = tiny_dataset()
         predictor = Predictor(self.make().fit(dataset), dataset)
-        user_ids, at = self._queries(dataset)
+        user_ids, timestamps = self._queries(dataset)
         queries = pl.DataFrame(
-            {USER_ID: [*user_ids, UNKNOWN_USER], TIMESTAMP: [*at, 2_000_000_000]},
+            {USER_ID: [*user_ids, UNKNOWN_USER], TIMESTAMP: [*timestamps, 2_000_000_000]},
             schema={USER_ID: pl.Int64, TIMESTAMP: pl.Int64},
         )
         answers = predictor.recommend(queries, k=10)
@@ -143,16 +145,16 @@ class RecommenderConformance(ABC):
         dataset = tiny_dataset()
         model = self.make().fit(dataset)
         moment = int(np.median(dataset.timeline.timestamps))
-        at = np.full(dataset.n_users, moment)
+        timestamps = np.full(dataset.n_users, moment)
         rows, random = dataset.interactions(), np.random.default_rng(1)
         past, future = rows.filter(pl.col(TIMESTAMP) < moment), rows.filter(pl.col(TIMESTAMP) >= moment)
         shuffled = future.with_columns(
             pl.Series(MOVIE_ID, random.permutation(future[MOVIE_ID].to_numpy())),
             pl.Series(RATING, random.permutation(future[RATING].to_numpy())),
         )
-        expected = Ranker.of(model, dataset).rank(dataset.histories(dataset.user_ids, at), at)
+        expected = Ranker.of(model, dataset).rank(dataset.histories(dataset.user_ids, timestamps), timestamps)
         for other_future in (shuffled, future.clear()):
             other = dataset.with_interactions(pl.concat([past, other_future]))
-            answers = Ranker.of(model, other).rank(other.histories(dataset.user_ids, at), at)
+            answers = Ranker.of(model, other).rank(other.histories(dataset.user_ids, timestamps), timestamps)
             np.testing.assert_array_equal(answers.movies, expected.movies)
             np.testing.assert_array_equal(answers.scores, expected.scores)

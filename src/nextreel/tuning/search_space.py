@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nextreel.errors import ConfigError
-from nextreel.evaluation.protocol import History
+from nextreel.evaluation.protocol import HistoryMode
 from nextreel.models.base import Recommender
 from nextreel.models.registry import create_model, model_name
 
@@ -160,7 +160,7 @@ class Search:
     """Finished trials to reach, those of an earlier run and the one of the defaults included."""
     held: Mapping[str, object] = field(default_factory=dict)
     """Options that stay as they are given."""
-    history: History = "frozen"
+    history: HistoryMode = "frozen"
     seed: int = 0
 
     @property

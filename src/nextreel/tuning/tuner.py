@@ -23,12 +23,12 @@ from nextreel.data.splitting.split_directory import _choose_rule, read_split_fac
 from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
 from nextreel.errors import ArtifactError, NextreelError, require
 from nextreel.evaluation.metrics import ndcg, ranks_of
-from nextreel.evaluation.protocol import History, Questions
+from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 from nextreel.models.base import Recommender
 from nextreel.models.registry import model_name
 from nextreel.models.training.epochs import Epoch, Training
 from nextreel.tuning.search_space import Choice, Range, Search
-from nextreel.tuning.tuning_result import DEFAULTS, MAIN, K, Trial, Tuned
+from nextreel.tuning.tuning_result import DEFAULTS, MAIN, K, Trial, TuningResult
 from nextreel.version import __version__
 
 UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH = 5, 2
@@ -37,15 +37,15 @@ STUDY, SEARCH, RANKS = "study.db", "search.json", "ranks"
 
 
 @dataclass(frozen=True)
-class Inner:
+class InnerSplit:
     """The inner split."""
 
     train: Dataset
-    questions: Questions
+    questions: EvaluationQueries
     rule: SplitRule
 
 
-def split_inner(directory: Path, rule: Rule | None, history: History) -> Inner:
+def split_inner(directory: Path, rule: Rule | None, history: HistoryMode) -> InnerSplit:
     """The train part of a directory, split once more by its rule; a test.csv there is never read.
 
     A directory that isn't split yet is split by the rule (clean) first, as `nextreel compare` does, so that its test
@@ -60,12 +60,17 @@ def split_inner(directory: Path, rule: Rule | None, history: History) -> Inner:
         chosen = chosen.model_copy(update={"rule": "clean"})
     split = split_interactions(rows, chosen)
     train = Dataset.from_frames(split.train, tables.movies, tables.users)
-    return Inner(train, Questions.pose(train, split.test, history, chosen.threshold), chosen)
+    return InnerSplit(
+        train, EvaluationQueries.from_split(train, split.test, history, chosen.threshold), chosen
+    )
 
 
 def tune(
-    inner: Inner, search: Search, directory: Path, report: Callable[[int, int, str], None] = lambda *_: None
-) -> Tuned:
+    inner: InnerSplit,
+    search: Search,
+    directory: Path,
+    report: Callable[[int, int, str], None] = lambda *_: None,
+) -> TuningResult:
     """Search until so many trials are finished; each is kept in the directory as soon as it is.
 
     `report` is told of trials done, trials in all, and the best so far. Raises ArtifactError for a directory that
@@ -92,7 +97,7 @@ def tune(
             runner.try_next(done)
     trials = list(runner.trials())
     ndcgs = {trial.number: runner.read(trial.number) for trial in trials if trial.ndcg is not None}
-    return Tuned(search, about, trials, inner.questions.users, ndcgs)
+    return TuningResult(search, about, trials, inner.questions.users, ndcgs)
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class _Runner:
 
     optuna: Any
     study: Any
-    inner: Inner
+    inner: InnerSplit
     search: Search
     space: dict[str, Range | Choice]
     ranks: Path
@@ -198,13 +203,13 @@ class _Runner:
     def _measure(self, model: Recommender, training: Training, number: int) -> float:
         model.fit(self.inner.train, training)
         questions = self.inner.questions
-        ranks = ranks_of(questions.ask(model, K).movies, questions.relevant)
+        ranks = ranks_of(questions.rank_with(model, K).movies, questions.relevant)
         with replacing(self.ranks / f"{number:04}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, ranks.astype(np.uint8), allow_pickle=False)
         return float(ndcg(ranks, K).mean())
 
 
-def _describe(search: Search, inner: Inner) -> dict[str, Any]:
+def _describe(search: Search, inner: InnerSplit) -> dict[str, Any]:
     model = search.create_model({})
     return {
         "nextreel": __version__,

@@ -18,7 +18,7 @@ import numpy as np
 from nextreel.arrays import Float64Array, Int64Array
 from nextreel.atomic_files import replacing, write_json
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.significance import CLAIM, SWAPS
+from nextreel.evaluation.significance import ALPHA, PERMUTATIONS
 from nextreel.tuning.search_space import Search
 from nextreel.wording import number_of
 
@@ -46,7 +46,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """A search as far as it has come."""
 
     search: Search
@@ -88,9 +88,9 @@ class Tuned:
         return chance_of_best(self._bootstrap.totals(gains), others.index(self.best.number), self.search.seed)
 
     @property
-    def real(self) -> bool:
+    def significant(self) -> bool:
         """Whether the best may be called better than the defaults."""
-        return self.p < CLAIM
+        return self.p < ALPHA
 
     def sentences(self) -> list[str]:
         """What came out."""
@@ -106,7 +106,7 @@ class Tuned:
                 f"{self.estimate(best.number)}."
             )
             gain = f"{self.gain.mean:+.4f} [{self.gain.low:+.4f}, {self.gain.high:+.4f}]"
-            verdict = "real" if self.real else "not shown to be real: the defaults may be as good"
+            verdict = "real" if self.significant else "not shown to be real: the defaults may be as good"
             said.append(
                 f"The difference, {gain}, is {verdict} (p {self.p:.2g} of the best of {n} being so far ahead by luck). "
                 "As the best of a search it is likely to be smaller on other queries."
@@ -134,7 +134,7 @@ class Tuned:
                 MAIN: vars(self.estimate(self.best.number)),
             },
             "defaults": {MAIN: vars(self.estimate(DEFAULTS))},
-            "gain": {**vars(self.gain), "p": self.p, "real": self.real},
+            "gain": {**vars(self.gain), "p": self.p, "real": self.significant},
             "trials": [vars(trial) for trial in self.trials],
         }
 
@@ -143,14 +143,14 @@ class Tuned:
         return UserBootstrap(self.users, seed=self.search.seed)
 
 
-def write_tuned(tuned: Tuned, directory: Path) -> None:
+def write_tuned(tuned: TuningResult, directory: Path) -> None:
     """Write the best options as `best.toml` and the whole search as `tuning.json`."""
     with replacing(directory / BEST) as temporary:
         temporary.write_text(write_toml(tuned), encoding="utf-8")
     write_json(tuned.facts(), directory / "tuning.json")
 
 
-def write_toml(tuned: Tuned) -> str:
+def write_toml(tuned: TuningResult) -> str:
     """The model and its best options as TOML, which has no null: an option without a value is a comment."""
     lines = [
         f"# {MAIN} {tuned.estimate(tuned.best.number)} on the inner split, defaults {tuned.estimate(DEFAULTS)};",
@@ -180,8 +180,8 @@ def chance_of_best(totals: Float64Array, best: int, seed: int = 0) -> float:
     # Sums in another order differ in their last digits; what is equal must count as equal.
     seen = steps[:, best].sum() * (1 - 1e-9)
     random, as_far = np.random.default_rng(seed), 0
-    for start in range(0, SWAPS, SWAPPED_AT_ONCE):
-        size = min(SWAPPED_AT_ONCE, SWAPS - start), len(totals)
+    for start in range(0, PERMUTATIONS, SWAPPED_AT_ONCE):
+        size = min(SWAPPED_AT_ONCE, PERMUTATIONS - start), len(totals)
         signs = random.integers(2, size=size, dtype=np.int8) * 2.0 - 1
         as_far += int(((signs @ steps).max(axis=1) >= seen).sum())
-    return (1 + as_far) / (1 + SWAPS)
+    return (1 + as_far) / (1 + PERMUTATIONS)

@@ -18,13 +18,13 @@ from nextreel.evaluation.backtesting.backtest_results import (
     EVERYONE,
     MAIN,
     NEVER_REFITTED,
-    NEWCOMERS,
+    NEW_USERS,
     REFITTED,
     Backtest,
     write_backtest,
 )
 from nextreel.evaluation.backtesting.backtest_runner import know_before, run_backtest
-from nextreel.evaluation.backtesting.backtest_windows import Plan, Window, cut_windows, find_start
+from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan, Window, cut_windows, find_start
 from nextreel.evaluation.metrics import ndcg
 from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.ease import EASE, EASEConfig
@@ -41,8 +41,8 @@ def tables() -> Tables:
 
 
 @pytest.fixture(scope="module")
-def plan(tables: Tables) -> Plan:
-    return Plan("ease", find_start(tables.interactions, 0.5), 120 * DAY, OPTIONS)
+def plan(tables: Tables) -> BacktestPlan:
+    return BacktestPlan("ease", find_start(tables.interactions, 0.5), 120 * DAY, OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def backtest(tables: Tables, plan: Plan, home: Path) -> Backtest:
+def backtest(tables: Tables, plan: BacktestPlan, home: Path) -> Backtest:
     return run_backtest(tables, plan, home)
 
 
@@ -73,12 +73,12 @@ def answered(refitted: int, never: int, n_users: int = 40) -> Backtest:
         }
     )
     windows = [Window(1, 100, 100 + DAY), Window(2, 100 + DAY, 100 + 2 * DAY)]
-    return Backtest(Plan("ease", 100, DAY), {"model": "ease"}, windows, frame)
+    return Backtest(BacktestPlan("ease", 100, DAY), {"model": "ease"}, windows, frame)
 
 
 def test_windows_follow_each_other_and_those_without_a_positive_are_left_out() -> None:
     rows = interactions((1, 1, 5, 0), (1, 2, 5, 10), (1, 3, 3, 25), (1, 4, 4, 39), (1, 5, 4, 40))
-    assert cut_windows(rows, Plan("ease", 10, 10)) == [
+    assert cut_windows(rows, BacktestPlan("ease", 10, 10)) == [
         Window(1, 10, 20),
         Window(3, 30, 40),
         Window(4, 40, 50),
@@ -92,12 +92,12 @@ def test_the_start_has_the_share_of_the_rows_before_it() -> None:
 
 def test_a_start_needs_something_before_it() -> None:
     with pytest.raises(QueryError, match="nothing was rated before the start, 1970-01-01 00:00:05"):
-        cut_windows(interactions((1, 1, 5, 5), (1, 2, 5, 9)), Plan("ease", 5, 10))
+        cut_windows(interactions((1, 1, 5, 5), (1, 2, 5, 9)), BacktestPlan("ease", 5, 10))
 
 
 def test_a_start_needs_something_to_ask_after_it() -> None:
     with pytest.raises(QueryError, match="no rating of at least 4 stands after the start"):
-        cut_windows(interactions((1, 1, 5, 5), (1, 2, 3, 9)), Plan("ease", 7, 10))
+        cut_windows(interactions((1, 1, 5, 5), (1, 2, 3, 9)), BacktestPlan("ease", 7, 10))
 
 
 def test_a_fit_knows_no_row_no_user_and_no_unlisted_movie_of_later() -> None:
@@ -116,7 +116,7 @@ def test_a_fit_knows_no_row_no_user_and_no_unlisted_movie_of_later() -> None:
 
 
 def test_what_happens_later_changes_no_earlier_window(
-    tables: Tables, plan: Plan, backtest: Backtest, tmp_path: Path
+    tables: Tables, plan: BacktestPlan, backtest: Backtest, tmp_path: Path
 ) -> None:
     last = backtest.windows[-1]
     later = pl.col(TIMESTAMP) >= last.opens
@@ -161,7 +161,7 @@ def test_a_model_that_is_never_refitted_hears_of_ratings_since(tmp_path: Path) -
     """Users liked 0 to 9 or 10 to 19; user 9 comes after the start and is known by the first rating."""
     before = [(user, 10 * (user % 2) + movie, 5.0, user) for user in range(8) for movie in range(10)]
     rows = [*before, (9, 10, 5.0, 100), (9, 11, 5.0, 150)]
-    plan = Plan("ease", 100, 100, OPTIONS, refits=False)
+    plan = BacktestPlan("ease", 100, 100, OPTIONS, refits=False)
     ranks = run_backtest(only(*rows), plan, tmp_path / "out").answers[NEVER_REFITTED]
     assert ranks[-1] in range(1, 10)
 
@@ -169,24 +169,26 @@ def test_a_model_that_is_never_refitted_hears_of_ratings_since(tmp_path: Path) -
 def test_newcomers_are_those_without_a_row_before_the_window(tmp_path: Path) -> None:
     movies = [(1, movie, 5.0, movie) for movie in range(12)]
     rows = [*movies, (1, 12, 5.0, 100), (2, 3, 5.0, 101), (2, 4, 5.0, 102), (2, 5, 5.0, 115)]
-    result = run_backtest(only(*rows), Plan("popularity", 100, 10), tmp_path / "out")
+    result = run_backtest(only(*rows), BacktestPlan("popularity", 100, 10), tmp_path / "out")
     assert result.answers.select("Window", USER_ID, "New").rows() == [
         (1, 1, False),
         (1, 2, True),
         (1, 2, True),
         (2, 2, False),
     ]
-    assert [part[NEWCOMERS].queries for part in result.by_window if NEWCOMERS in part] == [2]
+    assert [part[NEW_USERS].queries for part in result.by_window if NEW_USERS in part] == [2]
     assert result.overall[ACQUAINTED].queries == 2
 
 
 def test_a_movie_that_the_model_cannot_know_counts_as_missed(tmp_path: Path) -> None:
     rows = [(1, movie, 5.0, movie) for movie in range(12)]
-    result = run_backtest(only(*rows, (2, 50, 5.0, 100)), Plan("popularity", 100, 10), tmp_path / "out")
+    result = run_backtest(
+        only(*rows, (2, 50, 5.0, 100)), BacktestPlan("popularity", 100, 10), tmp_path / "out"
+    )
     assert result.answers[REFITTED].to_list() == [0]
 
 
-def test_ages_double_and_hold_every_query(backtest: Backtest, plan: Plan) -> None:
+def test_ages_double_and_hold_every_query(backtest: Backtest, plan: BacktestPlan) -> None:
     ages = [(aging.youngest // plan.every, aging.oldest // plan.every) for aging in backtest.by_age]
     assert ages[:3] == [(0, 1), (1, 2), (2, 4)]
     assert sum(aging.part.queries for aging in backtest.by_age) == len(backtest.answers)
@@ -223,14 +225,14 @@ def test_windows_of_a_handful_of_users_are_told() -> None:
     assert not any("interval: " in sentence for sentence in answered(1, 3).sentences())
 
 
-def test_without_refits_there_is_one_model(tables: Tables, plan: Plan, tmp_path: Path) -> None:
+def test_without_refits_there_is_one_model(tables: Tables, plan: BacktestPlan, tmp_path: Path) -> None:
     result = run_backtest(tables, replace(plan, refits=False), tmp_path / "out")
     assert list(result.overall[EVERYONE].figures) == [NEVER_REFITTED]
     assert result.sentences()[0].startswith("NDCG@10 without a refit: 0.")
 
 
 def test_a_stopped_backtest_goes_on_and_ends_the_same(
-    tables: Tables, plan: Plan, backtest: Backtest, tmp_path: Path
+    tables: Tables, plan: BacktestPlan, backtest: Backtest, tmp_path: Path
 ) -> None:
     def stop(done: int, total: int, note: str) -> None:
         if done == 2:
@@ -244,7 +246,7 @@ def test_a_stopped_backtest_goes_on_and_ends_the_same(
 
 
 def test_a_finished_window_is_not_asked_again(
-    tables: Tables, plan: Plan, backtest: Backtest, home: Path
+    tables: Tables, plan: BacktestPlan, backtest: Backtest, home: Path
 ) -> None:
     before = {file: file.stat().st_mtime_ns for file in home.rglob("*") if file.is_file()}
     assert run_backtest(tables, plan, home).answers.equals(backtest.answers)
@@ -252,20 +254,22 @@ def test_a_finished_window_is_not_asked_again(
 
 
 def test_another_backtest_does_not_go_on_in_the_same_directory(
-    tables: Tables, plan: Plan, backtest: Backtest, home: Path
+    tables: Tables, plan: BacktestPlan, backtest: Backtest, home: Path
 ) -> None:
     with pytest.raises(ArtifactError, match=r"every_days was 120\.0, now is 60\.0"):
         run_backtest(tables, replace(plan, every=60 * DAY), home)
 
 
-def test_a_directory_of_something_else_is_left_alone(tables: Tables, plan: Plan, tmp_path: Path) -> None:
+def test_a_directory_of_something_else_is_left_alone(
+    tables: Tables, plan: BacktestPlan, tmp_path: Path
+) -> None:
     (tmp_path / "diary.txt").write_text("mine")
     with pytest.raises(ArtifactError, match=r"exists and holds no plan\.json"):
         run_backtest(tables, plan, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["diary.txt"]
 
 
-def test_a_damaged_window_is_named(tables: Tables, plan: Plan, tmp_path: Path) -> None:
+def test_a_damaged_window_is_named(tables: Tables, plan: BacktestPlan, tmp_path: Path) -> None:
     run_backtest(tables, plan, tmp_path / "out")
     (tmp_path / "out" / "windows" / "0002.parquet").write_bytes(b"cut")
     with pytest.raises(ArtifactError, match=r"0002\.parquet is damaged"):
@@ -273,7 +277,7 @@ def test_a_damaged_window_is_named(tables: Tables, plan: Plan, tmp_path: Path) -
 
 
 def test_an_unknown_option_is_refused_before_anything_is_written(
-    tables: Tables, plan: Plan, tmp_path: Path
+    tables: Tables, plan: BacktestPlan, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="ease has no option 'depth'"):
         run_backtest(tables, replace(plan, options={"depth": 3}), tmp_path / "out")
@@ -295,7 +299,7 @@ def test_the_picture_names_both_models_and_says_what_they_say(backtest: Backtest
     plot_backtest(backtest, tmp_path)
     texts = {(element.text or "").strip() for element in ElementTree.parse(tmp_path / "backtest.svg").iter()}
     assert {REFITTED, NEVER_REFITTED, MAIN, "Gain of refits", "Queries"} <= texts
-    assert f"Users {NEWCOMERS} (hollow: fewer than 10 of them)" in texts
+    assert f"Users {NEW_USERS} (hollow: fewer than 10 of them)" in texts
     assert backtest.sentences()[0] in texts
     assert (tmp_path / "backtest.png").read_bytes().startswith(b"\x89PNG")
 

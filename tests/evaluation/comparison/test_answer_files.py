@@ -7,13 +7,13 @@ import pytest
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.sources.synthetic_data import make_sample, write_sample
-from nextreel.data.splitting.split_directory import read_parts, write_split
+from nextreel.data.splitting.split_directory import read_train_test, write_split
 from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.comparison.answer_files import read_lists
-from nextreel.evaluation.comparison.contestants import Answers, answer, name_contestants
+from nextreel.evaluation.comparison.contestants import ContestantRun, answer, name_contestants
 from nextreel.evaluation.comparison.leaderboard import compare_models
-from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Epoch, Training, write_epochs
 from nextreel.prediction.predictor import Predictor
@@ -30,7 +30,7 @@ def read(
 ) -> tuple[list[list[int]], int]:
     names = ["UserID", "Timestamp", *(f"MovieID{place}" for place in range(1, len(rows[0]) - 1))]
     pl.DataFrame(rows, schema=names, orient="row").write_csv(file)
-    lists, answered = read_lists(file, Questions.pose(TRAIN, TEST, "frozen"), k, exclude_seen)
+    lists, answered = read_lists(file, EvaluationQueries.from_split(TRAIN, TEST, "frozen"), k, exclude_seen)
     return lists.tolist(), answered
 
 
@@ -87,19 +87,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     write_sample(make_sample(users=80, movies=80, ratings=2400), home / "data")
     write_split(home / "data", home / "parts", SplitRule.for_rule("clean"))
-    parts = read_parts(home / "parts")
+    parts = read_train_test(home / "parts")
     predictor = Predictor(create_model("item-knn").fit(parts.train), parts.train)
     save(predictor, home / "saved", {"fit": {"fit_seconds": 1.25}})
-    lists = Questions.pose(parts.train, parts.test, "frozen").ask(predictor.model, 10)
+    lists = EvaluationQueries.from_split(parts.train, parts.test, "frozen").rank_with(predictor.model, 10)
     columns = {f"MovieID{n + 1}": parts.train.movie_ids[lists.movies[:, n]] for n in range(10)}
-    queries = Questions.pose(parts.train, parts.test, "frozen").queries.select("UserID", "Timestamp")
+    queries = EvaluationQueries.from_split(parts.train, parts.test, "frozen").queries.select(
+        "UserID", "Timestamp"
+    )
     queries.with_columns(**columns).write_parquet(home / "answers.parquet")
     return home
 
 
-def answers_of(home: Path, model: str) -> Answers:
+def answers_of(home: Path, model: str) -> ContestantRun:
     (contestant,) = name_contestants([model], {})
-    return answer(contestant, read_parts(home / "data"), ["frozen"], 10)
+    return answer(contestant, read_train_test(home / "data"), ["frozen"], 10)
 
 
 def test_a_saved_model_and_its_answers_in_a_file_say_what_the_model_says(home: Path) -> None:
@@ -123,7 +125,7 @@ def test_all_three_kinds_stand_in_one_leaderboard(home: Path) -> None:
 def test_a_saved_model_of_other_interactions_is_refused(home: Path) -> None:
     (contestant,) = name_contestants([f"mine={home / 'saved'}"], {})
     with pytest.raises(ConfigError, match="fitted on other interactions than the train part"):
-        answer(contestant, read_parts(home / "data", "global"), ["frozen"], 10)
+        answer(contestant, read_train_test(home / "data", "global"), ["frozen"], 10)
 
 
 def test_a_saved_model_takes_no_options(home: Path) -> None:
@@ -132,7 +134,7 @@ def test_a_saved_model_takes_no_options(home: Path) -> None:
 
 
 def test_the_epochs_of_a_fit_are_told_for_a_fitted_and_for_a_saved_model(home: Path, tmp_path: Path) -> None:
-    parts, epochs = read_parts(home / "parts"), list[Epoch]()
+    parts, epochs = read_train_test(home / "parts"), list[Epoch]()
     model = create_model("funk-svd", {"epochs": 2, "dimensions": 4})
     model.fit(parts.train, Training(on_epoch=epochs.append))
     save(Predictor(model, parts.train), tmp_path / "saved", {"fit": {}}, partial(write_epochs, epochs))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nextreel.data.sources.synthetic_data import make_sample, write_sample
-from nextreel.data.splitting.split_directory import Parts, read_parts, write_split
+from nextreel.data.splitting.split_directory import TrainTest, read_train_test, write_split
 from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import ConfigError, QueryError
 from nextreel.evaluation.comparison.contestants import answer, name_contestants
@@ -23,23 +23,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def parts(home: Path) -> Parts:
-    return read_parts(home / "data")
+def parts(home: Path) -> TrainTest:
+    return read_train_test(home / "data")
 
 
-def run(parts: Parts, models: Sequence[str], cutoffs: Sequence[int] = (5, 10)) -> Leaderboard:
+def run(parts: TrainTest, models: Sequence[str], cutoffs: Sequence[int] = (5, 10)) -> Leaderboard:
     contestants = name_contestants(models, {})
     answers = [answer(each, parts, ["frozen", "live"], max(cutoffs)) for each in contestants]
     return judge(parts, answers, ["frozen", "live"], cutoffs)
 
 
 @pytest.fixture(scope="module")
-def board(parts: Parts) -> Leaderboard:
+def board(parts: TrainTest) -> Leaderboard:
     return run(parts, ["popularity", "item-knn"])
 
 
 @pytest.mark.parametrize("history", ["frozen", "live"])
-def test_the_figures_are_those_of_evaluate(history, parts: Parts, board: Leaderboard) -> None:  # type: ignore[no-untyped-def]
+def test_the_figures_are_those_of_evaluate(history, parts: TrainTest, board: Leaderboard) -> None:  # type: ignore[no-untyped-def]
     model = create_model("item-knn").fit(parts.train)
     expected = evaluate(model, parts.train, parts.test, history, k=10).metrics
     found = board.figures[history]["item-knn"].metrics
@@ -48,7 +48,7 @@ def test_the_figures_are_those_of_evaluate(history, parts: Parts, board: Leaderb
 
 
 def test_lists_of_another_length_give_the_same_figures_at_the_same_cutoff(
-    parts: Parts, board: Leaderboard
+    parts: TrainTest, board: Leaderboard
 ) -> None:
     longer = run(parts, ["item-knn"], cutoffs=(10, 20))
     for name in ("NDCG@10", "MRR@10"):
@@ -59,7 +59,7 @@ def test_lists_of_another_length_give_the_same_figures_at_the_same_cutoff(
     assert longer.figures["live"]["item-knn"].lists == board.figures["live"]["item-knn"].lists
 
 
-def test_ten_is_the_main_cutoff_if_it_is_there_and_the_largest_one_otherwise(parts: Parts) -> None:
+def test_ten_is_the_main_cutoff_if_it_is_there_and_the_largest_one_otherwise(parts: TrainTest) -> None:
     assert run(parts, ["popularity"], (5, 10, 20)).main == "NDCG@10"
     assert run(parts, ["popularity"], (3, 5)).main == "NDCG@5"
 
@@ -70,7 +70,7 @@ def test_models_are_ranked_best_first(board: Leaderboard) -> None:
     assert figures[best].metrics["NDCG@10"].mean >= figures[second].metrics["NDCG@10"].mean
 
 
-def test_a_slice_holds_the_mean_of_its_queries(parts: Parts, board: Leaderboard) -> None:
+def test_a_slice_holds_the_mean_of_its_queries(parts: TrainTest, board: Leaderboard) -> None:
     model = create_model("item-knn").fit(parts.train)
     expected = evaluate(model, parts.train, parts.test, "frozen", k=10).slice_metrics()
     shared = expected.keys() & board.slices["frozen"].keys()
@@ -80,7 +80,7 @@ def test_a_slice_holds_the_mean_of_its_queries(parts: Parts, board: Leaderboard)
         assert found == pytest.approx(expected[name]["NDCG@10"].mean)
 
 
-def test_the_facts_are_json_and_the_same_for_the_same_run(parts: Parts, board: Leaderboard) -> None:
+def test_the_facts_are_json_and_the_same_for_the_same_run(parts: TrainTest, board: Leaderboard) -> None:
     def figures(of: Leaderboard) -> str:
         facts = of.facts()
         for model in facts["models"]:
@@ -99,7 +99,7 @@ def test_costs_are_stated(board: Leaderboard) -> None:
         assert model["histories"]["frozen"]["queries_per_second"] > 0
 
 
-def test_a_process_of_its_own_gives_the_same_answers(home: Path, parts: Parts) -> None:
+def test_a_process_of_its_own_gives_the_same_answers(home: Path, parts: TrainTest) -> None:
     apart = compare_models(home / "data", name_contestants(["item-knn"], {}), cutoffs=(5, 10))
     assert (
         apart.figures["live"]["item-knn"].metrics
@@ -116,7 +116,7 @@ def test_a_cutoff_beyond_the_catalog_is_refused_before_anything_is_fitted(home: 
 
 
 def test_a_directory_that_was_split_already_is_taken_as_it_is(home: Path) -> None:
-    written, split = read_parts(home / "parts"), read_parts(home / "data", "course")
+    written, split = read_train_test(home / "parts"), read_train_test(home / "data", "course")
     assert written.train.fingerprint == split.train.fingerprint
     assert written.test.equals(split.test)
     assert written.rule == split.rule
@@ -126,7 +126,7 @@ def test_a_rule_for_a_directory_that_was_split_already_is_an_error(home: Path) -
     with pytest.raises(
         QueryError, match="was split by the rule 'course' already: leave the rule 'clean' out"
     ):
-        read_parts(home / "parts", "clean")
+        read_train_test(home / "parts", "clean")
 
 
 def test_the_same_model_may_stand_twice_under_two_names() -> None:

@@ -22,14 +22,14 @@ def score_of(*scores: float) -> Float32Array:
 def test_only_positives_with_a_history_are_asked_about() -> None:
     asked = queries_of((1, 0, 2, 10), (1, 1, 2, 20), (1, 2, 4, 30), (2, 3, 5, 10))
     assert asked.movies.tolist() == [2]
-    assert asked.at.tolist() == [30]
+    assert asked.timestamps.tolist() == [30]
 
 
 def test_no_query_sees_its_own_movie_or_a_later_row() -> None:
     timeline = tiny_dataset().timeline
     asked = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), np.random.default_rng(0))
     query, row = asked.histories.rows()
-    assert (timeline.timestamps[row] <= asked.at[query]).all()
+    assert (timeline.timestamps[row] <= asked.timestamps[query]).all()
     assert not (timeline.movies[row] == asked.movies[query]).any()
 
 
@@ -50,13 +50,13 @@ def test_without_a_share_everybody_is_known() -> None:
 
 def test_the_second_place_among_unseen_movies_has_the_gain_of_a_second_place() -> None:
     asked = queries_of((1, 0, 2, 10), (1, 2, 4, 30))
-    _, ndcg = asked.judge(lambda histories, at: score_of(9, 0, 1, 2))
+    _, ndcg = asked.judge(lambda histories, timestamps: score_of(9, 0, 1, 2))
     assert ndcg == pytest.approx(1 / np.log2(3))
 
 
 def test_the_loss_is_the_softmax_among_unseen_movies() -> None:
     asked = queries_of((1, 0, 2, 10), (1, 2, 4, 30))
-    loss, _ = asked.judge(lambda histories, at: score_of(9, 0, 1, 2))
+    loss, _ = asked.judge(lambda histories, timestamps: score_of(9, 0, 1, 2))
     assert loss == pytest.approx(np.log(np.exp(-1) + 1 + np.exp(1)))
 
 
@@ -64,8 +64,8 @@ def test_the_mean_is_over_all_queries_however_many() -> None:
     timeline = tiny_dataset().timeline
     asked = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), np.random.default_rng(0))
 
-    def score(histories: Histories, at: Int64Array) -> Float32Array:
-        return np.zeros((len(at), timeline.movies.max() + 1), dtype=np.float32)
+    def score(histories: Histories, timestamps: Int64Array) -> Float32Array:
+        return np.zeros((len(timestamps), timeline.movies.max() + 1), dtype=np.float32)
 
     assert asked.judge(score)[1] == 1.0
     assert len(asked.some(10)) <= 10

@@ -19,12 +19,12 @@ def draw_queries(dataset: Dataset, count: int) -> pl.DataFrame:
     random = np.random.default_rng(0)
     row = random.integers(0, len(dataset.timeline), count)
     times = dataset.timeline.timestamps
-    at = times[row] + random.choice([-86_400, 0, 1, 30 * 86_400], count)
-    return pl.DataFrame({"UserID": dataset.user_ids[dataset.timeline.users[row]], "Timestamp": at})
+    timestamps = times[row] + random.choice([-86_400, 0, 1, 30 * 86_400], count)
+    return pl.DataFrame({"UserID": dataset.user_ids[dataset.timeline.users[row]], "Timestamp": timestamps})
 
 
 def online(asked: pl.DataFrame, server: Server) -> list[list[tuple[int, float]]]:
-    queries = [{"user_id": user, "timestamp": at} for user, at in asked.iter_rows()]
+    queries = [{"user_id": user, "timestamp": timestamps} for user, timestamps in asked.iter_rows()]
     answers = server.ok("POST", "/v1/recommendations/batch", json={"queries": queries})["answers"]
     return [[(movie["movie_id"], movie["score"]) for movie in answer["movies"]] for answer in answers]
 
@@ -40,8 +40,8 @@ def prove(artifact: Path, store_url: str, count: int) -> None:
     expected = offline(asked, saved)
     with serving(artifact, store_url) as server:
         assert online(asked, server) == expected
-        user, at = asked.row(0)
-        link = server.ok("GET", f"/v1/users/{user}/recommendations?at={at}")
+        user, timestamps = asked.row(0)
+        link = server.ok("GET", f"/v1/users/{user}/recommendations?at={timestamps}")
         assert [movie["movie_id"] for movie in link["movies"]] == [movie for movie, _ in expected[0]]
 
         until, movie = int(asked["Timestamp"].max()), int(saved.dataset.movie_ids[0])  # type: ignore[arg-type]

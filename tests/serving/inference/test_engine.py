@@ -11,8 +11,8 @@ from nextreel.data.schema import INTERACTIONS, MOVIE_ID
 from nextreel.errors import QueryError
 from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.filters import Filters
-from nextreel.serving.inference import snapshot as log_module
-from nextreel.serving.inference.engine import Answer, Engine, Request
+from nextreel.serving.inference import store_follower
+from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
 from nextreel.serving.storage.model_versions import Versions
 from nextreel.serving.storage.store import NewInteraction, Outcome, Store
 from tests.serving.servers import LATE
@@ -40,11 +40,11 @@ def queries(dataset: Dataset, count: int, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({"UserID": [*users, 90_001, 90_002], "Timestamp": [*at, LATE, 0]})
 
 
-def lists(answers: list[Answer]) -> Lists:
+def lists(answers: list[RecommendationResult]) -> Lists:
     return [[(movie["movie_id"], movie["score"]) for movie in answer.movies] for answer in answers]
 
 
-def movies(answers: list[Answer]) -> list[list[int]]:
+def movies(answers: list[RecommendationResult]) -> list[list[int]]:
     return [[movie["movie_id"] for movie in answer.movies] for answer in answers]
 
 
@@ -55,8 +55,8 @@ def offline(predictor: Predictor, asked: pl.DataFrame, k: int = 10) -> Lists:
     return [[(movie, score) for movie, score in row if score is not None] for row in rows]
 
 
-def requests(asked: pl.DataFrame, **more: object) -> list[Request]:
-    return [Request(user, at, **more) for user, at in asked.iter_rows()]  # type: ignore[arg-type]
+def requests(asked: pl.DataFrame, **more: object) -> list[RecommendationRequest]:
+    return [RecommendationRequest(user, at, **more) for user, at in asked.iter_rows()]  # type: ignore[arg-type]
 
 
 def extended(predictor: Predictor, *rows: NewInteraction) -> Predictor:
@@ -119,7 +119,7 @@ def test_folding_what_came_into_the_bulk_changes_no_list(
     predictor: Predictor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(log_module, "FEWEST_TO_FOLD", 1)
+    monkeypatch.setattr(store_follower, "FEWEST_TO_FOLD", 1)
     engine.remember(draw_ratings(predictor.dataset, 60))
     asked = requests(queries(predictor.dataset, 100))
     before = lists(engine.recommend(asked))
@@ -131,41 +131,41 @@ def test_folding_what_came_into_the_bulk_changes_no_list(
 
 def test_a_rating_changes_the_very_next_answer_of_every_server(engine: Engine, filled: Store) -> None:
     other = Engine.open(engine.version, filled)
-    first = engine.recommend([Request(1, LATE)])[0]
+    first = engine.recommend([RecommendationRequest(1, LATE)])[0]
     engine.remember([NewInteraction(1, first.movies[0]["movie_id"], 5.0, LATE - 1)])
     for each in (engine, other):
-        answer = each.recommend([Request(1, LATE)])[0]
+        answer = each.recommend([RecommendationRequest(1, LATE)])[0]
         assert answer.history_length == first.history_length + 1
         assert first.movies[0]["movie_id"] not in movies([answer])[0]
 
 
 def test_a_newcomer_gets_what_is_popular_and_is_told_so(engine: Engine) -> None:
-    answer = engine.recommend([Request(90_001, LATE)])[0]
+    answer = engine.recommend([RecommendationRequest(90_001, LATE)])[0]
     assert (answer.fallback, answer.history_length) == ("popularity", 0)
     assert answer.fallback_reason == "nothing is known of user 90001 before 2024-01-01 00:00:00 UTC"
 
 
 def test_three_ratings_are_enough_for_a_personal_answer(engine: Engine) -> None:
     engine.remember([NewInteraction(90_001, movie, 5.0, LATE - 9 + movie) for movie in (2, 3, 4)])
-    answer = engine.recommend([Request(90_001, LATE)])[0]
+    answer = engine.recommend([RecommendationRequest(90_001, LATE)])[0]
     assert (answer.fallback, answer.fallback_reason, answer.history_length) == (None, None, 3)
 
 
 def test_a_guests_ratings_count_and_are_not_stored(engine: Engine, filled: Store) -> None:
     rows = tuple(NewInteraction(90_001, movie, 5.0, LATE - 9 + movie) for movie in (2, 3, 4))
-    guest = engine.recommend([Request(90_001, LATE, history=rows)])
+    guest = engine.recommend([RecommendationRequest(90_001, LATE, history=rows)])
     assert filled.histories([90_001]).is_empty()
     engine.remember(rows)
-    assert lists(guest) == lists(engine.recommend([Request(90_001, LATE)]))
+    assert lists(guest) == lists(engine.recommend([RecommendationRequest(90_001, LATE)]))
 
 
 def test_a_guests_unknown_movie_is_named(engine: Engine) -> None:
     with pytest.raises(QueryError, match="movie 777 isn't in the catalog"):
-        engine.recommend([Request(1, LATE, history=(NewInteraction(1, 777, 5.0, 1),))])
+        engine.recommend([RecommendationRequest(1, LATE, history=(NewInteraction(1, 777, 5.0, 1),))])
 
 
 def test_a_list_that_filters_leave_too_short_says_why(engine: Engine) -> None:
-    asked = Request(1, LATE, k=10, filters=Filters(exclude=frozenset(range(4, 10_000))))
+    asked = RecommendationRequest(1, LATE, k=10, filters=Filters(exclude=frozenset(range(4, 10_000))))
     answer = engine.recommend([asked])[0]
     assert 0 < len(answer.movies) <= 4
     assert answer.shortfall is not None
@@ -175,35 +175,39 @@ def test_a_list_that_filters_leave_too_short_says_why(engine: Engine) -> None:
 
 
 def test_more_movies_than_the_catalog_has_are_not_made_up(engine: Engine) -> None:
-    answer = engine.recommend([Request(90_001, LATE, k=1_000)])[0]
+    answer = engine.recommend([RecommendationRequest(90_001, LATE, k=1_000)])[0]
     assert len(answer.movies) == 150
     assert answer.shortfall is not None
 
 
 def test_requests_of_one_batch_keep_their_own_filters(engine: Engine) -> None:
     genre = engine.catalog.genres[0]
-    only = Request(1, LATE, k=5, filters=Filters(include_genres=frozenset([genre])))
-    free = Request(1, LATE, k=5)
+    only = RecommendationRequest(1, LATE, k=5, filters=Filters(include_genres=frozenset([genre])))
+    free = RecommendationRequest(1, LATE, k=5)
     alone = movies(engine.recommend([only])) + movies(engine.recommend([free]))
     assert movies(engine.recommend([only, free])) == alone
     assert all(genre in movie["genres"] for movie in engine.recommend([only])[0].movies)
 
 
 def test_diversity_makes_another_list_of_the_same_length(engine: Engine) -> None:
-    plain, varied = engine.recommend([Request(1, LATE), Request(1, LATE, diversity=0.8)])
+    plain, varied = engine.recommend(
+        [RecommendationRequest(1, LATE), RecommendationRequest(1, LATE, diversity=0.8)]
+    )
     assert len(plain.movies) == len(varied.movies) == 10
     assert lists([plain]) != lists([varied])
 
 
 def test_without_the_strongest_reason_the_score_falls(engine: Engine) -> None:
-    movie = engine.recommend([Request(1, LATE, explain=True)])[0].movies[0]
+    movie = engine.recommend([RecommendationRequest(1, LATE, explain=True)])[0].movies[0]
     strongest = max(movie["reasons"], key=lambda reason: reason["contribution"])
     rows = [
         NewInteraction(1, row["movie_id"], row["rating"], row["timestamp"])
         for row in engine.history(1)[::-1]
         if row["movie_id"] != strongest["movie_id"]
     ]
-    without = engine.recommend([Request(1, LATE, k=150, exclude_seen=False, history=tuple(rows))])[0]
+    without = engine.recommend(
+        [RecommendationRequest(1, LATE, k=150, exclude_seen=False, history=tuple(rows))]
+    )[0]
     score = next(each["score"] for each in without.movies if each["movie_id"] == movie["movie_id"])
     assert strongest["contribution"] > 0
     assert score == pytest.approx(movie["score"] - strongest["contribution"], abs=1e-5)
@@ -218,13 +222,13 @@ def test_an_added_movie_can_be_recommended_and_rated_everywhere_at_once(
     card = {"movie_id": 9_000, "title": "The Long Reel (2020)", "genres": ["Drama"], "year": 2020}
     for each in (engine, other):
         assert each.movie(9_000) == card
-        assert 9_000 in movies(each.recommend([Request(1, LATE, k=150)]))[0]
+        assert 9_000 in movies(each.recommend([RecommendationRequest(1, LATE, k=150)]))[0]
         assert each.search("long reel")[0]["movie_id"] == 9_000
         assert each.similar(9_000, LATE, 3)
     other.remember([NewInteraction(1, 9_000, 5.0, LATE - 1)])
     assert engine.history(1)[0] == {**card, "rating": 5.0, "timestamp": LATE - 1}
-    assert engine.recommend([Request(90_002, LATE, k=150)])[0].fallback == "popularity"
-    assert 9_000 not in movies(engine.recommend([Request(1, LATE, k=150)]))[0]
+    assert engine.recommend([RecommendationRequest(90_002, LATE, k=150)])[0].fallback == "popularity"
+    assert 9_000 not in movies(engine.recommend([RecommendationRequest(1, LATE, k=150)]))[0]
 
 
 def test_a_movie_that_is_added_changes_no_score_of_the_others(engine: Engine, predictor: Predictor) -> None:
@@ -246,7 +250,7 @@ def test_who_was_erased_is_unknown_to_every_server(
     left = Predictor(predictor.model, predictor.dataset.with_interactions(rows))
     asked = queries(predictor.dataset, 100)
     for each in (engine, other):
-        assert each.recommend([Request(1, LATE)])[0].fallback == "popularity"
+        assert each.recommend([RecommendationRequest(1, LATE)])[0].fallback == "popularity"
         assert lists(each.recommend(requests(asked))) == offline(left, asked)
 
 
@@ -278,7 +282,7 @@ def test_a_replay_ranks_what_was_watched_in_the_list_of_just_before(engine: Engi
     replayed = engine.replay(1, latest=10)
     assert [row["timestamp"] for row in replayed] == sorted(row["timestamp"] for row in replayed)
     for row in replayed:
-        listed = engine.recommend([Request(1, row["timestamp"], k=100)])[0].movies
+        listed = engine.recommend([RecommendationRequest(1, row["timestamp"], k=100)])[0].movies
         found = [place for place, each in enumerate(listed, 1) if each["movie_id"] == row["movie_id"]]
         assert row["rank"] == (found[0] if found else None)
 
@@ -299,7 +303,7 @@ def test_people_to_look_at_go_from_short_to_long_histories(engine: Engine) -> No
 
 def test_an_empty_store_is_a_store(store: Store, model: Path) -> None:
     engine = Engine.open(Versions.open(model).current, store)
-    answer = engine.recommend([Request(1, LATE)])[0]
+    answer = engine.recommend([RecommendationRequest(1, LATE)])[0]
     assert (answer.fallback, len(answer.movies)) == ("popularity", 10)
     assert engine.find_people() == []
     assert engine.replay(1) == []

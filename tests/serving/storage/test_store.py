@@ -141,7 +141,7 @@ def test_titles_are_data_and_never_sql(store: Store) -> None:
     assert store.add([rating()], title) == [ADDED]
 
 
-@pytest.mark.parametrize("ask", [Store.erased_users, Store.movies, Store.everything, Store.answers])
+@pytest.mark.parametrize("ask", [Store.erased_users, Store.movies, Store.everything, Store.impressions])
 def test_a_new_store_holds_nothing(store: Store, ask: Callable[[Store], object]) -> None:
     assert store.is_empty
     assert store.imported is None

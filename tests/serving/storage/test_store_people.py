@@ -7,14 +7,14 @@ import sqlalchemy as sa
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import USER_ID
 from nextreel.serving.storage.sql_tables import replies
-from nextreel.serving.storage.store import GivenAnswer, Store
+from nextreel.serving.storage.store import Impression, Store
 from tests.frames import interactions
 from tests.serving.ratings import ALIEN, ANNE, BEN, ignore_progress, rating
 
 
 def test_an_export_holds_all_that_is_known_of_a_person_and_nobody_else(store: Store) -> None:
     store.add([rating(ANNE, ALIEN, 4.5, 100), rating(BEN)])
-    store.keep_answers([GivenAnswer(ANNE, 50, "v1", [3, 1]), GivenAnswer(BEN, 51, "v1", [2])])
+    store.keep_impressions([Impression(ANNE, 50, "v1", [3, 1]), Impression(BEN, 51, "v1", [2])])
     assert store.export_user(ANNE) == {
         "user_id": ANNE,
         "interactions": [{"movie_id": ALIEN, "rating": 4.5, "timestamp": 100}],
@@ -29,9 +29,9 @@ def test_erasing_removes_a_persons_rows_and_leaves_the_others(store: Store) -> N
 
 
 def test_erasing_removes_the_answers_given_to_a_person(store: Store) -> None:
-    store.keep_answers([GivenAnswer(ANNE, 1, "v1", [1]), GivenAnswer(BEN, 2, "v1", [2])])
+    store.keep_impressions([Impression(ANNE, 1, "v1", [1]), Impression(BEN, 2, "v1", [2])])
     store.erase_user(ANNE)
-    assert [answer.user_id for answer in store.answers()] == [BEN]
+    assert [answer.user_id for answer in store.impressions()] == [BEN]
 
 
 def test_erasing_removes_the_replies_to_requests_that_held_a_person(store: Store) -> None:
@@ -66,7 +66,7 @@ def test_a_store_whose_people_were_all_erased_is_not_filled_from_the_files_again
 def test_erased_bytes_are_overwritten_in_the_file(sqlite_url: str, tmp_path: Path) -> None:
     with Store.open(sqlite_url) as store:
         store.add_movie(1, "kept", [])
-        store.keep_answers([GivenAnswer(ANNE, 1, "a-version-that-only-anne-saw", [1])])
+        store.keep_impressions([Impression(ANNE, 1, "a-version-that-only-anne-saw", [1])])
         store.erase_user(ANNE)
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert b"kept" in kept

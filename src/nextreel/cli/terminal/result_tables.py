@@ -45,7 +45,7 @@ def answer(predictor: Predictor, user: int, moment: int, k: int, exclude_seen: b
         "lately_rated": _lately_rated(predictor.dataset, history),
         "data_until": until,
         "fallback": rows["Fallback"][0],
-        "model_learned_from_later": not predictor.model.cuts_training and moment <= until,
+        "model_learned_from_later": not predictor.model.uses_only_past and moment <= until,
         "recommendations": rows.select(
             "Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback"
         ).to_dicts(),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from nextreel.data.schema import Table
-from nextreel.errors import DataError, Problem
+from nextreel.errors import DataError, DataProblem
 
 GZIP_MAGIC = b"\x1f\x8b"
 NOT_CSV = {
@@ -83,7 +83,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError([Problem(str(path), None, None, f"can't be read ({error.strerror})")]) from error
+        raise DataError([DataProblem(str(path), None, None, f"can't be read ({error.strerror})")]) from error
 
 
 def _gunzip(file: str, data: bytes) -> bytes:
@@ -110,7 +110,7 @@ def _match_header(file: str, data: bytes, table: Table) -> list[str]:
     try:
         header = [name.strip() for name in next(csv.reader(text, strict=True))]
     except csv.Error as error:
-        raise DataError([Problem(file, 1, None, f"the header can't be read: {error}")]) from error
+        raise DataError([DataProblem(file, 1, None, f"the header can't be read: {error}")]) from error
     missing = [column.name for column in table.columns if column.name not in header]
     if len(header) == 1 and missing:
         for separator, shown in SEPARATORS.items():
@@ -122,10 +122,10 @@ def _match_header(file: str, data: bytes, table: Table) -> list[str]:
         hint = ": a raw file of GroupLens, which `nextreel convert` turns into this form"
         raw = not GROUPLENS_HEADERS.isdisjoint(header)
         found = f"missing; the header has {', '.join(header)}{hint if raw else ''}"
-        raise DataError([Problem(file, 1, name, found) for name in missing])
+        raise DataError([DataProblem(file, 1, name, found) for name in missing])
     twice = [column.name for column in table.columns if header.count(column.name) > 1]
     if twice:
-        raise DataError([Problem(file, 1, name, "stands more than once in the header") for name in twice])
+        raise DataError([DataProblem(file, 1, name, "stands more than once in the header") for name in twice])
     return header
 
 
@@ -134,4 +134,4 @@ def _header(table: Table) -> str:
 
 
 def _reject(file: str, message: str, line: int | None = None) -> NoReturn:
-    raise DataError([Problem(file, line, None, message)])
+    raise DataError([DataProblem(file, line, None, message)])

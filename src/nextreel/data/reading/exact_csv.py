@@ -15,7 +15,7 @@ import polars as pl
 from nextreel.data.reading.csv_text import CsvText
 from nextreel.data.schema import Table
 from nextreel.data.value_checks import Value, parse_cell
-from nextreel.errors import DataError, Problem
+from nextreel.errors import DataError, DataProblem
 from nextreel.wording import number_of
 
 BATCH = 100_000
@@ -30,16 +30,16 @@ class Record(NamedTuple):
     """Its text as it stands in the file, without the line's end."""
     values: tuple[Value, ...]
     """Values of the table's columns, in the table's order; empty when the row is bad."""
-    problems: tuple[Problem, ...]
+    problems: tuple[DataProblem, ...]
 
 
-def read_exactly(text: CsvText, table: Table) -> tuple[pl.DataFrame, list[Problem], int]:
+def read_exactly(text: CsvText, table: Table) -> tuple[pl.DataFrame, list[DataProblem], int]:
     """The rows, the first problems, and how many problems there are in all.
 
     Where there is a problem the rows are incomplete: they are of no use then, and take time.
     """
     frames = [pl.DataFrame(schema=table.schema)]
-    problems: list[Problem] = []
+    problems: list[DataProblem] = []
     total = 0
     for batch in read_batches(text, table):
         found = [problem for record in batch for problem in record.problems]
@@ -71,24 +71,24 @@ def read_records(text: CsvText, table: Table) -> Iterator[Record]:
     next(records)
     for line, raw, cells in records:
         if isinstance(cells, str):
-            yield Record(line, raw, (), (Problem(text.file, line, None, cells),))
+            yield Record(line, raw, (), (DataProblem(text.file, line, None, cells),))
             continue
         if len(cells) != len(text.header):
             counts = f"{number_of(len(cells), 'field')}; expected {len(text.header)} as in the header"
-            yield Record(line, raw, (), (Problem(text.file, line, None, counts),))
+            yield Record(line, raw, (), (DataProblem(text.file, line, None, counts),))
             continue
         values: list[Value] = []
-        problems: list[Problem] = []
+        problems: list[DataProblem] = []
         for column, place in zip(table.columns, places, strict=True):
             try:
                 values.append(parse_cell(column.kind, cells[place]))
             except ValueError as error:
-                problems.append(Problem(text.file, line, column.name, str(error)))
+                problems.append(DataProblem(text.file, line, column.name, str(error)))
         if key is not None and not problems:
             first = line_of_key.setdefault(values[key], line)
             if first != line:
                 again = f"{values[key]} stands on line {first} already; expected each one once"
-                problems.append(Problem(text.file, line, table.columns[key].name, again))
+                problems.append(DataProblem(text.file, line, table.columns[key].name, again))
         yield Record(line, raw, () if problems else tuple(values), tuple(problems))
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from nextreel.data.reading.csv_text import check_regular
 from nextreel.data.schema import EXPECTED, Column, Table
 from nextreel.data.value_checks import explain_bad, find_bad
-from nextreel.errors import DataError, Problem
+from nextreel.errors import DataError, DataProblem
 
 
 def read_parquet(path: Path, table: Table) -> pl.DataFrame:
@@ -19,7 +19,7 @@ def read_parquet(path: Path, table: Table) -> pl.DataFrame:
     frame = open_parquet(path, table)
     found = [(column, find_bad(frame, table, column)) for column in table.columns]
     problems = [
-        Problem(path.name, None, column.name, f"row {row}: {reason}")
+        DataProblem(path.name, None, column.name, f"row {row}: {reason}")
         for column, bad in found
         for row, reason in explain_bad(bad.head(DataError.SHOWN), column)
     ]
@@ -36,7 +36,7 @@ def open_parquet(path: Path, table: Table) -> pl.DataFrame:
         return pl.read_parquet(path, columns=table.schema.names())
     except (pl.exceptions.PolarsError, OSError) as error:
         message = "can't be read as Parquet; it is damaged or something else"
-        raise DataError([Problem(path.name, None, None, message)]) from error
+        raise DataError([DataProblem(path.name, None, None, message)]) from error
 
 
 def _check_types(file: str, found: dict[str, pl.DataType], table: Table) -> None:
@@ -44,10 +44,10 @@ def _check_types(file: str, found: dict[str, pl.DataType], table: Table) -> None
     for column in table.columns:
         dtype = found.get(column.name)
         if dtype is None:
-            problems.append(Problem(file, None, column.name, f"missing; the file has {', '.join(found)}"))
+            problems.append(DataProblem(file, None, column.name, f"missing; the file has {', '.join(found)}"))
         elif not _may_hold(dtype, column):
             expected = f"{table.schema[column.name]}, {EXPECTED[column.kind]}"
-            problems.append(Problem(file, None, column.name, f"has type {dtype}; expected {expected}"))
+            problems.append(DataProblem(file, None, column.name, f"has type {dtype}; expected {expected}"))
     if problems:
         raise DataError(problems)
 

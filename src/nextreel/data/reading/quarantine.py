@@ -19,7 +19,7 @@ from nextreel.data.reading.table_reader import find_tables
 from nextreel.data.schema import Table
 from nextreel.data.table_writer import write_table
 from nextreel.data.value_checks import explain_bad, find_bad
-from nextreel.errors import DataError, Problem
+from nextreel.errors import DataError, DataProblem
 
 HEADER = ("File", "Line", "Row", "Reason")
 
@@ -72,7 +72,7 @@ def set_aside(directory: Path, quarantine: Path, clean: Path) -> dict[str, int]:
                 writer.writerows((row.file, row.line, row.row, row.reason) for row in bad)
             frames[path.name] = pl.concat(good)
             if table.needs_rows and frames[path.name].is_empty():
-                raise DataError([Problem(path.name, None, None, "holds no good row")])
+                raise DataError([DataProblem(path.name, None, None, "holds no good row")])
         for name, frame in frames.items():
             write_table(frame, clean / name)
     return counts
@@ -112,5 +112,5 @@ def _split_frame(file: str, frame: pl.DataFrame, table: Table) -> tuple[pl.DataF
     return numbered.filter(~is_bad).drop("row").cast(table.schema), bad
 
 
-def _describe(problem: Problem) -> str:
+def _describe(problem: DataProblem) -> str:
     return f"{problem.column}: {problem.message}" if problem.column else problem.message

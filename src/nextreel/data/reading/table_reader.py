@@ -16,7 +16,7 @@ from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.parquet import read_parquet
 from nextreel.data.schema import INTERACTIONS, MOVIES, QUERIES, USERS, Table
 from nextreel.data.value_checks import is_valid
-from nextreel.errors import DataError, Problem
+from nextreel.errors import DataError, DataProblem
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
@@ -55,7 +55,7 @@ def read_tables(directory: Path) -> Tables:
     """Read a directory's tables as they stand in their files; raises DataError with the problems of all."""
     paths = find_tables(directory)
     readings: dict[Table, Reading] = {}
-    problems: list[Problem] = []
+    problems: list[DataProblem] = []
     total = 0
     for table, path in paths.items():
         try:
@@ -126,7 +126,7 @@ def load_table(path: Path, table: Table) -> Reading:
                 raise DataError(problems, total)
         reading = Reading(frame, text.notes)
     if table.needs_rows and reading.frame.is_empty():
-        raise DataError([Problem(path.name, None, None, "has a header and no rows")])
+        raise DataError([DataProblem(path.name, None, None, "has a header and no rows")])
     return reading
 
 

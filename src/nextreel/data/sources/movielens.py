@@ -23,7 +23,7 @@ from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, TIMESTAMP, USER_ID, USERS, Column, Table
 from nextreel.data.table_writer import write_table
 from nextreel.data.value_checks import is_valid, parse_cell
-from nextreel.errors import DataError, Problem
+from nextreel.errors import DataError, DataProblem
 from nextreel.wording import number_of
 
 RATINGS_FILE, MOVIES_FILE, USERS_FILE = "ratings_train.csv", "movies.csv", "users.csv"
@@ -227,9 +227,9 @@ def _read_rows(file: RawFile, contents: bytes) -> pl.DataFrame:
         header = contents[:first_row].decode().strip()
         if header != file.header:
             message = f"the header is {header[:200]!r}; expected {file.header!r}"
-            raise DataError([Problem(file.name, 1, None, message)])
+            raise DataError([DataProblem(file.name, 1, None, message)])
     if re.compile(rb"\S").search(contents, first_row) is None:
-        raise DataError([Problem(file.name, None, None, "is empty; expected rows")])
+        raise DataError([DataProblem(file.name, None, None, "is empty; expected rows")])
     if file.header is not None and b'"' in contents:
         text = CsvText(file.name, contents, file.table.schema.names(), notes=())
         rows, problems, total = read_exactly(text, file.table)
@@ -252,7 +252,7 @@ def _read_unquoted(file: RawFile, contents: bytes) -> pl.DataFrame:
             schema=file.table.schema,
         )
     except pl.exceptions.PolarsError as error:
-        reason = Problem(file.name, None, None, str(error).partition("\n")[0])
+        reason = DataProblem(file.name, None, None, str(error).partition("\n")[0])
         raise _describe_problems(file, contents) or DataError([reason]) from error
     if any(rows.null_count().row(0)):
         rows = rows.filter(~pl.all_horizontal(pl.all().is_null()))  # empty lines
@@ -275,7 +275,7 @@ def _as_utf8(file: RawFile, contents: bytes) -> bytes:
             return contents.decode("latin-1").encode()
         line = contents.count(b"\n", 0, error.start) + 1
         message = f"the byte 0x{contents[error.start]:02x} isn't UTF-8"
-        raise DataError([Problem(file.name, line, None, message)]) from error
+        raise DataError([DataProblem(file.name, line, None, message)]) from error
     return contents
 
 
@@ -285,7 +285,7 @@ def _describe_problems(file: RawFile, contents: bytes) -> DataError | None:
     return DataError(first, total=len(first) + sum(1 for _ in problems)) if first else None
 
 
-def _find_problems(file: RawFile, contents: bytes) -> Iterator[Problem]:
+def _find_problems(file: RawFile, contents: bytes) -> Iterator[DataProblem]:
     """What is wrong and where; line by line, for it runs only on a file that is likely to be bad."""
     lines = io.TextIOWrapper(io.BytesIO(contents), encoding="utf-8")
     columns = file.table.columns
@@ -296,16 +296,16 @@ def _find_problems(file: RawFile, contents: bytes) -> Iterator[Problem]:
             continue
         if len(fields) != len(columns):
             message = f"{number_of(len(fields), 'field')} between {file.separator!r}; expected {len(columns)}"
-            yield Problem(file.name, number, None, message)
+            yield DataProblem(file.name, number, None, message)
             continue
         for column, field in zip(columns, fields, strict=True):
             try:
                 parse_cell(column.kind, field)
             except ValueError as error:
-                yield Problem(file.name, number, column.name, str(error))
+                yield DataProblem(file.name, number, column.name, str(error))
             if column.name == file.table.key and (first := line_of_key.setdefault(field, number)) != number:
                 again = f"{field} stands on line {first} already; expected each one once"
-                yield Problem(file.name, number, column.name, again)
+                yield DataProblem(file.name, number, column.name, again)
 
 
 def _with_genres(movies: pl.DataFrame) -> pl.DataFrame:

@@ -80,7 +80,7 @@ def read_split_facts(directory: Path) -> dict[str, Any] | None:
 
 
 @dataclass(frozen=True)
-class Parts:
+class TrainTest:
     """What models learn from and what they are asked about."""
 
     train: Dataset
@@ -95,7 +95,7 @@ class Parts:
         return float(self.rule.get("threshold", POSITIVE))
 
 
-def read_parts(directory: Path, rule: Rule | None = None) -> Parts:
+def read_train_test(directory: Path, rule: Rule | None = None) -> TrainTest:
     """The parts of a data directory, split by the rule (clean), or those that `nextreel split` wrote.
 
     Raises QueryError for a rule where there is a test.csv already, and DataError as `read_tables` does.
@@ -105,13 +105,13 @@ def read_parts(directory: Path, rule: Rule | None = None) -> Parts:
         chosen = SplitRule.for_rule(rule or "clean")
         split = split_interactions(tables.interactions, chosen)
         train = Dataset.from_frames(split.train, tables.movies, tables.users)
-        return Parts(train, split.test, chosen.model_dump(exclude_none=True))
+        return TrainTest(train, split.test, chosen.model_dump(exclude_none=True))
     told = read_split_rule(directory)
     if rule is not None:
         by = f"was split by the rule {told['rule']!r}" if told else "holds a test.csv"
         raise QueryError(f"{directory} {by} already: leave the rule {rule!r} out, or name the unsplit data")
     train = Dataset.from_frames(tables.interactions, tables.movies, tables.users)
-    return Parts(train, read_interactions(directory / "test.csv"), told)
+    return TrainTest(train, read_interactions(directory / "test.csv"), told)
 
 
 def _choose_rule(directory: Path, rule: Rule | None, facts: Mapping[str, Any] | None) -> SplitRule:

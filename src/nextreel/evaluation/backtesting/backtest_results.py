@@ -14,21 +14,21 @@ from nextreel.atomic_files import write_json
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
 from nextreel.data.times import DAY, format_duration, format_timestamp
-from nextreel.evaluation.backtesting.backtest_windows import Plan, Window
+from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan, Window
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.metrics import score_ranks
-from nextreel.evaluation.significance import CLAIM, adjust_by_holm, swap_users
+from nextreel.evaluation.significance import ALPHA, adjust_by_holm, swap_users
 
 K = 10
 MAIN = f"NDCG@{K}"
 REFITTED, NEVER_REFITTED, DIFFERENCE = "refitted", "never refitted", "difference"
-EVERYONE, NEWCOMERS, ACQUAINTED = "everyone", "new in the window", "known before it"
+EVERYONE, NEW_USERS, ACQUAINTED = "everyone", "new in the window", "known before it"
 """Whose queries: `new in the window` had no interaction before the window opened."""
 FEWEST_USERS = 10
 
 
 @dataclass(frozen=True)
-class Part:
+class GroupMetrics:
     """Figures of a part of the queries."""
 
     queries: int
@@ -54,7 +54,7 @@ class Aging:
     youngest: int
     oldest: int
     """Seconds since the fit, the latter excluded."""
-    part: Part
+    part: GroupMetrics
     adjusted_p: float | None
     """Of no difference to the refitted model, by Holm among all ages; None where there is none to compare."""
 
@@ -69,14 +69,14 @@ class Aging:
     @property
     def differs(self) -> bool:
         """Whether it is shown to be worse or better."""
-        return self.adjusted_p is not None and self.adjusted_p < CLAIM
+        return self.adjusted_p is not None and self.adjusted_p < ALPHA
 
 
 @dataclass(frozen=True)
 class Backtest:
     """All answers of a backtest and what they say."""
 
-    plan: Plan
+    plan: BacktestPlan
     about: dict[str, Any]
     """The plan with all options and the data's fingerprint, in the form of JSON."""
     windows: list[Window]
@@ -85,12 +85,12 @@ class Backtest:
     model's list from 1, 0 if it wasn't there, in columns `refitted` and `never refitted`."""
 
     @cached_property
-    def overall(self) -> dict[str, Part]:
+    def overall(self) -> dict[str, GroupMetrics]:
         """Figures of all windows together, by whose queries they are."""
         return _estimate_groups(self.answers)
 
     @cached_property
-    def by_window(self) -> list[dict[str, Part]]:
+    def by_window(self) -> list[dict[str, GroupMetrics]]:
         """Figures of each window, by whose queries they are; a group without queries isn't there."""
         return [_estimate_groups(self.answers.filter(Window=window.number)) for window in self.windows]
 
@@ -162,8 +162,8 @@ class Backtest:
             said.append(f"{MAIN} without a refit: {overall[EVERYONE].figures[NEVER_REFITTED][MAIN]}.")
         else:
             said += self._say_what_refits_are_worth()
-        if NEWCOMERS in overall:
-            share = overall[NEWCOMERS].queries / overall[EVERYONE].queries
+        if NEW_USERS in overall:
+            share = overall[NEW_USERS].queries / overall[EVERYONE].queries
             said.append(f"{share:.0%} of the queries are of users who were new in their window.")
         if self.with_few_users:
             said.append(
@@ -213,12 +213,12 @@ def write_backtest(backtest: Backtest, directory: Path) -> None:
     write_json(backtest.facts(), directory / "backtest.json")
 
 
-def _estimate_groups(answers: pl.DataFrame) -> dict[str, Part]:
-    groups = {EVERYONE: answers, NEWCOMERS: answers.filter("New"), ACQUAINTED: answers.filter(~pl.col("New"))}
+def _estimate_groups(answers: pl.DataFrame) -> dict[str, GroupMetrics]:
+    groups = {EVERYONE: answers, NEW_USERS: answers.filter("New"), ACQUAINTED: answers.filter(~pl.col("New"))}
     return {name: _estimate(part) for name, part in groups.items() if len(part)}
 
 
-def _estimate(answers: pl.DataFrame) -> Part:
+def _estimate(answers: pl.DataFrame) -> GroupMetrics:
     values = {name: _score(answers, name) for name in (REFITTED, NEVER_REFITTED) if name in answers.columns}
     if REFITTED in values:
         values[DIFFERENCE] = {
@@ -230,7 +230,7 @@ def _estimate(answers: pl.DataFrame) -> Part:
     figures: dict[str, dict[str, Estimate]] = {name: {} for name in values}
     for (name, metric), estimate in zip(keys, estimates, strict=True):
         figures[name][metric] = estimate
-    return Part(len(answers), answers[USER_ID].n_unique(), figures)
+    return GroupMetrics(len(answers), answers[USER_ID].n_unique(), figures)
 
 
 def _score(answers: pl.DataFrame, model: str) -> dict[str, Float64Array]:

@@ -34,9 +34,9 @@ from nextreel.data.table_writer import write_table
 from nextreel.data.times import DAY, format_timestamp
 from nextreel.errors import ArtifactError
 from nextreel.evaluation.backtesting.backtest_results import NEVER_REFITTED, REFITTED, Backtest, K
-from nextreel.evaluation.backtesting.backtest_windows import Plan, Window, cut_windows
+from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan, Window, cut_windows
 from nextreel.evaluation.metrics import ranks_of
-from nextreel.evaluation.protocol import Questions
+from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.models.registry import model_name
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, save
@@ -46,7 +46,10 @@ PLAN, FIRST_MODEL, WINDOWS = "plan.json", "first-model", "windows"
 
 
 def run_backtest(
-    tables: Tables, plan: Plan, directory: Path, report: Callable[[int, int, str], None] = lambda *_: None
+    tables: Tables,
+    plan: BacktestPlan,
+    directory: Path,
+    report: Callable[[int, int, str], None] = lambda *_: None,
 ) -> Backtest:
     """Run the windows that aren't finished yet; each is kept in the directory as soon as it is.
 
@@ -86,7 +89,7 @@ class _Asker:
     tables: Tables
     rows: pl.DataFrame
     """All interactions in order of time."""
-    plan: Plan
+    plan: BacktestPlan
     first_model: Path
     """Where the model that is never refitted is kept."""
 
@@ -122,11 +125,11 @@ class _Asker:
     def _ask(self, predictor: Predictor, queries: pl.DataFrame, window: Window) -> Int64Array:
         known = predictor.dataset.with_interactions(self.rows.filter(pl.col(TIMESTAMP) < window.closes))
         histories = known.histories(queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy())
-        questions = Questions(queries, known, histories)
-        return ranks_of(questions.ask(predictor.model, K).movies, questions.relevant)
+        questions = EvaluationQueries(queries, known, histories)
+        return ranks_of(questions.rank_with(predictor.model, K).movies, questions.relevant)
 
 
-def _describe(plan: Plan, everything: Dataset) -> dict[str, Any]:
+def _describe(plan: BacktestPlan, everything: Dataset) -> dict[str, Any]:
     model = plan.create_model()
     return {
         "nextreel": __version__,

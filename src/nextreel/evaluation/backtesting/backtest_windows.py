@@ -13,7 +13,7 @@ from nextreel.models.registry import create_model
 
 
 @dataclass(frozen=True)
-class Plan:
+class BacktestPlan:
     """What a backtest does."""
 
     model: str
@@ -47,7 +47,7 @@ def find_start(interactions: pl.DataFrame, share: float) -> int:
     return int(by_time[min(int(share * len(by_time)), len(by_time) - 1)])
 
 
-def cut_windows(interactions: pl.DataFrame, plan: Plan) -> list[Window]:
+def cut_windows(interactions: pl.DataFrame, plan: BacktestPlan) -> list[Window]:
     """The windows from the start on that hold a positive."""
     seconds = interactions[TIMESTAMP]
     if seconds.min() >= plan.start:  # type: ignore[operator]

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from nextreel.arrays import Int32Array
-from nextreel.data.splitting.split_directory import Parts, read_parts
+from nextreel.data.splitting.split_directory import TrainTest, read_train_test
 from nextreel.data.splitting.split_rules import Rule
 from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation.comparison.answer_files import read_lists
-from nextreel.evaluation.protocol import History, Questions
+from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 from nextreel.models.base import Recommender
 from nextreel.models.names import MODELS, PRESETS
 from nextreel.models.registry import create_model, model_name
@@ -62,7 +62,7 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Answers:
+class ContestantRun:
     """What one model said and what it cost."""
 
     contestant: Contestant
@@ -74,7 +74,7 @@ class Answers:
     """As its manifest has it for a saved model; None for a file of answers."""
     peak_memory_gib: float | None
     """Of the process that read the data, fitted and answered; None where it didn't fit."""
-    lists: dict[History, Lists]
+    lists: dict[HistoryMode, Lists]
     epochs: Sequence[Epoch] = ()
     """Of the fit, for a model that learns in epochs."""
 
@@ -116,14 +116,14 @@ def name_contestants(models: Sequence[str], options: Mapping[str, object]) -> li
     return found
 
 
-def answer_apart(
+def run_in_subprocess(
     contestant: Contestant,
     directory: Path,
     rule: Rule | None,
-    histories: Sequence[History],
+    histories: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool,
-) -> Answers:
+) -> ContestantRun:
     """As `answer`, in a process of its own that reads the directory itself."""
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_at_once_when_interrupted) as pool:
         # Blocked until then, so that Ctrl-C shows no traceback of the process that is still starting.
@@ -142,26 +142,26 @@ def answer_apart(
 
 def answer(
     contestant: Contestant,
-    parts: Parts,
-    histories: Sequence[History],
+    parts: TrainTest,
+    histories: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool = True,
-) -> Answers:
+) -> ContestantRun:
     """Fit a model on the train part and ask it about the test part under each history.
 
     Raises ConfigError for a saved model that was fitted on anything but the train part, and DataError for a file whose
     answers aren't as they should be.
     """
 
-    def pose(history: History) -> Questions:
-        return Questions.pose(parts.train, parts.test, history, parts.threshold)
+    def pose(history: HistoryMode) -> EvaluationQueries:
+        return EvaluationQueries.from_split(parts.train, parts.test, history, parts.threshold)
 
     if contestant.path is not None and contestant.path.is_file():
         lists = {
             each: Lists(*read_lists(contestant.path, pose(each), k, exclude_seen), seconds=None)
             for each in histories
         }
-        return Answers(contestant, contestant.path.name, {}, None, None, lists)
+        return ContestantRun(contestant, contestant.path.name, {}, None, None, lists)
     if contestant.path is not None:
         model, fit_seconds = _load(contestant.path, parts)
         epochs = read_epochs(contestant.path)
@@ -173,10 +173,10 @@ def answer(
     lists = {each: _ask(model, pose(each), k, exclude_seen) for each in histories}
     peak = measure_peak_memory() if contestant.path is None else None
     config = model.config.model_dump(mode="json")
-    return Answers(contestant, model_name(model), config, fit_seconds, peak, lists, epochs)
+    return ContestantRun(contestant, model_name(model), config, fit_seconds, peak, lists, epochs)
 
 
-def _load(path: Path, parts: Parts) -> tuple[Recommender, float | None]:
+def _load(path: Path, parts: TrainTest) -> tuple[Recommender, float | None]:
     """A saved model, and the seconds of its fit as its manifest has them."""
     predictor, manifest = load_with_manifest(path)
     if predictor.dataset.fingerprint != parts.train.fingerprint:
@@ -187,9 +187,9 @@ def _load(path: Path, parts: Parts) -> tuple[Recommender, float | None]:
     return predictor.model, manifest.get("fit", {}).get("fit_seconds")
 
 
-def _ask(model: Recommender, questions: Questions, k: int, exclude_seen: bool) -> Lists:
+def _ask(model: Recommender, questions: EvaluationQueries, k: int, exclude_seen: bool) -> Lists:
     started = time.perf_counter()
-    ranking = questions.ask(model, k, exclude_seen)
+    ranking = questions.rank_with(model, k, exclude_seen)
     return Lists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
 
 
@@ -202,8 +202,8 @@ def _read_and_answer(
     contestant: Contestant,
     directory: Path,
     rule: Rule | None,
-    histories: Sequence[History],
+    histories: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool,
-) -> Answers:
-    return answer(contestant, read_parts(directory, rule), histories, k, exclude_seen)
+) -> ContestantRun:
+    return answer(contestant, read_train_test(directory, rule), histories, k, exclude_seen)

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from nextreel.arrays import Float64Array, Int64Array
-from nextreel.data.splitting.split_directory import Parts, read_parts
+from nextreel.data.splitting.split_directory import TrainTest, read_train_test
 from nextreel.data.splitting.split_rules import Rule
 from nextreel.errors import QueryError
-from nextreel.evaluation.beyond_accuracy import Background, ListFigures
+from nextreel.evaluation.beyond_accuracy import ListFigures, ListMeasurer
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.comparison.contestants import Answers, Contestant, answer_apart
+from nextreel.evaluation.comparison.contestants import Contestant, ContestantRun, run_in_subprocess
 from nextreel.evaluation.fairness import FairnessGap, Gaps, adjust_gaps, find_gaps
 from nextreel.evaluation.metrics import ranks_of, score_ranks
-from nextreel.evaluation.protocol import History, Questions
+from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 from nextreel.evaluation.significance import PairedTest, compare_pairs, say_what_is_real
 from nextreel.evaluation.slices import Slices, slice_questions
 from nextreel.wording import number_of
@@ -45,14 +45,14 @@ class Figures:
 class Leaderboard:
     """All figures of one run."""
 
-    parts: Parts
+    parts: TrainTest
     protocol: dict[str, Any]
     """histories, cutoffs, main metric, threshold, exclude_seen, and how the intervals are made."""
-    answers: dict[str, Answers]
+    answers: dict[str, ContestantRun]
     """By the contestant's name, in the order asked for."""
-    figures: dict[History, dict[str, Figures]]
+    figures: dict[HistoryMode, dict[str, Figures]]
     """By history and name."""
-    slices: dict[History, Slices]
+    slices: dict[HistoryMode, Slices]
     tests: list[PairedTest]
     gaps: dict[str, Gaps]
     """By history."""
@@ -64,7 +64,7 @@ class Leaderboard:
         """Name of the metric that models are sorted and tested by."""
         return str(self.protocol["main"])
 
-    def ranked(self, history: History) -> list[str]:
+    def ranked(self, history: HistoryMode) -> list[str]:
         """Names, best first."""
         figures = self.figures[history]
         return sorted(figures, key=lambda name: -figures[name].metrics[self.main].mean)
@@ -73,16 +73,18 @@ class Leaderboard:
         """Which differences between models are real."""
         return say_what_is_real(self.tests, self.main)
 
-    def weakest(self, history: History, name: str, n: int = 3) -> list[str]:
+    def weakest(self, history: HistoryMode, name: str, n: int = 3) -> list[str]:
         """Slices of at least FEWEST_QUERIES queries where a model's main figure is lowest, lowest first."""
         slices, figures = self.slices[history], self.figures[history][name].slices
         large = [part for part in figures if slices[part].sum() >= FEWEST_QUERIES]
         return sorted(large, key=lambda part: figures[part].mean)[:n]
 
-    def real_gaps(self, history: History, name: str) -> dict[str, FairnessGap]:
+    def significant_gaps(self, history: HistoryMode, name: str) -> dict[str, FairnessGap]:
         """Gaps of a model that may be claimed, by attribute."""
         return {
-            attribute: models[name] for attribute, models in self.gaps[history].items() if models[name].real
+            attribute: models[name]
+            for attribute, models in self.gaps[history].items()
+            if models[name].significant
         }
 
     def facts(self) -> dict[str, Any]:
@@ -114,7 +116,7 @@ class Leaderboard:
             "histories": {history: self._describe_under(history, name) for history in self.figures},
         }
 
-    def _describe_under(self, history: History, name: str) -> dict[str, Any]:
+    def _describe_under(self, history: HistoryMode, name: str) -> dict[str, Any]:
         figures, lists = self.figures[history][name], self.answers[name].lists[history]
         return {
             "queries_per_second": _round(lists.rate, 1),
@@ -136,7 +138,7 @@ def compare_models(
     directory: Path,
     contestants: Sequence[Contestant],
     rule: Rule | None = None,
-    histories: Sequence[History] = ("frozen", "live"),
+    histories: Sequence[HistoryMode] = ("frozen", "live"),
     cutoffs: Sequence[int] = (5, 10, 20),
     exclude_seen: bool = True,
     on_model: Callable[[int, str], None] = lambda done, name: None,
@@ -145,34 +147,34 @@ def compare_models(
 
     `on_model` is called before each model with (models done, name).
     """
-    parts = read_parts(directory, rule)
+    parts = read_train_test(directory, rule)
     _check_cutoffs(cutoffs, parts.train.n_movies)
     answers = []
     for done, contestant in enumerate(contestants):
         on_model(done, contestant.name)
-        answers.append(answer_apart(contestant, directory, rule, histories, max(cutoffs), exclude_seen))
+        answers.append(run_in_subprocess(contestant, directory, rule, histories, max(cutoffs), exclude_seen))
     on_model(len(contestants), "figures")
     return judge(parts, answers, histories, cutoffs, exclude_seen)
 
 
 def judge(
-    parts: Parts,
-    answers: Sequence[Answers],
-    histories: Sequence[History],
+    parts: TrainTest,
+    answers: Sequence[ContestantRun],
+    histories: Sequence[HistoryMode],
     cutoffs: Sequence[int],
     exclude_seen: bool = True,
 ) -> Leaderboard:
     """The leaderboard of answers that were given already, each with lists of max(cutoffs) movies."""
     k = USUAL_CUTOFF if USUAL_CUTOFF in cutoffs else max(cutoffs)
     main = f"NDCG@{k}"
-    figures: dict[History, dict[str, Figures]] = {}
-    slices: dict[History, Slices] = {}
+    figures: dict[HistoryMode, dict[str, Figures]] = {}
+    slices: dict[HistoryMode, Slices] = {}
     values: dict[str, dict[str, Float64Array]] = {}
     gaps: dict[str, Gaps] = {}
     for history in histories:
-        questions = Questions.pose(parts.train, parts.test, history, parts.threshold)
+        questions = EvaluationQueries.from_split(parts.train, parts.test, history, parts.threshold)
         bootstrap = UserBootstrap(questions.users)
-        background, parts_of = Background.of(questions), slice_questions(questions)
+        background, parts_of = ListMeasurer.of(questions), slice_questions(questions)
         scores = {
             each.contestant.name: score_ranks(
                 ranks_of(each.lists[history].movies, questions.relevant), cutoffs

@@ -121,10 +121,10 @@ class SequentialRidge(Recommender):
         self.first_places_ = choices.places_[first]
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         latest, features = self._describe(histories)
         known = np.flatnonzero(histories.lengths)
-        gap = at[known] - histories.timeline.timestamps[histories.stops[known] - 1]
+        gap = timestamps[known] - histories.timeline.timestamps[histories.stops[known] - 1]
         same_second, long_gap = gap <= 0, gap > self.config.long_gap_days * DAY
         scores = np.zeros((len(histories), len(self.completion_)), dtype=np.float32)
         for queries, answer in (
@@ -141,11 +141,13 @@ class SequentialRidge(Recommender):
         short = np.flatnonzero(histories.lengths < self.config.short_history)
         if len(short):
             everything[short] += self._next_choices(
-                histories[short], at[short], everything[short].std(axis=1)
+                histories[short], timestamps[short], everything[short].std(axis=1)
             )
         return everything
 
-    def _next_choices(self, histories: Histories, at: Int64Array, scale: Float32Array) -> Float32Array:
+    def _next_choices(
+        self, histories: Histories, timestamps: Int64Array, scale: Float32Array
+    ) -> Float32Array:
         """float32[n, n_movies]: what others chose at this point, with mean 0 and the standard deviation `scale`."""
         choices = NextChoices().restore(
             {
@@ -155,7 +157,7 @@ class SequentialRidge(Recommender):
                 "n_movies_": np.array([len(self.columns_)]),
             }
         )
-        scores = choices.score(histories, at)
+        scores = choices.score(histories, timestamps)
         scores -= scores.mean(axis=1, keepdims=True)
         scores *= scale[:, None] / np.maximum(scores.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return scores

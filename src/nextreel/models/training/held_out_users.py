@@ -27,7 +27,7 @@ class HeldOut:
     """Queries about users whom a model doesn't learn from."""
 
     histories: Histories
-    at: Int64Array
+    timestamps: Int64Array
     """int64[n_queries]: the moments asked about, POSIX seconds."""
     movies: Int32Array
     """int32[n_queries]: what was liked then."""
@@ -53,15 +53,15 @@ class HeldOut:
         starts, stops = timeline.offsets[user], row[earlier]
         asked = stops > starts
         row, starts, stops = row[asked], starts[asked], stops[asked]
-        at = timeline.timestamps[row]
-        histories = Histories(timeline, timeline.user_ids[timeline.users[row]], starts, stops, at + 1)
-        return cls(histories, at, timeline.movies[row])
+        timestamps = timeline.timestamps[row]
+        histories = Histories(timeline, timeline.user_ids[timeline.users[row]], starts, stops, timestamps + 1)
+        return cls(histories, timestamps, timeline.movies[row])
 
     def __len__(self) -> int:
-        return len(self.at)
+        return len(self.timestamps)
 
     def __getitem__(self, queries: slice | Int64Array) -> Self:
-        return type(self)(self.histories[queries], self.at[queries], self.movies[queries])
+        return type(self)(self.histories[queries], self.timestamps[queries], self.movies[queries])
 
     def some(self, n_queries: int) -> Self:
         """About that many of the queries, evenly over users and time."""
@@ -69,7 +69,7 @@ class HeldOut:
 
     def relative_scores(self, score: Callable[[Histories, Int64Array], Float32Array]) -> Float32Array:
         """float32[n_queries, n_movies]: less the score of the movie asked for; -inf for those seen."""
-        scores, query = score(self.histories, self.at), np.arange(len(self))
+        scores, query = score(self.histories, self.timestamps), np.arange(len(self))
         scores = scores - scores[query, self.movies][:, None]
         seen_query, row = self.histories.rows()
         scores[seen_query, self.histories.timeline.movies[row]] = -np.inf

@@ -12,7 +12,7 @@ from nextreel.arrays import Arrays
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.softmax_loss import softmax_loss
-from nextreel.models.transformer.window_batches import Answers, Batch
+from nextreel.models.transformer.window_batches import Batch, Labels
 
 AVERAGE_DECAY = 0.998
 """Of the running mean of the weights, by step: about the last epoch's weights count."""
@@ -34,7 +34,7 @@ class _Descent:
         rate, decay = config.learning_rate, config.weight_decay
         self.adam = torch.optim.AdamW(groups, rate, (0.9, 0.98), weight_decay=decay, fused=True)
 
-    def step(self, batch: Batch, answers: Answers, progress: float) -> float:
+    def step(self, batch: Batch, answers: Labels, progress: float) -> float:
         """One step; `progress` is the share of the training that is over after it. Returns the loss before."""
         self.steps += 1
         warm = min(1.0, self.steps / 100)

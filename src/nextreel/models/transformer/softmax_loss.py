@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nextreel.models.transformer.network import HIDDEN
-from nextreel.models.transformer.window_batches import Answers
+from nextreel.models.transformer.window_batches import Labels
 
 ROWS_OF_LOGITS = 512
 
@@ -17,7 +17,7 @@ class _SoftmaxLoss(torch.autograd.Function):
     """Weighted mean of -log softmax of the answers among unseen movies; the logits live a few rows at a time."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, movies: Tensor, bias: Tensor, answers: Answers) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, movies: Tensor, bias: Tensor, answers: Labels) -> Tensor:
         n_rows, n_movies = len(rows), len(movies)
         weight = torch.zeros(n_rows).scatter_add_(0, answers.question, answers.weight)
         loss = torch.zeros(())

@@ -11,11 +11,11 @@ from nextreel.arrays import Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import POSITIVE
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.window_batches import Answers, Batch, pack
+from nextreel.models.transformer.window_batches import Batch, Labels, pack
 
 
 @dataclass(frozen=True)
-class Questions:
+class TargetBaskets:
     """Each second in which somebody rated movies, and where the history of its question may end."""
 
     dataset: Dataset
@@ -45,7 +45,7 @@ class Questions:
         able = (cuts[:, 0] >= 0) | (stops - new > 1)
         return cls(dataset, config, users[new][able], new[able], stops[able], cuts[able])
 
-    def draw(self, random: np.random.Generator) -> "Drawn":
+    def draw(self, random: np.random.Generator) -> "EpochBatches":
         """One epoch: a cut for each question, windows over the histories, and batches of similar length."""
         config, offsets = self.config, self.dataset.timeline.offsets
         n_cuts = np.maximum((self.cuts[:, 1:] >= 0).sum(1), 0)
@@ -83,14 +83,14 @@ class Questions:
             members.append(window)
         batches.append(np.array(members))
         random.shuffle(batches)
-        return Drawn(self, cuts, order, first, n_asked, starts, stops, batches)
+        return EpochBatches(self, cuts, order, first, n_asked, starts, stops, batches)
 
 
 @dataclass(frozen=True)
-class Drawn:
+class EpochBatches:
     """One epoch's batches; each is made when its turn comes."""
 
-    questions: Questions
+    questions: TargetBaskets
     cuts: Int64Array
     """int64[n_questions]: the cut drawn for each."""
     order: Int64Array
@@ -106,7 +106,7 @@ class Drawn:
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[tuple[Batch, Answers]]:
+    def __iter__(self) -> Iterator[tuple[Batch, Labels]]:
         everything, timeline = self.questions, self.questions.dataset.timeline
         events = timeline.movies, timeline.ratings, timeline.timestamps
         for windows in self.batches:
@@ -124,7 +124,7 @@ class Drawn:
             opened = timeline.offsets[everything.users[question]]
             yield (
                 batch,
-                Answers(
+                Labels(
                     question=torch.from_numpy(np.repeat(np.arange(len(question)), n_answers)),
                     movie=torch.from_numpy(timeline.movies[rows].astype(np.int64)),
                     weight=torch.from_numpy(weight.astype(np.float32)),

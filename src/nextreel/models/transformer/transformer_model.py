@@ -22,7 +22,7 @@ from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import _embed_by_succession
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import _Descent
-from nextreel.models.transformer.training_windows import Questions
+from nextreel.models.transformer.training_windows import TargetBaskets
 from nextreel.models.transformer.window_batches import ask
 
 QUERIES_AT_ONCE = 256
@@ -34,12 +34,12 @@ class Transformer(Recommender):
     Config = TransformerConfig
     config: TransformerConfig
 
-    history: list[Epoch]
+    epochs: list[Epoch]
     """The epochs of `fit`; empty on a model that was loaded."""
 
     def __init__(self, config: TransformerConfig | None = None) -> None:
         super().__init__(config)
-        self.history = []
+        self.epochs = []
         self._network: Network | None = None
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
@@ -47,7 +47,7 @@ class Transformer(Recommender):
         config, held_out, known = self.config, training.held_out, dataset
         if held_out is None:
             known, held_out = HeldOut.split(dataset, config.held_out_share, config.seed)
-        held_out, questions = held_out.some(QUERIES_OF_VALIDATION), Questions.of(known, config)
+        held_out, questions = held_out.some(QUERIES_OF_VALIDATION), TargetBaskets.of(known, config)
         if len(questions.cuts) == 0:
             raise DataError("no user rated two movies, so there is nothing to learn from")
         identity = identify_fit("transformer", config, known, None)
@@ -74,20 +74,20 @@ class Transformer(Recommender):
             if training.checkpoint is not None:
                 write_checkpoint(training.checkpoint, identity, history, descent.arrays())
             training.on_epoch(history[-1])
-        self._network, self.history = descent.best.eval(), history
+        self._network, self.epochs = descent.best.eval(), history
         return self
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         if self._network is None:
             raise NotFittedError("Transformer isn't fitted yet: call fit(dataset) first")
-        answers = np.zeros((len(at), self._network.n_movies), dtype=np.float32)
+        answers = np.zeros((len(timestamps), self._network.n_movies), dtype=np.float32)
         known = np.flatnonzero(histories.lengths > 0)
         known = known[np.argsort(histories.lengths[known], kind="stable")]
         for some in (
             known[start : start + QUERIES_AT_ONCE] for start in range(0, len(known), QUERIES_AT_ONCE)
         ):
             with torch.inference_mode():
-                batch = ask(histories[some], at[some], self.config.window)
+                batch = ask(histories[some], timestamps[some], self.config.window)
                 scores = self._network.score(self._network(batch))
             answers[some[batch.order]] = scores.numpy()
         return answers
@@ -105,7 +105,7 @@ class Transformer(Recommender):
         return self
 
     def _learn_once(
-        self, descent: "_Descent", questions: "Questions", number: int, spent: float, training: Training
+        self, descent: "_Descent", questions: "TargetBaskets", number: int, spent: float, training: Training
     ) -> float:
         """Learn from every question once; returns the mean loss of an answer."""
         config, started = self.config, time.perf_counter()

@@ -46,7 +46,7 @@ def pack(
     stops: Int64Array,
     window_of: Int64Array,
     cuts: Int64Array,
-    at: Int64Array,
+    timestamps: Int64Array,
 ) -> Batch:
     """Windows [start, stop) of the events (movies, ratings, times), and questions about them.
 
@@ -61,7 +61,7 @@ def pack(
     n_events = rows.shape[1]
     first = np.cumsum(n_asked) - n_asked
     question = order[first[:, None] + np.minimum(np.arange(asked.shape[1]), n_asked[:, None] - 1)]
-    cut, moment, seen = cuts[question] - starts[:, None], at[question], times[rows]
+    cut, moment, seen = cuts[question] - starts[:, None], timestamps[question], times[rows]
     last = np.take_along_axis(seen, np.maximum(cut - 1, 0), 1)
 
     own_place = np.concatenate([np.broadcast_to(np.arange(1, n_events + 1), rows.shape), cut], 1)
@@ -99,7 +99,7 @@ def _distances(n_events: int) -> Tensor:
     return torch.where(rows > 0, buckets, OUT_OF_SIGHT)
 
 
-def ask(histories: Histories, at: Int64Array, window: int) -> Batch:
+def ask(histories: Histories, timestamps: Int64Array, window: int) -> Batch:
     """Queries as a batch; those with the same history share one window."""
     slices = np.stack([histories.starts, histories.stops])
     _, first, window_of = np.unique(slices, axis=1, return_index=True, return_inverse=True)
@@ -109,11 +109,11 @@ def ask(histories: Histories, at: Int64Array, window: int) -> Batch:
     stops = np.searchsorted(query, np.arange(len(first)), side="right")
     events = timeline.movies[row], timeline.ratings[row], timeline.timestamps[row]
     window_of = window_of.reshape(-1)
-    return pack(events, starts, stops, window_of, stops[window_of], at)
+    return pack(events, starts, stops, window_of, stops[window_of], timestamps)
 
 
 @dataclass(frozen=True)
-class Answers:
+class Labels:
     """What the questions of a batch are answered by, and what must not be: n questions."""
 
     question: Tensor

@@ -56,8 +56,8 @@ def draw_differences(tests: Sequence[PairedTest], history: str, best: str, metri
         {
             **_point(f"over {test.worse if test.better == best else test.better}", test.difference),
             "label": f"+{test.difference.mean:.4f}",
-            "color": BLUE if test.real else FAINT_INK,
-            "fill": BLUE if test.real else "transparent",
+            "color": BLUE if test.significant else FAINT_INK,
+            "fill": BLUE if test.significant else "transparent",
         }
         for test in mine
     ]
@@ -69,7 +69,7 @@ def draw_differences(tests: Sequence[PairedTest], history: str, best: str, metri
     chart = _dots(altair, points, x.axis(tickCount=5, format="~g"))
     zero = altair.Chart(altair.Data(values=[{"zero": 0}])).mark_rule(color=INK).encode(x="zero:Q")
     label = "; ".join(
-        f"{point['name']} {_show(test.difference)}, {'real' if test.real else 'not shown to be real'}"
+        f"{point['name']} {_show(test.difference)}, {'real' if test.significant else 'not shown to be real'}"
         for point, test in zip(points, mine, strict=True)
     )
     return _as_svg(altair.layer(zero, chart), len(points), f"Lead of {best} in {metric}: {label}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
-from nextreel.evaluation.protocol import History, Questions
+from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 
 QUARTERS = (1, 2, 3)
 SHOWN = 8
@@ -34,7 +34,7 @@ class Example:
     """One query and its answers."""
 
     user: int
-    at: int
+    timestamp: int
     """POSIX seconds."""
     length: int
     """Ratings that the history holds."""
@@ -46,9 +46,11 @@ class Example:
     """By model, best first."""
 
 
-def choose_examples(board: Leaderboard, history: History) -> list[Example]:
+def choose_examples(board: Leaderboard, history: HistoryMode) -> list[Example]:
     """The examples; fewer where fewer people are asked about."""
-    questions = Questions.pose(board.parts.train, board.parts.test, history, board.parts.threshold)
+    questions = EvaluationQueries.from_split(
+        board.parts.train, board.parts.test, history, board.parts.threshold
+    )
     users, first = np.unique(questions.users, return_index=True)
     order = first[np.lexsort((users, questions.histories.lengths[first]))]
     chosen = dict.fromkeys(int(order[(len(order) - 1) * quarter // 4]) for quarter in QUARTERS)
@@ -57,17 +59,17 @@ def choose_examples(board: Leaderboard, history: History) -> list[Example]:
 
 
 def _show(
-    board: Leaderboard, history: History, questions: Questions, titles: list[str], query: int
+    board: Leaderboard, history: HistoryMode, questions: EvaluationQueries, titles: list[str], query: int
 ) -> Example:
     user, k = int(questions.users[query]), int(board.main.partition("@")[2])
     same = questions.users == user
     relevant, asked = questions.relevant[same].tolist(), int(questions.relevant[query])
     liked, ids = set(relevant), questions.queries["MovieID"].filter(same).to_list()
-    timeline = questions.known.timeline
+    timeline = questions.dataset.timeline
     _, rows = questions.histories[np.array([query])].last(SHOWN).rows()
     return Example(
         user,
-        int(questions.at[query]),
+        int(questions.timestamps[query]),
         int(questions.histories.lengths[query]),
         [Movie(titles[timeline.movies[row]], float(timeline.ratings[row])) for row in rows[::-1]],
         [
@@ -88,6 +90,6 @@ def _show(
     )
 
 
-def _title_movies(questions: Questions) -> list[str]:
-    ids, known = questions.known.movie_ids, questions.known.movies["Title"]
+def _title_movies(questions: EvaluationQueries) -> list[str]:
+    ids, known = questions.dataset.movie_ids, questions.dataset.movies["Title"]
     return [title or f"Movie {id_}" for id_, title in zip(ids.tolist(), known, strict=True)]

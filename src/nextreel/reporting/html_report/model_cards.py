@@ -13,7 +13,7 @@ from typing import Any
 
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
-from nextreel.evaluation.protocol import History
+from nextreel.evaluation.protocol import HistoryMode
 from nextreel.models.names import MODELS
 from nextreel.models.registry import model_class
 from nextreel.models.training.epochs import Epoch, best_epoch
@@ -55,7 +55,7 @@ class Card:
     """What it shows."""
 
 
-def describe_model(board: Leaderboard, history: History, name: str) -> Card:
+def describe_model(board: Leaderboard, history: HistoryMode, name: str) -> Card:
     """The card of one model; what is measured is measured under this history."""
     answers = board.answers[name]
     what, *explained = _explain(answers.model)
@@ -114,7 +114,7 @@ def _default(field: Any) -> Any:
     return default.model_dump(mode="json") if hasattr(default, "model_dump") else default
 
 
-def _say_use(board: Leaderboard, history: History, name: str) -> list[str]:
+def _say_use(board: Leaderboard, history: HistoryMode, name: str) -> list[str]:
     lists, asked = board.answers[name].lists[history], len(board.users)
     alone = asked - lists.personal
     who = (
@@ -159,14 +159,14 @@ def _say_training(epochs: Sequence[Epoch]) -> str:
     return f"{said}, the one that was kept; there NDCG@10 of users held out is {kept.validation_ndcg:.4f}."
 
 
-def _say_cost(board: Leaderboard, history: History, name: str) -> str:
+def _say_cost(board: Leaderboard, history: HistoryMode, name: str) -> str:
     seconds, rate = board.answers[name].fit_seconds, board.answers[name].lists[history].rate
     fitted = "Fitted elsewhere" if seconds is None else f"Fitted in {show_seconds(seconds)}"
     answered = "" if rate is None else f"; {rate:,.0f} queries a second with {history} history"
     return f"{fitted}{answered}."
 
 
-def _say_limits(board: Leaderboard, history: History, name: str) -> list[str]:
+def _say_limits(board: Leaderboard, history: HistoryMode, name: str) -> list[str]:
     figures, lists = board.figures[history][name], board.figures[history][name].lists
     weakest = [f"“{part}” ({figures.slices[part].mean:.4f})" for part in board.weakest(history, name)]
     missed = 1 - figures.metrics[f"Recall@{board.main.partition('@')[2]}"].mean
@@ -186,7 +186,7 @@ def _say_ethics(board: Leaderboard, name: str) -> list[str]:
     real = [
         f"{attribute} with {history} history ({gap.best} best, {gap.worst} worst, a gap of {gap.gap.mean:.4f})"
         for history in board.figures
-        for attribute, gap in board.real_gaps(history, name).items()
+        for attribute, gap in board.significant_gaps(history, name).items()
     ]
     looked_at = list(dict.fromkeys(attribute for gaps in board.gaps.values() for attribute in gaps))
     if not looked_at:

@@ -12,8 +12,8 @@ from nextreel.data.reading.table_reader import Tables
 from nextreel.errors import require
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.comparison.leaderboard import FEWEST_QUERIES, Leaderboard
-from nextreel.evaluation.protocol import History
-from nextreel.evaluation.significance import CLAIM, SWAPS
+from nextreel.evaluation.protocol import HistoryMode
+from nextreel.evaluation.significance import ALPHA, PERMUTATIONS
 from nextreel.reporting.html_report.comparison_charts import (
     draw_bars,
     draw_cost,
@@ -88,7 +88,7 @@ def write_report(board: Leaderboard, name: str, file: Path) -> None:
 
 def _contents(board: Leaderboard, name: str) -> dict[str, Any]:
     histories = list(board.figures)
-    shown: History = "live" if "live" in histories else histories[0]
+    shown: HistoryMode = "live" if "live" in histories else histories[0]
     rows = all_rows(board.parts)
     profile = profile_tables(Tables(rows, users=None, movies=None, notes=()))
     leaders = {history: lead_of(board, history) for history in histories}
@@ -120,8 +120,8 @@ def _contents(board: Leaderboard, name: str) -> dict[str, Any]:
         "explained": EXPLAINED,
         "families": {history: group_slices(board, history) for history in histories},
         "fewest": FEWEST_QUERIES,
-        "swaps": SWAPS,
-        "claim": CLAIM,
+        "swaps": PERMUTATIONS,
+        "claim": ALPHA,
         "looked_at": any(board.gaps.values()),
         "unknown_costs": [each for each, answers in board.answers.items() if answers.fit_seconds is None],
         "examples": choose_examples(board, shown),
@@ -130,7 +130,7 @@ def _contents(board: Leaderboard, name: str) -> dict[str, Any]:
 
 
 def _draw(
-    board: Leaderboard, profile: Profile, months: list[tuple[str, int]], shown: History
+    board: Leaderboard, profile: Profile, months: list[tuple[str, int]], shown: HistoryMode
 ) -> dict[str, Any]:
     """Every picture as SVG."""
     figures = {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
-from nextreel.evaluation.protocol import History
+from nextreel.evaluation.protocol import HistoryMode
 from nextreel.reporting.html_report.slice_tables import Lead
 from nextreel.wording import join_names
 
@@ -32,7 +32,7 @@ def show_seconds(seconds: float | None) -> str:
     return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
-def say_headline(leads: Mapping[History, Lead], models: int, name: str) -> tuple[str, str]:
+def say_headline(leads: Mapping[HistoryMode, Lead], models: int, name: str) -> tuple[str, str]:
     """The whole report in one line, as who and what."""
     best = list(dict.fromkeys(lead.best for lead in leads.values()))
     if models == 1:
@@ -46,7 +46,7 @@ def say_headline(leads: Mapping[History, Lead], models: int, name: str) -> tuple
     return best[0], f"is the best of {count(models)} recommenders on {name}"
 
 
-def say_leader(board: Leaderboard, history: History, lead: Lead) -> str:
+def say_leader(board: Leaderboard, history: HistoryMode, lead: Lead) -> str:
     """Who is ahead under a history, and what that means for a person."""
     figures, recall = board.figures[history], f"Recall@{board.main.partition('@')[2]}"
     k = count(int(board.main.partition("@")[2]))
@@ -65,7 +65,7 @@ def say_leader(board: Leaderboard, history: History, lead: Lead) -> str:
     )
 
 
-def say_reality(leads: Mapping[History, Lead]) -> list[str]:
+def say_reality(leads: Mapping[HistoryMode, Lead]) -> list[str]:
     """Whether the leads are more than chance."""
     tests = [lead.test for lead in leads.values() if lead.test is not None]
     if not tests:
@@ -91,7 +91,7 @@ def say_reality(leads: Mapping[History, Lead]) -> list[str]:
     return sentences
 
 
-def say_cost(board: Leaderboard, history: History) -> str:
+def say_cost(board: Leaderboard, history: HistoryMode) -> str:
     """What the best model costs beside the others."""
     best = board.ranked(history)[0]
     known = {name: each.fit_seconds for name, each in board.answers.items() if each.fit_seconds is not None}
@@ -108,7 +108,7 @@ def say_cost(board: Leaderboard, history: History) -> str:
     return f"{answered} and takes {show_seconds(known[best])} to fit{beside}."
 
 
-def say_weakness(board: Leaderboard, history: History) -> str:
+def say_weakness(board: Leaderboard, history: HistoryMode) -> str:
     """Where the best model is weakest."""
     best = board.ranked(history)[0]
     figures, weakest = board.figures[history][best], board.weakest(history, best)
@@ -128,7 +128,7 @@ def say_fairness(board: Leaderboard) -> str:
         attribute: [
             name
             for name in board.answers
-            if any(attribute in board.real_gaps(history, name) for history in board.figures)
+            if any(attribute in board.significant_gaps(history, name) for history in board.figures)
         ]
         for attribute in attributes
     }
@@ -143,12 +143,15 @@ def say_split(rule: Mapping[str, Any]) -> str:
     if not rule:
         return "The train and the test part were given as files; how they were split isn't known."
     if rule["rule"] == "global":
-        at = (
+        timestamp = (
             show_day(int(rule["moment"]))
             if "moment" in rule
             else f"the moment before which {100 * rule['share']:.0f} % of the ratings lie"
         )
-        return f"One moment for everybody, {at}: models learn from what is before it and are asked about what follows."
+        return (
+            f"One moment for everybody, {timestamp}: models learn from what is before it and are asked about what "
+            "follows."
+        )
     n = int(rule["positives"])
     positive = f"rating of {rule['threshold']:g} or more"
     start = f"last {positive}" if n == 1 else f"{_ordinal(n)}-last {positive}"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.splitting.split_directory import Parts
+from nextreel.data.splitting.split_directory import TrainTest
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.comparison.leaderboard import FEWEST_QUERIES, Leaderboard
-from nextreel.evaluation.protocol import History
+from nextreel.evaluation.protocol import HistoryMode
 from nextreel.evaluation.significance import PairedTest
 
 EXPLAINED = {
@@ -45,7 +45,7 @@ class Lead:
     """Models that the best one isn't shown to be better than."""
 
 
-def lead_of(board: Leaderboard, history: History) -> Lead:
+def lead_of(board: Leaderboard, history: HistoryMode) -> Lead:
     """The best model of a history and what its lead is worth."""
     ranked = board.ranked(history)
     best, others = ranked[0], ranked[1:]
@@ -61,11 +61,11 @@ def lead_of(board: Leaderboard, history: History) -> Lead:
         others[0] if others else None,
         tests[others[0]] if others else None,
         max((test.adjusted_p for test in tests.values()), default=1.0),
-        tuple(other for other, test in tests.items() if not test.real),
+        tuple(other for other, test in tests.items() if not test.significant),
     )
 
 
-def all_rows(parts: Parts) -> pl.DataFrame:
+def all_rows(parts: TrainTest) -> pl.DataFrame:
     """Rows of both parts in order of time; one that stands in both counts once."""
     train = parts.train.interactions()
     test = parts.test.select(train.columns).join(train, on=train.columns, how="anti")
@@ -86,7 +86,7 @@ class PartCounts:
     last: int
 
 
-def count_parts(parts: Parts) -> list[PartCounts]:
+def count_parts(parts: TrainTest) -> list[PartCounts]:
     """The train and the test part."""
     return [
         PartCounts(
@@ -133,7 +133,7 @@ class SliceRow:
     """In the order of the leaderboard."""
 
 
-def group_slices(board: Leaderboard, history: History) -> dict[str, list[SliceRow]]:
+def group_slices(board: Leaderboard, history: HistoryMode) -> dict[str, list[SliceRow]]:
     """Rows of the tables of slices, by family, such as "gap"."""
     names = board.ranked(history)
     weak = {name: board.weakest(history, name) for name in names}

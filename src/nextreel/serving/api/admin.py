@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from nextreel.errors import QueryError
 from nextreel.serving.http import request_bodies, response_bodies
-from nextreel.serving.http.dependencies import Ask, write_json
+from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, problems
 from nextreel.serving.storage.model_versions import Damaged, Version
 
@@ -18,17 +18,17 @@ VersionName = Annotated[str, Path(pattern=request_bodies.VERSION)]
 
 
 @router.get("/model", responses={200: {"model": response_bodies.Model}, **problems(*EVERYWHERE)})
-async def get_model(ask: Ask) -> Response:
+async def get_model(state: State) -> Response:
     """The version that answers now."""
-    return write_json(ask.service.engine.model_facts)
+    return write_json(state.service.engine.model_facts)
 
 
 @router.get(
     "/admin/models", responses={200: {"model": response_bodies.ModelVersions}, **problems(409, *EVERYWHERE)}
 )
-async def list_models(ask: Ask) -> Response:
+async def list_models(state: State) -> Response:
     """All versions in the model's directory, latest first."""
-    found = await ask.store(ask.service.versions.list)
+    found = await state.run_writing(state.service.versions.list)
     return write_json({"versions": [_show(version) for version in found]})
 
 
@@ -36,25 +36,25 @@ async def list_models(ask: Ask) -> Response:
     "/admin/models/{version}/promote",
     responses={200: {"model": response_bodies.Model}, **problems(404, 409, *EVERYWHERE)},
 )
-async def promote_model(version: VersionName, ask: Ask) -> Response:
+async def promote_model(version: VersionName, state: State) -> Response:
     """Let a version answer from now on. A damaged one is refused (409), and the old one goes on answering."""
     try:
-        await ask.store(ask.service.promote, version)
+        await state.run_writing(state.service.promote, version)
     except QueryError as error:
         raise HTTPException(404, str(error)) from None
-    return write_json(ask.service.engine.model_facts)
+    return write_json(state.service.engine.model_facts)
 
 
 @router.post(
     "/admin/rollback", responses={200: {"model": response_bodies.Model}, **problems(409, *EVERYWHERE)}
 )
-async def roll_back(ask: Ask) -> Response:
+async def roll_back(state: State) -> Response:
     """Go back to the version that answered before."""
     try:
-        await ask.store(ask.service.rollback)
+        await state.run_writing(state.service.rollback)
     except QueryError as error:
         raise HTTPException(409, str(error)) from None
-    return write_json(ask.service.engine.model_facts)
+    return write_json(state.service.engine.model_facts)
 
 
 def _show(version: Version | Damaged) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from nextreel.data.times import DAY
 from nextreel.errors import QueryError
 from nextreel.serving.http import request_bodies, response_bodies
-from nextreel.serving.http.dependencies import Ask, Context, write_json
+from nextreel.serving.http.dependencies import AppState, State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
 from nextreel.serving.storage.store import NewInteraction, Outcome
 
@@ -40,7 +40,7 @@ ANSWERS = problems(409, *EVERYWHERE, *WITH_BODY)
     },
 )
 async def add_interaction(
-    interaction: request_bodies.Interaction, ask: Ask, idempotency_key: IdempotencyKey = None
+    interaction: request_bodies.Interaction, state: State, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Store a rating. It is durable before the answer, and the user's next list knows of it.
 
@@ -49,7 +49,7 @@ async def add_interaction(
     appears; a movie outside the catalog is refused (422), and so is a timestamp more than a day ahead of the server.
     """
     row = _read_rows([interaction], idempotency_key)[0]
-    outcome = (await _store(ask, [row], idempotency_key))[0]
+    outcome = (await _store(state, [row], idempotency_key))[0]
     if outcome is Outcome.CONFLICT:
         raise HTTPException(409, "this user's rating of this movie in this second stands with other stars")
     shown = response_bodies.Stored(
@@ -75,11 +75,11 @@ async def add_interaction(
     },
 )
 async def add_interactions(
-    batch: request_bodies.InteractionBatch, ask: Ask, idempotency_key: IdempotencyKey = None
+    batch: request_bodies.InteractionBatch, state: State, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Store up to 1,000 ratings in one step. One that can't be (422) keeps all from being stored; one that conflicts
     with what stands is left out and said so."""
-    outcomes = await _store(ask, _read_rows(batch.interactions, idempotency_key), idempotency_key)
+    outcomes = await _store(state, _read_rows(batch.interactions, idempotency_key), idempotency_key)
     count = Counter(outcomes)
     shown = {
         "added": count[Outcome.ADDED],
@@ -108,8 +108,8 @@ def _read_rows(interactions: Sequence[request_bodies.Interaction], key: str | No
     return rows
 
 
-async def _store(ask: Context, rows: Sequence[NewInteraction], key: str | None) -> list[Outcome]:
-    outcomes = await ask.store(ask.service.engine.remember, rows, key)
+async def _store(state: AppState, rows: Sequence[NewInteraction], key: str | None) -> list[Outcome]:
+    outcomes = await state.run_writing(state.service.engine.remember, rows, key)
     for outcome, number in Counter(outcomes).items():
-        ask.metrics.stored.labels(outcome).inc(number)
+        state.metrics.stored.labels(outcome).inc(number)
     return outcomes

@@ -23,7 +23,7 @@ COMPUTING, STORING = 2, 8
 
 
 @dataclass(frozen=True)
-class Context:
+class AppState:
     """One process's service and its threads."""
 
     service: Service
@@ -32,11 +32,11 @@ class Context:
     computing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(COMPUTING, "compute"))
     storing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(STORING, "store"))
 
-    async def compute(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def run_reading(self, function: Callable[..., T], *arguments: Any) -> T:
         """The result of work that scores or reads, done by a thread."""
         return await self._within_limit(self.computing, function, arguments)
 
-    async def store(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def run_writing(self, function: Callable[..., T], *arguments: Any) -> T:
         """The result of work that writes, done by a thread."""
         return await self._within_limit(self.storing, function, arguments)
 
@@ -56,16 +56,16 @@ class Context:
             raise HTTPException(503, detail, {"Retry-After": "1"}) from None
 
 
-def _find_context(request: Request) -> Context:
-    context: Context = request.app.state.context
-    return context
+def _find_state(request: Request) -> AppState:
+    state: AppState = request.app.state.nextreel
+    return state
 
 
-async def _give_context(request: Request) -> Context:
-    return _find_context(request)
+async def _give_state(request: Request) -> AppState:
+    return _find_state(request)
 
 
-Ask = Annotated[Context, Depends(_give_context)]
+State = Annotated[AppState, Depends(_give_state)]
 """A route's parameter through which it asks."""
 
 

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from nextreel.serving.http.access_control import needed_scope
-from nextreel.serving.http.response_bodies import Problem
+from nextreel.serving.http.response_bodies import ProblemDetails
 
 
 def describe_api(app: FastAPI, keys_required: bool) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def describe_api(app: FastAPI, keys_required: bool) -> dict[str, Any]:
         return app.openapi_schema
     schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     components = schema["components"]["schemas"]
-    components["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["Problem"] = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
     components.update(components["Problem"].pop("$defs", {}))
     for unused in ("HTTPValidationError", "ValidationError"):
         components.pop(unused, None)

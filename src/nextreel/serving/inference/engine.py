@@ -20,7 +20,7 @@ from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load
-from nextreel.ranking.cold_start_movies import Newcomers
+from nextreel.ranking.cold_start_movies import ColdStartMovies
 from nextreel.ranking.explanations import explain
 from nextreel.ranking.filters import Filters
 from nextreel.ranking.ranker import Ranker
@@ -30,7 +30,7 @@ from nextreel.ranking.title_search import TitleSearch
 from nextreel.serving.inference.catalog import Catalog
 from nextreel.serving.inference.movie_cards import Card, list_movies, show_reasons, show_rows
 from nextreel.serving.inference.snapshot import Rows, Snapshot
-from nextreel.serving.inference.store_follower import InteractionLog
+from nextreel.serving.inference.store_follower import StoreFollower
 from nextreel.serving.storage.model_versions import Version
 from nextreel.serving.storage.store import NewInteraction, Outcome, Store
 
@@ -41,11 +41,11 @@ NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True)
-class Request:
+class RecommendationRequest:
     """A question: what should this person watch next, as of this moment?"""
 
     user_id: int
-    at: int
+    timestamp: int
     """POSIX seconds, UTC."""
     k: int = 10
     exclude_seen: bool = True
@@ -60,10 +60,10 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RecommendationResult:
     """The list for one request."""
 
-    request: Request
+    request: RecommendationRequest
     movies: list[dict[str, Any]]
     """Best first: movie_id, title, genres, year, score, and reasons if asked for (movie_id, title, rating, timestamp,
     contribution; the strongest first, whatever the sign)."""
@@ -81,7 +81,7 @@ class Answer:
 class Engine:
     """One version of the model over the store; safe to share by threads."""
 
-    def __init__(self, predictor: Predictor, version: Version, store: Store, log: InteractionLog) -> None:
+    def __init__(self, predictor: Predictor, version: Version, store: Store, log: StoreFollower) -> None:
         self._predictor, self.version, self._store, self._log = predictor, version, store, log
         self._model: tuple[Catalog, Recommender] | None = None
         self._titles: tuple[Catalog, TitleSearch] | None = None
@@ -101,7 +101,7 @@ class Engine:
         catalog = Catalog.of(predictor.dataset)
         if beside is not None and Catalog.of(beside._predictor.dataset).movies.equals(catalog.movies):
             return cls(predictor, version, store, beside._log)
-        return cls(predictor, version, store, InteractionLog(store, catalog))
+        return cls(predictor, version, store, StoreFollower(store, catalog))
 
     @property
     def model_facts(self) -> dict[str, Any]:
@@ -120,18 +120,18 @@ class Engine:
         return self._log.last_snapshot.catalog
 
     @property
-    def log(self) -> InteractionLog:
+    def log(self) -> StoreFollower:
         """What this process holds of the store."""
         return self._log
 
-    def recommend(self, requests: Sequence[Request]) -> list[Answer]:
+    def recommend(self, requests: Sequence[RecommendationRequest]) -> list[RecommendationResult]:
         """Answers in the order of the requests; QueryError for a genre or a guest's movie that doesn't exist."""
         known = self._log.catch_up()
         groups: dict[object, list[int]] = defaultdict(list)
         for i, each in enumerate(requests):
             guest = i if each.history is not None else None
             groups[guest, each.k, each.exclude_seen, each.diversity, each.calibration].append(i)
-        answers: dict[int, Answer] = {}
+        answers: dict[int, RecommendationResult] = {}
         for positions in groups.values():
             asked = [requests[i] for i in positions]
             answers.update(zip(positions, self._answer(known, asked), strict=True))
@@ -172,7 +172,7 @@ class Engine:
         cards = known.catalog.cards
         return [{**cards[i], "score": match.score} for i, match in zip(index.tolist(), found, strict=True)]
 
-    def similar(self, movie_id: int, at: int, k: int = 10) -> list[Card] | None:
+    def similar(self, movie_id: int, timestamp: int, k: int = 10) -> list[Card] | None:
         """Movies like this one as of a moment, best first with a score; None if it isn't in the catalog.
 
         What came since the log was folded last doesn't count yet.
@@ -183,28 +183,28 @@ class Engine:
         if movie < 0:
             return None
         years = catalog.movies["Year"].cast(pl.Float32).to_numpy()
-        neighbours = SimilarMovies(known.bulk.timeline, catalog.genre_directions, years, known.out_since)
-        movies, scores = neighbours.find(movie, at, k)
+        neighbours = SimilarMovies(known.bulk.timeline, catalog.genre_directions, years, known.released_at)
+        movies, scores = neighbours.find(movie, timestamp, k)
         cards = catalog.cards
         return [
             {**cards[i], "score": score} for i, score in zip(movies.tolist(), scores.tolist(), strict=True)
         ]
 
-    def history(self, user_id: int, before: int | None = None) -> list[dict[str, Any]]:
+    def history(self, user_id: int, as_of: int | None = None) -> list[dict[str, Any]]:
         """Ratings that stood before a moment, latest first: movie_id, title, genres, year, rating, timestamp."""
         known = self._log.catch_up()
-        moment = NEVER if before is None else before
-        histories = known.histories(np.array([user_id]), np.array([moment]))
-        return show_rows(histories, histories.rows()[1][::-1], known.catalog)
+        until = NEVER if as_of is None else as_of
+        histories = known.histories(np.array([user_id]), np.array([until]))
+        return show_rows(histories, histories.rows()[1][::-1], known.catalog.cards)
 
-    def rated_next(self, user_id: int, at: int, limit: int = 10) -> list[dict[str, Any]]:
+    def rated_next(self, user_id: int, timestamp: int, limit: int = 10) -> list[dict[str, Any]]:
         """What the person rated from this moment on, first things first; rows as `history` has them."""
         known = self._log.catch_up()
         user = np.array([user_id])
-        before = known.histories(user, np.array([at]))
+        before = known.histories(user, np.array([timestamp]))
         everything = known.histories(user, np.array([NEVER]))
         first = everything.starts[0] + before.lengths[0]
-        return show_rows(everything, np.arange(first, everything.stops[0])[:limit], known.catalog)
+        return show_rows(everything, np.arange(first, everything.stops[0])[:limit], known.catalog.cards)
 
     def replay(self, user_id: int, latest: int = 200) -> list[dict[str, Any]]:
         """For each of the person's latest ratings: which rank the movie had in the list of just before.
@@ -217,12 +217,14 @@ class Engine:
         if not len(row):
             return []
         timeline = everything.timeline
-        at = timeline.timestamps[row]
+        timestamps = timeline.timestamps[row]
         users = np.full(len(row), user_id)
-        ranking = self._ranker(known).rank(known.histories(users, at), at, min(REPLAYED, len(known.catalog)))
+        ranking = self._ranker(known).rank(
+            known.histories(users, timestamps), timestamps, min(REPLAYED, len(known.catalog))
+        )
         hit = (ranking.movies == timeline.movies[row][:, None]) & ~np.isneginf(ranking.scores)
         ranks = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, 0).tolist()
-        shown = show_rows(everything, row, known.catalog)
+        shown = show_rows(everything, row, known.catalog.cards)
         return [{**each, "rank": rank or None} for each, rank in zip(shown, ranks, strict=True)]
 
     def find_people(self, count: int = 20) -> list[dict[str, Any]]:
@@ -265,7 +267,7 @@ class Engine:
         made = self._model
         if made is None or made[0] is not known.catalog:
             made = self._model = known.catalog, self._extend_to(known.catalog)
-        return Ranker(made[1], known.popularity, known.out_since)
+        return Ranker(made[1], known.popularity, known.released_at)
 
     def _extend_to(self, catalog: Catalog) -> Recommender:
         """The model itself or, once the catalog has grown, with scores for the added movies alone.
@@ -282,22 +284,24 @@ class Engine:
         return grown
 
     @cached_property
-    def _newcomers(self) -> Newcomers:
-        return Newcomers.around(self._predictor.model, self._predictor.dataset)
+    def _newcomers(self) -> ColdStartMovies:
+        return ColdStartMovies.around(self._predictor.model, self._predictor.dataset)
 
-    def _answer(self, known: Snapshot, asked: Sequence[Request]) -> list[Answer]:
+    def _answer(self, known: Snapshot, asked: Sequence[RecommendationRequest]) -> list[RecommendationResult]:
         """Answers to requests that differ in user, moment, filters and explain alone."""
         first, n_movies = asked[0], len(known.catalog)
-        at = np.array([each.at for each in asked], dtype=np.int64)
-        histories = _histories(known, asked, at)
+        timestamps = np.array([each.timestamp for each in asked], dtype=np.int64)
+        histories = _histories(known, asked, timestamps)
         ranker = self._ranker(known)
         k, varied = min(first.k, n_movies), first.diversity > 0 or first.calibration > 0
         candidates = min(max(k, CANDIDATES), n_movies) if varied else k
-        ranking = ranker.rank(histories, at, candidates, first.exclude_seen, _allowed(known.catalog, asked))
+        ranking = ranker.rank(
+            histories, timestamps, candidates, first.exclude_seen, _allowed(known.catalog, asked)
+        )
         if varied:
             shares = known.catalog.genre_shares
             ranking = rerank(ranking, shares, histories, k, first.diversity, first.calibration)
-        lists = list_movies(ranking, known.catalog)
+        lists = list_movies(ranking, known.catalog.cards)
         answers = [
             self._describe(each, movies, length, personal)
             for each, movies, length, personal in zip(
@@ -307,34 +311,38 @@ class Engine:
         for i, each in enumerate(asked):
             if each.explain:
                 movies = ranking.movies[i, : len(lists[i])].astype(np.int64)
-                reasons = explain(ranker.model, histories[i : i + 1], at[i : i + 1], movies)
+                reasons = explain(ranker.model, histories[i : i + 1], timestamps[i : i + 1], movies)
                 for movie, why in zip(lists[i], reasons, strict=True):
-                    movie["reasons"] = show_reasons(why, histories, known.catalog)
+                    movie["reasons"] = show_reasons(why, histories, known.catalog.cards)
         return answers
 
-    def _describe(self, asked: Request, movies: list[dict[str, Any]], length: int, personal: bool) -> Answer:
+    def _describe(
+        self, asked: RecommendationRequest, movies: list[dict[str, Any]], length: int, personal: bool
+    ) -> RecommendationResult:
         fallback = reason = shortfall = None
         if not personal:
             fallback = "popularity"
             reason = (
                 f"none of the {length} movies rated before that moment is one that the model has learned"
                 if length
-                else f"nothing is known of user {asked.user_id} before {format_timestamp(asked.at)}"
+                else f"nothing is known of user {asked.user_id} before {format_timestamp(asked.timestamp)}"
             )
         if len(movies) < asked.k:
             shortfall = (
                 f"only {len(movies)} of the catalog's {len(self.catalog)} movies were out by then, not seen yet "
                 "and allowed by the filters"
             )
-        later = asked.at <= self._learned_until and not self._predictor.model.cuts_training
-        return Answer(asked, movies, length, fallback, reason, shortfall, later)
+        later = asked.timestamp <= self._learned_until and not self._predictor.model.uses_only_past
+        return RecommendationResult(asked, movies, length, fallback, reason, shortfall, later)
 
 
-def _histories(known: Snapshot, asked: Sequence[Request], at: Int64Array) -> Histories:
+def _histories(known: Snapshot, asked: Sequence[RecommendationRequest], timestamps: Int64Array) -> Histories:
     users = np.array([each.user_id for each in asked], dtype=np.int64)
     if asked[0].history is None:
-        return known.histories(users, at)
-    return _guest_rows(asked[0].history, asked[0].user_id, known.catalog).to_timeline().as_of(users, at)
+        return known.histories(users, timestamps)
+    return (
+        _guest_rows(asked[0].history, asked[0].user_id, known.catalog).to_timeline().as_of(users, timestamps)
+    )
 
 
 def _guest_rows(history: Sequence[NewInteraction], user_id: int, catalog: Catalog) -> Rows:
@@ -350,7 +358,7 @@ def _guest_rows(history: Sequence[NewInteraction], user_id: int, catalog: Catalo
     )
 
 
-def _allowed(catalog: Catalog, asked: Sequence[Request]) -> BoolArray | None:
+def _allowed(catalog: Catalog, asked: Sequence[RecommendationRequest]) -> BoolArray | None:
     """bool[n_queries, n_movies], or None if no request filters anything."""
     passed = {each: each.allowed(catalog.movies) for each in {each.filters for each in asked}}
     if all(allowed is None for allowed in passed.values()):

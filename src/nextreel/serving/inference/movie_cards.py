@@ -12,24 +12,26 @@ from nextreel.data.timeline import Histories
 from nextreel.data.titles import with_parsed_titles
 from nextreel.ranking.explanations import Reason
 from nextreel.ranking.ranker import Ranking
-from nextreel.serving.inference.catalog import Catalog
+
+Card = dict[str, Any]
+"""A movie as answers show it: movie_id, title, genres, year."""
 
 REASONS = 5
 """How many movies of the history explain a recommended one."""
 
 
-def list_movies(ranking: Ranking, catalog: Catalog) -> list[list[dict[str, Any]]]:
+def list_movies(ranking: Ranking, cards: Sequence[Card]) -> list[list[dict[str, Any]]]:
     """Each query's movies with their scores, without those that only filled the list up."""
-    cards, nothing = catalog.cards, -np.inf
+    nothing = -np.inf
     return [
         [{**cards[movie], "score": score} for movie, score in zip(*row, strict=True) if score != nothing]
         for row in zip(ranking.movies.tolist(), ranking.scores.tolist(), strict=True)
     ]
 
 
-def show_rows(histories: Histories, rows: Int64Array, catalog: Catalog) -> list[dict[str, Any]]:
+def show_rows(histories: Histories, rows: Int64Array, cards: Sequence[Card]) -> list[dict[str, Any]]:
     """Ratings of a timeline as movies with their rating and timestamp."""
-    timeline, cards = histories.timeline, catalog.cards
+    timeline = histories.timeline
     return [
         {**cards[movie], "rating": rating, "timestamp": timestamp}
         for movie, rating, timestamp in zip(
@@ -41,17 +43,15 @@ def show_rows(histories: Histories, rows: Int64Array, catalog: Catalog) -> list[
     ]
 
 
-def show_reasons(reasons: Sequence[Reason], histories: Histories, catalog: Catalog) -> list[dict[str, Any]]:
+def show_reasons(
+    reasons: Sequence[Reason], histories: Histories, cards: Sequence[Card]
+) -> list[dict[str, Any]]:
     """The REASONS strongest ones, whatever their sign: ratings with their contribution."""
     strongest = sorted(reasons, key=lambda reason: -abs(reason.contribution))[:REASONS]
-    shown = show_rows(histories, np.array([reason.row for reason in strongest], dtype=np.int64), catalog)
+    shown = show_rows(histories, np.array([reason.row for reason in strongest], dtype=np.int64), cards)
     return [
         {**row, "contribution": reason.contribution} for row, reason in zip(shown, strongest, strict=True)
     ]
-
-
-Card = dict[str, Any]
-"""A movie as answers show it: movie_id, title, genres, year."""
 
 
 def show_movie(movie_id: int, title: str, genres: Sequence[str]) -> Card:

@@ -13,9 +13,9 @@ from threading import Lock
 
 from nextreel.errors import ArtifactError, StoreError
 from nextreel.serving.inference.ab_assignment import Experiment
-from nextreel.serving.inference.engine import Answer, Engine, Request
+from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
 from nextreel.serving.storage.model_versions import Version, Versions
-from nextreel.serving.storage.store import GivenAnswer, Store
+from nextreel.serving.storage.store import Impression, Store
 
 NOW_SECONDS = 60
 """A query no further in the past than this is about now: its answer counts in an experiment."""
@@ -35,7 +35,7 @@ class Service:
             if experiment is None
             else Engine.open(versions.find(experiment.version), store, beside=self._engine)
         )
-        self._given: deque[GivenAnswer] = deque()
+        self._given: deque[Impression] = deque()
         self._refused: str | None = None
 
     @property
@@ -53,10 +53,12 @@ class Service:
         challenged = self.experiment is not None and self.experiment.includes(user_id)
         return self._challenger if challenged and self._challenger is not None else self._engine
 
-    def recommend(self, requests: Sequence[Request]) -> list[tuple[Answer, Engine]]:
+    def recommend(
+        self, requests: Sequence[RecommendationRequest]
+    ) -> list[tuple[RecommendationResult, Engine]]:
         """Answers in the order of the requests, each with the engine that gave it."""
         chosen = [self.engine_for(each.user_id) for each in requests]
-        answers: dict[int, Answer] = {}
+        answers: dict[int, RecommendationResult] = {}
         for engine in dict.fromkeys(chosen):
             own = [i for i, each in enumerate(chosen) if each is engine]
             answers.update(zip(own, engine.recommend([requests[i] for i in own]), strict=True))
@@ -111,19 +113,19 @@ class Service:
         """Store the answers given in an experiment since the last time; they wait while the store is away."""
         given = [self._given.popleft() for _ in range(len(self._given))]
         try:
-            self.store.keep_answers(given)
+            self.store.keep_impressions(given)
         except StoreError:
             self._given.extendleft(reversed(given))
 
-    def _note(self, answers: Sequence[tuple[Answer, Engine]]) -> None:
+    def _note(self, answers: Sequence[tuple[RecommendationResult, Engine]]) -> None:
         now = int(time.time())
         self._given.extend(
-            GivenAnswer(
+            Impression(
                 answer.request.user_id,
                 now,  # when it was shown, not the moment asked about: only what comes later can follow from it
                 engine.version.name,
                 [movie["movie_id"] for movie in answer.movies],
             )
             for answer, engine in answers
-            if answer.request.history is None and now - NOW_SECONDS <= answer.request.at <= now + 1
+            if answer.request.history is None and now - NOW_SECONDS <= answer.request.timestamp <= now + 1
         )

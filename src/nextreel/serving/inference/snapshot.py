@@ -18,11 +18,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.models.popularity import Popularity
-from nextreel.ranking.ranker import find_out_since
+from nextreel.ranking.ranker import find_released_at
 from nextreel.serving.inference.catalog import Catalog
-
-FEWEST_TO_FOLD, SHARE_TO_FOLD = 5_000, 0.01
-"""Rows that came since, in number and as a share of the bulk, from which on they are folded into it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Mark:
+class StorePosition:
     """How far a snapshot has followed the store."""
 
     interaction: int
@@ -91,7 +88,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Bulk:
+class SortedBase:
     """The rows that are sorted already."""
 
     timeline: Timeline
@@ -127,27 +124,27 @@ class Bulk:
 class LivePopularity(Popularity):
     """`Popularity` over the bulk and what came since: the same counts, quick for a query about now."""
 
-    def __init__(self, bulk: Bulk, recent: Rows, n_movies: int) -> None:
+    def __init__(self, bulk: SortedBase, recent: Rows, n_movies: int) -> None:
         super().__init__()
         self._bulk, self._recent, self._n_movies = bulk, recent, n_movies
 
-    def score(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         """float32[n_queries, n_movies]: interactions with each movie before each moment."""
-        scores = np.zeros((len(at), self._n_movies), dtype=np.float32)
-        scores[:, : len(self._bulk.totals)] = self._count_in_bulk(histories, at)
-        moments, query = np.unique(at, return_inverse=True)
+        scores = np.zeros((len(timestamps), self._n_movies), dtype=np.float32)
+        scores[:, : len(self._bulk.totals)] = self._count_in_bulk(histories, timestamps)
+        moments, query = np.unique(timestamps, return_inverse=True)
         for i, moment in enumerate(moments if len(self._recent) else ()):
             before = self._recent.movies[self._recent.timestamps < moment]
             scores[query == i] += np.bincount(before, minlength=self._n_movies).astype(np.float32)
         return scores
 
-    def _count_in_bulk(self, histories: Histories, at: Int64Array) -> Float32Array:
+    def _count_in_bulk(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         popularity, totals = self._bulk.popularity, self._bulk.totals
-        stop = int(np.searchsorted(popularity.times_, at[0]))
-        if (at != at[0]).any() or stop < len(popularity.times_) // 2:
-            return popularity.score(histories, at)
+        stop = int(np.searchsorted(popularity.times_, timestamps[0]))
+        if (timestamps != timestamps[0]).any() or stop < len(popularity.times_) // 2:
+            return popularity.score(histories, timestamps)
         later = np.bincount(popularity.movies_[stop:], minlength=len(totals))
-        return np.broadcast_to(totals - later.astype(np.float32), (len(at), len(totals)))
+        return np.broadcast_to(totals - later.astype(np.float32), (len(timestamps), len(totals)))
 
 
 @dataclass(frozen=True)
@@ -155,23 +152,23 @@ class Snapshot:
     """What is known at one moment of the server's life."""
 
     catalog: Catalog
-    bulk: Bulk
+    bulk: SortedBase
     recent: Rows
     """Those that came after the bulk."""
-    out_since: Int64Array
+    released_at: Int64Array
     """int64[n_movies]: as `Ranker` wants it."""
-    mark: Mark
+    mark: StorePosition
 
     def __len__(self) -> int:
         return len(self.bulk.timeline) + len(self.recent)
 
-    def histories(self, user_ids: Int64Array, at: Int64Array) -> Histories:
+    def histories(self, user_ids: Int64Array, timestamps: Int64Array) -> Histories:
         """What was known of each UserID strictly before each moment."""
         came = np.isin(self.recent.users, user_ids) if len(self.recent) else np.zeros(0, dtype=np.bool_)
         if not came.any():
-            return self.bulk.timeline.as_of(user_ids, at)
+            return self.bulk.timeline.as_of(user_ids, timestamps)
         rows = self.bulk.rows_of(np.unique(user_ids)).followed_by(self.recent[came])
-        return rows.to_timeline().as_of(user_ids, at)
+        return rows.to_timeline().as_of(user_ids, timestamps)
 
     @cached_property
     def popularity(self) -> Popularity:
@@ -186,17 +183,17 @@ class Snapshot:
         ]
         return int(max(times)) if times else None
 
-    def followed_by(self, rows: Rows, catalog: Catalog, mark: Mark) -> "Snapshot":
+    def followed_by(self, rows: Rows, catalog: Catalog, mark: StorePosition) -> "Snapshot":
         """With rows that came, in a catalog that may have grown."""
-        out_since = self.out_since
-        if len(catalog) > len(out_since):
-            opened = _find_out_since(Rows.none().to_timeline(), catalog)
-            out_since = np.concatenate([out_since, opened[len(out_since) :]])
+        released_at = self.released_at
+        if len(catalog) > len(released_at):
+            opened = _find_released_at(Rows.none().to_timeline(), catalog)
+            released_at = np.concatenate([released_at, opened[len(released_at) :]])
         if len(rows):
-            out_since = out_since.copy()
-            np.minimum.at(out_since, rows.movies, rows.timestamps + 1)
+            released_at = released_at.copy()
+            np.minimum.at(released_at, rows.movies, rows.timestamps + 1)
         return replace(
-            self, catalog=catalog, recent=self.recent.followed_by(rows), out_since=out_since, mark=mark
+            self, catalog=catalog, recent=self.recent.followed_by(rows), released_at=released_at, mark=mark
         )
 
     def folded(self) -> "Snapshot":
@@ -220,10 +217,10 @@ class Snapshot:
         return _fold(left, self.catalog, self.mark).followed_by(recent, self.catalog, self.mark)
 
 
-def _fold(timeline: Timeline, catalog: Catalog, mark: Mark) -> Snapshot:
-    bulk = Bulk.of(timeline, len(catalog))
-    return Snapshot(catalog, bulk, Rows.none(), _find_out_since(timeline, catalog), mark)
+def _fold(timeline: Timeline, catalog: Catalog, mark: StorePosition) -> Snapshot:
+    bulk = SortedBase.of(timeline, len(catalog))
+    return Snapshot(catalog, bulk, Rows.none(), _find_released_at(timeline, catalog), mark)
 
 
-def _find_out_since(timeline: Timeline, catalog: Catalog) -> Int64Array:
-    return find_out_since(Dataset(timeline, catalog.movie_ids, pl.DataFrame(), catalog.movies))
+def _find_released_at(timeline: Timeline, catalog: Catalog) -> Int64Array:
+    return find_released_at(Dataset(timeline, catalog.movie_ids, pl.DataFrame(), catalog.movies))

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from nextreel.arrays import Int64Array
 from nextreel.data.schema import INTERACTIONS
 from nextreel.serving.inference.catalog import Catalog
-from nextreel.serving.inference.snapshot import FEWEST_TO_FOLD, SHARE_TO_FOLD, Mark, Rows, Snapshot, _fold
+from nextreel.serving.inference.snapshot import Rows, Snapshot, StorePosition, _fold
 from nextreel.serving.storage.sql_tables import erasures, interactions, movies
 from nextreel.serving.storage.store import Store
 
 
-class InteractionLog:
+class StoreFollower:
     """Follows the store; safe to share by threads."""
 
     def __init__(self, store: Store, catalog: Catalog) -> None:
@@ -58,7 +58,7 @@ class InteractionLog:
         """Interactions in the store that the last answer didn't know."""
         return max(0, self._read_mark().interaction - self._snapshot.mark.interaction)
 
-    def _follow(self, snapshot: Snapshot, mark: Mark) -> Snapshot:
+    def _follow(self, snapshot: Snapshot, mark: StorePosition) -> Snapshot:
         catalog, last_id, rows = snapshot.catalog, snapshot.mark.interaction, Rows.none()
         if mark.movies != snapshot.mark.movies:
             catalog = catalog.with_added(self._store.movies())
@@ -72,12 +72,12 @@ class InteractionLog:
         erased, remaining = self._read_erased(snapshot.mark, mark)
         return followed.without_users(erased).followed_by(Rows.of(remaining, catalog), catalog, mark)
 
-    def _read_mark(self) -> Mark:
+    def _read_mark(self) -> StorePosition:
         with self._store.reading() as connection:
             interaction, erasure, added = connection.execute(_MARK).one()
-        return Mark(interaction or 0, erasure or 0, added)
+        return StorePosition(interaction or 0, erasure or 0, added)
 
-    def _read_erased(self, before: Mark, now: Mark) -> tuple[Int64Array, pl.DataFrame]:
+    def _read_erased(self, before: StorePosition, now: StorePosition) -> tuple[Int64Array, pl.DataFrame]:
         """Who was erased between two marks, and what they have rated after they came back."""
         erased = sa.select(erasures.c.user_id).where(
             erasures.c.id > before.erasure, erasures.c.id <= now.erasure
@@ -103,3 +103,7 @@ _MARK = sa.select(
     sa.select(sa.func.max(erasures.c.id)).scalar_subquery(),
     sa.select(sa.func.count()).select_from(movies).scalar_subquery(),
 )
+
+
+FEWEST_TO_FOLD, SHARE_TO_FOLD = 5_000, 0.01
+"""Rows that came since, in number and as a share of the bulk, from which on they are folded into it."""

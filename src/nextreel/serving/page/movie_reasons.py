@@ -6,7 +6,7 @@ from starlette.datastructures import QueryParams
 
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
-from nextreel.serving.inference.engine import Request
+from nextreel.serving.inference.engine import RecommendationRequest
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page.new_user import NOBODY
 from nextreel.serving.page.posters import with_poster
@@ -20,7 +20,7 @@ def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
     if user is None:
         asked = Wishes.read(address).ask(NOBODY, end_of_this_second(), LISTED, explain=True)
     else:
-        asked = Request(user, need_number(address, "at"), LISTED, explain=True)
+        asked = RecommendationRequest(user, need_number(address, "at"), LISTED, explain=True)
     engine = service.engine_for(asked.user_id)
     answer = engine.recommend([asked])[0]
     found = next((movie for movie in answer.movies if movie["movie_id"] == movie_id), None)

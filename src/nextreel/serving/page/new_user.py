@@ -26,7 +26,7 @@ def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
     rated = [_rated(engine, movie_id, stars) for movie_id, stars in wishes.ratings.items()]
     asked = [wishes.ask(NOBODY, end_of_this_second(), LISTED)]
     if rated:
-        asked.append(wishes.without_latest().ask(NOBODY, asked[0].at, LISTED))
+        asked.append(wishes.without_latest().ask(NOBODY, asked[0].timestamp, LISTED))
     answers = engine.recommend(asked)
     movies = show_list(answers[0], answers[1] if rated else None, LISTED)
     found = [with_poster(movie) for movie in engine.search(wishes.search, FOUND)] if wishes.search else []

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from nextreel.errors import QueryError
-from nextreel.serving.http.dependencies import Ask, Context
+from nextreel.serving.http.dependencies import AppState, State
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page import movie_reasons as why
 from nextreel.serving.page import new_user as newcomer
@@ -34,33 +34,33 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def travel_in_time(request: Request, ask: Ask) -> Response:
+async def travel_in_time(request: Request, state: State) -> Response:
     """Somebody's list as of each moment of their history."""
-    return await _show(request, ask, "time_travel", time_travel.show)
+    return await _show(request, state, "time_travel", time_travel.show)
 
 
 @router.get("/strip")
-async def draw_strip(request: Request, ask: Ask) -> Response:
+async def draw_strip(request: Request, state: State) -> Response:
     """The bars over somebody's time."""
-    return await _show(request, ask, "strip", time_travel.show_strip)
+    return await _show(request, state, "strip", time_travel.show_strip)
 
 
 @router.get("/you")
-async def be_somebody_new(request: Request, ask: Ask) -> Response:
+async def be_somebody_new(request: Request, state: State) -> Response:
     """The list of somebody who rates a few movies here."""
-    return await _show(request, ask, "newcomer", newcomer.show)
+    return await _show(request, state, "newcomer", newcomer.show)
 
 
 @router.get("/why")
-async def explain_movie(request: Request, ask: Ask) -> Response:
+async def explain_movie(request: Request, state: State) -> Response:
     """Why a movie stands in a list."""
-    return await _show(request, ask, "why", why.show)
+    return await _show(request, state, "why", why.show)
 
 
 @router.get("/model")
-async def show_model(request: Request, ask: Ask) -> Response:
+async def show_model(request: Request, state: State) -> Response:
     """What answers here."""
-    return await _show(request, ask, "model_card", model_card.show)
+    return await _show(request, state, "model_card", model_card.show)
 
 
 @router.get("/assets/{name}")
@@ -72,15 +72,15 @@ async def send_asset(name: str) -> Response:
     return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": FOR_EVER})
 
 
-async def _show(request: Request, ask: Context, name: str, view: View) -> Response:
+async def _show(request: Request, state: AppState, name: str, view: View) -> Response:
     whole = "hx-request" not in request.headers or "hx-history-restore-request" in request.headers
 
     def answer() -> str:
-        values = view(ask.service, request.query_params, whole)
+        values = view(state.service, request.query_params, whole)
         return render(f"{name}.html" if whole else f"{name}_part.html", {**values, "here": name})
 
     try:
-        return HTMLResponse(await ask.compute(answer), headers=HEADERS)
+        return HTMLResponse(await state.run_reading(answer), headers=HEADERS)
     except QueryError as error:
         template = "problem.html" if whole else "problem_part.html"
         values = {"problem": str(error), "here": name, "part": SWAPPED.get(name)}

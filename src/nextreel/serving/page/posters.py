@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nextreel.serving.inference.engine import Answer
+from nextreel.serving.inference.engine import RecommendationResult
 
 TELLING_GENRES = (
     *("film-noir", "western", "horror", "war", "musical", "animation", "documentary", "sci-fi", "mystery"),
@@ -120,7 +120,9 @@ def with_poster(movie: dict[str, Any]) -> dict[str, Any]:
     return {**movie, "poster": Poster.of(movie)}
 
 
-def show_list(answer: Answer, before: Answer | None, count: int) -> list[dict[str, Any]]:
+def show_list(
+    answer: RecommendationResult, before: RecommendationResult | None, count: int
+) -> list[dict[str, Any]]:
     """The first movies of an answer with `rank` and `change`: places won since the list before, None if it is new.
 
     Without a list before, nothing has changed.

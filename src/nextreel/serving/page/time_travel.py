@@ -5,7 +5,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from nextreel.data.timeline import NEVER
-from nextreel.serving.inference.engine import REPLAYED, Engine, Request
+from nextreel.serving.inference.engine import REPLAYED, Engine, RecommendationRequest
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page.posters import show_list, tell_changes, with_poster
 from nextreel.serving.page.svg_charts import LISTED, draw_strip
@@ -55,30 +55,33 @@ def _span(person: dict[str, Any]) -> int:
 
 def _find_moments(engine: Engine, user: int) -> list[int]:
     """The seconds in which somebody rated, and the one after the last; that after everything for one who has not."""
-    rated = list(dict.fromkeys(row["timestamp"] for row in engine.rated_next(user, at=0, limit=NEVER)))
+    rated = list(dict.fromkeys(row["timestamp"] for row in engine.rated_next(user, timestamp=0, limit=NEVER)))
     return [*rated, (rated[-1] if rated else engine.log.last_snapshot.latest or 0) + 1]
 
 
 def _show_moment(
     service: Service, engine: Engine, user: int, moments: list[int], moment: int
 ) -> dict[str, Any]:
-    at = moments[moment]
-    times = [at] if moment == 0 else [at, moments[moment - 1]]
-    answers = [answer for answer, _ in service.recommend([Request(user, each, REPLAYED) for each in times])]
+    timestamp = moments[moment]
+    times = [timestamp] if moment == 0 else [timestamp, moments[moment - 1]]
+    answers = [
+        answer
+        for answer, _ in service.recommend([RecommendationRequest(user, each, REPLAYED) for each in times])
+    ]
     ranks = {movie["movie_id"]: rank for rank, movie in enumerate(answers[0].movies, 1)}
     coming = [
         {**with_poster(row), "rank": ranks.get(row["movie_id"])}
-        for row in engine.rated_next(user, at, NEXT_SHOWN)
+        for row in engine.rated_next(user, timestamp, NEXT_SHOWN)
     ]
     watched = {row["movie_id"]: row for row in coming}
     movies = [
         {**movie, "watched": watched.get(movie["movie_id"])}
         for movie in show_list(answers[0], answers[1] if len(answers) > 1 else None, LISTED)
     ]
-    past = engine.history(user, at)
+    past = engine.history(user, timestamp)
     return {
         "user": user,
-        "at": at,
+        "timestamp": timestamp,
         "moment": moment,
         "last_moment": len(moments) - 1,
         "answer": answers[0],

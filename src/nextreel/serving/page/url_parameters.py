@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING
 from nextreel.errors import QueryError
 from nextreel.ranking.filters import Filters
-from nextreel.serving.inference.engine import Request
+from nextreel.serving.inference.engine import RecommendationRequest
 from nextreel.serving.storage.store import NewInteraction
 
 RATED, NEW = "stars-", "new-"
@@ -73,15 +73,21 @@ class Wishes:
             min(100, read_number(address, "diversity") or 0),
         )
 
-    def ask(self, user_id: int, at: int, k: int, explain: bool = False) -> Request:
+    def ask(self, user_id: int, timestamp: int, k: int, explain: bool = False) -> RecommendationRequest:
         """The request for the list; the ratings count as if they were given just before, one a second."""
         history = tuple(
-            NewInteraction(user_id, movie_id, stars, at - len(self.ratings) + place)
+            NewInteraction(user_id, movie_id, stars, timestamp - len(self.ratings) + place)
             for place, (movie_id, stars) in enumerate(self.ratings.items())
         )
         filters = Filters(frozenset(self.genres), year_min=self.year_min, year_max=self.year_max)
-        return Request(
-            user_id, at, k, filters=filters, diversity=self.diversity / 100, explain=explain, history=history
+        return RecommendationRequest(
+            user_id,
+            timestamp,
+            k,
+            filters=filters,
+            diversity=self.diversity / 100,
+            explain=explain,
+            history=history,
         )
 
     def without_latest(self) -> "Wishes":

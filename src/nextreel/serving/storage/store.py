@@ -19,7 +19,7 @@ from nextreel.data.schema import MOVIES
 from nextreel.errors import StoreError
 from nextreel.serving.storage.databases import Database, connect
 from nextreel.serving.storage.idempotency import find_reply, keep_reply
-from nextreel.serving.storage.impressions import GivenAnswer, read_answers
+from nextreel.serving.storage.impressions import Impression, read_impressions
 from nextreel.serving.storage.interaction_rows import (
     NewInteraction,
     Outcome,
@@ -40,7 +40,7 @@ from nextreel.serving.storage.sql_tables import (
     reply_users,
 )
 
-__all__ = ["GivenAnswer", "NewInteraction", "Outcome", "Store"]
+__all__ = ["Impression", "NewInteraction", "Outcome", "Store"]
 
 
 class Store:
@@ -168,12 +168,12 @@ class Store:
             rows = connection.execute(sa.select(movies).order_by(movies.c.movie_id)).all()
         return pl.DataFrame([tuple(row) for row in rows], schema=MOVIES.schema, orient="row")
 
-    def keep_answers(self, given: Sequence[GivenAnswer]) -> None:
+    def keep_impressions(self, given: Sequence[Impression]) -> None:
         """Remember lists given during an experiment."""
         rows = [
             {
                 "user_id": it.user_id,
-                "at": it.at,
+                "at": it.timestamp,
                 "version": it.version,
                 "movie_ids": json.dumps(list(it.movie_ids)),
             }
@@ -184,16 +184,16 @@ class Store:
         with self.writing() as connection:
             connection.execute(sa.insert(answers), rows)
 
-    def answers(self) -> list[GivenAnswer]:
+    def impressions(self) -> list[Impression]:
         """The lists given during experiments, in the order in which they were."""
         with self.reading() as connection:
-            return read_answers(connection, sa.true())
+            return read_impressions(connection, sa.true())
 
     def export_user(self, user_id: int) -> dict[str, Any]:
         """All that is kept about a person, ready for JSON."""
         with self.reading() as connection:
             rows = read_users(connection, [user_id])
-            given = read_answers(connection, answers.c.user_id == user_id)
+            given = read_impressions(connection, answers.c.user_id == user_id)
         return {
             "user_id": user_id,
             "interactions": [
@@ -201,7 +201,7 @@ class Store:
                 for _, movie, rating, timestamp in rows.iter_rows()
             ],
             "recommendations": [
-                {"at": it.at, "version": it.version, "movie_ids": list(it.movie_ids)} for it in given
+                {"at": it.timestamp, "version": it.version, "movie_ids": list(it.movie_ids)} for it in given
             ],
         }
 
