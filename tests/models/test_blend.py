@@ -49,7 +49,7 @@ def test_the_weights_are_those_of_the_highest_likelihood() -> None:
     weights = model._learn_weights(asked)
     for number in (0, 1):
         some = asked[np.flatnonzero(model._class_of(asked.histories, asked.timestamps) == number)]
-        scored = [np.stack([some.relative_scores(member.score) for member in model.members.values()])]
+        scored = [np.stack([some.relative_scores(member.score) for member in model.children.values()])]
         best, _ = _loss_and_slope(weights[number].astype(np.float64), scored)
         for other in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0], weights[number] * 1.1, weights[number] * 0.9):
             assert best < _loss_and_slope(np.array(other), scored)[0]
@@ -59,7 +59,7 @@ def test_a_score_is_the_weighted_sum_of_the_members() -> None:
     dataset = tiny_dataset()
     model = Blend(SMALL).fit(dataset)
     model.weights_ = np.array([[1, 0], [0, 1], [2, 3], [4, 5]], dtype=np.float32)
-    transformer, ridge = model.members.values()
+    transformer, ridge = model.children.values()
     last = dataset.timeline.timestamps[dataset.timeline.offsets[1:] - 1]
     for number, gap in enumerate((0, 60, 2 * DAY, 60)):
         timestamps = last + gap
@@ -72,7 +72,7 @@ def test_a_score_is_the_weighted_sum_of_the_members() -> None:
 
 
 def test_the_members_have_their_own_options_and_the_transformer_the_budget_and_seed() -> None:
-    transformer, ridge = Blend(SMALL.model_copy(update={"minutes": 3.0, "seed": 7})).members.values()
+    transformer, ridge = Blend(SMALL.model_copy(update={"minutes": 3.0, "seed": 7})).children.values()
     assert isinstance(transformer, Transformer)
     assert isinstance(ridge, SequentialRidge)
     assert transformer.config == NETWORK.model_copy(update={"minutes": 3.0, "seed": 7})

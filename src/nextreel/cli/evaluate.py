@@ -45,7 +45,6 @@ def evaluate(
     from nextreel.cli.terminal.console import stdout
     from nextreel.cli.terminal.result_tables import metrics_table
     from nextreel.data.reading.table_reader import read_interactions
-    from nextreel.data.schema import POSITIVE
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
     from nextreel.evaluation.model_evaluation import evaluate as ask
     from nextreel.models.registry import model_name
@@ -56,7 +55,7 @@ def evaluate(
     file = find_test_part(test)
     split = read_split_rule(file.parent)
     if threshold is None:
-        threshold = split.get("threshold", POSITIVE)
+        threshold = split.get("threshold")
     predictor = load(model)
     rows = read_interactions(file)
     result = ask(predictor.model, predictor.dataset, rows, history, k, threshold, not include_seen)

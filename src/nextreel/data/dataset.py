@@ -70,6 +70,11 @@ class Dataset:
         return self.timeline.user_ids
 
     @property
+    def positive_rating(self) -> float:
+        """Rating from which on an interaction is a positive: what counts as liked in this data set."""
+        return self.timeline.positive_rating
+
+    @property
     def n_users(self) -> int:
         """Users with interactions or a row in users.csv."""
         return len(self.user_ids)
@@ -110,7 +115,9 @@ class Dataset:
         user_ids = pl.concat([pl.Series(USER_ID, self.user_ids), rows[USER_ID]]).unique().sort()
         return replace(
             self,
-            timeline=_index_rows(rows, user_ids.to_numpy(), self.movie_ids),
+            timeline=replace(
+                _index_rows(rows, user_ids.to_numpy(), self.movie_ids), positive_rating=self.positive_rating
+            ),
             users=user_ids.to_frame().join(self.users, on=USER_ID, how="left", maintain_order="left"),
         )
 

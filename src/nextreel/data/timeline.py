@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, find_sorted
+from nextreel.data.schema import POSITIVE
 
 NEVER = np.iinfo(np.int64).max
 FEW = 4
@@ -36,6 +37,8 @@ class Timeline:
     """int64[n_users]: UserID of each user index, ascending."""
     offsets: Int64Array
     """int64[n_users + 1]: user u's rows are offsets[u] to offsets[u + 1]."""
+    positive_rating: float = POSITIVE
+    """Rating from which on an interaction is a positive: the data set's own rule of what counts as liked."""
 
     @classmethod
     def from_rows(
@@ -83,17 +86,25 @@ class Timeline:
         superseded[order[:-1][again]] = self.timestamps[order[1:][again]]
         return superseded
 
+    def is_positive(self, rows: slice | npt.NDArray[np.integer] = slice(None)) -> BoolArray:
+        """bool[n_rows]: whether the rating in each of these rows, or of all, is a positive."""
+        positive: BoolArray = self.ratings[rows] >= self.positive_rating
+        return positive
+
+    def keep(self, kept: BoolArray) -> Self:
+        """The timeline with some rows alone: those marked in bool[n_interactions]. Every user stays."""
+        return replace(
+            self,
+            movies=self.movies[kept],
+            ratings=self.ratings[kept],
+            timestamps=self.timestamps[kept],
+            offsets=np.append(0, np.cumsum(kept))[self.offsets],
+        )
+
     def renumber(self, movies: Int32Array) -> Self:
         """The same with other numbers for the movies, int32[n_movies]; rows of those numbered -1 are left out."""
         numbers = movies[self.movies]
-        kept = numbers >= 0
-        return type(self)(
-            numbers[kept],
-            self.ratings[kept],
-            self.timestamps[kept],
-            self.user_ids,
-            np.append(0, np.cumsum(kept))[self.offsets],
-        )
+        return replace(self, movies=numbers).keep(numbers >= 0)
 
     def as_of(self, user_ids: Int64Array, timestamps: Int64Array) -> "Histories":
         """The history of each (user, moment): slices found by binary search, nothing is copied.
@@ -157,6 +168,26 @@ class Histories:
     def lengths(self) -> Int64Array:
         """int64[n_queries]: rows in each history."""
         return self.stops - self.starts
+
+    def keep(self, query: Int64Array, row: Int64Array) -> Self:
+        """The histories with some of their rows alone, copied to a timeline of their own.
+
+        Parameters
+        ----------
+        query, row : int64[n_rows] each
+            The rows to keep and whose history each is in, as `rows` gives them: in ascending order of the query.
+        """
+        timeline = self.timeline
+        offsets = np.append(0, np.cumsum(np.bincount(query, minlength=len(self))))
+        kept = replace(
+            timeline,
+            movies=timeline.movies[row],
+            ratings=timeline.ratings[row],
+            timestamps=timeline.timestamps[row],
+            user_ids=np.arange(len(self)),
+            offsets=offsets,
+        )
+        return replace(self, timeline=kept, starts=offsets[:-1], stops=offsets[1:])
 
     def last(self, n: int) -> Self:
         """The same histories, each cut to its n latest rows."""

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from nextreel.arrays import BoolArray, Int64Array
-from nextreel.data.dataset import Dataset
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, POSITIVE, TIMESTAMP, USER_ID
+from nextreel.data.dataset import Dataset, require_dataset
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.data.value_checks import in_form
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
@@ -87,14 +87,16 @@ def evaluate(
     test: pl.DataFrame,
     history: HistoryMode = "frozen",
     k: int = 10,
-    threshold: float = POSITIVE,
+    threshold: float | None = None,
     exclude_seen: bool = True,
 ) -> Evaluation:
-    """Ask the model about every row of `test` with Rating >= threshold.
+    """Ask the model about every row of `test` with Rating >= threshold, by default the data set's positive rating.
 
     A movie outside the catalog counts as not recommended; its query is kept.
     """
     require_model(model)
+    require_dataset(train)
+    threshold = train.positive_rating if threshold is None else threshold
     questions = EvaluationQueries.from_split(train, test, history, threshold)
     ranking, relevant = questions.rank_with(model, k, exclude_seen), questions.relevant
     ranks = ranks_of(ranking.movies, relevant)

@@ -16,7 +16,7 @@ import polars as pl
 
 from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset, require_dataset
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
 from nextreel.data.value_checks import in_form
 from nextreel.errors import ConfigError, DataError
@@ -39,15 +39,16 @@ class EvaluationQueries:
 
     @classmethod
     def from_split(
-        cls, train: Dataset, test: pl.DataFrame, history: HistoryMode, threshold: float = POSITIVE
+        cls, train: Dataset, test: pl.DataFrame, history: HistoryMode, threshold: float | None = None
     ) -> Self:
-        """A query for every row of `test` with Rating >= threshold.
+        """A query for every row of `test` with Rating >= threshold, by default the data set's positive rating.
 
         Raises DataError if there is none or a table isn't in form, ConfigError for a history of another name.
         """
         require_dataset(train)
         if history not in get_args(HistoryMode):
             raise ConfigError(f"history is {history!r}; expected frozen or live")
+        threshold = train.positive_rating if threshold is None else threshold
         test = in_form(test, INTERACTIONS, TEST_PART)
         queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
         if queries.is_empty():

@@ -5,13 +5,14 @@ Its fitted state is whatever numpy arrays its attributes with a trailing undersc
 loading need no code in a model's file.
 """
 
+import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from nextreel.arrays import BoolArray, Float32Array, Int64Array
+from nextreel.arrays import Arrays, BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.deprecation import warn_renamed
@@ -78,17 +79,51 @@ class Recommender(ABC):
         return histories.lengths > 0
 
     @property
-    def state(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Fitted arrays by name; raises NotFittedError before `fit`."""
-        state = {name: value for name, value in vars(self).items() if name.endswith("_")}
-        if not state:
-            raise NotFittedError(f"{type(self).__name__} isn't fitted yet: call fit(dataset) first")
-        return state
+    def children(self) -> Mapping[str, "Recommender"]:
+        """The models that this one is made of, by name; their fitted arrays are saved with its own."""
+        return {}
 
-    def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> Self:
-        """Take over fitted arrays, as from a file."""
+    @property
+    def state(self) -> Arrays:
+        """Fitted arrays by name; a child's array has the child's name and a blank before its own.
+
+        Raises
+        ------
+        NotFittedError
+            The model isn't fitted yet.
+        """
+        own = {name: np.atleast_1d(value) for name, value in vars(self).items() if name.endswith("_")}
+        if not own and not self.children:
+            raise NotFittedError(f"{type(self).__name__} isn't fitted yet: call fit(dataset) first")
+        of_children = {
+            f"{child} {name}": array
+            for child, model in self.children.items()
+            for name, array in model.state.items()
+        }
+        return own | of_children
+
+    def restore(self, state: Arrays) -> Self:
+        """Take over fitted arrays, as they were read from a file.
+
+        Raises
+        ------
+        ArtifactError
+            There are no arrays.
+        """
         if not state:
             raise ArtifactError(f"no fitted state for {type(self).__name__}")
-        for name, value in state.items():
-            setattr(self, name, value)
+        for child, model in self.children.items():
+            prefix = f"{child} "
+            model.restore(
+                {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+            )
+        for name, array in state.items():
+            if " " not in name:
+                setattr(self, name, array.item() if self._is_number(name) else array)
         return self
+
+    @classmethod
+    def _is_number(cls, name: str) -> bool:
+        """Whether the attribute of that name is declared as a plain number, which a file holds as one element."""
+        kinds = (inspect.get_annotations(base).get(name) for base in cls.__mro__)
+        return next((kind for kind in kinds if kind is not None), None) in (int, float)

@@ -9,6 +9,7 @@ two numbers for each class (stacking: Wolpert, "Stacked generalization", Neural 
 They are learned on users whom the members never saw, so nothing has to be fitted twice.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Self
 
@@ -16,7 +17,7 @@ import numpy as np
 from pydantic import Field
 from scipy.optimize import minimize
 
-from nextreel.arrays import Arrays, Float32Array, Float64Array, Int64Array
+from nextreel.arrays import Float32Array, Float64Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
@@ -51,15 +52,13 @@ class Blend(Recommender):
 
     weights_: Float32Array
     """float32[4, 2]: (w, v) for queries in the same second, within a day and later, and for short histories."""
-    members: dict[str, Recommender]
-    """The transformer and the ridge, by name."""
 
     def __init__(self, config: BlendConfig | None = None) -> None:
         super().__init__(config)
         update: dict[str, object] = {"seed": self.config.seed}
         if self.config.minutes is not None:
             update["minutes"] = self.config.minutes
-        self.members: dict[str, Recommender] = {
+        self._members: dict[str, Recommender] = {
             "transformer": Transformer(self.config.transformer.model_copy(update=update)),
             "sequential-ridge": SequentialRidge(self.config.ridge),
         }
@@ -71,7 +70,7 @@ class Blend(Recommender):
         if len(held_out) == 0:
             raise DataError("the users held out have too few interactions to learn the blend's weights from")
         training = replace(training or Training(), held_out=held_out)
-        for member in reversed(self.members.values()):
+        for member in reversed(self._members.values()):
             member.fit(known, training)
         self.weights_ = self._learn_weights(held_out)
         return self
@@ -79,39 +78,26 @@ class Blend(Recommender):
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         weights = self.weights_[self._class_of(histories, timestamps)]
         scores = np.zeros((len(timestamps), 1), dtype=np.float32)
-        for member, weight in zip(self.members.values(), weights.T, strict=True):
+        for member, weight in zip(self._members.values(), weights.T, strict=True):
             scores = scores + weight[:, None] * member.score(histories, timestamps)
         return scores
 
     @property
-    def state(self) -> Arrays:
-        return {
-            **super().state,
-            **{f"{own} {name}": array for own, m in self.members.items() for name, array in m.state.items()},
-        }
-
-    def restore(self, state: Arrays) -> Self:
-        super().restore(
-            {name: array for name, array in state.items() if name.endswith("_") and " " not in name}
-        )
-        for own, member in self.members.items():
-            start = f"{own} "
-            member.restore(
-                {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
-            )
-        return self
+    def children(self) -> Mapping[str, Recommender]:
+        """The transformer and the ridge, by name."""
+        return self._members
 
     def _learn_weights(self, held_out: HeldOut) -> Float32Array:
-        weights = np.ones((CLASSES, len(self.members)), dtype=np.float32)
+        weights = np.ones((CLASSES, len(self._members)), dtype=np.float32)
         query_class = self._class_of(held_out.histories, held_out.timestamps)
         for number in np.unique(query_class):
             some = np.flatnonzero(query_class == number)
             scored = [
-                np.stack([held_out[part].relative_scores(member.score) for member in self.members.values()])
+                np.stack([held_out[part].relative_scores(member.score) for member in self._members.values()])
                 for part in np.array_split(some, 1 + len(some) // QUERIES_AT_ONCE)
             ]
             found = minimize(
-                _loss_and_slope, np.ones(len(self.members)), args=(scored,), jac=True, method="L-BFGS-B"
+                _loss_and_slope, np.ones(len(self._members)), args=(scored,), jac=True, method="L-BFGS-B"
             )
             weights[number] = found.x
         return weights

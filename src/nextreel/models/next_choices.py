@@ -41,16 +41,27 @@ class NextChoices(Recommender):
     """int32[n_interactions]: the movie rated at each of these moments."""
     places_: Int32Array
     """int32[n_interactions]: how many interactions their user had before them."""
-    n_movies_: Int64Array
-    """int64[1]: size of the catalog."""
+    n_movies_: int
+    """Size of the catalog."""
+
+    @classmethod
+    def of_events(cls, times: Int64Array, movies: Int32Array, places: Int32Array, n_movies: int) -> Self:
+        """The model of interactions that are given in order of time, with the default options."""
+        return cls()._take(times, movies, places, n_movies)
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         timeline = dataset.timeline
         by_time = np.argsort(timeline.timestamps, kind="stable")
         places = np.arange(len(timeline)) - timeline.offsets[timeline.users]
-        self.times_, self.movies_ = timeline.timestamps[by_time], timeline.movies[by_time]
-        self.places_ = places[by_time].astype(np.int32)
-        self.n_movies_ = np.array([dataset.n_movies])
+        return self._take(
+            timeline.timestamps[by_time],
+            timeline.movies[by_time],
+            places[by_time].astype(np.int32),
+            dataset.n_movies,
+        )
+
+    def _take(self, times: Int64Array, movies: Int32Array, places: Int32Array, n_movies: int) -> Self:
+        self.times_, self.movies_, self.places_, self.n_movies_ = times, movies, places, n_movies
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
@@ -68,6 +79,4 @@ class NextChoices(Recommender):
         return np.ones(len(histories), dtype=np.bool_)
 
     def _count(self, rows: slice | Int64Array) -> Popularity:
-        return Popularity().restore(
-            {"times_": self.times_[rows], "movies_": self.movies_[rows], "n_movies_": self.n_movies_}
-        )
+        return Popularity.of_events(self.times_[rows], self.movies_[rows], self.n_movies_)

@@ -33,19 +33,27 @@ class Popularity(Recommender):
     """int64[n_interactions]: POSIX seconds, ascending."""
     movies_: Int32Array
     """int32[n_interactions]: the movie rated at each of these moments."""
-    n_movies_: Int64Array
-    """int64[1]: size of the catalog."""
+    n_movies_: int
+    """Size of the catalog."""
+
+    @classmethod
+    def of_events(cls, times: Int64Array, movies: Int32Array, n_movies: int) -> Self:
+        """The model of interactions that are given in order of time, with the default options."""
+        return cls()._take(times, movies, n_movies)
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         by_time = np.argsort(dataset.timeline.timestamps, kind="stable")
-        self.times_ = dataset.timeline.timestamps[by_time]
-        self.movies_ = dataset.timeline.movies[by_time]
-        self.n_movies_ = np.array([dataset.n_movies])
+        return self._take(
+            dataset.timeline.timestamps[by_time], dataset.timeline.movies[by_time], dataset.n_movies
+        )
+
+    def _take(self, times: Int64Array, movies: Int32Array, n_movies: int) -> Self:
+        self.times_, self.movies_, self.n_movies_ = times, movies, n_movies
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         if len(timestamps) == 0:
-            return np.empty((0, int(self.n_movies_[0])), dtype=np.float32)
+            return np.empty((0, self.n_movies_), dtype=np.float32)
         moments, query = np.unique(timestamps, return_inverse=True)
         stops = np.searchsorted(self.times_, moments, side="left")
         ever = self._count_before(stops)
@@ -61,7 +69,7 @@ class Popularity(Recommender):
 
     def _count_before(self, stops: Int64Array) -> Float32Array:
         """float32[len(stops), n_movies]: interactions with each movie among the first `stop` rows."""
-        n_movies = int(self.n_movies_[0])
+        n_movies = self.n_movies_
         order = np.argsort(stops, kind="stable")
         first, last = stops[order[0]], stops[order[-1]]
         lands_in = np.searchsorted(stops[order], np.arange(first, last), side="right")

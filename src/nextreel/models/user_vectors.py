@@ -9,7 +9,6 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import POSITIVE
 from nextreel.data.timeline import NEVER, Histories
 
 HALVINGS_KEPT = 24
@@ -34,7 +33,7 @@ def build_profiles(
     """
     query, row = histories.rows()
     stops = np.cumsum(np.bincount(query, minlength=len(histories)))
-    weights = np.where(histories.timeline.ratings[row] >= POSITIVE, 1.0, unliked_weight)
+    weights = np.where(histories.timeline.is_positive(row), 1.0, unliked_weight)
     if half_life is not None:
         age = stops[query] - 1 - np.arange(len(query))
         recent = age <= HALVINGS_KEPT * half_life

@@ -24,7 +24,7 @@ from scipy.sparse import csr_array
 
 from nextreel.arrays import Arrays, BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import Histories, Timeline
+from nextreel.data.timeline import Histories
 from nextreel.data.titles import YEAR
 from nextreel.errors import QueryError
 from nextreel.models.base import ModelConfig, Recommender
@@ -186,16 +186,7 @@ class ColdStartMovies(Recommender):
         own = timeline.movies[row] < n_model
         if own.all():
             return histories
-        query, row = query[own], row[own]
-        offsets = np.append(0, np.cumsum(np.bincount(query, minlength=len(histories))))
-        kept = Timeline(
-            movies=timeline.movies[row],
-            ratings=timeline.ratings[row],
-            timestamps=timeline.timestamps[row],
-            user_ids=np.arange(len(histories)),
-            offsets=offsets,
-        )
-        return Histories(kept, histories.user_ids, offsets[:-1], offsets[1:], histories.as_of)
+        return histories.keep(query[own], row[own])
 
 
 def find_likeness(movies: pl.DataFrame, of: Int64Array, to: Int64Array) -> Float32Array:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextreel.arrays import Int64Array
-from nextreel.data.timeline import Histories, Timeline
+from nextreel.data.timeline import Histories
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 
@@ -78,18 +78,5 @@ def leave_out(histories: Histories, rows: Int64Array) -> Histories:
     timeline, slice_ = histories.timeline, np.arange(histories.starts[0], histories.stops[0])
     kept = timeline.movies[slice_] != timeline.movies[rows][:, None]
     kept = np.vstack([np.ones_like(kept[:1]), kept])
-    row, offsets = slice_[np.nonzero(kept)[1]], np.append(0, np.cumsum(kept.sum(axis=1)))
-    variants = Timeline(
-        movies=timeline.movies[row],
-        ratings=timeline.ratings[row],
-        timestamps=timeline.timestamps[row],
-        user_ids=np.arange(len(kept)),
-        offsets=offsets,
-    )
-    return Histories(
-        variants,
-        user_ids=np.repeat(histories.user_ids, len(kept)),
-        starts=offsets[:-1],
-        stops=offsets[1:],
-        as_of=np.repeat(histories.as_of, len(kept)),
-    )
+    variant, place = np.nonzero(kept)
+    return histories[np.zeros(len(kept), dtype=np.int64)].keep(variant, slice_[place])

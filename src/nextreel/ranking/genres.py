@@ -4,7 +4,6 @@ import numpy as np
 import polars as pl
 
 from nextreel.arrays import Float32Array
-from nextreel.data.schema import POSITIVE
 from nextreel.data.timeline import Histories
 
 MIXED_IN = 0.01
@@ -26,7 +25,7 @@ def share_genres(movies: pl.DataFrame) -> Float32Array:
 def liked_genres(histories: Histories, genres: Float32Array) -> Float32Array:
     """p, float32[n_queries, n_genres]: genres of the movies rated 4 or better in each history; sums to 1, or 0."""
     query, row = histories.rows()
-    liked = histories.timeline.ratings[row] >= POSITIVE
+    liked = histories.timeline.is_positive(row)
     movies = histories.timeline.movies[row[liked]]
     totals = np.zeros((len(histories), genres.shape[1]), dtype=np.float32)
     np.add.at(totals, query[liked], genres[movies])

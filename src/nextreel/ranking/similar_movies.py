@@ -17,7 +17,6 @@ import polars as pl
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import POSITIVE
 from nextreel.data.timeline import Timeline
 from nextreel.errors import QueryError
 from nextreel.ranking.genres import share_genres, unit_rows
@@ -98,7 +97,7 @@ class SimilarMovies:
     def _likes_before(self, timestamp: int) -> tuple[Int32Array, Int32Array]:
         """Each like that stands at a moment: the user's index and the movie's."""
         timeline = self.timeline
-        stands = (timeline.timestamps < timestamp) & (timeline.ratings >= POSITIVE)
+        stands = (timeline.timestamps < timestamp) & timeline.is_positive()
         if timeline.superseded_at is not None:
             stands &= timeline.superseded_at >= timestamp
         return timeline.users[stands], timeline.movies[stands]

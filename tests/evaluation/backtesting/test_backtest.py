@@ -78,7 +78,7 @@ def answered(refitted: int, never: int, n_users: int = 40) -> Backtest:
 
 def test_windows_follow_each_other_and_those_without_a_positive_are_left_out() -> None:
     rows = interactions((1, 1, 5, 0), (1, 2, 5, 10), (1, 3, 3, 25), (1, 4, 4, 39), (1, 5, 4, 40))
-    assert cut_windows(rows, BacktestPlan("ease", 10, 10)) == [
+    assert cut_windows(rows, BacktestPlan("ease", 10, 10), 4.0) == [
         Window(1, 10, 20),
         Window(3, 30, 40),
         Window(4, 40, 50),
@@ -92,12 +92,12 @@ def test_the_start_has_the_share_of_the_rows_before_it() -> None:
 
 def test_a_start_needs_something_before_it() -> None:
     with pytest.raises(QueryError, match="nothing was rated before the start, 1970-01-01 00:00:05"):
-        cut_windows(interactions((1, 1, 5, 5), (1, 2, 5, 9)), BacktestPlan("ease", 5, 10))
+        cut_windows(interactions((1, 1, 5, 5), (1, 2, 5, 9)), BacktestPlan("ease", 5, 10), 4.0)
 
 
 def test_a_start_needs_something_to_ask_after_it() -> None:
     with pytest.raises(QueryError, match="no rating of at least 4 stands after the start"):
-        cut_windows(interactions((1, 1, 5, 5), (1, 2, 3, 9)), BacktestPlan("ease", 7, 10))
+        cut_windows(interactions((1, 1, 5, 5), (1, 2, 3, 9)), BacktestPlan("ease", 7, 10), 4.0)
 
 
 def test_a_fit_knows_no_row_no_user_and_no_unlisted_movie_of_later() -> None:

@@ -13,7 +13,7 @@ from nextreel.artifacts import hash_file
 from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import find_tables, read_interactions, read_tables
-from nextreel.data.schema import INTERACTIONS, POSITIVE, RATING, USER_ID
+from nextreel.data.schema import INTERACTIONS, RATING, USER_ID
 from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
 from nextreel.data.table_writer import write_table
 from nextreel.errors import ConfigError, DataError, QueryError
@@ -92,7 +92,7 @@ class TrainTest:
     @property
     def threshold(self) -> float:
         """Rating from which on a row of the test part is a query."""
-        return float(self.rule.get("threshold", POSITIVE))
+        return float(self.rule.get("threshold", self.train.positive_rating))
 
 
 def read_train_test(directory: Path, rule: Rule | None = None) -> TrainTest:

@@ -29,7 +29,7 @@ from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import claim_directory
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import Tables
-from nextreel.data.schema import MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
+from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
 from nextreel.data.times import DAY, format_timestamp
 from nextreel.errors import ArtifactError
@@ -57,10 +57,11 @@ def run_backtest(
     that holds something else, QueryError for a start with nothing before it or nothing to ask after it.
     """
     rows = tables.interactions.sort(TIMESTAMP, maintain_order=True)
-    windows = cut_windows(rows, plan)
-    about = _describe(plan, Dataset.from_frames(rows, tables.movies, tables.users))
+    everything = Dataset.from_frames(rows, tables.movies, tables.users)
+    windows = cut_windows(rows, plan, everything.positive_rating)
+    about = _describe(plan, everything)
     claim_directory(directory, PLAN, about)
-    asker = _Asker(tables, rows, plan, directory / FIRST_MODEL)
+    asker = _Asker(tables, rows, plan, everything.positive_rating, directory / FIRST_MODEL)
     answers = []
     for done, window in enumerate(windows):
         report(
@@ -90,6 +91,7 @@ class _Asker:
     rows: pl.DataFrame
     """All interactions in order of time."""
     plan: BacktestPlan
+    positive_rating: float
     first_model: Path
     """Where the model that is never refitted is kept."""
 
@@ -99,7 +101,7 @@ class _Asker:
         queries = self.rows.filter(
             (pl.col(TIMESTAMP) >= window.opens)
             & (pl.col(TIMESTAMP) < window.closes)
-            & (pl.col(RATING) >= POSITIVE)
+            & (pl.col(RATING) >= self.positive_rating)
         ).select(USER_ID, MOVIE_ID, TIMESTAMP)
         ranks = {NEVER_REFITTED: self._ask(self._first, queries, window)}
         if self.plan.refits:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from nextreel.data.schema import POSITIVE, RATING, TIMESTAMP
+from nextreel.data.schema import RATING, TIMESTAMP
 from nextreel.data.times import format_timestamp
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
@@ -47,18 +47,20 @@ def find_start(interactions: pl.DataFrame, share: float) -> int:
     return int(by_time[min(int(share * len(by_time)), len(by_time) - 1)])
 
 
-def cut_windows(interactions: pl.DataFrame, plan: BacktestPlan) -> list[Window]:
+def cut_windows(interactions: pl.DataFrame, plan: BacktestPlan, positive_rating: float) -> list[Window]:
     """The windows from the start on that hold a positive."""
     seconds = interactions[TIMESTAMP]
     if seconds.min() >= plan.start:  # type: ignore[operator]
         raise QueryError(
             f"nothing was rated before the start, {format_timestamp(plan.start)}, so nothing can be learned"
         )
-    asked = interactions.filter((seconds >= plan.start) & (interactions[RATING] >= POSITIVE))[TIMESTAMP]
+    asked = interactions.filter((seconds >= plan.start) & (interactions[RATING] >= positive_rating))[
+        TIMESTAMP
+    ]
     if asked.is_empty():
         raise QueryError(
-            f"no rating of at least {POSITIVE:g} stands after the start, {format_timestamp(plan.start)}, so there is "
-            "nothing to ask"
+            f"no rating of at least {positive_rating:g} stands after the start, {format_timestamp(plan.start)}, "
+            "so there is nothing to ask"
         )
     numbers = ((asked - plan.start) // plan.every).unique().sort()
     return [

@@ -7,7 +7,6 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, diags_array
 
 from nextreel.arrays import BoolArray, Float32Array, Int64Array
-from nextreel.data.schema import POSITIVE
 from nextreel.data.timeline import Histories
 
 LATEST = 0.5
@@ -43,7 +42,7 @@ class Sequences:
                 (np.ones(len(row), dtype=np.float32), timeline.movies[row], np.arange(len(row) + 1)),
                 shape=(len(row), n_movies),
             ),
-            liked=(timeline.ratings[row] >= POSITIVE).astype(np.float32),
+            liked=timeline.is_positive(row).astype(np.float32),
             user=user,
             times=timeline.timestamps[row],
             moment=np.cumsum(opens) - 1,

@@ -10,7 +10,6 @@ from scipy.sparse import csr_array
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import POSITIVE
 from nextreel.data.timeline import NEVER, Histories
 from nextreel.data.times import DAY
 from nextreel.models.base import ModelConfig, Recommender
@@ -149,13 +148,8 @@ class SequentialRidge(Recommender):
         self, histories: Histories, timestamps: Int64Array, scale: Float32Array
     ) -> Float32Array:
         """float32[n, n_movies]: what others chose at this point, with mean 0 and the standard deviation `scale`."""
-        choices = NextChoices().restore(
-            {
-                "times_": self.first_times_,
-                "movies_": self.first_movies_,
-                "places_": self.first_places_,
-                "n_movies_": np.array([len(self.columns_)]),
-            }
+        choices = NextChoices.of_events(
+            self.first_times_, self.first_movies_, self.first_places_, len(self.columns_)
         )
         scores = choices.score(histories, timestamps)
         scores -= scores.mean(axis=1, keepdims=True)
@@ -191,7 +185,7 @@ class SequentialRidge(Recommender):
             return csr_array((weights[kept], movie[kept], stops), shape=shape)
 
         taste, neighbours = self.embeddings_
-        liked = timeline.ratings[row] >= POSITIVE
+        liked = timeline.is_positive(row)
         features = self._features(
             recall(np.ones_like(age)) @ taste,
             recall(liked.astype(np.float32)) @ taste,

@@ -13,7 +13,7 @@ import numpy as np
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import POSITIVE, USER_ID
+from nextreel.data.schema import USER_ID
 from nextreel.data.timeline import Histories, Timeline
 
 EARLIER_POSITIVES = 5
@@ -46,7 +46,7 @@ class HeldOut:
     @classmethod
     def of(cls, timeline: Timeline, users: BoolArray, random: np.random.Generator) -> Self:
         """A query for each positive of the marked users that has a history; bool[n_users]."""
-        row = np.flatnonzero((timeline.ratings >= POSITIVE) & users[timeline.users])
+        row = np.flatnonzero(timeline.is_positive() & users[timeline.users])
         user = timeline.users[row]
         first = np.searchsorted(user, user)
         earlier = np.maximum(np.arange(len(row)) - random.integers(EARLIER_POSITIVES, size=len(row)), first)

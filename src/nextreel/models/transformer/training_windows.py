@@ -9,7 +9,6 @@ import torch
 
 from nextreel.arrays import Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import POSITIVE
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.window_batches import Batch, Labels, pack
 
@@ -36,7 +35,7 @@ class TargetBaskets:
         new = np.flatnonzero(
             (np.diff(timeline.timestamps, prepend=-1) != 0) | (np.diff(users, prepend=-1) != 0)
         )
-        positives = np.flatnonzero(timeline.ratings >= POSITIVE)
+        positives = np.flatnonzero(timeline.is_positive())
         before = np.searchsorted(positives, new)[:, None] - np.arange(1, config.ahead)
         first_row = timeline.offsets[users[new]][:, None]
         cuts = np.concatenate([new[:, None], np.where(before >= 0, positives[np.maximum(before, 0)], -1)], 1)
@@ -120,7 +119,7 @@ class EpochBatches:
             first_answer = np.maximum(begin, cuts)
             n_answers = everything.stops[question] - first_answer
             rows = _ranges(first_answer, n_answers)
-            weight = np.where(timeline.ratings[rows] >= POSITIVE, 1, everything.config.disliked_weight)
+            weight = np.where(timeline.is_positive(rows), 1, everything.config.disliked_weight)
             opened = timeline.offsets[everything.users[question]]
             yield (
                 batch,

@@ -100,13 +100,7 @@ class SortedBase:
     def of(cls, timeline: Timeline, n_movies: int) -> Self:
         """Sorted once more, by time."""
         by_time = np.argsort(timeline.timestamps, kind="stable")
-        popularity = Popularity().restore(
-            {
-                "times_": timeline.timestamps[by_time],
-                "movies_": timeline.movies[by_time],
-                "n_movies_": np.array([n_movies]),
-            }
-        )
+        popularity = Popularity.of_events(timeline.timestamps[by_time], timeline.movies[by_time], n_movies)
         totals = np.bincount(timeline.movies, minlength=n_movies).astype(np.float32)
         _ = timeline.superseded_at  # or the next answer would have to wait for it
         return cls(timeline, popularity, totals)
@@ -205,14 +199,7 @@ class Snapshot:
         """As if these people had never rated anything."""
         timeline = self.bulk.timeline
         stays = ~np.isin(timeline.user_ids, user_ids)
-        kept = np.repeat(stays, np.diff(timeline.offsets))
-        left = Timeline(
-            movies=timeline.movies[kept],
-            ratings=timeline.ratings[kept],
-            timestamps=timeline.timestamps[kept],
-            user_ids=timeline.user_ids,
-            offsets=np.append(0, np.cumsum(np.diff(timeline.offsets) * stays)),
-        )
+        left = timeline.keep(np.repeat(stays, np.diff(timeline.offsets)))
         recent = self.recent[~np.isin(self.recent.users, user_ids)]
         return _fold(left, self.catalog, self.mark).followed_by(recent, self.catalog, self.mark)
 
