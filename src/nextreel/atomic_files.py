@@ -87,7 +87,7 @@ def claim_directory(directory: Path, marker: str, about: Mapping[str, Any]) -> N
         )
 
 
-def write_json(facts: Mapping[str, Any], file: Path) -> None:
+def write_json(facts: Mapping[str, object], file: Path) -> None:
     """Write facts for people and programs, whole or not at all."""
     with replacing(file) as temporary:
         temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
