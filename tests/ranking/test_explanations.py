@@ -12,7 +12,7 @@ from nextreel.models.item_knn import ItemKNN
 from nextreel.models.popularity import Popularity
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.prediction.predictor import Predictor
-from nextreel.ranking.explanations import EXPLAINED, Reason, explain
+from nextreel.ranking.explanations import EXPLAINED, MovieContribution, explain
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions
 
@@ -35,7 +35,9 @@ def score(model: Recommender, dataset: Dataset, user_id: int = USER) -> Float32A
     return scores
 
 
-def reasons_for(model: Recommender, dataset: Dataset, movie: int, user_id: int = USER) -> list[Reason]:
+def reasons_for(
+    model: Recommender, dataset: Dataset, movie: int, user_id: int = USER
+) -> list[MovieContribution]:
     (reasons,) = explain(model, dataset.histories(np.array([user_id]), LATER), LATER, np.array([movie]))
     return reasons
 

@@ -52,7 +52,7 @@ SEARCH = TitleSearch.of(CATALOG)
 
 
 def find(text: str, search: TitleSearch = SEARCH) -> list[str]:
-    """Titles found, as their files have them."""
+    """Titles of the matches, in the form of movies.csv."""
     return [TITLES[match.movie_id] for match in search.find(text)]
 
 

@@ -68,7 +68,7 @@ def fit_and_save(
     resume : bool
         Continue from the checkpoint of an interrupted fit.
     on_step, on_epoch
-        Called during the fit, see `Training`.
+        Called during the fit, as `Training` describes.
     on_interrupt
         Called if the user interrupts the fit and a checkpoint was kept.
     add_files
@@ -97,8 +97,13 @@ def fit_and_save(
         epochs.append(epoch)
         on_epoch(epoch)
 
-    validation = _read_validation(directory, dataset)
-    training = Training(validation, None, checkpoint, resume, on_step, note_epoch)
+    training = Training(
+        validation=_read_validation(directory, dataset),
+        checkpoint=checkpoint,
+        resume=resume,
+        on_step=on_step,
+        on_epoch=note_epoch,
+    )
     started = time.perf_counter()
     try:
         model.fit(dataset, training)

@@ -37,6 +37,7 @@ LIST_LENGTH = 10
 SAMPLED_USERS, SAMPLED_MOVIES = 128, 500
 """Size of the sample on which the boost is chosen: larger ones change it little and make wrapping a model slower."""
 NO_BOOST = 1.0
+"""b if the sample doesn't determine one: the score is then the mean of the neighbours."""
 
 
 class ColdStartMoviesConfig(ModelConfig):
@@ -57,7 +58,7 @@ class ColdStartMovies(Recommender):
     learned_: BoolArray
     """bool[n_model]: which movies of the model's own catalog have interactions in its training data."""
     boost_: float
-    """b."""
+    """b, the factor by which the deviation of the neighbours from the mean score is amplified."""
     n_movies_: int
     """Number of movies in the whole catalog; the first n_model of them are the model's own."""
     cold_start_: Int64Array
@@ -65,7 +66,7 @@ class ColdStartMovies(Recommender):
     neighbours_: Int32Array
     """int32[n_cold_start, k]: indices of the learned movies that are most similar to each."""
     weights_: Float32Array
-    """float32[n_cold_start, k]: w. A row sums to 1, or to 0 if no learned movie is similar at all."""
+    """float32[n_cold_start, k]: weights w of the neighbours. A row sums to 1, or to 0 if no movie is similar."""
 
     def __init__(self, model: Recommender, config: ColdStartMoviesConfig | None = None) -> None:
         super().__init__(config)
@@ -89,8 +90,8 @@ class ColdStartMovies(Recommender):
         movies : pl.DataFrame
             MovieID, Title, Genres (list) and Year of all movies: first the model's own in their order, then the added.
         only_added : bool
-            Score only the added movies by their neighbours; all movies of the model's own catalog keep the scores
-            of the model itself, those that it hasn't learned too.
+            Score only the added movies by their neighbours. All movies of the model's own catalog then keep the
+            scores of the model itself, even those that it hasn't learned.
 
         Raises
         ------
@@ -111,7 +112,7 @@ class ColdStartMovies(Recommender):
         return extended
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        """Return float32[n_queries, n_movies] over the whole catalog."""
+        """Score every movie of the whole catalog: float32[n_queries, n_movies]."""
         model_scores = self._model.score(self._keep_own_movies(histories), timestamps)
         scores = np.empty((len(timestamps), self.n_movies_), dtype=np.float32)
         scores[:, : model_scores.shape[1]] = model_scores
@@ -182,9 +183,10 @@ class ColdStartMovies(Recommender):
         reachable = (
             np.isfinite(scores[:, sampled]) & (deviation > 0) & (threshold > 0) & np.isfinite(threshold)
         )
+        # The boost with which each sampled movie would just reach the list of each user; inf if none does.
         needed = np.divide(threshold, deviation, out=np.full_like(deviation, np.inf), where=reachable)
-        wanted = int(self.config.exposure * length / len(learned) * needed.size)
-        boost = float(np.sort(needed, axis=None)[wanted])
+        n_recommended = int(self.config.exposure * length / len(learned) * needed.size)
+        boost = float(np.sort(needed, axis=None)[n_recommended])
         return boost if np.isfinite(boost) else NO_BOOST
 
     def _sample_queries(self, dataset: Dataset) -> tuple[Histories, Int64Array]:

@@ -20,7 +20,7 @@ EXPLAINED = 50
 
 
 @dataclass(frozen=True)
-class Reason:
+class MovieContribution:
     """The contribution of one movie of the history to the score of a recommended movie."""
 
     row: int
@@ -37,7 +37,7 @@ def explain(
     timestamps: Int64Array,
     movies: npt.NDArray[np.integer],
     latest: int = EXPLAINED,
-) -> list[list[Reason]]:
+) -> list[list[MovieContribution]]:
     """Explain the movies recommended for one query.
 
     Parameters
@@ -54,8 +54,9 @@ def explain(
 
     Returns
     -------
-    For each of `movies` its reasons, the largest contribution first; no reasons if the model doesn't know the user. If
-    the history has only one movie, its contribution is the difference to the score for an empty history.
+    For each of `movies`, the contributions of the history's movies, largest first; an empty list if the model doesn't
+    know the user. If the history has only one movie, its contribution is the difference to the score for an empty
+    history.
 
     Raises
     ------
@@ -73,7 +74,10 @@ def explain(
     contributions = scores[0] - scores[1:]
     timeline = histories.timeline
     return [
-        [Reason(int(row[i]), int(timeline.movies[row[i]]), float(of_movie[i])) for i in np.argsort(-of_movie)]
+        [
+            MovieContribution(int(row[i]), int(timeline.movies[row[i]]), float(of_movie[i]))
+            for i in np.argsort(-of_movie)
+        ]
         for of_movie in contributions.T
     ]
 

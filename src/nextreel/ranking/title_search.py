@@ -60,6 +60,7 @@ class TitleMatch:
     """A movie whose title matches the query."""
 
     movie_id: int
+    """MovieID."""
     score: float
     """0 to 1; 1 for a query that equals the title."""
 
