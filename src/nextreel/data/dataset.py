@@ -22,7 +22,7 @@ from nextreel.data.schema import (
 )
 from nextreel.data.timeline import Histories, Timeline
 from nextreel.data.titles import with_parsed_titles
-from nextreel.data.value_checks import in_form
+from nextreel.data.value_checks import check_frame
 from nextreel.deprecation import renamed_argument
 from nextreel.errors import DataError
 
@@ -50,9 +50,11 @@ class Dataset:
 
         Movies that were rated but aren't in `movies` join the catalog without a title, users likewise.
         """
-        interactions = in_form(interactions, INTERACTIONS, "interactions")
-        movies = pl.DataFrame(schema=MOVIES.schema) if movies is None else in_form(movies, MOVIES, "movies")
-        users = pl.DataFrame(schema=USERS.schema) if users is None else in_form(users, USERS, "users")
+        interactions = check_frame(interactions, INTERACTIONS, "interactions")
+        movies = (
+            pl.DataFrame(schema=MOVIES.schema) if movies is None else check_frame(movies, MOVIES, "movies")
+        )
+        users = pl.DataFrame(schema=USERS.schema) if users is None else check_frame(users, USERS, "users")
         movie_ids = pl.concat([interactions[MOVIE_ID], movies[MOVIE_ID]]).unique().sort()
         user_ids = pl.concat([interactions[USER_ID], users[USER_ID]]).unique().sort()
         return cls(
@@ -110,7 +112,7 @@ class Dataset:
 
         Rows of movies outside the catalog are left out: no model that was fitted on it can use them.
         """
-        interactions = in_form(interactions, INTERACTIONS, "interactions")
+        interactions = check_frame(interactions, INTERACTIONS, "interactions")
         rows = interactions.filter(self.index_of_movies(interactions[MOVIE_ID].to_numpy()) >= 0)
         user_ids = pl.concat([pl.Series(USER_ID, self.user_ids), rows[USER_ID]]).unique().sort()
         return replace(

@@ -111,7 +111,7 @@ def explain_bad(bad: pl.DataFrame, column: Column) -> list[tuple[int, str]]:
     ]
 
 
-def in_form(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
+def check_frame(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
     """The table's columns in its order and types; DataError says what doesn't fit, in the frame of that name."""
     _require_frame(frame, table, name)
     missing = [column for column in table.schema.names() if column not in frame.columns]

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from nextreel.data.schema import INTERACTIONS, LOWEST_RATING, POSITIVE, RATING, TIMESTAMP, USER_ID
 from nextreel.data.times import LATEST_TIMESTAMP, format_timestamp
-from nextreel.data.value_checks import in_form
+from nextreel.data.value_checks import check_frame
 from nextreel.errors import ConfigError, DataError
 from nextreel.options import Options
 from nextreel.wording import number_of
@@ -88,7 +88,7 @@ def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
     """
     if not isinstance(rule, SplitRule):
         raise ConfigError(f"{rule!r} is no rule; SplitRule.for_rule({rule!r}) makes one")
-    rows = in_form(interactions, INTERACTIONS, "interactions")
+    rows = check_frame(interactions, INTERACTIONS, "interactions")
     if rows.is_empty():
         raise DataError("there are no interactions to split")
     by_time = interactions.with_columns(rows).sort(TIMESTAMP, maintain_order=True)
