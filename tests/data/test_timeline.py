@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.timeline import FEW, Timeline
+from nextreel.data.timeline import FEW_QUERIES, Timeline
 from tests.frames import any_interactions, interactions
 
 
@@ -102,7 +102,9 @@ def test_a_timeline_without_users_has_empty_histories() -> None:
     assert timeline.as_of(np.array([7]), np.array([100])).lengths.tolist() == [0]
 
 
-@given(rows=any_interactions(), timestamps=st.lists(st.integers(-5, 50), min_size=FEW + 1, max_size=12))
+@given(
+    rows=any_interactions(), timestamps=st.lists(st.integers(-5, 50), min_size=FEW_QUERIES + 1, max_size=12)
+)
 def test_many_queries_at_once_find_what_each_finds_alone(rows: pl.DataFrame, timestamps: list[int]) -> None:
     dataset = Dataset.from_frames(rows)
     users, moments = np.resize(dataset.user_ids, len(timestamps)), np.array(timestamps)

@@ -116,7 +116,8 @@ def test_fitting_a_path_says_how_to_read_it(path: Any) -> None:
 def test_fitting_what_is_no_dataset_says_how_to_make_one() -> None:
     frame: Any = ROWS
     with pytest.raises(
-        DataError, match=r"a DataFrame is no dataset; nextreel.Dataset.from_frames\(interactions, mo"
+        DataError,
+        match=r"expected a Dataset, found a DataFrame; create one with nextreel.Dataset.from_frames\(interactions, mo",
     ):
         fit(frame)
 

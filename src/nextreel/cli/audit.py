@@ -43,6 +43,7 @@ def audit(
     from nextreel.cli.terminal.console import progress_bar, stdout, table
     from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.data.splitting.split_directory import read_train_test
+    from nextreel.data.splitting.split_rules import describe_rule
     from nextreel.evaluation.leak_audit import Auditor
     from nextreel.models.registry import create_model, model_name
     from nextreel.wording import number_of
@@ -75,6 +76,6 @@ def audit(
         console.print()
         console.print(made)
     if json_file is not None:
-        facts = {"split": parts.rule, "model": name, "options": chosen, **found.facts()}
+        facts = {"split": describe_rule(parts.rule), "model": name, "options": chosen, **found.facts()}
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

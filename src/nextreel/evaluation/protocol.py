@@ -59,7 +59,7 @@ class EvaluationQueries:
         if history == "frozen":
             return cls(queries, train, freeze_histories(train, users, timestamps))
         rows = train.interactions()
-        known = train.with_interactions(pl.concat([rows, test]))
+        known = train.with_rows(pl.concat([rows, test]))
         return cls(queries, known, known.histories(users, timestamps))
 
     def __len__(self) -> int:

@@ -12,6 +12,7 @@ from nextreel.cli.terminal.console import progress_bar
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_dataset, read_interactions
 from nextreel.data.splitting.split_directory import read_split_rule
+from nextreel.data.splitting.split_rules import describe_rule
 from nextreel.data.times import parse_duration
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.models.names import BUDGETED, MODELS, PRESETS
@@ -63,7 +64,7 @@ def fit_and_save(
     if out.exists() and not (out / MANIFEST).is_file():
         raise ArtifactError(f"{out} exists and isn't a saved model; name another directory with --out")
     model = create_model(name, options)
-    dataset, split = read_dataset(directory), read_split_rule(directory)
+    dataset, split = read_dataset(directory), describe_rule(read_split_rule(directory))
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     epochs: list[Epoch] = []
     with progress_bar(f"Fitting {model_name(model)}") as (progress, task):
@@ -116,7 +117,7 @@ def _best(epochs: list[Epoch]) -> dict[str, float]:
 
 def _validation(directory: Path, dataset: Dataset) -> Dataset | None:
     file = directory / "test.csv"
-    return dataset.with_interactions(read_interactions(file)) if file.is_file() else None
+    return dataset.with_rows(read_interactions(file)) if file.is_file() else None
 
 
 def _write_curve(epochs: list[Epoch], directory: Path) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from nextreel.arrays import BoolArray, Int64Array
-from nextreel.data.reading.table_reader import Tables, read_tables
+from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.tables import Tables
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from nextreel.data.reading.csv_text import CsvText, open_csv
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.parquet import read_parquet
 from nextreel.data.schema import INTERACTIONS, MOVIES, QUERIES, USERS, Table
+from nextreel.data.tables import Tables
 from nextreel.data.value_checks import is_valid
 from nextreel.errors import DataError, DataProblem
 
@@ -29,16 +30,6 @@ class Reading:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Tables:
-    """The tables of a directory in the form of their files; users and movies are optional."""
-
-    interactions: pl.DataFrame
-    users: pl.DataFrame | None
-    movies: pl.DataFrame | None
-    notes: tuple[str, ...]
-
-
 def read_dataset(directory: Path | str) -> Dataset:
     """Read and index a directory's interactions, users and movies.
 
@@ -47,8 +38,7 @@ def read_dataset(directory: Path | str) -> Dataset:
     DataError
         Something is missing or wrong; the first problems of all files are listed.
     """
-    tables = read_tables(Path(directory))
-    return Dataset.from_frames(tables.interactions, movies=tables.movies, users=tables.users)
+    return Dataset.from_tables(read_tables(Path(directory)))
 
 
 def read_tables(directory: Path) -> Tables:
