@@ -88,7 +88,7 @@ def change(key: str, value: object) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut, r"model\.safetensors has \d+ bytes, expected \d+: it was cut or changed"),
+        (cut, r"model\.safetensors has \d+ bytes, expected \d+: it was truncated or changed"),
         (flip_a_bit, r"model\.safetensors doesn't match its SHA-256"),
         (remove_a_file, r"movies\.parquet is missing; the saved model is incomplete"),
         (remove_the_manifest, r"has no manifest\.json; expected a model saved by"),

@@ -119,7 +119,7 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
     [
         (["recommend", "model"], "name either one person with --user or a file of queries with --queries"),
         (["recommend", "model", "--queries", "q.csv"], "--queries needs --out, and --out needs --queries"),
-        (["recommend", "model", "--user", "1", "--at", "soon"], "'soon' is no moment"),
+        (["recommend", "model", "--user", "1", "--at", "soon"], "'soon' is not a time"),
         (["recommend", "model", "--user", "1", "-k", "5000"], "k is 5000; the catalog has"),
         (["recommend", "nothing", "--user", "1"], "nothing isn't a directory; expected a model saved by"),
         (["recommend", "parts", "--user", "1"], "parts has no manifest.json; expected a model saved by"),
@@ -138,11 +138,11 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         ),
         (
             ["fit", "parts", "--model", "best", "--budget", "soon"],
-            "--budget 'soon' is no duration; expected a number and s, m, h, d or w",
+            "--budget 'soon' is not a duration; expected a number and s, m, h, d or w",
         ),
         (
             ["fit", "parts", "--model", "best", "--budget", "-5m"],
-            "--budget '-5m' is no duration; expected a number",
+            "--budget '-5m' is not a duration; expected a number",
         ),
         (
             ["fit", "parts", "--model", "ease", "--budget", "30m"],

@@ -59,5 +59,5 @@ def test_figures_of_another_model_than_the_one_that_is_there_are_refused(model: 
 
 def test_a_damaged_model_gets_no_figures(model: Path) -> None:
     (model / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ArtifactError, match="it was cut or changed"):
+    with pytest.raises(ArtifactError, match="it was truncated or changed"):
         add_evaluation(fit(), model, figures(0.1))

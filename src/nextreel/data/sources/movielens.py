@@ -232,10 +232,7 @@ def _read_rows(file: RawFile, contents: bytes) -> pl.DataFrame:
         raise DataError([DataProblem(file.name, None, None, "is empty; expected rows")])
     if file.header is not None and b'"' in contents:
         text = CsvText(file.name, contents, file.table.schema.names(), notes=())
-        rows, problems, total = read_exactly(text, file.table)
-        if problems:
-            raise DataError(list(problems), total)
-        return rows
+        return read_exactly(text, file.table)
     return _read_unquoted(file, contents)
 
 
@@ -304,7 +301,7 @@ def _find_problems(file: RawFile, contents: bytes) -> Iterator[DataProblem]:
             except ValueError as error:
                 yield DataProblem(file.name, number, column.name, str(error))
             if column.name == file.table.key and (first := line_of_key.setdefault(field, number)) != number:
-                again = f"{field} stands on line {first} already; expected each one once"
+                again = f"{field} is already on line {first}; expected unique values"
                 yield DataProblem(file.name, number, column.name, again)
 
 
