@@ -296,7 +296,7 @@ def test_without_a_server_one_line_says_what_to_do_by_hand(
 
 @pytest.mark.parametrize("url", ["file:///etc/", "ftp://127.0.0.1/"])
 def test_other_protocols_than_http_are_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ConfigError, match="isn't an http address"):
+    with pytest.raises(ConfigError, match="isn't an HTTP address"):
         download("ml-1m", tmp_path, url)
 
 

@@ -231,6 +231,6 @@ def test_a_second_run_replaces_the_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_from_elsewhere_is_not_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine", encoding="utf-8")
-    with pytest.raises(DataError, match=f"{name} already there, and not made by `nextreel sample`"):
+    with pytest.raises(DataError, match=f"already holds {name}, which `nextreel sample` didn't write"):
         write_sample(make_sample(20, 60, 400), tmp_path)
     assert written(tmp_path) == {name: b"mine"}
