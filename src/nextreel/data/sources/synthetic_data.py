@@ -219,8 +219,8 @@ def _describe(sample: Sample) -> str:
 All users, movies and ratings in it are invented. It is meant for trying things out. Figures measured on it
 mean nothing about real viewers.
 
-nextreel generated these files. All rights in them are waived as far as the law allows, as by CC0 1.0. This command
-generates them again:
+nextreel generated these files, and they are free to use: all rights in them are waived as far as the law allows,
+as by CC0 1.0. This command generates them again:
 
     nextreel sample DIR --users {users} --movies {movies} --ratings {ratings} --seed {sample.seed}
 
