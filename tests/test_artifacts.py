@@ -27,12 +27,12 @@ def test_a_saved_predictor_comes_back_with_its_config_and_answers(saved: Path) -
     assert loaded.model.config == PopularityConfig(window_days=9)
     original = Predictor(Popularity(PopularityConfig(window_days=9)).fit(dataset), dataset)
     timestamps = np.full(dataset.n_users, 3_000_000)
-    expected, found = (
+    expected, actual = (
         predictor.ranker.rank(predictor.dataset.histories(dataset.user_ids, timestamps), timestamps)
         for predictor in (original, loaded)
     )
-    np.testing.assert_array_equal(found.movies, expected.movies)
-    np.testing.assert_array_equal(found.scores, expected.scores)
+    np.testing.assert_array_equal(actual.movies, expected.movies)
+    np.testing.assert_array_equal(actual.scores, expected.scores)
 
 
 def test_titles_genres_and_years_come_back(saved: Path) -> None:

@@ -14,7 +14,7 @@ from nextreel.errors import QueryError
         ("2000-12-31", 978_220_800),
     ],
 )
-def test_a_moment_is_read_as_people_write_it(text: str, seconds: int) -> None:
+def test_a_timestamp_is_read_as_people_write_it(text: str, seconds: int) -> None:
     assert parse_timestamp(text) == seconds
 
 
@@ -33,7 +33,7 @@ def test_anything_else_is_an_error_that_says_what_is_expected(text: str, message
         parse_timestamp(text)
 
 
-def test_a_moment_is_shown_in_utc() -> None:
+def test_a_timestamp_is_shown_in_utc() -> None:
     assert format_timestamp(978_300_760) == "2000-12-31 22:12:40 UTC"
 
 

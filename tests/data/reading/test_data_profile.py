@@ -1,4 +1,4 @@
-"""What `nextreel check` counts, prints and sets aside."""
+"""What `nextreel check` counts, prints and quarantines."""
 
 import json
 from pathlib import Path
@@ -34,8 +34,8 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_sizes_are_those_of_the_interactions(directory: Path) -> None:
-    found = profile_directory(directory)
-    assert (found.rows, found.users, found.movies) == (5, 3, 3)
+    profile = profile_directory(directory)
+    assert (profile.rows, profile.users, profile.movies) == (5, 3, 3)
 
 
 def test_density_counts_each_pair_once(directory: Path) -> None:
@@ -43,14 +43,14 @@ def test_density_counts_each_pair_once(directory: Path) -> None:
 
 
 def test_ratings_are_counted_by_value(directory: Path) -> None:
-    found = profile_directory(directory)
-    assert found.ratings == {3.5: 1, 4.0: 3, 5.0: 1}
-    assert found.mean_rating == 4.1
+    profile = profile_directory(directory)
+    assert profile.ratings == {3.5: 1, 4.0: 3, 5.0: 1}
+    assert profile.mean_rating == 4.1
 
 
-def test_moments_are_iso_dates_in_utc(directory: Path) -> None:
-    found = profile_directory(directory)
-    assert (found.first, found.last) == ("1970-01-01T00:00:00+00:00", "1970-01-02T01:00:00+00:00")
+def test_times_are_iso_dates_in_utc(directory: Path) -> None:
+    profile = profile_directory(directory)
+    assert (profile.first, profile.last) == ("1970-01-01T00:00:00+00:00", "1970-01-02T01:00:00+00:00")
 
 
 def test_ties_are_rows_of_one_user_in_one_second(directory: Path) -> None:
@@ -62,16 +62,16 @@ def test_repeats_are_rows_of_a_movie_rated_once_more(directory: Path) -> None:
 
 
 def test_orphans_are_counted_on_both_sides(directory: Path) -> None:
-    found = profile_directory(directory)
-    assert (found.movies_without_entry, found.movies_never_rated) == (2, 2)
-    assert (found.users_without_entry, found.users_without_ratings) == (2, 1)
+    profile = profile_directory(directory)
+    assert (profile.movies_without_entry, profile.movies_never_rated) == (2, 2)
+    assert (profile.users_without_entry, profile.users_without_ratings) == (2, 1)
 
 
 def test_without_the_optional_tables_orphans_are_unknown(directory: Path) -> None:
     (directory / "movies.csv").unlink()
     (directory / "users.csv").unlink()
-    found = profile_directory(directory)
-    assert (found.movies_without_entry, found.users_without_entry) == (None, None)
+    profile = profile_directory(directory)
+    assert (profile.movies_without_entry, profile.users_without_entry) == (None, None)
 
 
 def test_history_lengths_fall_into_bins(directory: Path) -> None:
@@ -95,9 +95,9 @@ def test_notes_come_along(directory: Path) -> None:
 
 
 def test_the_course_files_are_profiled(movielens_1m: Path) -> None:
-    found = profile_directory(movielens_1m)
-    assert (found.rows, found.users, found.movies, found.repeated_rows) == (939_720, 6_040, 3_700, 0)
-    assert found.ratings == {1.0: 49_552, 2.0: 97_102, 3.0: 241_921, 4.0: 333_448, 5.0: 217_697}
+    profile = profile_directory(movielens_1m)
+    assert (profile.rows, profile.users, profile.movies, profile.repeated_rows) == (939_720, 6_040, 3_700, 0)
+    assert profile.ratings == {1.0: 49_552, 2.0: 97_102, 3.0: 241_921, 4.0: 333_448, 5.0: 217_697}
 
 
 def test_check_prints_the_counts(directory: Path) -> None:
@@ -115,9 +115,9 @@ def test_check_prints_the_counts(directory: Path) -> None:
 
 def test_check_prints_json(directory: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(directory), "--json"])
-    found = json.loads(result.stdout)
-    assert found["rows"] == 5
-    assert found["histories"] == [{"least": 1, "most": 1, "users": 2}, {"least": 2, "most": 4, "users": 1}]
+    facts = json.loads(result.stdout)
+    assert facts["rows"] == 5
+    assert facts["histories"] == [{"least": 1, "most": 1, "users": 2}, {"least": 2, "most": 4, "users": 1}]
 
 
 def test_bad_rows_are_set_aside_as_they_stood(directory: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files that are wrong: each message names file, line, column, value and what was expected."""
+"""Malformed files: the message names file, line, column, value and what was expected."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Files that are right, in all the forms they come in, and what is written is read back."""
+"""Valid files in all their variants are read, and what is written is read back."""
 
 import gzip
 import resource
@@ -121,7 +121,7 @@ def test_a_file_whose_first_row_is_blank_keeps_all_rows(tmp_path: Path) -> None:
     assert read_interactions(put(tmp_path / R, RATINGS.replace(b"\n", b"\n\n", 1))).height == 2
 
 
-def test_the_largest_id_and_the_lowest_moment_are_kept(tmp_path: Path) -> None:
+def test_the_largest_id_and_the_lowest_timestamp_are_kept(tmp_path: Path) -> None:
     contents = b"UserID,MovieID,Rating,Timestamp\n9223372036854775807,0,0.5,0\n"
     assert read_interactions(put(tmp_path / R, contents)).row(0) == (9223372036854775807, 0, 0.5, 0)
 

@@ -1,4 +1,4 @@
-"""GroupLens' raw forms become the three CSV files."""
+"""Raw releases of GroupLens are converted into the three CSV files."""
 
 import struct
 from collections.abc import Mapping
@@ -265,10 +265,10 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_truncated_zip_is_refused(tmp_path: Path) -> None:
-    whole = write_zip(tmp_path / "ml-1m.zip", ML_1M)
-    whole.write_bytes(whole.read_bytes()[:-100])
+    truncated = write_zip(tmp_path / "ml-1m.zip", ML_1M)
+    truncated.write_bytes(truncated.read_bytes()[:-100])
     with pytest.raises(DataError, match="isn't a zip that can be read"):
-        convert(whole, tmp_path / "out")
+        convert(truncated, tmp_path / "out")
 
 
 def test_a_zip_with_damaged_contents_is_refused(tmp_path: Path) -> None:
