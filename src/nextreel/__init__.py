@@ -1,4 +1,4 @@
-"""What should this person watch next, as of this moment?
+"""Recommend movies: which movies should a user watch next, as of a given time?
 
     import nextreel
 
@@ -6,7 +6,7 @@
     predictor = nextreel.fit(dataset)
     predictor.recommend([(5, 978300760)])       # (UserID, Timestamp) in, ten MovieIDs out
 
-Names load on first use, so importing the package is quick.
+Each name is imported when it is first used, which keeps `import nextreel` fast.
 """
 
 from importlib import import_module
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nextreel.prediction.saving import load as load
     from nextreel.prediction.saving import save as save
 
-_HOMES = {
+_MODULES = {
     "Dataset": "nextreel.data.dataset",
     "NextreelError": "nextreel.errors",
     "Predictor": "nextreel.prediction.predictor",
@@ -44,13 +44,13 @@ _HOMES = {
     "save": "nextreel.prediction.saving",
     "split_interactions": "nextreel.data.splitting.split_rules",
 }
-__all__ = sorted(_HOMES)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'nextreel' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

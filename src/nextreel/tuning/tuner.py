@@ -9,7 +9,7 @@ KDD 2019); a trial whose model reports epochs is given up where it falls behind 
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from nextreel.arrays import Float64Array
 from nextreel.atomic_files import claim_directory, replacing
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
-from nextreel.data.splitting.split_directory import _choose_rule, read_split_facts
-from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
+from nextreel.data.splitting.split_directory import choose_rule, read_split_rule
+from nextreel.data.splitting.split_rules import Rule, SplitRule, split_rows
 from nextreel.errors import ArtifactError, NextreelError, require
 from nextreel.evaluation.metrics import ndcg, ranks_of
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
@@ -52,14 +52,14 @@ def split_inner(directory: Path, rule: Rule | None, history: HistoryMode) -> Inn
     part stays unseen too. Where the rule is the course's, the inner split is clean: a row that stands in both parts
     says nothing about options.
     """
-    tables, facts = read_tables(directory), read_split_facts(directory)
-    rows, chosen = tables.interactions, _choose_rule(directory, rule, facts)
-    if facts is None and not (directory / "test.csv").exists():
-        rows = split_interactions(rows, chosen).train
+    tables, written = read_tables(directory), read_split_rule(directory)
+    rows, chosen = tables.interactions, choose_rule(directory, rule, written)
+    if written is None and not (directory / "test.csv").exists():
+        rows = split_rows(rows, chosen).train
     if chosen.rule == "course":
         chosen = chosen.model_copy(update={"rule": "clean"})
-    split = split_interactions(rows, chosen)
-    train = Dataset.from_frames(split.train, tables.movies, tables.users)
+    split = split_rows(rows, chosen)
+    train = Dataset.from_tables(replace(tables, interactions=split.train))
     return InnerSplit(
         train, EvaluationQueries.from_split(train, split.test, history, chosen.threshold), chosen
     )
