@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
+from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,9 @@ def backtest(
     ],
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}."),
+        typer.Option(
+            "--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}."
+        ),
     ] = DEFAULT_MODEL,
     options: Annotated[
         list[str] | None,

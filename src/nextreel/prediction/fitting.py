@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 from nextreel.data.dataset import Dataset, require_dataset
-from nextreel.models.names import DEFAULT_MODEL
-from nextreel.models.registry import create_model
+from nextreel.models.registry import DEFAULT_MODEL, create_model
 from nextreel.prediction.predictor import Predictor
 
 

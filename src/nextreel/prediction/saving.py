@@ -17,7 +17,7 @@ from nextreel.atomic_files import atomic_directory, replacing
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Timeline
 from nextreel.errors import ArtifactError, ConfigError
-from nextreel.models.registry import create_model, model_name
+from nextreel.models.registry import create_model, model_name, model_names
 from nextreel.prediction.predictor import Predictor
 from nextreel.version import __version__
 
@@ -85,6 +85,11 @@ def load_with_manifest(directory: Path) -> tuple[Predictor, dict[str, Any]]:
     manifest = read_manifest(directory)
     arrays: dict[str, Any] = read_arrays(directory / "interactions.safetensors")
     try:
+        if manifest["model"] not in model_names():
+            raise ArtifactError(
+                f"{directory} holds the model {manifest['model']!r}, which isn't registered here: install the package "
+                "that provides it, or register its class with nextreel.register_model"
+            )
         model = create_model(manifest["model"], manifest["config"])
         dataset = Dataset(
             timeline=Timeline(**{name: arrays[name] for name in ARRAYS}),

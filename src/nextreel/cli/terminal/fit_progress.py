@@ -14,8 +14,7 @@ from nextreel.data.reading.table_reader import read_dataset, read_interactions
 from nextreel.data.splitting.split_directory import read_split_rule
 from nextreel.data.times import parse_duration
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
-from nextreel.models.names import BUDGETED, MODELS, PRESETS
-from nextreel.models.registry import create_model, model_class, model_name, read_toml
+from nextreel.models.registry import PRESETS, create_model, model_class, model_name, read_toml
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
@@ -48,10 +47,10 @@ def add_config(file: Path, model: str | None, options: dict[str, object]) -> tup
 
 def parse_budget(text: str, model: str) -> float:
     """Minutes of a duration such as "90s", "30m" or "2h"; ConfigError for a model that takes no budget."""
-    name = PRESETS.get(model, model)
-    if name in MODELS and name not in BUDGETED:
+    if "minutes" not in model_class(model).Config.model_fields:
         raise ConfigError(
-            f"{name} has no time budget: leave --budget out, it is for {' and '.join(BUDGETED)}"
+            f"{PRESETS.get(model, model)} has no time budget: leave --budget out, it is for a model with the option "
+            "minutes, such as transformer and blend"
         )
     return parse_duration(text, "--budget") / 60
 
