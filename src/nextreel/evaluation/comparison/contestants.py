@@ -107,8 +107,8 @@ def name_contestants(models: Sequence[str], options: Mapping[str, object]) -> li
             create_model(contestant.model, dict(contestant.options))
         elif not contestant.path.exists():
             raise ConfigError(
-                f"model {contestant.model!r} is unknown; expected one of {', '.join((*PRESETS, *model_names()))}, or the "
-                "path of a saved model or of a file of answers"
+                f"model {contestant.model!r} is unknown; expected one of {', '.join((*PRESETS, *model_names()))}, "
+                "or the path of a saved model or of a file of answers"
             )
         elif contestant.options:
             raise ConfigError(f"{contestant.model} is fitted already: it takes no options")
