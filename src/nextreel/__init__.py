@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nextreel.evaluation.model_evaluation import evaluate as evaluate
     from nextreel.models.base import Recommender as Recommender
     from nextreel.models.registry import create_model as create_model
+    from nextreel.models.registry import register_model as register_model
     from nextreel.prediction.fitting import fit as fit
     from nextreel.prediction.predictor import Predictor as Predictor
     from nextreel.prediction.saving import load as load
@@ -41,6 +42,7 @@ _MODULES = {
     "load": "nextreel.prediction.saving",
     "read_dataset": "nextreel.data.reading.table_reader",
     "read_interactions": "nextreel.data.reading.table_reader",
+    "register_model": "nextreel.models.registry",
     "save": "nextreel.prediction.saving",
     "split_interactions": "nextreel.data.splitting.split_rules",
 }

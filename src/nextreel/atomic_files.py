@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
-from pydantic import JsonValue
 
 from nextreel.errors import ArtifactError, DataError
 
@@ -69,7 +68,7 @@ def atomic_directory(path: Path, marker: str) -> Iterator[Path]:
         shutil.rmtree(replaced, ignore_errors=True)
 
 
-def claim_directory(directory: Path, marker: str, about: Mapping[str, JsonValue]) -> None:
+def claim_directory(directory: Path, marker: str, about: Mapping[str, object]) -> None:
     """Start a run in a new or empty directory, or resume the same run in its directory.
 
     A new run writes `about`, which identifies it, to the file `marker`. A run can be resumed if the file holds the

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from nextreel.cli import app
-from nextreel.models.names import DEFAULT_MODEL
+from nextreel.models.registry import DEFAULT_MODEL
 from tests.cli.commands import fail, succeed
 
 
@@ -163,7 +163,7 @@ def test_a_file_of_queries_gives_a_file_of_lists_in_the_same_order(
         ),
         (
             ["fit", "parts", "--model", "ease", "--budget", "30m"],
-            "ease has no time budget: leave --budget out, it is for transformer and blend",
+            "ease has no time budget: leave --budget out, it is for a model with the option minutes, such as transformer",
         ),
         (["fit", "parts", "--set", "epochs"], "--set 'epochs' isn't of the form name=value"),
         (["fit", "parts", "--out", "data", "--model", "popularity"], "data exists and isn't a saved model"),

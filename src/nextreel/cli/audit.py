@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nextreel.cli.terminal.arguments import IncludeSeen, RuleOfSplit, parse_options
-from nextreel.models.names import MODELS, PRESETS
+from nextreel.models.registry import PRESETS, model_names
 
 
 def audit(
@@ -18,7 +18,7 @@ def audit(
         str,
         typer.Argument(
             help="The model that tells what a leak is worth; it is fitted up to ten times: "
-            f"{', '.join((*PRESETS, *MODELS))}."
+            f"{', '.join((*PRESETS, *model_names()))}."
         ),
     ] = "item-knn",
     rule: RuleOfSplit = None,

@@ -14,8 +14,7 @@ from nextreel.data.splitting.split_directory import read_split_rule
 from nextreel.data.splitting.split_rules import describe_rule
 from nextreel.errors import ArtifactError
 from nextreel.models.base import Recommender
-from nextreel.models.names import DEFAULT_MODEL
-from nextreel.models.registry import create_model
+from nextreel.models.registry import DEFAULT_MODEL, create_model
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
 from nextreel.prediction.manifest import FitFacts
 from nextreel.prediction.predictor import Predictor
