@@ -163,7 +163,7 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         (["split", "nowhere", "new"], "nowhere: no such directory"),
         (["split", "parts", "parts"], "parts: would be replaced by its own split; choose another directory"),
         (["evaluate", "model", "data"], "data has no test.csv: split it first (nextreel split data parts)"),
-        (["fit", "model", "--out", "new"], "model is a saved model; expected a directory of data"),
+        (["fit", "model", "--out", "new"], "model is a saved model; expected a data directory"),
         (["check", "x" * 300], f"{'x' * 300}: File name too long"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
