@@ -5,6 +5,10 @@ import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
+from nextreel.data.schema import INTERACTIONS, Column, Table
+from nextreel.data.splitting.split_rules import SplitRule, split_interactions, split_rows
+from nextreel.data.tables import Tables
+from nextreel.data.value_checks import find_invalid
 from nextreel.errors import DataError
 from tests.frames import catalog, interactions
 
@@ -96,7 +100,7 @@ ROWS = interactions((1, 0, 4, 1), (1, 1, 5, 2))
     ],
     ids=range(10),
 )
-def test_a_frame_that_is_not_in_form_is_an_error_that_names_the_column(rows: Any, message: str) -> None:
+def test_a_malformed_frame_is_an_error_that_names_the_column(rows: Any, message: str) -> None:
     with pytest.raises(DataError) as caught:
         Dataset.from_frames(rows)
     assert str(caught.value).startswith(message)
@@ -110,3 +114,29 @@ def test_a_movie_with_two_rows_in_the_catalog_is_an_error() -> None:
 def test_ids_and_ratings_may_have_other_types_of_numbers() -> None:
     types = {"UserID": pl.UInt16, "MovieID": pl.Int32, "Rating": pl.Float64, "Timestamp": pl.UInt64}
     assert Dataset.from_frames(ROWS.cast(types)).interactions().equals(ROWS)  # type: ignore[arg-type]
+
+
+def test_a_callers_rows_are_checked_once_and_checked_rows_not_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+
+    def count(frame: pl.DataFrame, table: Table, column: Column) -> pl.DataFrame:
+        checked.append(column.name)
+        return find_invalid(frame, table, column)
+
+    monkeypatch.setattr("nextreel.data.value_checks.find_invalid", count)
+    rule = SplitRule.for_rule("leave-one-out")
+    dataset = Dataset.from_frames(ROWS)
+    dataset.with_interactions(ROWS)
+    split_interactions(ROWS, rule)
+    assert checked == INTERACTIONS.schema.names() * 3
+    rows = dataset.interactions()
+    dataset.with_rows(rows)
+    Dataset.from_tables(Tables(split_rows(rows, rule).train))
+    assert checked == INTERACTIONS.schema.names() * 3
+
+
+def test_checked_rows_give_the_same_data_as_a_callers_frame() -> None:
+    dataset = Dataset.from_frames(ROWS, catalog(3))
+    assert Dataset.from_tables(Tables(ROWS, movies=catalog(3))).fingerprint == dataset.fingerprint
+    other = interactions((1, 2, 3, 4), (8, 1, 5, 6), (8, 99, 5, 7))
+    assert dataset.with_rows(other).fingerprint == dataset.with_interactions(other).fingerprint

@@ -154,7 +154,7 @@ def test_an_empty_part_is_an_error_that_says_why(rule: SplitRule, message: str) 
     ],
     ids=["empty", "column", "path"],
 )
-def test_what_is_not_in_form_cannot_be_split(rows: Any, message: str) -> None:
+def test_malformed_interactions_cannot_be_split(rows: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         split_interactions(rows, SplitRule.for_rule("global"))
 
