@@ -1,5 +1,7 @@
 """The engine over both databases: its lists are those of Predictor, and its results say what a client must know."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -39,10 +41,8 @@ def test_three_ratings_are_enough_for_a_personal_list(service: Service) -> None:
 
 
 def test_a_guests_ratings_count_and_are_not_stored(service: Service) -> None:
-    engine, ratings = (
-        service.engine,
-        [NewInteraction(90_001, movie, 5.0, LATE - 9 + movie) for movie in (2, 3, 4)],
-    )
+    engine = service.engine
+    ratings = [NewInteraction(90_001, movie, 5.0, LATE - 9 + movie) for movie in (2, 3, 4)]
     as_guest = engine.recommend([RecommendationRequest(90_001, LATE, history=tuple(ratings))])
     assert service.store.histories([90_001]).is_empty()
     service.remember(ratings)
@@ -114,6 +114,20 @@ def test_without_the_strongest_reason_the_score_falls(engine: Engine) -> None:
     score = next(listed["score"] for listed in without.movies if listed["movie_id"] == movie["movie_id"])
     assert strongest["contribution"] > 0
     assert score == pytest.approx(movie["score"] - strongest["contribution"], abs=1e-5)
+
+
+def test_an_engine_is_freed_without_the_garbage_collector(filled: Store, model: Path) -> None:
+    engine = Engine.open(Versions.open(model).current, filled)
+    engine.recommend([RecommendationRequest(1, LATE)])
+    engine.histories.replay(1, 5)
+    engine.movies.search("the")
+    reference = weakref.ref(engine)
+    gc.disable()
+    try:
+        del engine
+        assert reference() is None
+    finally:
+        gc.enable()
 
 
 def test_an_empty_store_is_a_store(store: Store, model: Path) -> None:

@@ -63,7 +63,7 @@ async def find_similar(
         ),
     ] = None,
 ) -> Response:
-    """Return the movies most similar to this one: those that more of the same users liked than chance would explain."""
+    """Return the movies most similar to this one: those that the same users liked more often than by chance."""
     as_of = end_of_this_second() if timestamp is None else timestamp
     movies = await state.run_reading(state.service.engine.movies.similar, movie_id, as_of, k)
     if movies is None:

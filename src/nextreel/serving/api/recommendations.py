@@ -38,7 +38,7 @@ class RecommendationFields(TypedDict):
     user_id: int
     as_of: int
     movies: Sequence[ScoredMovie]
-    """`ExplainedMovie` if reasons were asked for."""
+    """Best first; each an `ExplainedMovie` if the request asks for reasons."""
     history_length: int
     fallback: str | None
     fallback_reason: str | None
@@ -143,7 +143,9 @@ def _read_filters(query: request_bodies.Query) -> Filters:
         query.year_max,
         frozenset(query.exclude),
     )
-    return NO_FILTERS if filters == NO_FILTERS else filters
+    return (
+        NO_FILTERS if filters == NO_FILTERS else filters
+    )  # one object, as most queries of a batch have no filters
 
 
 def _read_history(

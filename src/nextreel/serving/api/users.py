@@ -23,7 +23,7 @@ async def get_history(
     state: State,
     before: Annotated[
         request_bodies.Moment | None,
-        Query(description="Only ratings strictly before this time; without it, all."),
+        Query(description="Only ratings strictly before this time; without it, all ratings."),
     ] = None,
     limit: Annotated[request_bodies.Number, Query(ge=1, le=1_000)] = 100,
     offset: Annotated[request_bodies.Number, Query(ge=0, le=10_000_000)] = 0,

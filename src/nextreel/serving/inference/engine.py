@@ -71,13 +71,13 @@ class RecommendationResult:
     history_length: int
     """Number of ratings before the query's timestamp, on which the list is based."""
     fallback: Literal["popularity"] | None
-    """What made the list instead of the model, if the model knows nothing about the user."""
+    """What ranked the movies instead of the model, if the model has learned no movie of the history."""
     fallback_reason: str | None
-    """Why the fallback was needed."""
+    """Why the fallback was needed; None without a fallback."""
     shortfall: str | None
-    """Why the list has fewer than k movies, if it has."""
+    """Why the list has fewer than k movies; None if it has k."""
     learned_from_later: bool
-    """Whether the model was also fitted on interactions later than the query's timestamp."""
+    """Whether the model's weights were fitted on interactions from the query's timestamp on, too."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,11 @@ class Engine:
         self._extended_model: tuple[Catalog, Recommender] | None = None
 
     @classmethod
-    def open(cls, version: Version, store: Store, beside: Self | None = None) -> Self:
+    def open(cls, version: Version, store: Store, sibling: Self | None = None) -> Self:
         """Load a version of the model.
 
-        With another engine on the same store as `beside`, the two share what they hold of the store in memory, if
-        their models have the same catalog.
+        The new engine shares the snapshot of its `sibling`, another engine on the same store, if the models of both
+        have the same catalog.
 
         Raises
         ------
@@ -119,15 +119,15 @@ class Engine:
         """
         predictor = load(version.path)
         catalog = Catalog.of(predictor.dataset)
-        if beside is not None and Catalog.of(beside._predictor.dataset).movies.equals(catalog.movies):
-            return cls(predictor, version, beside.follower)
+        if sibling is not None and Catalog.of(sibling._predictor.dataset).movies.equals(catalog.movies):
+            return cls(predictor, version, sibling.follower)
         return cls(predictor, version, StoreFollower(store, catalog))
 
     @property
     def histories(self) -> UserHistories:
         """The users' histories, replayed with this engine's model."""
-        # Made on demand: kept as an attribute it would be a reference cycle, and the cycle of an engine that was
-        # replaced is never collected, since the server freezes the objects of its start (gc.freeze).
+        # Made on demand: as an attribute it would refer back to the engine, and since the server excludes the objects
+        # of its start from garbage collection (gc.freeze), an engine in such a cycle would never be freed.
         return UserHistories(self.follower, self._ranker_for)
 
     def recommend(self, requests: Sequence[RecommendationRequest]) -> list[RecommendationResult]:
@@ -150,7 +150,7 @@ class Engine:
     def _recommend_batch(
         self, snapshot: Snapshot, batch: Sequence[RecommendationRequest]
     ) -> list[RecommendationResult]:
-        """Return the lists of requests of one group of `_group`."""
+        """Return the results of the requests in one group."""
         ranker, catalog = self._ranker_for(snapshot), snapshot.catalog
         histories = _find_histories(snapshot, batch)
         ranking = _rank(ranker, catalog, histories, batch)
@@ -188,10 +188,10 @@ class Engine:
         return Ranker(cached[1], snapshot.popularity, snapshot.released_at)
 
     def _extend_to(self, catalog: Catalog) -> Recommender:
-        """The model itself or, once the catalog has grown, with scores for the added movies alone.
+        """Return the model itself or, if the catalog has grown, a model that also scores the added movies.
 
-        Movies of the model's own catalog keep its scores, also those that it has learned nothing of: an answer
-        doesn't change because some other movie was added.
+        All movies of the model's own catalog keep their scores, even those without interactions: adding a movie
+        doesn't change the score of any other.
         """
         if len(catalog) == catalog.n_learned:
             return self._predictor.model
@@ -246,7 +246,7 @@ def _convert_guest_history(
 def _rank(
     ranker: Ranker, catalog: Catalog, histories: Histories, batch: Sequence[RecommendationRequest]
 ) -> Ranking:
-    """Rank movies for a group of `_group`; with diversity or calibration, more candidates are ranked, then reranked."""
+    """Rank movies for the requests in one group, and rerank them if these ask for diversity or calibration."""
     shared, n_movies = batch[0], len(catalog)
     k = min(shared.k, n_movies)
     reranks = shared.diversity > 0 or shared.calibration > 0

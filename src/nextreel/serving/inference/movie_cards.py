@@ -33,7 +33,7 @@ class ScoredMovie(MovieCard):
 
 
 class RatedMovie(MovieCard):
-    """A movie with one rating of it."""
+    """A movie with a user's rating."""
 
     rating: float
     timestamp: int
@@ -48,10 +48,10 @@ class ReasonShown(RatedMovie):
 
 
 class ReplayedMovie(RatedMovie):
-    """A rating of the past and the rank that its movie had just before it."""
+    """A movie with a user's rating, and its rank in the user's recommendation list just before that rating."""
 
     rank: int | None
-    """Rank from 1; None if the movie wasn't within the ranks that were computed."""
+    """From 1; None if the movie was ranked too low or was already seen."""
 
 
 def make_cards(movies: pl.DataFrame) -> list[MovieCard]:

@@ -1,8 +1,8 @@
-"""What one server process serves: the current version of the model, and in an experiment a challenger beside it.
+"""What one server process serves: the current version of the model and, in an experiment, a challenger.
 
-To serve another version, it is loaded beside the old one and then a reference is exchanged, so that no request is
-dropped: those that are running end with the version that they began with. A version that can't be loaded changes
-nothing. All processes on one model directory serve the same version because each reads the directory every second.
+Another version is loaded completely before it replaces the old one, so that no request is dropped: running requests
+finish with the version that they started with. If the version can't be loaded, nothing changes. All processes on one
+model directory serve the same version, because each of them reads the directory every second.
 """
 
 import logging
@@ -36,7 +36,7 @@ class Service:
         self._challenger = (
             None
             if experiment is None
-            else Engine.open(versions.find(experiment.version), store, beside=self._engine)
+            else Engine.open(versions.find(experiment.version), store, sibling=self._engine)
         )
         self._pending_impressions: deque[Impression] = deque()
         self._last_load_error: str | None = None
@@ -81,16 +81,16 @@ class Service:
         return served
 
     def remember(self, rows: Sequence[NewInteraction], idempotency_key: str | None = None) -> list[Outcome]:
-        """Store ratings, and return what became of each; those that were added are durable on return.
+        """Store ratings, and return an outcome for each; they are durable on return.
 
-        The same rows under the same idempotency key give the same outcomes again.
+        The same rows sent again with the same idempotency key within a day get the same outcomes again.
 
         Raises
         ------
         QueryError
-            A movie isn't in the catalog; nothing is stored then.
+            A movie isn't in the catalog. Nothing is stored then.
         IdempotencyError
-            The key came with other rows before; nothing is stored then.
+            The key was used with other rows before. Nothing is stored then.
         StoreError
             The store can't be written.
         """
@@ -136,12 +136,12 @@ class Service:
     def refresh(self) -> Version:
         """Serve the version that the model directory calls current, and return it.
 
-        Raises ArtifactError if it can't be loaded; the old version is served on then.
+        Raises ArtifactError if it can't be loaded; the old version remains then.
         """
         with self._swap_lock:
             current = self.versions.current
             if current.name != self._engine.version.name:
-                self._engine = Engine.open(current, self.store, beside=self._engine)
+                self._engine = Engine.open(current, self.store, sibling=self._engine)
                 logger.info("serving another version", extra={"version": current.name})
             return self._engine.version
 
@@ -186,7 +186,7 @@ class Service:
         self._pending_impressions.extend(
             Impression(
                 result.request.user_id,
-                now,  # the time of the impression, not of the query: only what happens later can follow from it
+                now,  # not the query's timestamp: only what the user does after seeing the list can be its effect
                 engine.version.name,
                 [movie["movie_id"] for movie in result.movies],
             )

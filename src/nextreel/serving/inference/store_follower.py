@@ -75,7 +75,7 @@ class StoreFollower:
                 self._snapshot = replace(current, base=merged.base, recent=recent)
 
     def lag(self) -> int:
-        """Return the number of interaction ids in the store that came after the last snapshot.
+        """Return how many interactions arrived in the store since the last snapshot, counted by their ids.
 
         Raises StoreError if the store can't be read.
         """
@@ -103,10 +103,7 @@ class StoreFollower:
         return StorePosition(interaction or 0, erasure or 0, n_movies)
 
     def _read_erasures(self, start: StorePosition, stop: StorePosition) -> tuple[Int64Array, pl.DataFrame]:
-        """Read who was erased between two positions, and the interactions that they have in the store all the same.
-
-        These are interactions that arrived after the erasure.
-        """
+        """Read the users who were erased between two positions, and the interactions that they added after that."""
         erased = sa.select(erasures.c.user_id).where(
             erasures.c.id > start.erasure, erasures.c.id <= stop.erasure
         )

@@ -1,4 +1,4 @@
-"""What users rated: their history as of a time, what came after it, and how a model would have ranked that."""
+"""What users rated: their histories, what they rated next, and the ranks that a model would have given to that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from nextreel.serving.inference.snapshot import Snapshot
 from nextreel.serving.inference.store_follower import StoreFollower
 
 LOWEST_REPLAYED_RANK = 100
-"""A replay looks for a movie among this many: further down nobody would have seen it."""
+"""A replay computes ranks down to this one; what was ranked lower, users would hardly have seen."""
 
 
 @dataclass(frozen=True)

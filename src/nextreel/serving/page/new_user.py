@@ -25,7 +25,7 @@ from nextreel.serving.page.url_parameters import NewUserForm
 MOVIES_FOUND = 6
 """Number of movies that a search shows."""
 NEW_USER_ID = LARGEST_INTEGER
-"""UserID of every visitor. No user of the store has it, since none of their ratings may count."""
+"""UserID of every visitor: the largest possible one, which no user of a real data set has."""
 YEARS_IF_UNKNOWN = (1900, 2100)
 """Range of the year fields if no movie of the catalog has a year."""
 

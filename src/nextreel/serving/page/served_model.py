@@ -1,4 +1,4 @@
-"""The model that is served: what it was fitted on, how good and how old it is."""
+"""Facts about the model that is served: its training data, its metrics and its age."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
-"""Time travel: a user's recommendation list as of each second in which they rated, beside what they rated next.
+"""Time travel: a user's recommendation list as of a time in their past, compared with what they rated next.
 
-The seconds in which the user rated are the steps of the slider; one more, after the last, is as of the end.
+The slider has a step for each second in which the user rated, and a last one just after all their ratings.
 """
 
 from dataclasses import dataclass
