@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import IncludeSeen, RuleOfSplit
+from nextreel.cli.terminal.arguments import IncludeSeen, RuleOfSplit, parse_options
 from nextreel.models.names import MODELS, PRESETS
 
 
@@ -41,7 +41,6 @@ def audit(
 
     from nextreel.atomic_files import replacing
     from nextreel.cli.terminal.console import progress_bar, stdout, table
-    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.data.splitting.split_directory import read_train_test
     from nextreel.evaluation.leak_audit import Auditor
     from nextreel.models.registry import create_model, model_name

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from nextreel.cli.terminal.arguments import parse_options
 from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ def backtest(
     import sys
 
     from nextreel.cli.terminal.console import progress_bar, stdout
-    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.times import parse_duration
     from nextreel.errors import MissingExtraError

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from nextreel.cli.terminal.arguments import IncludeSeen, MLflow, RuleOfSplit
+from nextreel.cli.terminal.arguments import IncludeSeen, MLflow, RuleOfSplit, parse_options
 from nextreel.models.names import MODELS, PRESETS
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ def compare(
 
     from nextreel.atomic_files import replacing
     from nextreel.cli.terminal.console import progress_bar, stdout
-    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.evaluation.comparison.contestants import name_contestants
     from nextreel.evaluation.comparison.leaderboard import compare_models
     from nextreel.reporting.mlflow_tracking import log_leaderboard, tracked

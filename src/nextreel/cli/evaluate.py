@@ -48,7 +48,8 @@ def evaluate(
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
     from nextreel.evaluation.model_evaluation import evaluate as ask
     from nextreel.models.registry import model_name
-    from nextreel.prediction.saving import add_evaluation, describe, load
+    from nextreel.prediction.manifest import FittedOn
+    from nextreel.prediction.saving import add_evaluation, load
     from nextreel.reporting.mlflow_tracking import log_evaluation, tracked
     from nextreel.version import __version__
 
@@ -73,7 +74,7 @@ def evaluate(
     about = {
         "model": name,
         "config": predictor.model.config.model_dump(mode="json"),
-        "fitted_on": describe(predictor.dataset),
+        "fitted_on": FittedOn.of(predictor.dataset).model_dump(by_alias=True),
     }
     figures = {
         "nextreel": __version__,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import RuleOfSplit
+from nextreel.cli.terminal.arguments import RuleOfSplit, parse_options
 from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
 
 
@@ -46,7 +46,6 @@ def tune(
     import sys
 
     from nextreel.cli.terminal.console import progress_bar, stdout
-    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.errors import MissingExtraError
     from nextreel.reporting.tuning_chart import plot_search
     from nextreel.tuning.search_space import Search

@@ -151,4 +151,4 @@ def test_quarantine_without_clean_says_why(directory: Path, tmp_path: Path) -> N
     result = CliRunner().invoke(app, ["check", str(directory), "--quarantine", str(tmp_path / "bad.csv")])
     assert result.exit_code == 1
     assert isinstance(result.exception, ConfigError)
-    assert "--quarantine FILE and --clean DIR go together" in str(result.exception)
+    assert "--quarantine FILE and --clean DIR need each other" in str(result.exception)

@@ -184,7 +184,7 @@ def _load(path: Path, parts: TrainTest) -> tuple[Recommender, float | None]:
             f"{path} was fitted on other interactions than the train part here, so its figures would say nothing: "
             "fit it on the train part (nextreel split, nextreel fit)"
         )
-    return predictor.model, manifest.get("fit", {}).get("fit_seconds")
+    return predictor.model, manifest.fit.fit_seconds
 
 
 def _ask(model: Recommender, questions: EvaluationQueries, k: int, exclude_seen: bool) -> Lists:

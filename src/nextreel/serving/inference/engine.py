@@ -195,15 +195,11 @@ class Engine:
         """
         if len(catalog) == catalog.n_learned:
             return self._predictor.model
-        grown = self._newcomers.over(catalog.movies)
-        added = grown.newcomers_ >= catalog.n_learned
-        grown.newcomers_ = grown.newcomers_[added]
-        grown.neighbours_, grown.weights_ = grown.neighbours_[added], grown.weights_[added]
-        return grown
+        return self._cold_start_movies.for_catalog(catalog.movies, only_added=True)
 
     @cached_property
-    def _newcomers(self) -> ColdStartMovies:
-        return ColdStartMovies.around(self._predictor.model, self._predictor.dataset)
+    def _cold_start_movies(self) -> ColdStartMovies:
+        return ColdStartMovies.wrap(self._predictor.model, self._predictor.dataset)
 
 
 def _group(requests: Sequence[RecommendationRequest]) -> list[list[int]]:
@@ -273,8 +269,8 @@ def _find_reasons(
 ) -> list[list[ReasonShown]]:
     """Return the strongest reasons of each of one query's movies."""
     history = histories[query : query + 1]
-    reasons = explain(ranker.model, history, history.as_of, movies.astype(np.int64))
-    return [strongest_reasons(reasons_of_movie, history, catalog.cards) for reasons_of_movie in reasons]
+    contributions = explain(ranker.model, history, history.as_of, movies.astype(np.int64))
+    return [strongest_reasons(of_movie, history, catalog.cards) for of_movie in contributions]
 
 
 def _explain_fallback(request: RecommendationRequest, history_length: int) -> str:

@@ -10,7 +10,7 @@ from nextreel.arrays import Int64Array
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.timeline import Histories
 from nextreel.data.titles import with_parsed_titles
-from nextreel.ranking.explanations import Reason
+from nextreel.ranking.explanations import MovieContribution
 from nextreel.ranking.ranker import Ranking
 
 MAX_REASONS = 5
@@ -94,12 +94,12 @@ def rated_movies(histories: Histories, rows: Int64Array, cards: Sequence[MovieCa
 
 
 def strongest_reasons(
-    reasons: Sequence[Reason], histories: Histories, cards: Sequence[MovieCard]
+    contributions: Sequence[MovieContribution], histories: Histories, cards: Sequence[MovieCard]
 ) -> list[ReasonShown]:
     """Return the MAX_REASONS reasons with the largest contributions, whatever their sign."""
-    strongest = sorted(reasons, key=lambda reason: -abs(reason.contribution))[:MAX_REASONS]
-    rows = np.array([reason.row for reason in strongest], dtype=np.int64)
+    strongest = sorted(contributions, key=lambda one: -abs(one.contribution))[:MAX_REASONS]
+    rows = np.array([contribution.row for contribution in strongest], dtype=np.int64)
     return [
-        {**movie, "contribution": reason.contribution}
-        for movie, reason in zip(rated_movies(histories, rows, cards), strongest, strict=True)
+        {**movie, "contribution": contribution.contribution}
+        for movie, contribution in zip(rated_movies(histories, rows, cards), strongest, strict=True)
     ]

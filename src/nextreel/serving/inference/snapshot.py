@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
-from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.models.popularity import Popularity
@@ -163,7 +162,7 @@ class Snapshot:
     def of(cls, timeline: Timeline, catalog: Catalog, position: StorePosition) -> Self:
         """Build a snapshot whose interactions are all in the base."""
         base = SortedBase.of(timeline, len(catalog))
-        released_at = _find_released_at(timeline, catalog)
+        released_at = find_released_at(timeline, catalog.movies)
         return cls(catalog, base, UnsortedInteractions.empty(), released_at, position)
 
     def __len__(self) -> int:
@@ -193,7 +192,7 @@ class Snapshot:
         """Return this snapshot with `more` interactions and a catalog that may have grown."""
         released_at = self.released_at
         if len(catalog) > len(released_at):
-            opened = _find_released_at(UnsortedInteractions.empty().to_timeline(), catalog)
+            opened = find_released_at(UnsortedInteractions.empty().to_timeline(), catalog.movies)
             released_at = np.concatenate([released_at, opened[len(released_at) :]])
         if len(more):
             released_at = released_at.copy()
@@ -215,7 +214,3 @@ class Snapshot:
         return self.of(remaining, self.catalog, self.position).extended_by(
             recent, self.catalog, self.position
         )
-
-
-def _find_released_at(timeline: Timeline, catalog: Catalog) -> Int64Array:
-    return find_released_at(Dataset(timeline, catalog.movie_ids, pl.DataFrame(), catalog.movies))
