@@ -117,6 +117,19 @@ def test_static_files_are_kept_until_they_change(site: Server) -> None:
     site.problem(404, "GET", "/assets/nothing.css")
 
 
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("page.js", "text/javascript; charset=utf-8"),
+        ("page.css", "text/css; charset=utf-8"),
+        ("icon.svg", "image/svg+xml"),
+        ("htmx.LICENSE.txt", "text/plain; charset=utf-8"),
+    ],
+)
+def test_a_static_file_has_its_media_type_on_every_system(site: Server, name: str, media_type: str) -> None:
+    assert site.http.get(f"/assets/{name}").headers["content-type"] == media_type
+
+
 def test_the_licence_of_htmx_goes_with_it(site: Server) -> None:
     assert "Zero-Clause BSD" in site.http.get("/assets/htmx.LICENSE.txt").text
 
