@@ -55,3 +55,8 @@ def test_an_option_within_an_option_is_named_by_its_path() -> None:
 def test_options_that_do_not_go_together_are_named() -> None:
     message = "it: dimensions (96) must be a multiple of heads (7)"
     assert refusal(TransformerConfig, {"heads": 7}) == message
+
+
+def test_a_missing_option_is_named_with_what_is_allowed() -> None:
+    message = "option rule of it is missing; expected course, clean, global or leave-one-out"
+    assert refusal(SplitRule, {"positives": 1, "threshold": 4}) == message

@@ -1,33 +1,73 @@
-"""Options by name, as from a file or the command line: typed, and refused in a sentence."""
+"""Options by name, as a file or the command line gives them: typed, checked, and rejected with one clear sentence."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic.alias_generators import to_camel
 
 from nextreel.errors import ConfigError
 
-KINDS = {
+TYPES = {
     "boolean": "true or false",
     "integer": "a whole number",
     "null": "null",
     "number": "a number",
     "string": "text",
 }
-BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "up to", "exclusiveMaximum": "below"}
-"""How messages say the terms of JSON Schema."""
+"""How messages name the types of JSON Schema."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Search range of a numeric option, given beside it in `Annotated[...]`; integers if both ends are."""
+
+    low: float
+    """Smallest value."""
+    high: float
+    """Largest value."""
+    log: bool = False
+    """Whether values are drawn uniformly on a logarithmic scale."""
+
+    @property
+    def integer(self) -> bool:
+        """Whether the values are integers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def contains(self, value: object) -> bool:
+        """Whether `value` lies within the range; None doesn't."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Search range of an option that has a few values worth trying, given beside it in `Annotated[...]`."""
+
+    values: tuple[int, ...]
+    """The values."""
+
+    def contains(self, value: object) -> bool:
+        """Whether `value` is one of the values."""
+        return value in self.values
 
 
 class Options(BaseModel):
-    """Base of all groups of options: immutable, and an unknown or impossible one is refused."""
+    """Base of all groups of options: immutable; unknown names and invalid values are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @classmethod
     def parse(cls, options: Mapping[str, object], owner: str = "the model") -> Self:
-        """Check options by name; ConfigError says which one of the owner's is wrong and what is allowed."""
+        """Create the group from values by name.
+
+        Raises
+        ------
+        ConfigError
+            A name is unknown or a value is invalid. The message names the option, its `owner`, and what is allowed.
+        """
         try:
             return cls.model_validate(dict(options))
         except ValidationError as error:
@@ -39,33 +79,60 @@ class Options(BaseModel):
         if first["type"] == "value_error":
             return f"{owner}: {first['ctx']['error']}"
         *groups, name = map(str, first["loc"])
-        group: Any = cls
-        for each in groups:
-            group = group.model_fields[each].annotation
+        group = cls._find_group(groups)
         if first["type"] == "extra_forbidden":
             close = get_close_matches(name, group.model_fields)
-            known = ", ".join([*close, *(each for each in group.model_fields if each not in close)])
+            names = ", ".join([*close, *(other for other in group.model_fields if other not in close)])
             whose = f"option {'.'.join(groups)} of {owner}" if groups else owner
-            return f"{whose} has no option {name!r}; its options: {known}"
+            return f"{whose} has no option {name!r}; its options: {names}"
+        schema = ValueSchema.model_validate(group.model_json_schema()["properties"][name])
+        allowed = "a finite number" if first["type"] == "finite_number" else schema.describe()
+        option = f"option {'.'.join([*groups, name])} of {owner}"
+        if first["type"] == "missing":
+            return f"{option} is missing; expected {allowed}"
         value = first["input"]
         shown = repr(value) if isinstance(value, str) else json.dumps(value, default=repr)
-        schema = group.model_json_schema()["properties"][name]
-        allowed = "a finite number" if first["type"] == "finite_number" else _describe(schema)
-        return f"option {'.'.join([*groups, name])} of {owner} is {shown}; expected {allowed}"
+        return f"{option} is {shown}; expected {allowed}"
+
+    @classmethod
+    def _find_group(cls, path: list[str]) -> "type[Options]":
+        """Return the class of the group that is nested in this one at a path of option names."""
+        group: type[Options] = cls
+        for name in path:
+            annotation = group.model_fields[name].annotation
+            assert isinstance(annotation, type) and issubclass(annotation, Options)  # noqa: PT018
+            group = annotation
+        return group
 
 
-def _describe(schema: Mapping[str, Any]) -> str:
-    """What a schema allows: "a whole number from 1 or null"."""
-    if "anyOf" in schema:
-        # Null goes without saying where it is what an option has that isn't named.
-        kinds = [
-            kind for kind in schema["anyOf"] if kind != {"type": "null"} or schema["default"] is not None
-        ]
-        return " or ".join(map(_describe, kinds))
-    if "enum" in schema:
-        *others, last = schema["enum"]
-        return f"{', '.join(others)} or {last}"
-    if "type" not in schema:
-        return "options by name"
-    bounds = ", ".join(f"{word} {schema[term]}" for term, word in BOUNDS.items() if term in schema)
-    return f"{KINDS[schema['type']]} {bounds}".rstrip()
+class ValueSchema(BaseModel, alias_generator=to_camel):
+    """The part of a JSON Schema that says which values an option may have."""
+
+    type: str | None = None
+    enum: list[str] = []
+    any_of: list["ValueSchema"] = []
+    minimum: int | float | None = None
+    exclusive_minimum: int | float | None = None
+    maximum: int | float | None = None
+    exclusive_maximum: int | float | None = None
+    default: JsonValue = None
+
+    def describe(self) -> str:
+        """Return the allowed values in words, such as "a whole number from 1 or null"."""
+        if self.any_of:
+            # Users know that an option whose default is null may be left out, so null isn't mentioned there.
+            schemas = [schema for schema in self.any_of if schema.type != "null" or self.default is not None]
+            return " or ".join(schema.describe() for schema in schemas)
+        if self.enum:
+            *others, last = self.enum
+            return f"{', '.join(others)} or {last}"
+        if self.type is None:
+            return "options by name"
+        bounds = {
+            "from": self.minimum,
+            "above": self.exclusive_minimum,
+            "up to": self.maximum,
+            "below": self.exclusive_maximum,
+        }
+        limits = ", ".join(f"{word} {bound}" for word, bound in bounds.items() if bound is not None)
+        return f"{TYPES[self.type]} {limits}".rstrip()

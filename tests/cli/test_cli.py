@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from nextreel.cli import app
-from nextreel.models.names import DEFAULT_MODEL
+from nextreel.models.registry import DEFAULT_MODEL
 from tests.cli.commands import fail, succeed
 
 
@@ -136,7 +136,7 @@ def test_a_file_of_queries_gives_a_file_of_lists_in_the_same_order(
     [
         (["recommend", "model"], "name either one user with --user or a file of queries with --queries"),
         (["recommend", "model", "--queries", "q.csv"], "--queries needs --out, and --out needs --queries"),
-        (["recommend", "model", "--user", "1", "--at", "soon"], "'soon' is no moment"),
+        (["recommend", "model", "--user", "1", "--at", "soon"], "'soon' is not a time"),
         (["recommend", "model", "--user", "1", "-k", "5000"], "k is 5000; the catalog has"),
         (["recommend", "nothing", "--user", "1"], "nothing isn't a directory; expected a model saved by"),
         (["recommend", "parts", "--user", "1"], "parts has no manifest.json; expected a model saved by"),
@@ -155,15 +155,15 @@ def test_a_file_of_queries_gives_a_file_of_lists_in_the_same_order(
         ),
         (
             ["fit", "parts", "--model", "best", "--budget", "soon"],
-            "--budget 'soon' is no duration; expected a number and s, m, h, d or w",
+            "--budget 'soon' is not a duration; expected a number and s, m, h, d or w",
         ),
         (
             ["fit", "parts", "--model", "best", "--budget", "-5m"],
-            "--budget '-5m' is no duration; expected a number",
+            "--budget '-5m' is not a duration; expected a number",
         ),
         (
             ["fit", "parts", "--model", "ease", "--budget", "30m"],
-            "ease has no time budget: leave --budget out, it is for transformer and blend",
+            "ease has no time budget: leave --budget out, it is for a model with the option minutes, such as transformer",
         ),
         (["fit", "parts", "--set", "epochs"], "--set 'epochs' isn't of the form name=value"),
         (["fit", "parts", "--out", "data", "--model", "popularity"], "data exists and isn't a saved model"),
@@ -180,7 +180,7 @@ def test_a_file_of_queries_gives_a_file_of_lists_in_the_same_order(
         (["split", "nowhere", "new"], "nowhere: no such directory"),
         (["split", "parts", "parts"], "parts: would be replaced by its own split; choose another directory"),
         (["evaluate", "model", "data"], "data has no test.csv: split it first (nextreel split data parts)"),
-        (["fit", "model", "--out", "new"], "model is a saved model; expected a directory of data"),
+        (["fit", "model", "--out", "new"], "model is a saved model; expected a data directory"),
         (["check", "x" * 300], f"{'x' * 300}: File name too long"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import count_raters
+from nextreel.data.rater_counts import count_raters
 from nextreel.evaluation.beyond_accuracy import ListFigures, ListMeasurer, gini
 from nextreel.evaluation.bootstrap import UserBootstrap
 from nextreel.evaluation.protocol import EvaluationQueries

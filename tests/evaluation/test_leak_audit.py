@@ -18,7 +18,7 @@ from tests.frames import catalog, interactions
 
 
 def run(train: pl.DataFrame, test: pl.DataFrame, movies: pl.DataFrame | None = None, k: int = 2) -> Audit:
-    parts = TrainTest(Dataset.from_frames(train, catalog(6) if movies is None else movies), test, {})
+    parts = TrainTest(Dataset.from_frames(train, catalog(6) if movies is None else movies), test, None)
     return Auditor(parts, ItemKNN, k).run()
 
 
@@ -153,7 +153,7 @@ def sample() -> Sample:
 def audit_sample(sample: Sample, rule: Rule, create: Callable[[], Recommender] = ItemKNN) -> Audit:
     split = split_interactions(sample.interactions, SplitRule.for_rule(rule))
     return Auditor(
-        TrainTest(Dataset.from_frames(split.train, sample.movies, sample.users), split.test, {}), create
+        TrainTest(Dataset.from_frames(split.train, sample.movies, sample.users), split.test, None), create
     ).run()
 
 
@@ -208,7 +208,7 @@ def test_a_model_that_lives_on_the_future_is_caught() -> None:
     past = [(user, user % 4, 5.0, 100 * user) for user in range(40)]
     hype = [(100 + user, 5, 5.0, 9_000 + user) for user in range(60)]
     test = [(user, 5, 5.0, 100 * user + 1) for user in range(40)]
-    parts = TrainTest(Dataset.from_frames(interactions(*past, *hype), catalog(6)), interactions(*test), {})
+    parts = TrainTest(Dataset.from_frames(interactions(*past, *hype), catalog(6)), interactions(*test), None)
     whole, _ = leak("others' future", Auditor(parts, Clairvoyant, k=1).run()).prices
     assert (whole.leaking.mean, whole.sealed.mean) == (1.0, 0.0)
     assert whole.difference.low > 0.9

@@ -118,7 +118,8 @@ def test_fitting_a_path_says_how_to_read_it(path: Any) -> None:
 def test_fitting_anything_but_a_dataset_says_how_to_make_one() -> None:
     frame: Any = ROWS
     with pytest.raises(
-        DataError, match=r"a DataFrame is no dataset; nextreel.Dataset.from_frames\(interactions, mo"
+        DataError,
+        match=r"expected a Dataset, found a DataFrame; create one with nextreel.Dataset.from_frames\(interactions, mo",
     ):
         fit(frame)
 

@@ -50,7 +50,7 @@ def test_no_queries_give_an_empty_frame(queries: Any) -> None:
         ((1.5, 3), "queries[1], UserID: 1.5 is not a whole number; expected a whole number from 0"),
         ((1, 3.0), "queries[1], Timestamp: 3.0 is not a whole number; expected POSIX seconds"),
         ((-1, 3), "queries[1], UserID: -1 is negative; expected a whole number from 0"),
-        ((2**70, 3), f"queries[1], UserID: {2**70} is beyond 64 bits; expected a whole number from 0"),
+        ((2**70, 3), f"queries[1], UserID: {2**70} doesn't fit into 64 bits; expected a whole number from 0"),
         (
             (1, 1_700_000_000_000),
             "queries[1], Timestamp: 1700000000000 looks like milliseconds; expected POSIX",

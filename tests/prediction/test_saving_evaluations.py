@@ -59,5 +59,5 @@ def test_an_evaluation_of_another_model_is_refused(model: Path) -> None:
 
 def test_no_evaluation_is_added_to_a_damaged_model(model: Path) -> None:
     (model / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ArtifactError, match="it was cut or changed"):
+    with pytest.raises(ArtifactError, match="it was truncated or changed"):
         add_evaluation(fit(), model, figures(0.1))

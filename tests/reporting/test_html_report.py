@@ -15,7 +15,7 @@ from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.comparison.contestants import answer, name_contestants
 from nextreel.evaluation.comparison.leaderboard import Leaderboard, judge
-from nextreel.models.names import MODELS
+from nextreel.models.registry import built_in_names
 from nextreel.models.training.epochs import Epoch
 from nextreel.reporting.html_report import require_extras, write_report
 from nextreel.reporting.html_report.example_lists import choose_examples
@@ -255,7 +255,7 @@ def test_without_validation_the_curve_says_why_there_is_none(board: Leaderboard,
     assert "There is no validation loss: nothing of the test part is shown to the fit." in shown
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", built_in_names())
 def test_every_model_says_what_it_is(model: str, board: Leaderboard, tmp_path: Path) -> None:
     answers = board.answers | {"item-knn": replace(board.answers["item-knn"], model=model)}
     card = section_of(report(replace(board, answers=answers), tmp_path), "models")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nextreel.cli.terminal.arguments import IncludeSeen, RuleOfSplit, parse_options
-from nextreel.models.names import MODELS, PRESETS
+from nextreel.models.registry import PRESETS, model_names
 
 
 def audit(
@@ -18,7 +18,7 @@ def audit(
         str,
         typer.Argument(
             help="The model that tells what a leak is worth; it is fitted up to ten times: "
-            f"{', '.join((*PRESETS, *MODELS))}."
+            f"{', '.join((*PRESETS, *model_names()))}."
         ),
     ] = "item-knn",
     rule: RuleOfSplit = None,
@@ -42,6 +42,7 @@ def audit(
     from nextreel.atomic_files import replacing
     from nextreel.cli.terminal.console import progress_bar, stdout, table
     from nextreel.data.splitting.split_directory import read_train_test
+    from nextreel.data.splitting.split_rules import describe_rule
     from nextreel.evaluation.leak_audit import Auditor
     from nextreel.models.registry import create_model, model_name
     from nextreel.wording import number_of
@@ -74,6 +75,6 @@ def audit(
         console.print()
         console.print(made)
     if json_file is not None:
-        facts = {"split": parts.rule, "model": name, "options": chosen, **found.facts()}
+        facts = {"split": describe_rule(parts.rule), "model": name, "options": chosen, **found.facts()}
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nextreel.cli.terminal.arguments import parse_options
-from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
+from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +25,9 @@ def backtest(
     ],
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}."),
+        typer.Option(
+            "--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}."
+        ),
     ] = DEFAULT_MODEL,
     options: Annotated[
         list[str] | None,

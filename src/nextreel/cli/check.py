@@ -37,22 +37,22 @@ def check(
     code is 1. With --quarantine and --clean, invalid rows are written to a file of their own instead; the original
     files don't change.
     """
-    from nextreel.data.reading.data_profile import profile
+    from nextreel.data.reading.data_profile import profile_directory
 
     if (quarantine is None) != (clean is None):
         raise ConfigError(
             "--quarantine FILE and --clean DIR need each other: invalid rows go to FILE, the tables without them to DIR"
         )
     if quarantine is not None and clean is not None:
-        from nextreel.data.reading.quarantine import set_aside
+        from nextreel.data.reading.quarantine import quarantine_rows
         from nextreel.wording import number_of
 
-        counts = set_aside(directory, quarantine, clean)
+        counts = quarantine_rows(directory, quarantine, clean)
         for file, count in counts.items():
             typer.echo(f"{file}: {number_of(count, 'invalid row')} set aside", err=json)
         typer.echo(f"They are in {quarantine}; the tables without them are in {clean}.", err=json)
         directory = clean
-    data_profile = profile(directory)
+    data_profile = profile_directory(directory)
     if json:
         from dataclasses import asdict
         from json import dumps

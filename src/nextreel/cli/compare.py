@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from nextreel.cli.terminal.arguments import IncludeSeen, MLflow, RuleOfSplit, parse_options
-from nextreel.models.names import MODELS, PRESETS
+from nextreel.models.registry import PRESETS, model_names
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +25,7 @@ def compare(
         typer.Option(
             "--models",
             "-m",
-            help=f"Models, separated by commas: {', '.join(PRESETS)}, {', '.join(MODELS)}. NAME=MODEL gives one "
+            help=f"Models, separated by commas: {', '.join(PRESETS)}, {', '.join(model_names())}. NAME=MODEL gives one "
             "another name, so that it can stand twice with different options. NAME=PATH is a model fitted on the train "
             "part and saved, or another recommender's answers: a CSV or Parquet file of UserID, Timestamp, MovieID1 to "
             "MovieIDk.",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.models.names import DEFAULT_MODEL
+from nextreel.models.registry import DEFAULT_MODEL
 
 BASELINE = "popularity"
 

@@ -46,6 +46,7 @@ def evaluate(
     from nextreel.cli.terminal.result_tables import metrics_table
     from nextreel.data.reading.table_reader import read_interactions
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
+    from nextreel.data.splitting.split_rules import describe_rule
     from nextreel.evaluation.model_evaluation import evaluate as ask
     from nextreel.models.registry import model_name
     from nextreel.prediction.manifest import FittedOn
@@ -54,9 +55,9 @@ def evaluate(
     from nextreel.version import __version__
 
     file = find_test_part(test)
-    split = read_split_rule(file.parent)
-    if threshold is None:
-        threshold = split.get("threshold")
+    rule = read_split_rule(file.parent)
+    if threshold is None and rule is not None:
+        threshold = rule.threshold
     predictor = load(model)
     rows = read_interactions(file)
     result = ask(predictor.model, predictor.dataset, rows, history, k, threshold, not include_seen)
@@ -78,7 +79,7 @@ def evaluate(
     }
     figures = {
         "nextreel": __version__,
-        "split": split,
+        "split": describe_rule(rule),
         "test": {"file": file.name, "sha256": hash_file(file)},
         **result.facts(),
         "notes": result.notes(),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nextreel.cli.terminal.arguments import MLflow, add_config, parse_budget, parse_options
-from nextreel.models.names import BUDGETED, DEFAULT_MODEL, MODELS, PRESETS
+from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
 def fit(
@@ -19,7 +19,7 @@ def fit(
         typer.Option(
             "--model",
             "-m",
-            help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}.",
+            help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}.",
             show_default=DEFAULT_MODEL,
         ),
     ] = None,
@@ -35,7 +35,10 @@ def fit(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help=f"Longest time to train {' or '.join(BUDGETED)}, such as 90s, 30m or 2h."),
+        typer.Option(
+            help="Time that the model may learn, such as 90s, 30m or 2h; for a model with the option minutes, such as "
+            "transformer and blend."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a fit that was interrupted.")] = False,
     mlflow: MLflow = False,

@@ -48,12 +48,11 @@ def split(
     moment = None if timestamp is None else parse_timestamp(timestamp)
     facts = write_split(directory, out, SplitRule.for_rule(rule, positives, threshold, share, moment))
     console = stdout()
-    for part in ("train", "test"):
-        counts = facts[part]
+    for part, counts in (("train", facts.train), ("test", facts.test)):
         console.print(
-            f"{part:<6}{number_of(counts['rows'], 'row'):>17} of {number_of(counts['users'], 'user')}, "
-            f"{number_of(counts['positives'], 'positive')}"
+            f"{part:<6}{number_of(counts.rows, 'row'):>17} of {number_of(counts.users, 'user')}, "
+            f"{number_of(counts.positives, 'positive')}"
         )
-    if facts["left_out"]:
-        console.print(f"left out {number_of(facts['left_out'], 'later row')} of users with too few positives")
+    if facts.left_out:
+        console.print(f"left out {number_of(facts.left_out, 'later row')} of users with too few positives")
     console.print(f"Written to {out}. Next: nextreel fit {out} --out model")

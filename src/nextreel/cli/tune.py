@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from nextreel.cli.terminal.arguments import RuleOfSplit, parse_options
-from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
+from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
 def tune(
@@ -16,7 +16,9 @@ def tune(
     ],
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}."),
+        typer.Option(
+            "--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}."
+        ),
     ] = DEFAULT_MODEL,
     trials: Annotated[
         int, typer.Option(min=2, help="Trials in all, of earlier runs too; the first is of the defaults.")
@@ -51,7 +53,7 @@ def tune(
     from nextreel.tuning.search_space import Search
     from nextreel.tuning.tuner import split_inner
     from nextreel.tuning.tuner import tune as search_options
-    from nextreel.tuning.tuning_result import write_tuned
+    from nextreel.tuning.tuning_result import write_result
 
     search = Search(model, trials, parse_options(options or []), history, seed)
     inner = split_inner(directory, rule, history)
@@ -65,7 +67,7 @@ def tune(
         except KeyboardInterrupt:
             print("Stopped. The same command goes on with the trials that are left.", file=sys.stderr)
             raise
-    write_tuned(tuned, out)
+    write_result(tuned, out)
     console = stdout()
     for sentence in tuned.sentences():
         console.print(sentence, soft_wrap=True)

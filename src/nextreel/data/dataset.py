@@ -1,4 +1,4 @@
-"""A dataset: who rated what and when, and what is known about the people and the movies."""
+"""A data set in memory: indexed interactions, the users, and the catalog of movies."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -20,24 +20,25 @@ from nextreel.data.schema import (
     USER_ID,
     USERS,
 )
+from nextreel.data.tables import Tables
 from nextreel.data.timeline import Histories, Timeline
 from nextreel.data.titles import with_parsed_titles
-from nextreel.data.value_checks import in_form
+from nextreel.data.value_checks import check_frame
 from nextreel.deprecation import renamed_argument
 from nextreel.errors import DataError
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Interactions beside users and a catalog; rows of `users` and `movies` follow the index."""
+    """Interactions, users and movies; row i of `users` and of `movies` describes the user or movie with index i."""
 
     timeline: Timeline
     movie_ids: Int64Array
     """int64[n_movies]: MovieID of each movie index, ascending; this is the catalog."""
     users: pl.DataFrame
-    """UserID, Gender, Age, Occupation, ZipCode; nulls where nothing is known."""
+    """UserID, Gender, Age, Occupation, ZipCode; null for unknown values."""
     movies: pl.DataFrame
-    """MovieID, Title (as shown), Genres (list), Year; nulls where nothing is known."""
+    """MovieID, Title (as people read it), Genres (a list), Year; null for unknown values."""
 
     @classmethod
     def from_frames(
@@ -46,17 +47,27 @@ class Dataset:
         movies: pl.DataFrame | None = None,
         users: pl.DataFrame | None = None,
     ) -> Self:
-        """Index three tables in the form of their files; the last two may be missing or incomplete.
+        """Check and index frames with the columns of ratings_train.csv, movies.csv and users.csv.
 
-        Movies that were rated but aren't in `movies` join the catalog without a title, users likewise.
+        `movies` and `users` may be missing or incomplete: rated movies that `movies` lacks join the catalog without a
+        title, and users with interactions that `users` lacks are added without attributes.
+
+        Raises
+        ------
+        DataError
+            A frame lacks a column, or a column holds a value that isn't allowed there.
         """
-        interactions = in_form(interactions, INTERACTIONS, "interactions")
-        movies = pl.DataFrame(schema=MOVIES.schema) if movies is None else in_form(movies, MOVIES, "movies")
-        users = pl.DataFrame(schema=USERS.schema) if users is None else in_form(users, USERS, "users")
-        movie_ids = pl.concat([interactions[MOVIE_ID], movies[MOVIE_ID]]).unique().sort()
-        user_ids = pl.concat([interactions[USER_ID], users[USER_ID]]).unique().sort()
+        return cls.from_tables(Tables.check(interactions, movies, users))
+
+    @classmethod
+    def from_tables(cls, tables: Tables) -> Self:
+        """Index tables whose values have been checked, as `read_tables` returns them."""
+        movies = pl.DataFrame(schema=MOVIES.schema) if tables.movies is None else tables.movies
+        users = pl.DataFrame(schema=USERS.schema) if tables.users is None else tables.users
+        movie_ids = pl.concat([tables.interactions[MOVIE_ID], movies[MOVIE_ID]]).unique().sort()
+        user_ids = pl.concat([tables.interactions[USER_ID], users[USER_ID]]).unique().sort()
         return cls(
-            timeline=_index_rows(interactions, user_ids.to_numpy(), movie_ids.to_numpy()),
+            timeline=_index_rows(tables.interactions, user_ids.to_numpy(), movie_ids.to_numpy()),
             movie_ids=movie_ids.to_numpy(),
             users=user_ids.to_frame().join(users, on=USER_ID, how="left", maintain_order="left"),
             movies=with_parsed_titles(
@@ -71,30 +82,38 @@ class Dataset:
 
     @property
     def positive_rating(self) -> float:
-        """Rating from which on an interaction is a positive: what counts as liked in this data set."""
+        """Lowest rating that makes an interaction a positive: what counts as liked in this data set."""
         return self.timeline.positive_rating
 
     @property
     def n_users(self) -> int:
-        """Users with interactions or a row in users.csv."""
+        """Number of users with an interaction or a row in users.csv."""
         return len(self.user_ids)
 
     @property
     def n_movies(self) -> int:
-        """Movies of the catalog."""
+        """Number of movies in the catalog."""
         return len(self.movie_ids)
 
     def index_of_movies(self, movie_ids: npt.NDArray[np.integer]) -> Int64Array:
-        """int64[n]: index of each MovieID, -1 for one outside the catalog."""
+        """Return int64[n]: the index of each MovieID, -1 for a movie outside the catalog."""
         return find_sorted(self.movie_ids, movie_ids)
 
     @renamed_argument("at", "timestamps")
     def histories(self, user_ids: Int64Array, timestamps: Int64Array) -> Histories:
-        """What was known of each UserID strictly before each moment."""
+        """Return each user's history as of a timestamp: the interactions strictly before it.
+
+        Parameters
+        ----------
+        user_ids : int64[n_queries]
+            UserIDs; an unknown user has an empty history.
+        timestamps : int64[n_queries]
+            POSIX seconds.
+        """
         return self.timeline.as_of(user_ids, timestamps)
 
     def interactions(self) -> pl.DataFrame:
-        """The rows as a frame in order of time: UserID, MovieID, Rating, Timestamp."""
+        """Return the interactions as a frame sorted by time: UserID, MovieID, Rating, Timestamp."""
         timeline = self.timeline
         return pl.DataFrame(
             {
@@ -106,12 +125,20 @@ class Dataset:
         ).sort(TIMESTAMP, maintain_order=True)
 
     def with_interactions(self, interactions: pl.DataFrame) -> Self:
-        """The same catalog and what is known of the users, with these interactions instead.
+        """Return a dataset with the same catalog and user attributes, but these interactions.
 
-        Rows of movies outside the catalog are left out: no model that was fitted on it can use them.
+        Rows of movies outside the catalog are left out: no model that was fitted on this catalog can use them.
+
+        Raises
+        ------
+        DataError
+            The frame lacks a column, or a column holds a value that isn't allowed there.
         """
-        interactions = in_form(interactions, INTERACTIONS, "interactions")
-        rows = interactions.filter(self.index_of_movies(interactions[MOVIE_ID].to_numpy()) >= 0)
+        return self.with_rows(check_frame(interactions, INTERACTIONS, "interactions"))
+
+    def with_rows(self, rows: pl.DataFrame) -> Self:
+        """Do as `with_interactions`, for rows that have been checked or come from a dataset."""
+        rows = rows.filter(self.index_of_movies(rows[MOVIE_ID].to_numpy()) >= 0)
         user_ids = pl.concat([pl.Series(USER_ID, self.user_ids), rows[USER_ID]]).unique().sort()
         return replace(
             self,
@@ -123,7 +150,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the interactions and the catalog: equal data, equal fingerprint."""
+        """SHA-256 of the interactions and the catalog; equal data have equal fingerprints."""
         digest = hashlib.sha256()
         for array in (
             self.user_ids,
@@ -137,20 +164,22 @@ class Dataset:
         return digest.hexdigest()
 
 
-def require_dataset(found: object) -> None:
-    """Raise DataError, saying how to get one, for what is no dataset."""
-    if isinstance(found, str | PathLike):
-        raise DataError(f"{str(found)!r} is a path; nextreel.read_dataset({str(found)!r}) reads it")
-    if not isinstance(found, Dataset):
-        made = "nextreel.Dataset.from_frames(interactions, movies, users) makes one"
-        raise DataError(f"a {type(found).__name__} is no dataset; {made}")
+def require_dataset(value: object) -> None:
+    """Raise DataError for a value that isn't a Dataset; the message says how to get one."""
+    if isinstance(value, str | PathLike):
+        raise DataError(f"{str(value)!r} is a path; nextreel.read_dataset({str(value)!r}) reads it")
+    if not isinstance(value, Dataset):
+        raise DataError(
+            f"expected a Dataset, found a {type(value).__name__}; "
+            "create one with nextreel.Dataset.from_frames(interactions, movies, users)"
+        )
 
 
-def _index_rows(interactions: pl.DataFrame, user_ids: Int64Array, movie_ids: Int64Array) -> Timeline:
+def _index_rows(rows: pl.DataFrame, user_ids: Int64Array, movie_ids: Int64Array) -> Timeline:
     return Timeline.from_rows(
-        users=np.searchsorted(user_ids, interactions[USER_ID].to_numpy()),
-        movies=np.searchsorted(movie_ids, interactions[MOVIE_ID].to_numpy()),
-        ratings=interactions[RATING].to_numpy(),
-        timestamps=interactions[TIMESTAMP].to_numpy(),
+        users=np.searchsorted(user_ids, rows[USER_ID].to_numpy()),
+        movies=np.searchsorted(movie_ids, rows[MOVIE_ID].to_numpy()),
+        ratings=rows[RATING].to_numpy(),
+        timestamps=rows[TIMESTAMP].to_numpy(),
         user_ids=user_ids,
     )

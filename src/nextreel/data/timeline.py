@@ -1,11 +1,11 @@
-"""Interactions as a timeline: what was known about each user before any moment.
+"""Interactions sorted by user and time, and the users' histories as of any timestamp.
 
-The rule for equal timestamps, stated here and used everywhere: a history as of t holds the rows with
-Timestamp < t, never those at t. Rows of one user in one second keep the order of their file.
+Equal timestamps: a history as of t holds the rows with Timestamp < t, never those at t. This rule holds
+everywhere in the package. Rows of one user in the same second keep the order of their file.
 
-A movie that a user rated more than once is several events, and the later one wins: a history as of t
-holds, for each movie, only the last rating before t. The earlier rating is dropped when the later one
-has happened and not before, so a rating still to come never changes the past.
+Repeated ratings: when a user rates a movie again, the new rating supersedes the earlier one. A history as
+of t holds, for each movie, only the last rating before t. A rating is superseded only once the later one
+has happened, so that a later rating never changes an earlier history.
 """
 
 from dataclasses import dataclass, replace
@@ -19,13 +19,14 @@ from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, fin
 from nextreel.data.schema import POSITIVE
 
 NEVER = np.iinfo(np.int64).max
-FEW = 4
-"""Queries up to which a search of each slice is quicker than a step for all of them at once."""
+"""The timestamp of what never happens."""
+FEW_QUERIES = 4
+"""Up to this number of queries, one binary search per history is faster than a vectorised search for all."""
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Interactions sorted by (user, Timestamp, original row): 16 bytes a row."""
+    """Interactions sorted by user, then by timestamp, then by their original order; 16 bytes per row."""
 
     movies: Int32Array
     """int32[n_interactions]: index of the movie in the catalog."""
@@ -36,9 +37,9 @@ class Timeline:
     user_ids: Int64Array
     """int64[n_users]: UserID of each user index, ascending."""
     offsets: Int64Array
-    """int64[n_users + 1]: user u's rows are offsets[u] to offsets[u + 1]."""
+    """int64[n_users + 1]: the rows of user u are offsets[u] to offsets[u + 1] - 1."""
     positive_rating: float = POSITIVE
-    """Rating from which on an interaction is a positive: the data set's own rule of what counts as liked."""
+    """Lowest rating that makes an interaction a positive: what counts as liked in this data set."""
 
     @classmethod
     def from_rows(
@@ -49,7 +50,19 @@ class Timeline:
         timestamps: Int64Array,
         user_ids: Int64Array,
     ) -> Self:
-        """Sort rows given in any order; `users` and `movies` are indices, not ids."""
+        """Sort rows given in any order.
+
+        Parameters
+        ----------
+        users, movies : int[n_interactions] each
+            Indices of the users and movies, not their ids.
+        ratings : float[n_interactions]
+            Stars, 0.5 to 5.
+        timestamps : int64[n_interactions]
+            POSIX seconds.
+        user_ids : int64[n_users]
+            UserID of each user index, ascending; users without rows are allowed.
+        """
         order = np.lexsort((timestamps, users))
         counts = np.bincount(users, minlength=len(user_ids))
         return cls(
@@ -65,7 +78,7 @@ class Timeline:
 
     @property
     def n_users(self) -> int:
-        """Users, with or without interactions."""
+        """Number of users, with or without interactions."""
         return len(self.user_ids)
 
     @cached_property
@@ -75,7 +88,10 @@ class Timeline:
 
     @cached_property
     def superseded_at(self) -> Int64Array | None:
-        """int64[n_interactions]: when the user rated the same movie again; None if nobody ever did."""
+        """int64[n_interactions]: timestamp at which the user rated the same movie again, NEVER if they didn't.
+
+        None if no user rated a movie twice.
+        """
         order = np.lexsort((self.movies, self.users))
         again = (self.users[order][1:] == self.users[order][:-1]) & (
             self.movies[order][1:] == self.movies[order][:-1]
@@ -87,12 +103,12 @@ class Timeline:
         return superseded
 
     def is_positive(self, rows: slice | npt.NDArray[np.integer] = slice(None)) -> BoolArray:
-        """bool[n_rows]: whether the rating in each of these rows, or of all, is a positive."""
+        """Return bool[n_rows]: whether the rating in each of `rows`, by default in every row, is a positive."""
         positive: BoolArray = self.ratings[rows] >= self.positive_rating
         return positive
 
     def keep(self, kept: BoolArray) -> Self:
-        """The timeline with some rows alone: those marked in bool[n_interactions]. Every user stays."""
+        """Return a timeline with only the rows marked in `kept`, bool[n_interactions]. No user is removed."""
         return replace(
             self,
             movies=self.movies[kept],
@@ -102,33 +118,40 @@ class Timeline:
         )
 
     def renumber(self, movies: Int32Array) -> Self:
-        """The same with other numbers for the movies, int32[n_movies]; rows of those numbered -1 are left out."""
-        numbers = movies[self.movies]
-        return replace(self, movies=numbers).keep(numbers >= 0)
+        """Return a timeline with other movie indices.
+
+        Parameters
+        ----------
+        movies : int32[n_movies]
+            The new index of each movie; rows of movies with the new index -1 are removed.
+        """
+        new_indices = movies[self.movies]
+        return replace(self, movies=new_indices).keep(new_indices >= 0)
 
     def as_of(self, user_ids: Int64Array, timestamps: Int64Array) -> "Histories":
-        """The history of each (user, moment): slices found by binary search, nothing is copied.
+        """Return each user's history as of a timestamp, as slices of this timeline; no row is copied.
 
         Parameters
         ----------
         user_ids : int64[n_queries]
-            UserIDs; one who isn't here has an empty history.
+            UserIDs; an unknown user has an empty history.
         timestamps : int64[n_queries]
-            Moments, POSIX seconds.
+            POSIX seconds.
         """
         users = find_sorted(self.user_ids, user_ids)
         known = users >= 0
         rows = np.where(known, users, 0)
         starts = np.where(known, self.offsets[rows], 0)
         stops = np.where(known, self.offsets[np.minimum(rows + 1, self.n_users)], 0)
-        return Histories(self, user_ids, starts, self._first_row_at(starts, stops, timestamps), timestamps)
+        ends = self._find_first_rows(starts, stops, timestamps)
+        return Histories(self, user_ids, starts, ends, timestamps)
 
-    def _first_row_at(self, starts: Int64Array, stops: Int64Array, timestamps: Int64Array) -> Int64Array:
-        """First row in [start, stop) whose Timestamp is >= at, for all queries at once."""
-        if len(timestamps) <= FEW:
+    def _find_first_rows(self, starts: Int64Array, stops: Int64Array, timestamps: Int64Array) -> Int64Array:
+        """Return int64[n_queries]: the first row in [start, stop) that isn't before the timestamp, else stop."""
+        if len(timestamps) <= FEW_QUERIES:
             slices = [self.timestamps[start:stop] for start, stop in zip(starts, stops, strict=True)]
-            within = [np.searchsorted(rows, moment) for rows, moment in zip(slices, timestamps, strict=True)]
-            return starts + np.array(within, dtype=np.int64)
+            lengths = [np.searchsorted(rows, end) for rows, end in zip(slices, timestamps, strict=True)]
+            return starts + np.array(lengths, dtype=np.int64)
         low, high = starts.copy(), stops.copy()
         while (open_ := low < high).any():
             middle = (low + high) // 2
@@ -140,17 +163,17 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Histories:
-    """The histories of a batch of queries, as slices of a timeline."""
+    """The histories of a batch of queries, as slices of one timeline."""
 
     timeline: Timeline
     user_ids: Int64Array
-    """int64[n_queries]: whose history it is."""
+    """int64[n_queries]: UserID of the user of each history."""
     starts: Int64Array
     """int64[n_queries]: first row of each history."""
     stops: Int64Array
-    """int64[n_queries]: one past the last row."""
+    """int64[n_queries]: one past the last row of each history."""
     as_of: Int64Array
-    """int64[n_queries]: the moment each history was cut at; all its rows are earlier."""
+    """int64[n_queries]: timestamp at which each history was cut, POSIX seconds; all its rows are strictly earlier."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -166,16 +189,17 @@ class Histories:
 
     @property
     def lengths(self) -> Int64Array:
-        """int64[n_queries]: rows in each history."""
+        """int64[n_queries]: number of rows in each history, superseded ratings included."""
         return self.stops - self.starts
 
     def keep(self, query: Int64Array, row: Int64Array) -> Self:
-        """The histories with some of their rows alone, copied to a timeline of their own.
+        """Return the histories with only the given rows, which are copied to a new timeline.
 
         Parameters
         ----------
         query, row : int64[n_rows] each
-            The rows to keep and whose history each is in, as `rows` gives them: in ascending order of the query.
+            The rows to keep, a subset of what `rows` returns in the same order: for each row, the query whose history
+            holds it, and its index in the timeline.
         """
         timeline = self.timeline
         offsets = np.append(0, np.cumsum(np.bincount(query, minlength=len(self))))
@@ -190,13 +214,18 @@ class Histories:
         return replace(self, timeline=kept, starts=offsets[:-1], stops=offsets[1:])
 
     def last(self, n: int) -> Self:
-        """The same histories, each cut to its n latest rows."""
+        """Return the histories, each cut to its n latest rows."""
         return replace(self, starts=np.maximum(self.starts, self.stops - n))
 
     def rows(self) -> tuple[Int64Array, Int64Array]:
-        """All rows of all histories: (query, row), each int64[n_rows], oldest first within a query.
+        """Return the rows of all histories, sorted by query, then by time.
 
-        `row` indexes the timeline's arrays. Ratings that the user had replaced by then are left out.
+        Ratings that were superseded before the history was cut are left out.
+
+        Returns
+        -------
+        query, row : int64[n_rows] each
+            The query whose history holds the row, and the row's index in the timeline's arrays.
         """
         lengths = self.lengths
         query = np.repeat(np.arange(len(self), dtype=np.int64), lengths)
@@ -206,43 +235,5 @@ class Histories:
         superseded_at = self.timeline.superseded_at
         if superseded_at is None:
             return query, row
-        stands = superseded_at[row] >= self.as_of[query]
-        return query[stands], row[stands]
-
-
-@dataclass(frozen=True)
-class _Raters:
-    """How many users had rated a movie, and how many users there were, before any moment."""
-
-    keys: Int64Array
-    """int64[n]: movie and second of each user's first rating of each movie, ascending."""
-    arrivals: Int64Array
-    """int64[n_users]: second of each user's first rating, ascending."""
-
-    @classmethod
-    def of(cls, timeline: Timeline) -> Self:
-        order = np.lexsort((timeline.timestamps, timeline.movies, timeline.users))
-        movies, users = timeline.movies[order], timeline.users[order]
-        again = np.append(False, (movies[1:] == movies[:-1]) & (users[1:] == users[:-1]))
-        keys = _key(movies[~again], timeline.timestamps[order][~again])
-        active = timeline.offsets[:-1] < timeline.offsets[1:]
-        return cls(np.sort(keys), np.sort(timeline.timestamps[timeline.offsets[:-1][active]]))
-
-    def count(self, movies: Int32Array, timestamps: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """(int64[n, k] users who had rated each movie, int64[n] users there were), strictly before `timestamps`."""
-        first = np.searchsorted(self.keys, _key(movies, np.zeros(1, dtype=np.int64)))
-        raters = np.searchsorted(self.keys, _key(movies, timestamps[:, None])) - first
-        return raters, np.searchsorted(self.arrivals, timestamps)
-
-
-def count_raters(
-    timeline: Timeline, movies: Int64Array, timestamps: Int64Array
-) -> tuple[Int64Array, Int64Array]:
-    """(users who had rated each query's movie, users there were) strictly before its timestamp, int64[n_queries]."""
-    raters, users = _Raters.of(timeline).count(movies[:, None].astype(np.int32), timestamps)
-    return raters[:, 0], users
-
-
-def _key(movies: Int32Array, seconds: Int64Array) -> Int64Array:
-    """One number that orders by movie, then by second; seconds have 32 bits (LATEST_TIMESTAMP)."""
-    return (movies.astype(np.int64) << 32) | seconds
+        is_current = superseded_at[row] >= self.as_of[query]
+        return query[is_current], row[is_current]

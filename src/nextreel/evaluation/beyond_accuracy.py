@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextreel.arrays import Float32Array, Float64Array, Int32Array, Int64Array
-from nextreel.data.timeline import _Raters
+from nextreel.data.rater_counts import RaterCounts
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.ranking.genres import divergence, liked_genres, share_genres, variety
@@ -77,8 +77,8 @@ class ListMeasurer:
         return ListFigures(figures, {"coverage": float((times > 0).mean()), "gini": gini(times)})
 
     @cached_property
-    def _raters(self) -> "_Raters":
-        return _Raters.of(self.questions.dataset.timeline)
+    def _raters(self) -> RaterCounts:
+        return RaterCounts.of(self.questions.dataset.timeline)
 
     def _hold_against_genres(self, movies: Int32Array) -> tuple[Float64Array, Float64Array]:
         varied, away = np.empty((2, len(movies)))

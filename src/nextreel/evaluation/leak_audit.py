@@ -131,7 +131,7 @@ class Auditor:
         if self.shared.is_empty():
             return self
         rows = self.parts.train.interactions().join(self.shared, on=ROW, how="anti")
-        train = self.parts.train.with_interactions(rows)
+        train = self.parts.train.with_rows(rows)
         return replace(self, parts=replace(self.parts, train=train))
 
     @cached_property
@@ -206,7 +206,7 @@ class Auditor:
         )
         if not self._learns_later_rows:
             return Leak("own future", int(touched.sum()), f"{sentence} {self._cuts()}")
-        model = self._fit(train.with_interactions(kept), "fitting without the users' own future")
+        model = self._fit(train.with_rows(kept), "fitting without the users' own future")
         price = self._price(
             "whole train part, against no later rows", self.scores, self._ask(model, questions)
         )
@@ -255,7 +255,7 @@ class Auditor:
             drawn = _draw_users(rows, before, users, random)
             of_window = f"window {number} of {len(edges)}"
             for scores, part, what in ((past, before, "the past"), (anytime, drawn, "users of any time")):
-                model = self._fit(self.parts.train.with_interactions(part), f"fitting on {what}, {of_window}")
+                model = self._fit(self.parts.train.with_rows(part), f"fitting on {what}, {of_window}")
                 scores[inside] = self._ask(model, questions[inside])
             asked |= inside
         if not asked.any():

@@ -9,7 +9,7 @@ import polars as pl
 from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset, require_dataset
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, TIMESTAMP, USER_ID
-from nextreel.data.value_checks import in_form
+from nextreel.data.value_checks import check_frame
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.protocol import TEST_PART, EvaluationQueries, HistoryMode, freeze_histories
@@ -105,7 +105,7 @@ def evaluate(
         ranks,
         personal=int(ranking.personal.sum()),
         outside_catalog=int((relevant < 0).sum()),
-        learned_too=_count_learned(train, in_form(test, INTERACTIONS, TEST_PART)),
+        learned_too=_count_learned(train, check_frame(test, INTERACTIONS, TEST_PART)),
         protocol={"history": history, "k": k, "threshold": threshold, "exclude_seen": exclude_seen},
         metrics={
             name: estimate_mean(values, questions.users) for name, values in score_ranks(ranks, [k]).items()

@@ -18,7 +18,7 @@ from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset, require_dataset
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
-from nextreel.data.value_checks import in_form
+from nextreel.data.value_checks import check_frame
 from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker, Ranking
@@ -49,7 +49,7 @@ class EvaluationQueries:
         if history not in get_args(HistoryMode):
             raise ConfigError(f"history is {history!r}; expected frozen or live")
         threshold = train.positive_rating if threshold is None else threshold
-        test = in_form(test, INTERACTIONS, TEST_PART)
+        test = check_frame(test, INTERACTIONS, TEST_PART)
         queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
         if queries.is_empty():
             raise DataError(
@@ -59,7 +59,7 @@ class EvaluationQueries:
         if history == "frozen":
             return cls(queries, train, freeze_histories(train, users, timestamps))
         rows = train.interactions()
-        known = train.with_interactions(pl.concat([rows, test]))
+        known = train.with_rows(pl.concat([rows, test]))
         return cls(queries, known, known.histories(users, timestamps))
 
     def __len__(self) -> int:

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from nextreel.arrays import BoolArray, Float64Array, Int64Array
+from nextreel.data.rater_counts import count_raters
 from nextreel.data.schema import TIMESTAMP, USER_ID
-from nextreel.data.timeline import Histories, count_raters
+from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import METRICS

@@ -11,10 +11,10 @@ from nextreel.artifacts import MANIFEST
 from nextreel.data.dataset import Dataset, require_dataset
 from nextreel.data.reading.table_reader import read_dataset, read_interactions
 from nextreel.data.splitting.split_directory import read_split_rule
+from nextreel.data.splitting.split_rules import describe_rule
 from nextreel.errors import ArtifactError
 from nextreel.models.base import Recommender
-from nextreel.models.names import DEFAULT_MODEL
-from nextreel.models.registry import create_model
+from nextreel.models.registry import DEFAULT_MODEL, create_model
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
 from nextreel.prediction.manifest import FitFacts
 from nextreel.prediction.predictor import Predictor
@@ -89,7 +89,7 @@ def fit_and_save(
         raise ArtifactError(
             f"{out} exists and isn't a saved model; expected a new directory or a saved model to replace"
         )
-    dataset, split = read_dataset(directory), read_split_rule(directory)
+    dataset, split = read_dataset(directory), describe_rule(read_split_rule(directory))
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     epochs: list[Epoch] = []
 
@@ -137,7 +137,7 @@ def measure_peak_memory() -> float:
 
 def _read_validation(directory: Path, dataset: Dataset) -> Dataset | None:
     file = directory / "test.csv"
-    return dataset.with_interactions(read_interactions(file)) if file.is_file() else None
+    return dataset.with_rows(read_interactions(file)) if file.is_file() else None
 
 
 def _state_facts(seconds: float, epochs: Sequence[Epoch]) -> FitFacts:

@@ -11,7 +11,7 @@ import polars as pl
 
 from nextreel.data.dataset import Dataset, require_dataset
 from nextreel.data.schema import EXPECTED, MOVIE_ID, QUERIES, TIMESTAMP, USER_ID, Column
-from nextreel.data.value_checks import explain_cell, find_bad
+from nextreel.data.value_checks import explain_cell, find_invalid
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender, require_model
 from nextreel.ranking.ranker import Ranker, Ranking
@@ -128,7 +128,7 @@ def _check_frame(queries: pl.DataFrame) -> pl.DataFrame:
         if not (dtype.is_integer() or dtype == pl.Null):
             expected = f"{QUERIES.schema[column.name]}, {EXPECTED[column.kind]}"
             raise QueryError(f"queries: column {column.name} has type {dtype}; expected {expected}")
-        for row, value in find_bad(queries.select(column.name), QUERIES, column).head(1).iter_rows():
+        for row, value in find_invalid(queries.select(column.name), QUERIES, column).head(1).iter_rows():
             raise QueryError(f"queries[{row - 1}], {column.name}: {_find_problem(column, value)}")
     return queries.select(QUERIES.schema.names()).cast(QUERIES.schema)
 

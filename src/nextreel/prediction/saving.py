@@ -17,7 +17,7 @@ from nextreel.atomic_files import atomic_directory, replacing
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Timeline
 from nextreel.errors import ArtifactError, ConfigError
-from nextreel.models.registry import create_model, model_name
+from nextreel.models.registry import create_model, model_name, model_names
 from nextreel.prediction.manifest import FittedOn, ModelManifest
 from nextreel.prediction.predictor import Predictor
 from nextreel.version import __version__
@@ -100,6 +100,11 @@ def load_with_manifest(directory: Path) -> tuple[Predictor, ModelManifest]:
     """Load a saved predictor with its manifest; raises ArtifactError as `load` does."""
     manifest = ModelManifest.read_verified(directory)
     try:
+        if manifest.model not in model_names():
+            raise ArtifactError(
+                f"{directory} holds the model {manifest.model!r}, which isn't registered here: install the package "
+                "that provides it, or register its class with nextreel.register_model"
+            )
         model = create_model(manifest.model, {**manifest.config})
         dataset = _load_dataset(directory)
         model.restore(read_arrays(directory / MODEL_FILE))

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from nextreel.errors import require
+from nextreel.options import Choice, Range
 from nextreel.reporting.chart_style import INK, write_picture
 from nextreel.reporting.loss_curve import COLORS
-from nextreel.tuning.search_space import Choice, Range
 from nextreel.tuning.tuning_result import DEFAULTS, MAIN, TuningResult
 
 WIDTH, PANELS_IN_A_ROW, GAP = 660, 3, 44
@@ -29,7 +29,7 @@ def plot_search(tuned: TuningResult, directory: Path) -> None:
         for start in range(0, len(options), PANELS_IN_A_ROW)
     ]
     chart = altair.vconcat(_draw_progress(altair, tuned), *rows, spacing=30)
-    title = f"Search for the options of {tuned.about['model']}"
+    title = f"Search for the options of {tuned.model}"
     write_picture(chart, title, tuned.sentences(), directory, "search")
 
 
@@ -85,8 +85,8 @@ def _draw_option(altair: Any, tuned: TuningResult, name: str, values: Range | Ch
         axis = altair.Axis(grid=False, ticks=False, labelAngle=0)
         x = altair.X(f"{name}:O", title=title, sort=list(values.values), axis=axis)
     layers = [_dots(altair, _shown(tuned, points)).encode(x, _y_axis(altair, tuned))]
-    default = tuned.about["defaults"][name]
-    if values.holds(default):
+    default = tuned.defaults[name]
+    if values.contains(default):
         point = {name: default, "ndcg": tuned.estimate(DEFAULTS).mean}
         layers.append(_dots(altair, [point], INK, 60).encode(x, _y_axis(altair, tuned)))
     if name in tuned.best.options:

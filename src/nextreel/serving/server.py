@@ -52,7 +52,7 @@ def prepare_store(settings: Settings, data: Path | None, on_progress: Callable[[
 
 def _read_fuller(directory: Path, learned: Dataset, store: Store) -> Dataset:
     tables = read_tables(directory)
-    dataset = Dataset.from_frames(tables.interactions, tables.movies, tables.users)
+    dataset = Dataset.from_tables(tables)
     if tables.movies is not None:
         new = tables.movies.filter(learned.index_of_movies(tables.movies["MovieID"].to_numpy()) < 0)
         for movie_id, title, genres in new.select("MovieID", "Title", "Genres").iter_rows():

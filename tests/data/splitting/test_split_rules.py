@@ -161,7 +161,9 @@ def test_what_is_not_in_form_cannot_be_split(rows: Any, message: str) -> None:
 
 def test_a_name_in_place_of_a_rule_is_told_how_to_make_one() -> None:
     rule: Any = "clean"
-    with pytest.raises(ConfigError, match=r"'clean' is no rule; SplitRule.for_rule\('clean'\) makes one"):
+    with pytest.raises(
+        ConfigError, match=r"'clean' isn't a SplitRule; create one with SplitRule.for_rule\('clean'\)"
+    ):
         split_interactions(interactions((1, 0, 5, 1)), rule)
 
 
@@ -183,8 +185,12 @@ def test_a_name_in_place_of_a_rule_is_told_how_to_make_one() -> None:
             {"threshold": math.nan},
             "option threshold of the clean split is NaN; expected a number from 0",
         ),
-        ("clean", {"share": 0.9}, "the clean split takes no share and no moment; the global one does"),
-        ("course", {"moment": 86_400}, "the course split takes no share and no moment; the global one does"),
+        ("clean", {"share": 0.9}, "the clean split takes no share and no moment; only the global split does"),
+        (
+            "course",
+            {"moment": 86_400},
+            "the course split takes no share and no moment; only the global split does",
+        ),
         ("global", {"share": 0.9, "moment": 5}, "the global split takes a share or a moment, not both"),
         (
             "weekly",

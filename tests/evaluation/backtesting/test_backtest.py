@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nextreel.data.reading.table_reader import Tables
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.data.sources.synthetic_data import make_sample
+from nextreel.data.tables import Tables
 from nextreel.data.times import DAY
 from nextreel.errors import ArtifactError, ConfigError, QueryError
 from nextreel.evaluation.backtesting.backtest_results import (

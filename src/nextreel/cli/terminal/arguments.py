@@ -82,11 +82,11 @@ def parse_budget(text: str, model: str) -> float:
         The text is no duration.
     """
     from nextreel.data.times import parse_duration
-    from nextreel.models.names import BUDGETED, MODELS, PRESETS
+    from nextreel.models.registry import PRESETS, model_class
 
-    name = PRESETS.get(model, model)
-    if name in MODELS and name not in BUDGETED:
+    if "minutes" not in model_class(model).Config.model_fields:
         raise ConfigError(
-            f"{name} has no time budget: leave --budget out, it is for {' and '.join(BUDGETED)}"
+            f"{PRESETS.get(model, model)} has no time budget: leave --budget out, it is for a model with the option "
+            "minutes, such as transformer and blend"
         )
     return parse_duration(text, "--budget") / 60

@@ -1,128 +1,193 @@
-"""A split as a directory: train.csv and test.csv, the users and movies beside them, and split.json."""
+"""A split as a directory: train.csv and test.csv, copies of the users and movies, and split.json."""
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
+from pydantic import BaseModel
 
 from nextreel.artifacts import hash_file
 from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import find_tables, read_interactions, read_tables
 from nextreel.data.schema import INTERACTIONS, RATING, USER_ID
-from nextreel.data.splitting.split_rules import Rule, SplitRule, split_interactions
+from nextreel.data.splitting.split_rules import Rule, SplitRule, split_rows
 from nextreel.data.table_writer import write_table
 from nextreel.errors import ConfigError, DataError, QueryError
 
-FACTS = "split.json"
+SPLIT_FILE = "split.json"
 
 
-def write_split(directory: Path, out: Path, rule: SplitRule) -> dict[str, Any]:
-    """Split a data directory into `out`, all of it or nothing, and return what split.json says."""
+class SourceFile(BaseModel):
+    """The file of interactions that was split."""
+
+    file: str
+    sha256: str
+
+
+class PartFacts(BaseModel):
+    """Counts over one part, and the hash of its file."""
+
+    rows: int
+    users: int
+    positives: int
+    sha256: str
+
+
+class SplitFacts(SplitRule):
+    """What split.json says: the rule, the source, and both parts; the fields have the order of the file's keys."""
+
+    source: SourceFile
+    left_out: int
+    """Number of rows in neither part."""
+    train: PartFacts
+    test: PartFacts
+
+
+def write_split(directory: Path, out: Path, rule: SplitRule) -> SplitFacts:
+    """Split a data directory into the directory `out`, which is written completely or not at all.
+
+    Raises
+    ------
+    DataError
+        The data are missing or malformed, a part would be empty, or `out` is the data directory itself.
+    ArtifactError
+        `out` exists and isn't the result of an earlier split, or it can't be written.
+    """
     if out.resolve() == directory.resolve():
         raise DataError(f"{directory}: would be replaced by its own split; choose another directory")
     files = find_tables(directory)
     source = files.pop(INTERACTIONS)
-    split = split_interactions(read_interactions(source), rule)
-    facts: dict[str, Any] = {
-        **rule.model_dump(exclude_none=True),
-        **({} if split.moment is None else {"moment": split.moment}),
-        "source": {"file": source.name, "sha256": hash_file(source)},
-        "left_out": split.left_out,
-    }
-    with atomic_directory(out, marker=FACTS) as target:
-        for name, rows in (("train", split.train), ("test", split.test)):
-            file = target / f"{name}.csv"
-            write_table(rows, file)
-            facts[name] = {
-                "rows": len(rows),
-                "users": rows[USER_ID].n_unique(),
-                "positives": int((rows[RATING] >= rule.threshold).sum()),
-                "sha256": hash_file(file),
-            }
+    split = split_rows(read_interactions(source), rule)
+    with atomic_directory(out, marker=SPLIT_FILE) as target:
+        facts = SplitFacts(
+            **rule.model_dump(exclude={"moment"}),
+            moment=rule.moment if split.moment is None else split.moment,
+            source=SourceFile(file=source.name, sha256=hash_file(source)),
+            left_out=split.left_out,
+            train=_write_part(split.train, target / "train.csv", rule),
+            test=_write_part(split.test, target / "test.csv", rule),
+        )
         for file in files.values():
             shutil.copyfile(file, target / file.name)
-        (target / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(facts.model_dump(exclude_none=True), indent=2)
+        (target / SPLIT_FILE).write_text(text + "\n", encoding="utf-8")
     return facts
 
 
-def find_test_part(path: Path) -> Path:
-    """The file of a test part: `path` itself, or test.csv of a directory that was split."""
-    if not path.is_dir():
-        return path
-    if not (path / "test.csv").exists():
-        raise DataError(
-            f"{path} has no test.csv: split it first (nextreel split {path} parts), fit on parts and evaluate on parts"
-        )
-    return path / "test.csv"
+def _write_part(rows: pl.DataFrame, file: Path, rule: SplitRule) -> PartFacts:
+    write_table(rows, file)
+    return PartFacts(
+        rows=len(rows),
+        users=rows[USER_ID].n_unique(),
+        positives=int((rows[RATING] >= rule.threshold).sum()),
+        sha256=hash_file(file),
+    )
 
 
-def read_split_rule(directory: Path) -> dict[str, Any]:
-    """The rule that a directory was split by, as split.json has it; empty where there is none."""
-    facts = read_split_facts(directory) or {}
-    return {name: facts[name] for name in SplitRule.model_fields if name in facts}
+def read_split_rule(directory: Path) -> SplitRule | None:
+    """Read the rule that a directory was split by; None if it has no split.json.
 
-
-def read_split_facts(directory: Path) -> dict[str, Any] | None:
-    """What split.json says, or None where there is none."""
-    file = directory / FACTS
+    Raises
+    ------
+    DataError
+        split.json is damaged.
+    """
+    file = directory / SPLIT_FILE
     if not file.is_file():
         return None
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
-        return {**facts, "threshold": float(facts["threshold"])}
-    except (ValueError, TypeError, KeyError) as error:
+        rule = {name: facts[name] for name in SplitRule.model_fields if name in facts}
+        return SplitRule.parse(rule, "the rule")
+    except (ValueError, TypeError, ConfigError) as error:
         raise DataError(f"{file} is damaged: {error}; run nextreel split again") from None
+
+
+def choose_rule(directory: Path, named: Rule | None, written: SplitRule | None) -> SplitRule:
+    """Return the rule for splitting the train part of a directory once more.
+
+    Parameters
+    ----------
+    directory : Path
+        The data, for the message of an error.
+    named : Rule or None
+        The rule that the caller names, for a directory that isn't split yet; by default `clean`.
+    written : SplitRule or None
+        The rule that the directory was split by. A global rule is applied to a share of the train part, not at the
+        moment at which the test part starts.
+
+    Raises
+    ------
+    QueryError
+        A rule is named, but the directory is split already.
+    """
+    if written is None:
+        return SplitRule.for_rule(named or "clean")
+    if named is not None:
+        raise QueryError(
+            f"{directory} was split already: leave the rule {named!r} out, or name the unsplit data"
+        )
+    return SplitRule.for_rule(written.rule, written.positives, written.threshold, written.share)
 
 
 @dataclass(frozen=True)
 class TrainTest:
-    """What models learn from and what they are asked about."""
+    """The train part as a data set and the test part as rows."""
 
     train: Dataset
     test: pl.DataFrame
-    """UserID, MovieID, Rating, Timestamp in order of time."""
-    rule: dict[str, Any]
-    """The rule of the split as split.json has it; empty for parts of unknown origin."""
+    """UserID, MovieID, Rating, Timestamp, sorted by time."""
+    rule: SplitRule | None
+    """The rule of the split; None if the parts are files of unknown origin."""
 
     @property
     def threshold(self) -> float:
-        """Rating from which on a row of the test part is a query."""
-        return float(self.rule.get("threshold", self.train.positive_rating))
+        """Lowest rating that makes a row of the test part a query."""
+        return self.train.positive_rating if self.rule is None else self.rule.threshold
 
 
 def read_train_test(directory: Path, rule: Rule | None = None) -> TrainTest:
-    """The parts of a data directory, split by the rule (clean), or those that `nextreel split` wrote.
+    """Read a directory that `nextreel split` wrote, or split another one by the rule, by default `clean`.
 
-    Raises QueryError for a rule where there is a test.csv already, and DataError as `read_tables` does.
+    Raises
+    ------
+    QueryError
+        A rule is given, but the directory already has a test.csv.
+    DataError
+        The data are missing or malformed, or a part would be empty.
     """
     tables = read_tables(directory)
-    if not (directory / "test.csv").is_file():
+    test_file = directory / "test.csv"
+    if not test_file.is_file():
         chosen = SplitRule.for_rule(rule or "clean")
-        split = split_interactions(tables.interactions, chosen)
-        train = Dataset.from_frames(split.train, tables.movies, tables.users)
-        return TrainTest(train, split.test, chosen.model_dump(exclude_none=True))
-    told = read_split_rule(directory)
+        split = split_rows(tables.interactions, chosen)
+        train = Dataset.from_tables(replace(tables, interactions=split.train))
+        return TrainTest(train, split.test, chosen)
+    written = read_split_rule(directory)
     if rule is not None:
-        by = f"was split by the rule {told['rule']!r}" if told else "holds a test.csv"
-        raise QueryError(f"{directory} {by} already: leave the rule {rule!r} out, or name the unsplit data")
-    train = Dataset.from_frames(tables.interactions, tables.movies, tables.users)
-    return TrainTest(train, read_interactions(directory / "test.csv"), told)
-
-
-def _choose_rule(directory: Path, rule: Rule | None, facts: Mapping[str, Any] | None) -> SplitRule:
-    """The rule that the directory was split by, at its own share of the train part, or the one that is named."""
-    if facts is None:
-        return SplitRule.for_rule(rule or "clean")
-    if rule is not None:
+        reason = "holds a test.csv" if written is None else f"was split by the rule {written.rule!r}"
         raise QueryError(
-            f"{directory} was split already: leave the rule {rule!r} out, or name the unsplit data"
+            f"{directory} {reason} already: leave the rule {rule!r} out, or name the unsplit data"
         )
-    try:
-        return SplitRule.for_rule(facts["rule"], facts["positives"], facts["threshold"], facts.get("share"))
-    except (KeyError, ConfigError) as error:
-        raise DataError(f"{directory / 'split.json'} is damaged: {error}; run nextreel split again") from None
+    return TrainTest(Dataset.from_tables(tables), read_interactions(test_file), written)
+
+
+def find_test_part(path: Path) -> Path:
+    """Return the file of a test part: `path` itself, or test.csv in the directory `path`.
+
+    Raises
+    ------
+    DataError
+        The directory has no test.csv.
+    """
+    if not path.is_dir():
+        return path
+    file = path / "test.csv"
+    if not file.exists():
+        raise DataError(
+            f"{path} has no test.csv: split it first (nextreel split {path} parts), fit on parts and evaluate on parts"
+        )
+    return file

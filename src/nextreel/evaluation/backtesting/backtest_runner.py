@@ -16,7 +16,7 @@ those rated by then.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ from nextreel.arrays import Int64Array
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import claim_directory
 from nextreel.data.dataset import Dataset
-from nextreel.data.reading.table_reader import Tables
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
+from nextreel.data.tables import Tables
 from nextreel.data.times import DAY, format_timestamp
 from nextreel.errors import ArtifactError
 from nextreel.evaluation.backtesting.backtest_results import NEVER_REFITTED, REFITTED, Backtest, K
@@ -57,7 +57,7 @@ def run_backtest(
     that holds something else, QueryError for a start with nothing before it or nothing to ask after it.
     """
     rows = tables.interactions.sort(TIMESTAMP, maintain_order=True)
-    everything = Dataset.from_frames(rows, tables.movies, tables.users)
+    everything = Dataset.from_tables(replace(tables, interactions=rows))
     windows = cut_windows(rows, plan, everything.positive_rating)
     about = _describe(plan, everything)
     claim_directory(directory, PLAN, about)
@@ -80,7 +80,7 @@ def know_before(tables: Tables, moment: int) -> Dataset:
     """What was known before a moment: its rows, the users who had come by then, the movies listed or rated."""
     rows = tables.interactions.filter(pl.col(TIMESTAMP) < moment)
     users = None if tables.users is None else tables.users.join(rows, on=USER_ID, how="semi")
-    return Dataset.from_frames(rows, tables.movies, users)
+    return Dataset.from_tables(replace(tables, interactions=rows, users=users))
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class _Asker:
         return Predictor(self.plan.create_model().fit(dataset), dataset)
 
     def _ask(self, predictor: Predictor, queries: pl.DataFrame, window: Window) -> Int64Array:
-        known = predictor.dataset.with_interactions(self.rows.filter(pl.col(TIMESTAMP) < window.closes))
+        known = predictor.dataset.with_rows(self.rows.filter(pl.col(TIMESTAMP) < window.closes))
         histories = known.histories(queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy())
         questions = EvaluationQueries(queries, known, histories)
         return ranks_of(questions.rank_with(predictor.model, K).movies, questions.relevant)

@@ -22,8 +22,7 @@ from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation.comparison.answer_files import read_lists
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 from nextreel.models.base import Recommender
-from nextreel.models.names import MODELS, PRESETS
-from nextreel.models.registry import create_model, model_name
+from nextreel.models.registry import PRESETS, create_model, model_name, model_names
 from nextreel.models.training.epochs import Epoch, Training, read_epochs
 from nextreel.prediction.fitting import measure_peak_memory
 from nextreel.prediction.saving import load_with_manifest
@@ -41,7 +40,7 @@ class Contestant:
     @property
     def path(self) -> Path | None:
         """Where the saved model or the file of answers lies; None for a model that is to be fitted."""
-        return None if self.model in PRESETS or self.model in MODELS else Path(self.model)
+        return None if self.model in (*PRESETS, *model_names()) else Path(self.model)
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,8 @@ def name_contestants(models: Sequence[str], options: Mapping[str, object]) -> li
             create_model(contestant.model, dict(contestant.options))
         elif not contestant.path.exists():
             raise ConfigError(
-                f"model {contestant.model!r} is unknown; expected one of {', '.join((*PRESETS, *MODELS))}, or the path "
-                "of a saved model or of a file of answers"
+                f"model {contestant.model!r} is unknown; expected one of {', '.join((*PRESETS, *model_names()))}, "
+                "or the path of a saved model or of a file of answers"
             )
         elif contestant.options:
             raise ConfigError(f"{contestant.model} is fitted already: it takes no options")

@@ -13,7 +13,7 @@ import numpy as np
 
 from nextreel.arrays import Float64Array, Int64Array
 from nextreel.data.splitting.split_directory import TrainTest, read_train_test
-from nextreel.data.splitting.split_rules import Rule
+from nextreel.data.splitting.split_rules import Rule, describe_rule
 from nextreel.errors import QueryError
 from nextreel.evaluation.beyond_accuracy import ListFigures, ListMeasurer
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
@@ -96,7 +96,7 @@ class Leaderboard:
                 "test_rows": len(self.parts.test),
                 "movies": self.parts.train.n_movies,
             },
-            "split": self.parts.rule,
+            "split": describe_rule(self.parts.rule),
             "protocol": self.protocol,
             "queries": len(self.users),
             "users": len(np.unique(self.users)),

@@ -38,9 +38,7 @@ class HeldOut:
         random = np.random.default_rng(seed)
         held_out = random.random(dataset.n_users) < share
         rows = dataset.interactions()
-        known = dataset.with_interactions(
-            rows.filter(~rows[USER_ID].is_in(dataset.user_ids[held_out].tolist()))
-        )
+        known = dataset.with_rows(rows.filter(~rows[USER_ID].is_in(dataset.user_ids[held_out].tolist())))
         return known, cls.of(dataset.timeline, held_out, random)
 
     @classmethod

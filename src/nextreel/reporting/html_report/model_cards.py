@@ -7,15 +7,12 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
-from inspect import cleandoc
 from typing import Any
 
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import HistoryMode
-from nextreel.models.names import MODELS
-from nextreel.models.registry import model_class
+from nextreel.models.registry import built_in_names, model_class, model_docstring, model_names
 from nextreel.models.training.epochs import Epoch, best_epoch
 from nextreel.reporting.html_report.comparison_charts import draw_training
 from nextreel.reporting.html_report.sentences import show_day, show_seconds
@@ -77,13 +74,12 @@ def describe_model(board: Leaderboard, history: HistoryMode, name: str) -> Card:
 
 def _explain(model: str) -> list[tuple[bool, str]]:
     """What a model's own file says of it, by paragraph."""
-    if model not in MODELS:
+    if model not in model_names():
         return [(False, "It isn't one of nextreel's own models: only its answers are known here.")]
     try:
-        model_class(model)
+        said = model_docstring(model)
     except MissingExtraError:
         return [(False, "What it needs isn't installed here, so nothing is told of how it works.")]
-    said = cleandoc(import_module(MODELS[model].split(":")[0]).__doc__ or model)
     return [
         (
             paragraph.startswith("    "),
@@ -95,7 +91,7 @@ def _explain(model: str) -> list[tuple[bool, str]]:
 
 def _list_options(model: str, config: dict[str, Any]) -> list[Option]:
     fields: dict[str, Any] = {}
-    if model in MODELS:
+    if model in model_names():
         with suppress(MissingExtraError):
             fields = dict(model_class(model).Config.model_fields)
     return [
@@ -138,7 +134,7 @@ def _say_data(board: Leaderboard, name: str) -> list[str]:
         f"{len(seconds):,} ratings of {train.n_users:,} people and {train.n_movies:,} movies, from "
         f"{show_day(int(seconds.min()))} to {show_day(int(seconds.max()))} (data {train.fingerprint[:12]})"
     )
-    if board.answers[name].model not in MODELS:
+    if board.answers[name].model not in model_names():
         return [
             f"It was fitted elsewhere, so what it learned from isn't known here. The train part has {learned}."
         ]
@@ -208,7 +204,7 @@ def _say_ethics(board: Leaderboard, name: str) -> list[str]:
         f"{join_names(shares)} of all people. Lists that are followed make popular movies more so.",
         "A history of ratings is personal data and tells more than taste; keep it as such.",
     ]
-    if board.answers[name].model in MODELS:
+    if board.answers[name].model in built_in_names():
         said.insert(
             1, "Gender, age and occupation serve only to measure this; no model of nextreel is shown them."
         )

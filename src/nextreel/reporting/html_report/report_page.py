@@ -8,7 +8,8 @@ import numpy as np
 
 from nextreel.atomic_files import replacing
 from nextreel.data.reading.data_profile import Profile, profile_tables
-from nextreel.data.reading.table_reader import Tables
+from nextreel.data.splitting.split_rules import describe_rule
+from nextreel.data.tables import Tables
 from nextreel.errors import require
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.comparison.leaderboard import FEWEST_QUERIES, Leaderboard
@@ -90,7 +91,7 @@ def _contents(board: Leaderboard, name: str) -> dict[str, Any]:
     histories = list(board.figures)
     shown: HistoryMode = "live" if "live" in histories else histories[0]
     rows = all_rows(board.parts)
-    profile = profile_tables(Tables(rows, users=None, movies=None, notes=()))
+    profile = profile_tables(Tables(rows))
     leaders = {history: lead_of(board, history) for history in histories}
     return {
         "board": board,
@@ -112,7 +113,7 @@ def _contents(board: Leaderboard, name: str) -> dict[str, Any]:
             say_weakness(board, shown),
             say_fairness(board),
         ],
-        "split": say_split(board.parts.rule),
+        "split": say_split(describe_rule(board.parts.rule)),
         "profile": profile,
         "parts": count_parts(board.parts),
         "rates": {h: {each: board.answers[each].lists[h].rate for each in board.answers} for h in histories},

@@ -1,0 +1,43 @@
+"""The interactions, users and movies of a data set in the form of their files, with every value checked."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import polars as pl
+
+from nextreel.data.schema import INTERACTIONS, MOVIES, USERS
+from nextreel.data.value_checks import check_frame
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of one data set. Whoever creates it has checked the frames; `check` does so for a caller's."""
+
+    interactions: pl.DataFrame
+    """UserID, MovieID, Rating, Timestamp."""
+    users: pl.DataFrame | None = None
+    """UserID, Gender, Age, Occupation, ZipCode; users with interactions may be missing here."""
+    movies: pl.DataFrame | None = None
+    """MovieID, Title, Genres; movies with interactions may be missing here."""
+    notes: tuple[str, ...] = ()
+    """Deviations from the format that the readers accepted."""
+
+    @classmethod
+    def check(
+        cls,
+        interactions: pl.DataFrame,
+        movies: pl.DataFrame | None = None,
+        users: pl.DataFrame | None = None,
+    ) -> Self:
+        """Check frames that come from outside the package.
+
+        Raises
+        ------
+        DataError
+            A frame lacks a column, or a column holds a value that isn't allowed there.
+        """
+        return cls(
+            interactions=check_frame(interactions, INTERACTIONS, "interactions"),
+            movies=None if movies is None else check_frame(movies, MOVIES, "movies"),
+            users=None if users is None else check_frame(users, USERS, "users"),
+        )
