@@ -1,4 +1,4 @@
-"""Real databases: a file of SQLite, and a PostgreSQL server that is started once per test process."""
+"""Real databases: a file of SQLite, and a PostgreSQL server that starts once per test process."""
 
 import uuid
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgres_url(postgres: Postgres) -> Iterator[str]:
-    """An empty database of its own."""
+    """Return the URL of a new, empty PostgreSQL database."""
     name = uuid.uuid4().hex
     yield postgres.create_database(name)
     postgres.drop_database(name)
@@ -36,7 +36,7 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """An empty database of each kind in turn."""
+    """Return the URL of an empty database, of each kind in turn."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
 
@@ -49,6 +49,6 @@ def store(store_url: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests of a module, which keep to people of their own."""
+    """One server for all tests of a module; each test uses other users."""
     with serving(model, f"sqlite:///{tmp_path_factory.mktemp('store')}/nextreel.db") as started:
         yield started

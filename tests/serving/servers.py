@@ -1,4 +1,4 @@
-"""Real servers: a process of its own on a free port, with a small model and a real store."""
+"""Real servers for tests: each a process on a free port, with a small model and a real store."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeCon
 from nextreel.prediction.predictor import Predictor
 
 LATE = 1_704_067_200
-"""2024-01-01, when the sample has ended."""
+"""2024-01-01, after the last interaction of the sample."""
 
 BODY = b'{"user_id": 1, "k": 3}'
 HEAD = b"POST /v1/recommendations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
@@ -42,12 +42,12 @@ run(settings, bound)
 
 @dataclass
 class Server:
-    """A server that runs."""
+    """A running server."""
 
     url: str
     process: "subprocess.Popen[str]"
     log: Path
-    """What it wrote to stderr."""
+    """File of its standard error."""
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,21 +64,21 @@ class Server:
         return self.ok("POST", "/v1/interactions", json=row)
 
     def ok(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        answer = self.http.request(method, path, **more)
-        assert answer.is_success, answer.text
-        body: dict[str, Any] = answer.json()
+        response = self.http.request(method, path, **more)
+        assert response.is_success, response.text
+        body: dict[str, Any] = response.json()
         return body
 
     def problem(self, status: int, method: str, path: str, **more: Any) -> dict[str, Any]:
-        answer = self.http.request(method, path, **more)
-        assert answer.status_code == status, answer.text
-        assert answer.headers["content-type"] == "application/problem+json"
-        body: dict[str, Any] = answer.json()
-        assert (body["status"], body["request_id"]) == (status, answer.headers["x-request-id"])
+        response = self.http.request(method, path, **more)
+        assert response.status_code == status, response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        body: dict[str, Any] = response.json()
+        assert (body["status"], body["request_id"]) == (status, response.headers["x-request-id"])
         return body
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was logged."""
+        """Return the log so far."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
@@ -90,7 +90,7 @@ def serving(
     limits: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """A server started by the command or, with limits that no command sets, by the same functions."""
+    """Start a server by the command or, with limits that the command has no option for, by its functions."""
     if limits is None:
         command = [sys.executable, "-m", "nextreel", "serve", str(model), "--store", store_url, "--port", "0"]
         command += map(str, options)
@@ -129,7 +129,7 @@ def wait_until_ready(server: Server) -> None:
 
 
 def eventually(fact: Callable[[], bool]) -> None:
-    """Look again and again until it is so, for a while."""
+    """Wait until the fact is true, at most a minute."""
     due = time.monotonic() + 60
     while not fact():
         assert time.monotonic() < due
@@ -142,14 +142,14 @@ def connect(to: Server) -> socket.socket:
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Until the server closes the connection."""
+    """Return what the server sends until it closes the connection."""
     return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def make_small_predictor() -> Predictor:
-    """60 people and 150 invented movies; the model learned from all but the last tenth of the ratings."""
+    """Return a model over 60 generated users and 150 movies, fitted on all but the last tenth of the ratings."""
     sample = make_sample(users=60, movies=150, ratings=3_000, seed=3)
-    whole = Dataset.from_frames(sample.interactions, sample.movies, sample.users)
-    rows = whole.interactions()
+    dataset = Dataset.from_frames(sample.interactions, sample.movies, sample.users)
+    rows = dataset.interactions()
     options = SequentialRidgeConfig(dimensions=8, hidden=16, rank=8, regularization=20)
-    return Predictor(SequentialRidge(options).fit(whole.with_interactions(rows.head(2_700))), whole)
+    return Predictor(SequentialRidge(options).fit(dataset.with_interactions(rows.head(2_700))), dataset)

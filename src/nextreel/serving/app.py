@@ -79,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
             finally:
                 tending.cancel()
                 state.close()
-                service.store_given()
+                service.store_impressions()
 
     async def find(key: str) -> ApiKey | None:
         state: AppState = app.state.nextreel

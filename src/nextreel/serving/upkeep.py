@@ -41,8 +41,8 @@ async def look_after(state: AppState) -> None:
     served: dict[tuple[str, str], None] = {}
     while True:
         try:
-            await state.run_writing(state.service.tend)
-            state.metrics.lag.set(await state.run_writing(state.service.engine.log.lag))
+            await state.run_writing(state.service.maintain)
+            state.metrics.lag.set(await state.run_writing(state.service.engine.follower.lag))
         except NextreelError as error:
             logger.warning("can't look after the store", extra={"error": str(error)})
         except Exception:

@@ -1,4 +1,4 @@
-"""The API over HTTP: a real server, a real store."""
+"""The API over HTTP, with a real server and a real store."""
 
 import time
 from typing import Any
@@ -14,35 +14,35 @@ def api(server: Server) -> Server:
     return server
 
 
-def ids(answer: dict[str, list[dict[str, int]]]) -> list[int]:
-    return [movie["movie_id"] for movie in answer["movies"]]
+def ids(result: dict[str, list[dict[str, int]]]) -> list[int]:
+    return [movie["movie_id"] for movie in result["movies"]]
 
 
-def test_an_answer_carries_what_a_client_must_know(api: Server) -> None:
-    answer = api.recommend(1, LATE)
-    assert set(answer["movies"][0]) == {"movie_id", "title", "genres", "year", "score"}
-    assert len(answer["movies"]) == 10
-    assert (answer["user_id"], answer["as_of"], answer["fallback"]) == (1, LATE, None)
-    assert answer["history_length"] > 20
-    assert set(answer["model"]) == {"name", "version", "trained_at", "data_until"}
-    assert answer["model"]["name"] == "sequential-ridge"
+def test_a_result_carries_what_a_client_must_know(api: Server) -> None:
+    result = api.recommend(1, LATE)
+    assert set(result["movies"][0]) == {"movie_id", "title", "genres", "year", "score"}
+    assert len(result["movies"]) == 10
+    assert (result["user_id"], result["as_of"], result["fallback"]) == (1, LATE, None)
+    assert result["history_length"] > 20
+    assert set(result["model"]) == {"name", "version", "trained_at", "data_until"}
+    assert result["model"]["name"] == "sequential-ridge"
 
 
-def test_a_moment_can_be_written_in_several_ways(api: Server) -> None:
+def test_a_timestamp_can_be_written_in_several_ways(api: Server) -> None:
     texts = ("2024-01-01", "2024-01-01T00:00:00Z", "2024-01-01T02:00:00+02:00", "2024-01-01 00:00")
     link = "/v1/users/1/recommendations"
-    for moment in (LATE, *texts):
-        assert api.recommend(1, moment)["as_of"] == LATE  # type: ignore[arg-type]
-        assert api.ok("GET", link, params={"at": moment})["as_of"] == LATE
+    for timestamp in (LATE, *texts):
+        assert api.recommend(1, timestamp)["as_of"] == LATE  # type: ignore[arg-type]
+        assert api.ok("GET", link, params={"at": timestamp})["as_of"] == LATE
 
 
 def test_a_whole_number_may_be_written_with_a_fraction_of_nothing(api: Server) -> None:
     assert api.recommend(1.0, float(LATE), k=3.0)["movies"] == api.recommend(1, LATE, k=3)["movies"]  # type: ignore[arg-type]
 
 
-def test_without_a_moment_the_end_of_this_second_is_meant(api: Server) -> None:
-    before = int(time.time())
-    assert before < api.recommend(1)["as_of"] <= int(time.time()) + 1
+def test_without_a_timestamp_the_end_of_this_second_is_meant(api: Server) -> None:
+    earliest = int(time.time())
+    assert earliest < api.recommend(1)["as_of"] <= int(time.time()) + 1
 
 
 def test_a_plain_link_gives_the_same_list(api: Server) -> None:
@@ -50,79 +50,79 @@ def test_a_plain_link_gives_the_same_list(api: Server) -> None:
     assert link["movies"] == api.recommend(1, LATE, k=7)["movies"]
 
 
-def test_a_batch_answers_in_the_order_of_its_queries(api: Server) -> None:
+def test_the_results_of_a_batch_come_in_the_order_of_its_queries(api: Server) -> None:
     queries = [{"user_id": user, "timestamp": LATE, "k": 3} for user in (3, 1, 90_404, 1)]
-    answers = api.ok("POST", "/v1/recommendations/batch", json={"queries": queries})["answers"]
-    assert [answer["user_id"] for answer in answers] == [3, 1, 90_404, 1]
-    assert [answer["fallback"] for answer in answers] == [None, None, "popularity", None]
-    assert [ids(answer) for answer in answers] == [ids(api.recommend(**query)) for query in queries]
+    results = api.ok("POST", "/v1/recommendations/batch", json={"queries": queries})["answers"]
+    assert [result["user_id"] for result in results] == [3, 1, 90_404, 1]
+    assert [result["fallback"] for result in results] == [None, None, "popularity", None]
+    assert [ids(result) for result in results] == [ids(api.recommend(**query)) for query in queries]
 
 
 def test_filters_narrow_the_list(api: Server) -> None:
     genre = api.recommend(1, LATE)["movies"][0]["genres"][0]
-    answer = api.recommend(
+    result = api.recommend(
         1, LATE, include_genres=[genre.upper()], year_min=1990, exclude=ids(api.recommend(1, LATE))
     )
-    assert answer["movies"]
-    assert all(genre in movie["genres"] and movie["year"] >= 1990 for movie in answer["movies"])
-    assert not set(ids(answer)) & set(ids(api.recommend(1, LATE)))
+    assert result["movies"]
+    assert all(genre in movie["genres"] and movie["year"] >= 1990 for movie in result["movies"])
+    assert not set(ids(result)) & set(ids(api.recommend(1, LATE)))
 
 
-def test_reasons_come_when_asked_for(api: Server) -> None:
-    for answer in (
+def test_reasons_come_on_request(api: Server) -> None:
+    for result in (
         api.recommend(1, LATE, explain=True),
         api.ok("GET", "/v1/users/1/recommendations?explain=true"),
     ):
-        reasons = answer["movies"][0]["reasons"]
+        reasons = result["movies"][0]["reasons"]
         sizes = [abs(reason["contribution"]) for reason in reasons]
         assert len(reasons) == 5
         assert sizes == sorted(sizes, reverse=True)
 
 
-def test_a_guest_can_ask_with_ratings_of_the_moment(api: Server) -> None:
+def test_a_guest_can_send_ratings_with_the_query(api: Server) -> None:
     history = [{"movie_id": movie, "rating": 5} for movie in (2, 3, 4)]
-    answer = api.recommend(90_405, LATE, history=history)
-    assert (answer["history_length"], answer["fallback"]) == (3, None)
+    result = api.recommend(90_405, LATE, history=history)
+    assert (result["history_length"], result["fallback"]) == (3, None)
     assert api.recommend(90_405, LATE)["history_length"] == 0
 
 
 @pytest.mark.parametrize(("way", "user"), [("query", 91_001), ("batch", 91_002), ("link", 91_003)])
-def test_a_rating_changes_the_very_next_answer_of_the_same_second(api: Server, way: str, user: int) -> None:
-    def ask() -> dict[str, Any]:
+def test_a_rating_changes_the_very_next_list_of_the_same_second(api: Server, way: str, user: int) -> None:
+    def recommend() -> dict[str, Any]:
         if way == "query":
             return api.recommend(user)
         if way == "link":
             return api.ok("GET", f"/v1/users/{user}/recommendations")
         batch = {"queries": [{"user_id": user}]}
-        answer: dict[str, Any] = api.ok("POST", "/v1/recommendations/batch", json=batch)["answers"][0]
-        return answer
+        result: dict[str, Any] = api.ok("POST", "/v1/recommendations/batch", json=batch)["answers"][0]
+        return result
 
-    favourites = ids(ask())[:5]
+    favourites = ids(recommend())[:5]
     for count, movie in enumerate(favourites, 1):
         api.rate(user, movie, 5)
-        answer = ask()
-        assert (answer["history_length"], answer["fallback"]) == (count, None)
-        assert movie not in ids(answer)
+        result = recommend()
+        assert (result["history_length"], result["fallback"]) == (count, None)
+        assert movie not in ids(result)
 
 
 def test_the_same_rating_again_is_known_and_another_is_a_conflict(api: Server) -> None:
     row = {"user_id": 90_002, "movie_id": 2, "rating": 4, "timestamp": LATE}
-    answers = [api.http.post("/v1/interactions", json=row) for _ in range(2)]
-    assert [(each.status_code, each.json()["outcome"]) for each in answers] == [
+    responses = [api.http.post("/v1/interactions", json=row) for _ in range(2)]
+    assert [(response.status_code, response.json()["outcome"]) for response in responses] == [
         (201, "added"),
         (200, "known"),
     ]
-    found = api.problem(409, "POST", "/v1/interactions", json={**row, "rating": 5})
-    assert found["detail"] == "this user's rating of this movie in this second stands with other stars"
+    problem = api.problem(409, "POST", "/v1/interactions", json={**row, "rating": 5})
+    assert problem["detail"] == "this user's rating of this movie in this second is stored with other stars"
 
 
-def test_a_batch_of_ratings_says_what_became_of_each(api: Server) -> None:
+def test_a_batch_of_ratings_has_an_outcome_for_each(api: Server) -> None:
     rows = [{"user_id": 90_003, "movie_id": 2, "rating": stars, "timestamp": LATE} for stars in (4, 4, 5)]
     stored = api.ok("POST", "/v1/interactions/batch", json={"interactions": rows})
     assert stored == {"added": 1, "known": 1, "conflicts": 1, "outcomes": ["added", "known", "conflict"]}
 
 
-def test_an_idempotency_key_gives_the_first_answer_again_and_refuses_another_body(api: Server) -> None:
+def test_an_idempotency_key_gives_the_first_response_again_and_refuses_another_body(api: Server) -> None:
     row, key = {"user_id": 90_004, "movie_id": 2, "rating": 4, "timestamp": LATE}, {"Idempotency-Key": "a-1"}
     assert [api.http.post("/v1/interactions", json=row, headers=key).status_code for _ in range(2)] == [
         201,
@@ -131,8 +131,8 @@ def test_an_idempotency_key_gives_the_first_answer_again_and_refuses_another_bod
     assert len(api.ok("GET", "/v1/users/90004")["interactions"]) == 1
     api.problem(409, "POST", "/v1/interactions", json={**row, "rating": 5}, headers=key)
     del row["timestamp"]
-    found = api.problem(422, "POST", "/v1/interactions", json=row, headers={"Idempotency-Key": "a-2"})
-    assert found["detail"].startswith("timestamp is needed beside an Idempotency-Key")
+    problem = api.problem(422, "POST", "/v1/interactions", json=row, headers={"Idempotency-Key": "a-2"})
+    assert problem["detail"].startswith("timestamp is needed beside an Idempotency-Key")
 
 
 def test_a_rating_from_too_far_ahead_is_refused_and_a_clock_that_is_a_little_fast_is_not(api: Server) -> None:
@@ -144,8 +144,8 @@ def test_a_rating_from_too_far_ahead_is_refused_and_a_clock_that_is_a_little_fas
 
 def test_a_rating_of_a_movie_outside_the_catalog_is_refused_by_name(api: Server) -> None:
     row = {"user_id": 90_006, "movie_id": 777, "rating": 4}
-    found = api.problem(422, "POST", "/v1/interactions", json=row)
-    assert found["detail"] == "movie 777 isn't in the catalog: POST /v1/movies adds it"
+    problem = api.problem(422, "POST", "/v1/interactions", json=row)
+    assert problem["detail"] == "movie 777 isn't in the catalog: POST /v1/movies adds it"
 
 
 def test_an_added_movie_can_be_found_rated_and_recommended(api: Server) -> None:
@@ -177,14 +177,14 @@ def test_a_movie_added_again_in_the_same_words_is_known(
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert (again.json()["title"], again.json()["genres"]) == (shown, ["War", "Drama"])
-    found = api.problem(409, "POST", "/v1/movies", json={**movie, "genres": ["Drama"]})
-    assert found["detail"] == f"the catalog has a movie {movie['movie_id']} already: {shown}, War|Drama"
+    problem = api.problem(409, "POST", "/v1/movies", json={**movie, "genres": ["Drama"]})
+    assert problem["detail"] == f"the catalog has a movie {movie['movie_id']} already: {shown}, War|Drama"
 
 
 def test_similar_movies_do_not_hold_the_movie_itself(api: Server) -> None:
-    found = ids(api.ok("GET", "/v1/movies/5/similar?k=8"))
-    assert len(found) == 8
-    assert 5 not in found
+    similar = ids(api.ok("GET", "/v1/movies/5/similar?k=8"))
+    assert len(similar) == 8
+    assert 5 not in similar
 
 
 def test_a_movie_that_is_not_there_is_not_found(api: Server) -> None:
@@ -192,7 +192,7 @@ def test_a_movie_that_is_not_there_is_not_found(api: Server) -> None:
         assert api.problem(404, "GET", path)["detail"] == "movie 777 isn't in the catalog"
 
 
-def test_a_history_is_cut_strictly_before_a_moment_and_comes_in_pages(api: Server) -> None:
+def test_a_history_is_cut_strictly_before_a_timestamp_and_comes_in_pages(api: Server) -> None:
     for second, movie in enumerate(ids(api.recommend(1, k=5))):
         api.rate(90_008, movie, 4, LATE + second)
     page = api.ok("GET", f"/v1/users/90008/history?before={LATE + 4}&limit=2&offset=1")
@@ -200,7 +200,7 @@ def test_a_history_is_cut_strictly_before_a_moment_and_comes_in_pages(api: Serve
     assert [row["timestamp"] for row in page["history"]] == [LATE + 2, LATE + 1]
 
 
-def test_a_person_can_be_exported_and_erased(api: Server) -> None:
+def test_a_user_can_be_exported_and_erased(api: Server) -> None:
     api.rate(90_009, 2, 4.5, LATE)
     rows = [{"movie_id": 2, "rating": 4.5, "timestamp": LATE}]
     assert api.ok("GET", "/v1/users/90009") == {
@@ -223,7 +223,7 @@ def test_one_server_has_one_version_to_promote_and_none_to_go_back_to(api: Serve
     api.problem(409, "POST", "/v1/admin/rollback")
 
 
-def test_answers_are_compressed_for_clients_that_ask_for_it(api: Server) -> None:
+def test_responses_are_compressed_for_clients_that_accept_it(api: Server) -> None:
     plain, packed = (
         httpx.get(f"{api.url}/v1/users/1/recommendations?k=100", headers={"Accept-Encoding": coding})
         for coding in ("identity", "gzip")

@@ -1,4 +1,4 @@
-"""What the API refuses, and what it says then: a real server, a real store."""
+"""What the API refuses and how it explains that, with a real server and a real store."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def api(server: Server) -> Server:
     ],
 )
 def test_a_wrong_field_is_named(api: Server, query: dict[str, object], field: str) -> None:
-    found = api.problem(422, "POST", "/v1/recommendations", json=query)
-    assert [error["field"] for error in found["errors"]] == [field]
+    problem = api.problem(422, "POST", "/v1/recommendations", json=query)
+    assert [error["field"] for error in problem["errors"]] == [field]
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_a_value_of_another_type_is_refused(
     for field in fields.split():
         for value in values:
             sent = {**schemas[body]["examples"][0], field: value}
-            found = api.problem(422, "POST", f"/v1/{path}", json=sent)
-            assert [error["field"] for error in found["errors"]] == [field], sent
+            problem = api.problem(422, "POST", f"/v1/{path}", json=sent)
+            assert [error["field"] for error in problem["errors"]] == [field], sent
 
 
 @pytest.mark.parametrize(
@@ -71,39 +71,42 @@ def test_a_value_of_another_type_is_refused(
 )
 def test_a_number_in_an_address_is_made_of_digits(api: Server, path: str, field: str) -> None:
     for text in ("1_0", "%2B1", "%201", "1.0", "9" * 5_000, "one"):
-        found = api.problem(422, "GET", path.format(text))
-        assert found["detail"] == f"{field}: expected a whole number"
+        problem = api.problem(422, "GET", path.format(text))
+        assert problem["detail"] == f"{field}: expected a whole number"
 
 
 @pytest.mark.parametrize(
-    "moment", ["now", "20240101", str(LATE), " 5 ", "1_000", "٢٠٢٤-01-01", "2024-01-01T25:00", 1.5, True, [1]]
+    "timestamp",
+    ["now", "20240101", str(LATE), " 5 ", "1_000", "٢٠٢٤-01-01", "2024-01-01T25:00", 1.5, True, [1]],
 )
-def test_what_is_no_moment_is_refused(api: Server, moment: object) -> None:
-    query = {"user_id": 1, "timestamp": moment}
-    found = api.problem(422, "POST", "/v1/recommendations", json=query)
-    assert found["errors"][0]["field"] == "timestamp"
-    assert "expected POSIX seconds or ISO 8601" in found["detail"]
+def test_what_is_no_timestamp_is_refused(api: Server, timestamp: object) -> None:
+    query = {"user_id": 1, "timestamp": timestamp}
+    problem = api.problem(422, "POST", "/v1/recommendations", json=query)
+    assert problem["errors"][0]["field"] == "timestamp"
+    assert "expected POSIX seconds or ISO 8601" in problem["detail"]
 
 
-@pytest.mark.parametrize("moment", ["now", " 5 ", "1_000", "+5", "9" * 5_000, "2024-01-01T25:00", "1e3", ""])
-def test_what_is_no_moment_in_an_address_is_refused(api: Server, moment: str) -> None:
-    found = api.problem(422, "GET", "/v1/users/1/recommendations", params={"at": moment})
-    assert found["errors"][0]["field"] == "at"
-    assert "expected POSIX seconds or ISO 8601" in found["detail"]
+@pytest.mark.parametrize(
+    "timestamp", ["now", " 5 ", "1_000", "+5", "9" * 5_000, "2024-01-01T25:00", "1e3", ""]
+)
+def test_what_is_no_timestamp_in_an_address_is_refused(api: Server, timestamp: str) -> None:
+    problem = api.problem(422, "GET", "/v1/users/1/recommendations", params={"at": timestamp})
+    assert problem["errors"][0]["field"] == "at"
+    assert "expected POSIX seconds or ISO 8601" in problem["detail"]
 
 
 def test_a_parameter_that_an_address_does_not_have_is_refused(api: Server) -> None:
-    found = api.problem(422, "GET", "/v1/users/1/recommendations?timestamp=5")
-    assert found["detail"] == "timestamp: unknown; there are at, diversity, exclude_seen, explain, k"
-    assert found["errors"][0]["field"] == "timestamp"
-    found = api.problem(422, "POST", "/v1/recommendations?k=5", json={"user_id": 1})
-    assert found["detail"] == "k: unknown; the address has no parameters"
+    problem = api.problem(422, "GET", "/v1/users/1/recommendations?timestamp=5")
+    assert problem["detail"] == "timestamp: unknown; there are at, diversity, exclude_seen, explain, k"
+    assert problem["errors"][0]["field"] == "timestamp"
+    problem = api.problem(422, "POST", "/v1/recommendations?k=5", json={"user_id": 1})
+    assert problem["detail"] == "k: unknown; the address has no parameters"
 
 
 def test_the_wrong_query_of_a_batch_is_named(api: Server) -> None:
     batch = {"queries": [{"user_id": 1}, {"user_id": 1, "k": 0}]}
-    found = api.problem(422, "POST", "/v1/recommendations/batch", json=batch)
-    assert found["errors"][0]["field"] == "queries[1].k"
+    problem = api.problem(422, "POST", "/v1/recommendations/batch", json=batch)
+    assert problem["errors"][0]["field"] == "queries[1].k"
 
 
 def test_a_batch_has_at_most_a_thousand_queries(api: Server) -> None:
@@ -178,12 +181,12 @@ def test_a_body_that_is_no_json_is_a_problem_too(api: Server, status: int, body:
 def test_a_problem_says_what_was_expected(
     api: Server, method: str, path: str, sent: dict[str, Any], detail: str
 ) -> None:
-    answer = api.http.request(method, path, **sent)
-    assert 400 <= answer.status_code < 500
-    assert answer.json()["detail"].startswith(detail)
+    response = api.http.request(method, path, **sent)
+    assert 400 <= response.status_code < 500
+    assert response.json()["detail"].startswith(detail)
 
 
 def test_unknown_paths_and_methods_are_problems(api: Server) -> None:
     api.problem(404, "GET", "/v1/nothing")
-    answer = api.http.put("/v1/recommendations")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    response = api.http.put("/v1/recommendations")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")

@@ -1,4 +1,4 @@
-"""Which version answers whom in an A/B experiment."""
+"""Which version serves which user in an A/B experiment."""
 
 import numpy as np
 import pytest
@@ -31,8 +31,8 @@ def test_the_challenger_gets_its_share_of_the_users(version: str, share: float) 
 
 
 def test_raising_the_share_moves_users_into_the_challenger_and_none_out() -> None:
-    before, after = (set(filter(Experiment("b", share).includes, USERS)) for share in (0.1, 0.3))
-    assert before < after
+    smaller, larger = (set(filter(Experiment("b", share).includes, USERS)) for share in (0.1, 0.3))
+    assert smaller < larger
 
 
 def test_another_challenger_divides_the_users_anew() -> None:

@@ -1,4 +1,4 @@
-"""The server's lists are the offline ones of the same artifact, and nothing that happens later changes them."""
+"""The server's lists are those of Predictor with the same saved model, and no later interaction changes them."""
 
 from pathlib import Path
 
@@ -15,60 +15,58 @@ from tests.serving.servers import Server, serving
 
 
 def draw_queries(dataset: Dataset, count: int) -> pl.DataFrame:
-    """People at the moment of one of their ratings, or some time before or after."""
+    """Draw queries of users at the time of one of their ratings, or some time before or after."""
     random = np.random.default_rng(0)
     row = random.integers(0, len(dataset.timeline), count)
-    times = dataset.timeline.timestamps
-    timestamps = times[row] + random.choice([-86_400, 0, 1, 30 * 86_400], count)
+    timestamps = dataset.timeline.timestamps[row] + random.choice([-86_400, 0, 1, 30 * 86_400], count)
     return pl.DataFrame({"UserID": dataset.user_ids[dataset.timeline.users[row]], "Timestamp": timestamps})
 
 
-def online(asked: pl.DataFrame, server: Server) -> list[list[tuple[int, float]]]:
-    queries = [{"user_id": user, "timestamp": timestamps} for user, timestamps in asked.iter_rows()]
-    answers = server.ok("POST", "/v1/recommendations/batch", json={"queries": queries})["answers"]
-    return [[(movie["movie_id"], movie["score"]) for movie in answer["movies"]] for answer in answers]
+def online_lists(queries: pl.DataFrame, server: Server) -> list[list[tuple[int, float]]]:
+    batch = [{"user_id": user, "timestamp": timestamp} for user, timestamp in queries.iter_rows()]
+    results = server.ok("POST", "/v1/recommendations/batch", json={"queries": batch})["answers"]
+    return [[(movie["movie_id"], movie["score"]) for movie in result["movies"]] for result in results]
 
 
-def offline(asked: pl.DataFrame, predictor: Predictor) -> list[list[tuple[int, float]]]:
-    rows = list(predictor.recommend(asked).select(MOVIE_ID, "Score").iter_rows())
+def offline_lists(queries: pl.DataFrame, predictor: Predictor) -> list[list[tuple[int, float]]]:
+    rows = list(predictor.recommend(queries).select(MOVIE_ID, "Score").iter_rows())
     return [rows[start : start + 10] for start in range(0, len(rows), 10)]
 
 
-def prove(artifact: Path, store_url: str, count: int) -> None:
-    saved = load(artifact)
-    asked = draw_queries(saved.dataset, count)
-    expected = offline(asked, saved)
-    with serving(artifact, store_url) as server:
-        assert online(asked, server) == expected
-        user, timestamps = asked.row(0)
-        link = server.ok("GET", f"/v1/users/{user}/recommendations?at={timestamps}")
+def check_that_lists_stay(model: Path, store_url: str, count: int) -> None:
+    predictor = load(model)
+    queries = draw_queries(predictor.dataset, count)
+    expected = offline_lists(queries, predictor)
+    with serving(model, store_url) as server:
+        assert online_lists(queries, server) == expected
+        user, timestamp = queries.row(0)
+        link = server.ok("GET", f"/v1/users/{user}/recommendations?at={timestamp}")
         assert [movie["movie_id"] for movie in link["movies"]] == [movie for movie, _ in expected[0]]
 
-        until, movie = int(asked["Timestamp"].max()), int(saved.dataset.movie_ids[0])  # type: ignore[arg-type]
-        users = asked["UserID"].unique().to_list()
+        latest, movie = max(queries["Timestamp"].to_list()), int(predictor.dataset.movie_ids[0])
         future = [
-            {"user_id": user, "movie_id": movie, "rating": 5, "timestamp": until + later}
-            for user in users
+            {"user_id": user, "movie_id": movie, "rating": 5, "timestamp": latest + later}
+            for user in queries["UserID"].unique().to_list()
             for later in (0, 1_000)
         ]
         for start in range(0, len(future), 1_000):
             rows = future[start : start + 1_000]
             server.ok("POST", "/v1/interactions/batch", json={"interactions": rows})
-        assert online(asked, server) == expected
+        assert online_lists(queries, server) == expected
 
-        before = server.recommend(user, until + 2_000)
-        server.rate(user, before["movies"][0]["movie_id"], 5, until + 1_500)
-        after = server.recommend(user, until + 2_000)
+        before = server.recommend(user, latest + 2_000)
+        server.rate(user, before["movies"][0]["movie_id"], 5, latest + 1_500)
+        after = server.recommend(user, latest + 2_000)
         assert after["history_length"] == before["history_length"] + 1
         assert before["movies"][0]["movie_id"] not in [movie["movie_id"] for movie in after["movies"]]
 
 
 def test_of_a_sample(model: Path, store_url: str) -> None:
-    prove(model, store_url, 300)
+    check_that_lists_stay(model, store_url, 300)
 
 
 def test_of_movielens_1m(movielens_1m: Path, tmp_path: Path) -> None:
     dataset = read_dataset(movielens_1m)
     options = SequentialRidgeConfig(most_movies=1_200, dimensions=32, hidden=64, rank=64)
     save(Predictor(SequentialRidge(options).fit(dataset), dataset), tmp_path / "model")
-    prove(tmp_path / "model", f"sqlite:///{tmp_path}/nextreel.db", 1_000)
+    check_that_lists_stay(tmp_path / "model", f"sqlite:///{tmp_path}/nextreel.db", 1_000)

@@ -1,4 +1,4 @@
-"""Reading on where one stopped: nothing is missed, whoever writes meanwhile."""
+"""Reading the store from where the last read ended: nothing is missed, even during writes."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ def test_an_id_is_not_used_again_after_its_row_was_erased(store: Store) -> None:
 
 
 def test_a_writer_waits_for_the_one_before_so_that_no_id_turns_up_late(store_url: str) -> None:
-    """The first transaction has its ids before the second begins, and commits after a reader has looked."""
+    """The first transaction gets its ids before the second begins, and commits after a reader has read."""
     second_wrote = threading.Event()
 
     def write_second(store: Store) -> None:

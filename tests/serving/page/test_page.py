@@ -1,10 +1,10 @@
-"""The page as a plain client sees it."""
+"""The page as a client without scripts sees it."""
 
 import re
 
 import pytest
 
-from nextreel.serving.page.new_user import NOBODY
+from nextreel.serving.page.new_user import NEW_USER_ID
 from nextreel.serving.page.posters import Poster
 from tests.serving.servers import LATE, Server
 
@@ -15,36 +15,36 @@ def site(server: Server) -> Server:
 
 
 def html(site: Server, path: str, status: int = 200, headers: dict[str, str] | None = None) -> str:
-    answer = site.http.get(path, headers=headers)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    return answer.text
+    response = site.http.get(path, headers=headers)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    return response.text
 
 
 def listed(text: str) -> list[int]:
-    """MovieIDs of the posters, by their links to the reasons."""
-    return [int(found) for found in re.findall(r'class="why" href="/why\?[^"]*movie=(\d+)', text)]
+    """Return the MovieIDs of the posters, read from their links to the reasons."""
+    return [int(movie_id) for movie_id in re.findall(r'class="why" href="/why\?[^"]*movie=(\d+)', text)]
 
 
 def test_the_ten_are_those_of_the_api(site: Server) -> None:
-    moment = site.ok("GET", "/v1/users/1/history")["history"][9]["timestamp"]
-    times = sorted({row["timestamp"] for row in site.ok("GET", "/v1/users/1/history")["history"]})
-    text = html(site, f"/?user=1&moment={times.index(moment)}")
-    assert listed(text) == [movie["movie_id"] for movie in site.recommend(1, moment)["movies"]]
+    timestamp = site.ok("GET", "/v1/users/1/history")["history"][9]["timestamp"]
+    steps = sorted({row["timestamp"] for row in site.ok("GET", "/v1/users/1/history")["history"]})
+    text = html(site, f"/?user=1&moment={steps.index(timestamp)}")
+    assert listed(text) == [movie["movie_id"] for movie in site.recommend(1, timestamp)["movies"]]
 
 
-def test_a_newcomers_ten_are_those_of_the_api(site: Server) -> None:
+def test_a_new_users_ten_are_those_of_the_api(site: Server) -> None:
     history = [{"movie_id": 3, "rating": 2}, {"movie_id": 5, "rating": 4.5}]
-    asked = site.recommend(0, history=history, include_genres=["Drama"], diversity=0.4)
+    result = site.recommend(0, history=history, include_genres=["Drama"], diversity=0.4)
     text = html(site, "/you?stars-5=4.5&stars-3=2&genre=Drama&diversity=40")
-    assert listed(text) == [movie["movie_id"] for movie in asked["movies"]]
+    assert listed(text) == [movie["movie_id"] for movie in result["movies"]]
 
 
-def test_what_a_newcomer_rates_is_not_stored(site: Server) -> None:
-    before = html(site, "/model")
+def test_what_a_new_user_rates_is_not_stored(site: Server) -> None:
+    earlier = html(site, "/model")
     html(site, "/you?stars-5=4&new-7=5")
-    assert html(site, "/model") == before
-    site.problem(404, "GET", f"/v1/users/{NOBODY}")
+    assert html(site, "/model") == earlier
+    site.problem(404, "GET", f"/v1/users/{NEW_USER_ID}")
 
 
 def test_a_new_rating_is_the_latest_and_replaces_an_earlier_one_of_the_movie(site: Server) -> None:
@@ -53,11 +53,11 @@ def test_a_new_rating_is_the_latest_and_replaces_an_earlier_one_of_the_movie(sit
     assert re.findall(r'name="forget" value="(\d+)"', text) == ["3", "5"]
 
 
-def test_a_moment_beyond_the_last_is_the_last(site: Server) -> None:
+def test_a_step_beyond_the_last_is_the_last(site: Server) -> None:
     assert "Nothing yet" in html(site, "/?user=1&moment=999999")
 
 
-def test_somebody_unknown_gets_what_is_popular(site: Server) -> None:
+def test_an_unknown_user_gets_what_is_popular(site: Server) -> None:
     text = html(site, "/?user=987654")
     assert "so these are what was popular" in text
     assert text.count('class="poster ') >= 10
@@ -87,7 +87,7 @@ def test_htmx_gets_the_part_that_changes(site: Server) -> None:
         (f"/why?user=1&at={LATE}&movie=987654", "isn&#39;t in this list"),
     ],
 )
-def test_what_cant_be_answered_is_explained_as_a_page(site: Server, path: str, problem: str) -> None:
+def test_what_cant_be_shown_is_explained_as_a_page(site: Server, path: str, problem: str) -> None:
     text = html(site, path, 422)
     assert problem.casefold() in text.casefold()
     assert "Traceback" not in text
@@ -99,22 +99,35 @@ def test_what_a_visitor_types_is_only_ever_text(site: Server) -> None:
 
 
 def test_a_page_may_load_from_its_own_host_only(site: Server) -> None:
-    answer = site.http.get("/")
-    policy = answer.headers["content-security-policy"]
+    response = site.http.get("/")
+    policy = response.headers["content-security-policy"]
     assert policy.startswith("default-src 'self';")
     assert "unsafe" not in policy
-    assert answer.headers["cache-control"] == "private, no-cache"
-    assert not re.search(r"""<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|https?://(?!127)""", answer.text)
+    assert response.headers["cache-control"] == "private, no-cache"
+    assert not re.search(r"""<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|https?://(?!127)""", response.text)
 
 
 def test_static_files_are_kept_until_they_change(site: Server) -> None:
-    found = re.findall(r'(?:src|href)="(/assets/[^"]+)"', html(site, "/"))
-    assert len(found) == 4
-    for path in found:
-        answer = site.http.get(path)
-        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    paths = re.findall(r'(?:src|href)="(/assets/[^"]+)"', html(site, "/"))
+    assert len(paths) == 4
+    for path in paths:
+        response = site.http.get(path)
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert re.search(r"\?v=[0-9a-f]{12}$", path)
     site.problem(404, "GET", "/assets/nothing.css")
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("page.js", "text/javascript; charset=utf-8"),
+        ("page.css", "text/css; charset=utf-8"),
+        ("icon.svg", "image/svg+xml"),
+        ("htmx.LICENSE.txt", "text/plain; charset=utf-8"),
+    ],
+)
+def test_a_static_file_has_its_media_type_on_every_system(site: Server, name: str, media_type: str) -> None:
+    assert site.http.get(f"/assets/{name}").headers["content-type"] == media_type
 
 
 def test_the_licence_of_htmx_goes_with_it(site: Server) -> None:
@@ -139,8 +152,8 @@ def test_a_movie_always_has_the_same_poster() -> None:
 
 
 def test_the_most_telling_genre_gives_the_look_and_the_next_one_the_accent() -> None:
-    made = poster("Paths of Glory (1957)", ["Drama", "War"], 1957)
-    assert (made.look, made.accent, made.title) == ("war", "drama", "Paths of Glory")
+    war_drama = poster("Paths of Glory (1957)", ["Drama", "War"], 1957)
+    assert (war_drama.look, war_drama.accent, war_drama.title) == ("war", "drama", "Paths of Glory")
 
 
 def test_genres_of_other_data_and_none_at_all_have_a_look_too() -> None:
@@ -150,8 +163,8 @@ def test_genres_of_other_data_and_none_at_all_have_a_look_too() -> None:
 
 
 def test_a_movie_without_title_and_year_has_a_poster() -> None:
-    made = Poster.of({"movie_id": 7, "title": None, "genres": [], "year": None})
-    assert (made.title, made.year) == ("Movie 7", None)
+    untitled = Poster.of({"movie_id": 7, "title": None, "genres": [], "year": None})
+    assert (untitled.title, untitled.year) == ("Movie 7", None)
 
 
 def test_longer_titles_are_set_smaller() -> None:

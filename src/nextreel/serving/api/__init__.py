@@ -1,1 +1,1 @@
-"""The HTTP API, version 1: each route reads a request, asks the engine, and writes what it said."""
+"""The HTTP API, version 1: each route reads a request, calls the service and writes its result as JSON."""

@@ -1,6 +1,6 @@
-"""Versions of the model: which there are, which one answers, and changing that without dropping a request."""
+"""Routes for the versions of the model: list them, and change which one is served without dropping a request."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ VersionName = Annotated[str, Path(pattern=request_bodies.VERSION)]
 
 @router.get("/model", responses={200: {"model": response_bodies.Model}, **problems(*EVERYWHERE)})
 async def get_model(state: State) -> Response:
-    """The version that answers now."""
+    """Return the version of the model that is served now."""
     return write_json(state.service.engine.model_facts)
 
 
@@ -27,9 +27,9 @@ async def get_model(state: State) -> Response:
     "/admin/models", responses={200: {"model": response_bodies.ModelVersions}, **problems(409, *EVERYWHERE)}
 )
 async def list_models(state: State) -> Response:
-    """All versions in the model's directory, latest first."""
-    found = await state.run_writing(state.service.versions.list)
-    return write_json({"versions": [_show(version) for version in found]})
+    """List all versions in the server's model directory, latest first."""
+    versions = await state.run_writing(state.service.versions.list)
+    return write_json({"versions": [_describe(version).model_dump() for version in versions]})
 
 
 @router.post(
@@ -37,7 +37,7 @@ async def list_models(state: State) -> Response:
     responses={200: {"model": response_bodies.Model}, **problems(404, 409, *EVERYWHERE)},
 )
 async def promote_model(version: VersionName, state: State) -> Response:
-    """Let a version answer from now on. A damaged one is refused (409), and the old one goes on answering."""
+    """Serve this version from now on. If its files are damaged (409), the server keeps the version it has."""
     try:
         await state.run_writing(state.service.promote, version)
     except QueryError as error:
@@ -49,7 +49,7 @@ async def promote_model(version: VersionName, state: State) -> Response:
     "/admin/rollback", responses={200: {"model": response_bodies.Model}, **problems(409, *EVERYWHERE)}
 )
 async def roll_back(state: State) -> Response:
-    """Go back to the version that answered before."""
+    """Serve the version that was current before the present one. If there was none, the response is 409."""
     try:
         await state.run_writing(state.service.rollback)
     except QueryError as error:
@@ -57,9 +57,23 @@ async def roll_back(state: State) -> Response:
     return write_json(state.service.engine.model_facts)
 
 
-def _show(version: Version | Damaged) -> dict[str, Any]:
-    known = {
-        name: getattr(version, name, None)
-        for name in ("model", "created_at", "data_until", "validation_ndcg", "problem")
-    }
-    return {"name": version.name, "current": version.current, **known}
+def _describe(version: Version | Damaged) -> response_bodies.ModelVersion:
+    if isinstance(version, Damaged):
+        return response_bodies.ModelVersion(
+            name=version.name,
+            current=version.current,
+            model=None,
+            created_at=None,
+            data_until=None,
+            validation_ndcg=None,
+            problem=version.problem,
+        )
+    return response_bodies.ModelVersion(
+        name=version.name,
+        current=version.current,
+        model=version.model,
+        created_at=version.created_at,
+        data_until=version.data_until,
+        validation_ndcg=version.validation_ndcg,
+        problem=None,
+    )

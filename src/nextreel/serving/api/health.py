@@ -1,4 +1,4 @@
-"""Whether the server lives, whether it can answer, and its figures."""
+"""Routes for operations: whether the process is alive, whether it can serve, and its metrics."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -11,7 +11,7 @@ router = APIRouter(tags=["operations"])
 
 @router.get("/healthz", responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}})
 async def is_alive() -> Response:
-    """200 as long as the process answers at all."""
+    """Return 200 as long as the process responds at all."""
     return write_json({"status": "ok"})
 
 
@@ -20,8 +20,8 @@ async def is_alive() -> Response:
     responses={200: {"content": {"application/json": {"example": {"status": "ready"}}}}, **problems(503)},
 )
 async def is_ready(state: State) -> Response:
-    """200 while it can answer: the model is loaded and the store can be read."""
-    lag = await state.run_writing(state.service.engine.log.lag)
+    """Return 200 while the server can recommend: the model is loaded and the store can be read."""
+    lag = await state.run_writing(state.service.engine.follower.lag)
     return write_json({"status": "ready", "store_lag": lag, "model": state.service.engine.model_facts})
 
 
@@ -30,5 +30,5 @@ async def is_ready(state: State) -> Response:
     responses={200: {"content": {"text/plain": {}}}, **problems(401, 403, 429)},
 )
 async def get_metrics(state: State) -> Response:
-    """In Prometheus' text format."""
+    """Return the server's metrics in the text format of Prometheus."""
     return Response(state.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")

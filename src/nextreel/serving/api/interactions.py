@@ -1,4 +1,4 @@
-"""Ratings that arrive: acknowledged once they are durable, and counted in the user's very next answer."""
+"""Routes that store ratings: they are durable before the response, and count in the user's next recommendation list."""
 
 import time
 from collections import Counter
@@ -24,10 +24,10 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=request_bodies.KEY,
-        description="The same request sent again within a day under the same key gets the first answer again.",
+        description="The same request sent again with this key within a day gets the first response again.",
     ),
 ]
-ANSWERS = problems(409, *EVERYWHERE, *WITH_BODY)
+PROBLEMS = problems(409, *EVERYWHERE, *WITH_BODY)
 
 
 @router.post(
@@ -35,31 +35,35 @@ ANSWERS = problems(409, *EVERYWHERE, *WITH_BODY)
     status_code=201,
     responses={
         201: {"model": response_bodies.Stored, "description": "Durably stored."},
-        200: {"model": response_bodies.Stored, "description": "It stands already; nothing was written."},
-        **ANSWERS,
+        200: {
+            "model": response_bodies.Stored,
+            "description": "Known: the same rating is stored already; nothing was written.",
+        },
+        **PROBLEMS,
     },
 )
 async def add_interaction(
     interaction: request_bodies.Interaction, state: State, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Store a rating. It is durable before the answer, and the user's next list knows of it.
+    """Store a rating. It is durable before the response, and counts in the user's next recommendation list.
 
-    One rating is one event: (user, movie, timestamp). The same again is no error; the same with other stars is a
-    conflict (409). A movie rated again later is a new event, and the later one wins. A user who isn't known just
-    appears; a movie outside the catalog is refused (422), and so is a timestamp more than a day ahead of the server.
+    A rating is an event, identified by user, movie and timestamp. Sending the same event again changes nothing (200);
+    with other stars it is a conflict (409). Rating a movie again at a later time is a new event, which replaces the
+    earlier rating in the history. A new user needs no registration. A movie outside the catalog, or a timestamp more
+    than a day ahead of the server's clock, is refused (422).
     """
     row = _read_rows([interaction], idempotency_key)[0]
     outcome = (await _store(state, [row], idempotency_key))[0]
     if outcome is Outcome.CONFLICT:
-        raise HTTPException(409, "this user's rating of this movie in this second stands with other stars")
-    shown = response_bodies.Stored(
+        raise HTTPException(409, "this user's rating of this movie in this second is stored with other stars")
+    stored = response_bodies.Stored(
         user_id=row.user_id,
         movie_id=row.movie_id,
         rating=row.rating,
         timestamp=row.timestamp,
         outcome="added" if outcome is Outcome.ADDED else "known",
     )
-    return write_json(shown.model_dump(), 201 if outcome is Outcome.ADDED else 200)
+    return write_json(stored.model_dump(), 201 if outcome is Outcome.ADDED else 200)
 
 
 @router.post(
@@ -68,33 +72,36 @@ async def add_interaction(
     responses={
         201: {
             "model": response_bodies.StoredBatch,
-            "description": "Durably stored, those with outcome added.",
+            "description": "The ratings with the outcome `added` are durably stored.",
         },
-        200: {"model": response_bodies.StoredBatch, "description": "None was new; nothing was written."},
-        **ANSWERS,
+        200: {"model": response_bodies.StoredBatch, "description": "No rating was new; nothing was written."},
+        **PROBLEMS,
     },
 )
 async def add_interactions(
     batch: request_bodies.InteractionBatch, state: State, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Store up to 1,000 ratings in one step. One that can't be (422) keeps all from being stored; one that conflicts
-    with what stands is left out and said so."""
+    """Store up to 1,000 ratings in one transaction.
+
+    If one of them is refused (422), none is stored. A rating that conflicts with a stored one is left out, and its
+    outcome is `conflict`.
+    """
     outcomes = await _store(state, _read_rows(batch.interactions, idempotency_key), idempotency_key)
     count = Counter(outcomes)
-    shown = {
+    stored = {
         "added": count[Outcome.ADDED],
         "known": count[Outcome.KNOWN],
         "conflicts": count[Outcome.CONFLICT],
         "outcomes": outcomes,
     }
-    return write_json(shown, 201 if count[Outcome.ADDED] else 200)
+    return write_json(stored, 201 if count[Outcome.ADDED] else 200)
 
 
 def _read_rows(interactions: Sequence[request_bodies.Interaction], key: str | None) -> list[NewInteraction]:
     now = int(time.time())
     if key is not None and any(row.timestamp is None for row in interactions):
         raise QueryError(
-            "timestamp is needed beside an Idempotency-Key: sent again, now would be another moment"
+            "timestamp is needed beside an Idempotency-Key: if the request is sent again, now is another second"
         )
     rows = [
         NewInteraction(row.user_id, row.movie_id, row.rating, now if row.timestamp is None else row.timestamp)
@@ -109,7 +116,7 @@ def _read_rows(interactions: Sequence[request_bodies.Interaction], key: str | No
 
 
 async def _store(state: AppState, rows: Sequence[NewInteraction], key: str | None) -> list[Outcome]:
-    outcomes = await state.run_writing(state.service.engine.remember, rows, key)
+    outcomes = await state.run_writing(state.service.remember, rows, key)
     for outcome, number in Counter(outcomes).items():
         state.metrics.stored.labels(outcome).inc(number)
     return outcomes

@@ -1,4 +1,4 @@
-"""The catalog: search by title, one movie, movies like it, and adding one."""
+"""Routes for the catalog: search by title, look up a movie, find similar movies, add a movie."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from nextreel.data.times import end_of_this_second
 from nextreel.serving.http import request_bodies, response_bodies
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
-from nextreel.serving.inference.movie_cards import show_movie
+from nextreel.serving.inference.movie_cards import make_card
 
 router = APIRouter(prefix="/v1", tags=["movies"])
 
@@ -21,22 +21,31 @@ NO_SUCH_MOVIE = "movie {} isn't in the catalog"
 @router.get("/movies", responses={200: {"model": response_bodies.MovieList}, **problems(*EVERYWHERE)})
 async def search_movies(
     state: State,
-    query: Annotated[str, Query(min_length=1, max_length=200, description="A title as people type it.")],
+    query: Annotated[
+        str,
+        Query(
+            min_length=1, max_length=200, description="A title or the beginning of one, as people type it."
+        ),
+    ],
     limit: Annotated[request_bodies.Number, Query(ge=1, le=100)] = 20,
 ) -> Response:
-    """Movies by title: any case, accents or order of an article, with typos, or only the beginning."""
-    return write_json({"movies": await state.run_reading(state.service.engine.search, query, limit)})
+    """Search movies by title. Case, accents, the place of an article and typos don't matter.
+
+    The beginning of a title is enough.
+    """
+    movies = await state.run_reading(state.service.engine.movies.search, query, limit)
+    return write_json({"movies": movies})
 
 
 @router.get(
     "/movies/{movie_id}", responses={200: {"model": response_bodies.Movie}, **problems(404, *EVERYWHERE)}
 )
 async def get_movie(movie_id: MovieId, state: State) -> Response:
-    """One movie."""
-    found = await state.run_reading(state.service.engine.movie, movie_id)
-    if found is None:
+    """Return one movie of the catalog."""
+    movie = await state.run_reading(state.service.engine.movies.find, movie_id)
+    if movie is None:
         raise HTTPException(404, NO_SUCH_MOVIE.format(movie_id))
-    return write_json(found)
+    return write_json(movie)
 
 
 @router.get(
@@ -49,15 +58,17 @@ async def find_similar(
     k: Annotated[request_bodies.Number, Query(ge=1, le=100)] = 10,
     timestamp: Annotated[
         request_bodies.Moment | None,
-        Query(alias="at", description="As of when; absent means now, this second included."),
+        Query(
+            alias="at", description="Only ratings strictly before this time count; without it, all until now."
+        ),
     ] = None,
 ) -> Response:
-    """Movies that the same people liked more often than chance would have it, as of a moment."""
-    asked = end_of_this_second() if timestamp is None else timestamp
-    found = await state.run_reading(state.service.engine.similar, movie_id, asked, k)
-    if found is None:
+    """Return the movies most similar to this one: those that the same users liked more often than by chance."""
+    as_of = end_of_this_second() if timestamp is None else timestamp
+    movies = await state.run_reading(state.service.engine.movies.similar, movie_id, as_of, k)
+    if movies is None:
         raise HTTPException(404, NO_SUCH_MOVIE.format(movie_id))
-    return write_json({"movies": found})
+    return write_json({"movies": movies})
 
 
 @router.post(
@@ -67,22 +78,25 @@ async def find_similar(
         201: {"model": response_bodies.Movie, "description": "Added."},
         200: {
             "model": response_bodies.Movie,
-            "description": "The catalog has it, just so; nothing was written.",
+            "description": "The catalog has the same movie already; nothing was written.",
         },
         **problems(409, *EVERYWHERE, *WITH_BODY),
     },
 )
 async def add_movie(movie: request_bodies.NewMovie, state: State) -> Response:
-    """Add a movie. It can be rated and recommended at once, by its genres and year, until a refit learns it."""
-    engine = state.service.engine
-    dated = movie.year is None or movie.title.rstrip().endswith(f"({movie.year})")
-    title = movie.title if dated else f"{movie.title} ({movie.year})"
+    """Add a movie. It can be rated and recommended at once; until a refit, it is scored by its genres, year and title.
+
+    If the catalog has another movie with this MovieID, the response is 409.
+    """
+    service = state.service
+    has_year = movie.year is None or movie.title.rstrip().endswith(f"({movie.year})")
+    title = movie.title if has_year else f"{movie.title} ({movie.year})"
     genres = list(dict.fromkeys(movie.genres))
-    added = await state.run_writing(engine.add_movie, movie.movie_id, title, genres)
-    stands = await state.run_reading(engine.movie, movie.movie_id)
-    if stands is None:
+    is_new = await state.run_writing(service.add_movie, movie.movie_id, title, genres)
+    in_catalog = await state.run_reading(service.engine.movies.find, movie.movie_id)
+    if in_catalog is None:
         raise HTTPException(503, "the movie was added, but can't be read back yet", {"Retry-After": "1"})
-    if not added and stands != show_movie(movie.movie_id, title, genres):
-        what = f"{stands['title']}, {'|'.join(stands['genres']) or 'no genres'}"
-        raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {what}")
-    return write_json(stands, 201 if added else 200, {"Location": f"/v1/movies/{movie.movie_id}"})
+    if not is_new and in_catalog != make_card(movie.movie_id, title, genres):
+        description = f"{in_catalog['title']}, {'|'.join(in_catalog['genres']) or 'no genres'}"
+        raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {description}")
+    return write_json(in_catalog, 201 if is_new else 200, {"Location": f"/v1/movies/{movie.movie_id}"})

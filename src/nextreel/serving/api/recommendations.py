@@ -1,7 +1,8 @@
-"""What to watch next: one query, a batch of them, and a form for people."""
+"""Routes that recommend: for one query, for a batch of queries, and by a plain link."""
 
 from collections import Counter
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, TypedDict
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
@@ -12,10 +13,38 @@ from nextreel.ranking.filters import Filters
 from nextreel.serving.http import request_bodies, response_bodies
 from nextreel.serving.http.dependencies import AppState, State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
-from nextreel.serving.inference.engine import NO_FILTERS, Engine, RecommendationRequest, RecommendationResult
+from nextreel.serving.inference.engine import (
+    NO_FILTERS,
+    Engine,
+    ModelFacts,
+    RecommendationRequest,
+    RecommendationResult,
+)
+from nextreel.serving.inference.movie_cards import ReasonShown, ScoredMovie
 from nextreel.serving.storage.store import NewInteraction
 
 router = APIRouter(prefix="/v1", tags=["recommendations"])
+
+
+class ExplainedMovie(ScoredMovie):
+    """A recommended movie with its reasons, in a response."""
+
+    reasons: list[ReasonShown]
+
+
+class RecommendationFields(TypedDict):
+    """The fields of a recommendation in a response, in their order."""
+
+    user_id: int
+    as_of: int
+    movies: Sequence[ScoredMovie]
+    """Best first; each an `ExplainedMovie` if the request asks for reasons."""
+    history_length: int
+    fallback: str | None
+    fallback_reason: str | None
+    shortfall: str | None
+    learned_from_later: bool
+    model: ModelFacts
 
 
 @router.post(
@@ -23,8 +52,8 @@ router = APIRouter(prefix="/v1", tags=["recommendations"])
     responses={200: {"model": response_bodies.RecommendationAnswer}, **problems(*EVERYWHERE, *WITH_BODY)},
 )
 async def recommend(query: request_bodies.RecommendationQuery, request: Request, state: State) -> Response:
-    """The k movies to watch next, as of a moment: only what the user did strictly before it counts."""
-    return await _answer_one(state, request, _read_query(query, end_of_this_second(), query.explain))
+    """Recommend k movies to a user as of a time: only ratings strictly before it count."""
+    return await _recommend_one(state, request, _read_query(query, end_of_this_second(), query.explain))
 
 
 @router.post(
@@ -35,9 +64,11 @@ async def recommend(query: request_bodies.RecommendationQuery, request: Request,
     },
 )
 async def recommend_batch(batch: request_bodies.QueryBatch, request: Request, state: State) -> Response:
-    """Answers to up to 1,000 queries, in their order."""
+    """Recommend for up to 1,000 queries; the lists come in the order of the queries."""
     now = end_of_this_second()
-    body = await state.run_reading(_answer_many, state, [_read_query(query, now) for query in batch.queries])
+    body = await state.run_reading(
+        _recommend_many, state, [_read_query(query, now) for query in batch.queries]
+    )
     return Response(
         b'{"answers":' + body + b',"request_id":"' + request.state.request_id.encode() + b'"}',
         media_type="application/json",
@@ -54,32 +85,39 @@ async def recommend_to_user(
     state: State,
     timestamp: Annotated[
         request_bodies.Moment | None,
-        Query(alias="at", description="As of when; absent means now, this second included."),
+        Query(
+            alias="at", description="Only ratings strictly before this time count; without it, all until now."
+        ),
     ] = None,
-    k: Annotated[request_bodies.Count, Query(description="How many movies.")] = 10,
-    exclude_seen: Annotated[bool, Query(description="Leave out what the user has rated before.")] = True,
+    k: Annotated[request_bodies.Count, Query(description="Number of movies to recommend.")] = 10,
+    exclude_seen: Annotated[
+        bool, Query(description="Leave out the movies that the user had rated by then.")
+    ] = True,
     diversity: Annotated[
-        request_bodies.Share, Query(description="Strength of maximal marginal relevance.")
+        request_bodies.Share,
+        Query(description="Strength of maximal marginal relevance, which varies the list: 0 to 1."),
     ] = 0.0,
-    explain: Annotated[bool, Query(description="Say which ratings moved each score most.")] = False,
+    explain: Annotated[
+        bool, Query(description="Add to each movie the ratings that had the largest effect on its score.")
+    ] = False,
 ) -> Response:
-    """The same as a plain link."""
-    asked_as_of = end_of_this_second() if timestamp is None else timestamp
-    asked = RecommendationRequest(user_id, asked_as_of, k, exclude_seen, diversity=diversity, explain=explain)
-    return await _answer_one(state, request, asked)
+    """Recommend k movies to a user as of a time, by a plain link: only ratings strictly before it count."""
+    as_of = end_of_this_second() if timestamp is None else timestamp
+    query = RecommendationRequest(user_id, as_of, k, exclude_seen, diversity=diversity, explain=explain)
+    return await _recommend_one(state, request, query)
 
 
-async def _answer_one(state: AppState, request: Request, asked: RecommendationRequest) -> Response:
-    answer, engine = (await state.run_reading(state.service.recommend, [asked]))[0]
-    _count(state, [(answer, engine)])
-    return write_json({**_show(answer, engine), "request_id": request.state.request_id})
+async def _recommend_one(state: AppState, request: Request, query: RecommendationRequest) -> Response:
+    result, engine = (await state.run_reading(state.service.recommend, [query]))[0]
+    _count(state, [(result, engine)])
+    return write_json({**_fields(result, engine), "request_id": request.state.request_id})
 
 
-def _answer_many(state: AppState, asked: list[RecommendationRequest]) -> bytes:
-    """The answers as JSON: writing a thousand lists is work for a thread too."""
-    answers = state.service.recommend(asked)
-    _count(state, answers)
-    return orjson.dumps([_show(answer, engine) for answer, engine in answers])
+def _recommend_many(state: AppState, queries: list[RecommendationRequest]) -> bytes:
+    """Return the lists as JSON: serialising a thousand of them would block the event loop."""
+    served = state.service.recommend(queries)
+    _count(state, served)
+    return orjson.dumps([_fields(result, engine) for result, engine in served])
 
 
 def _read_query(query: request_bodies.Query, now: int, explain: bool = False) -> RecommendationRequest:
@@ -105,13 +143,15 @@ def _read_filters(query: request_bodies.Query) -> Filters:
         query.year_max,
         frozenset(query.exclude),
     )
-    return NO_FILTERS if filters == NO_FILTERS else filters
+    return (
+        NO_FILTERS if filters == NO_FILTERS else filters
+    )  # one object, as most queries of a batch have no filters
 
 
 def _read_history(
     user_id: int, history: list[request_bodies.GuestRating], timestamp: int
 ) -> tuple[NewInteraction, ...]:
-    """A guest's ratings; those without a timestamp came one after the other just before the query."""
+    """Read a guest's ratings; those without a timestamp get the seconds just before the query, in their order."""
     return tuple(
         NewInteraction(
             user_id,
@@ -123,25 +163,34 @@ def _read_history(
     )
 
 
-def _show(answer: RecommendationResult, engine: Engine) -> dict[str, Any]:
+def _fields(result: RecommendationResult, engine: Engine) -> RecommendationFields:
     return {
-        "user_id": answer.request.user_id,
-        "as_of": answer.request.timestamp,
-        "movies": answer.movies,
-        "history_length": answer.history_length,
-        "fallback": answer.fallback,
-        "fallback_reason": answer.fallback_reason,
-        "shortfall": answer.shortfall,
-        "learned_from_later": answer.learned_from_later,
+        "user_id": result.request.user_id,
+        "as_of": result.request.timestamp,
+        "movies": _movies(result),
+        "history_length": result.history_length,
+        "fallback": result.fallback,
+        "fallback_reason": result.fallback_reason,
+        "shortfall": result.shortfall,
+        "learned_from_later": result.learned_from_later,
         "model": engine.model_facts,
     }
 
 
-def _count(state: AppState, answers: list[tuple[RecommendationResult, Engine]]) -> None:
-    for version, number in Counter(engine.version.name for _, engine in answers).items():
+def _movies(result: RecommendationResult) -> Sequence[ScoredMovie]:
+    if result.reasons is None:
+        return result.movies
+    explained: list[ExplainedMovie] = [
+        {**movie, "reasons": reasons} for movie, reasons in zip(result.movies, result.reasons, strict=True)
+    ]
+    return explained
+
+
+def _count(state: AppState, served: list[tuple[RecommendationResult, Engine]]) -> None:
+    for version, number in Counter(engine.version.name for _, engine in served).items():
         state.metrics.queries.labels(version).inc(number)
-    for kind, number in Counter(answer.fallback for answer, _ in answers if answer.fallback).items():
+    for kind, number in Counter(result.fallback for result, _ in served if result.fallback).items():
         state.metrics.fallbacks.labels(kind).inc(number)
-    short = sum(answer.shortfall is not None for answer, _ in answers)
-    if short:
-        state.metrics.shortfalls.inc(short)
+    n_short = sum(result.shortfall is not None for result, _ in served)
+    if n_short:
+        state.metrics.shortfalls.inc(n_short)

@@ -1,4 +1,4 @@
-"""A person's data: the history that lists are based on, all that is kept, and its erasure."""
+"""Routes for the data of one user: their history, an export of everything that is stored, and its erasure."""
 
 from typing import Annotated
 
@@ -22,28 +22,35 @@ async def get_history(
     user_id: UserId,
     state: State,
     before: Annotated[
-        request_bodies.Moment | None, Query(description="Only what was strictly earlier.")
+        request_bodies.Moment | None,
+        Query(description="Only ratings strictly before this time; without it, all ratings."),
     ] = None,
     limit: Annotated[request_bodies.Number, Query(ge=1, le=1_000)] = 100,
     offset: Annotated[request_bodies.Number, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
-    """What a person had rated before a moment, latest first; of a movie rated twice, the later rating."""
-    rows = await state.run_reading(state.service.engine.history, user_id, before)
+    """Return a user's history as of a time, latest first.
+
+    Of a movie that the user had rated twice by then, only the later rating is part of the history.
+    """
+    rows = await state.run_reading(state.service.engine.histories.as_of, user_id, before)
     page = rows[offset : offset + limit]
     return write_json({"user_id": user_id, "before": before, "length": len(rows), "history": page})
 
 
 @router.get("/{user_id}", responses={200: {"model": response_bodies.Person}, **problems(404, *EVERYWHERE)})
 async def export_user(user_id: UserId, state: State) -> Response:
-    """All that is kept about a person."""
-    found = await state.run_reading(state.service.engine.export, user_id)
-    if not (found["interactions"] or found["recommendations"]):
+    """Return everything that is stored about a user: their ratings, and the lists shown to them in experiments."""
+    export = await state.run_reading(state.service.export, user_id)
+    if not (export["interactions"] or export["recommendations"]):
         raise HTTPException(404, f"nothing is known of user {user_id}")
-    return write_json(found)
+    return write_json(export)
 
 
 @router.delete("/{user_id}", responses={200: {"model": response_bodies.Erased}, **problems(*EVERYWHERE)})
 async def erase_user(user_id: UserId, state: State) -> Response:
-    """Forget a person: the store, what servers hold in memory, and the next refit. Again is no error."""
-    removed = await state.run_writing(state.service.erase, user_id)
-    return write_json({"user_id": user_id, "removed": removed})
+    """Erase a user from the store and from the memory of all servers; the next refit leaves them out too.
+
+    Erasing a user who is erased already, or was never known, removes 0 ratings and is no error.
+    """
+    n_removed = await state.run_writing(state.service.erase, user_id)
+    return write_json({"user_id": user_id, "removed": n_removed})

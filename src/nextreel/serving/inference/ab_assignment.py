@@ -1,4 +1,4 @@
-"""Which of two versions of a model answers a user in an A/B experiment."""
+"""Which version of the model serves a user during an A/B experiment."""
 
 import hashlib
 import math
@@ -10,16 +10,16 @@ from nextreel.errors import ConfigError
 
 @dataclass(frozen=True)
 class Experiment:
-    """A challenger that answers a share of the users instead of the current version."""
+    """An A/B experiment, in which a challenger serves a share of the users instead of the current version."""
 
     version: str
-    """Name of the challenger."""
+    """Name of the challenger, a version of the model."""
     share: float
-    """Share of the users who get it, in (0, 1)."""
+    """Share of the users whom the challenger serves, in (0, 1)."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Of the form VERSION=SHARE, such as "b=0.1"; ConfigError otherwise."""
+        """Read VERSION=SHARE, such as "b=0.1". Raises ConfigError for any other text."""
         version, _, number = text.rpartition("=")
         try:
             share = float(number)
@@ -33,6 +33,6 @@ class Experiment:
         return cls(version, share)
 
     def includes(self, user_id: int) -> bool:
-        """Whether the user gets the challenger."""
+        """Return whether the challenger serves this user: the same for ever, in every process and release."""
         digest = hashlib.blake2b(f"{self.version} {user_id}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") < self.share * 2**64

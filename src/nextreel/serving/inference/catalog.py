@@ -1,4 +1,4 @@
-"""The movies that can be recommended: those that the model learned, and behind them those added to the store since."""
+"""The catalog of a server: the movies that the model was fitted on, then those added to the store since."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,25 +13,28 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.titles import with_parsed_titles
 from nextreel.ranking.genres import list_genres, share_genres, unit_rows
-from nextreel.serving.inference.movie_cards import Card, _show
+from nextreel.serving.inference.movie_cards import MovieCard, make_cards
 
 
 @dataclass(frozen=True, eq=False)
 class Catalog:
-    """Movies by index; a catalog that grew is another one, whose first indices mean the same."""
+    """Movies by index. Adding movies gives another catalog, in which the earlier indices keep their meaning."""
 
     movies: pl.DataFrame
-    """MovieID, Title (as shown), Genres (list), Year."""
+    """MovieID, Title (in display form), Genres (list), Year."""
     n_learned: int
-    """Movies that the model learned; their indices come first."""
+    """Number of movies that the model was fitted on; they come first."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
-        """The catalog of the data that a model learned from."""
+        """Return the catalog of the data set that a model was fitted on."""
         return cls(dataset.movies, dataset.n_movies)
 
     def with_added(self, added: pl.DataFrame) -> Self:
-        """The learned movies with those of the store behind them; a movie that was learned meanwhile stays one."""
+        """Return the model's own movies followed by `added`, a frame in the form of movies.csv.
+
+        An added movie with a MovieID of the model's own movies is left out.
+        """
         learned = self.movies.head(self.n_learned)
         new = added.select(MOVIES.schema.names()).cast(MOVIES.schema)
         new = with_parsed_titles(new.join(learned, on=MOVIE_ID, how="anti", maintain_order="left"))
@@ -41,7 +44,7 @@ class Catalog:
         return len(self.movies)
 
     def find(self, movie_ids: npt.NDArray[np.integer]) -> Int64Array:
-        """int64[n]: index of each MovieID, -1 for one outside the catalog."""
+        """Return int64[n]: the index of each MovieID, -1 for one that isn't in the catalog."""
         if not len(self):
             return np.full(len(movie_ids), -1, dtype=np.int64)
         place = np.searchsorted(self.movie_ids, movie_ids, sorter=self._by_id)
@@ -50,13 +53,13 @@ class Catalog:
 
     @cached_property
     def movie_ids(self) -> Int64Array:
-        """int64[n_movies]: MovieID of each index; ascending only among the learned ones."""
+        """int64[n_movies]: MovieID of each index; only those of the model's own movies are sure to ascend."""
         return self.movies[MOVIE_ID].to_numpy()
 
     @cached_property
-    def cards(self) -> list[Card]:
-        """Each movie as answers show it, by index."""
-        return _show(self.movies)
+    def cards(self) -> list[MovieCard]:
+        """The card of each movie, by index."""
+        return make_cards(self.movies)
 
     @cached_property
     def genres(self) -> list[str]:
@@ -64,13 +67,19 @@ class Catalog:
         return list_genres(self.movies)
 
     @cached_property
+    def years(self) -> tuple[int, int] | None:
+        """The earliest and the latest year of a movie; None if no movie has a year."""
+        years = self.movies["Year"].drop_nulls().to_list()
+        return (min(years), max(years)) if years else None
+
+    @cached_property
     def genre_shares(self) -> Float32Array:
-        """float32[n_movies, n_genres]: each movie's share of each genre."""
+        """float32[n_movies, n_genres]: share of each genre in each movie."""
         return share_genres(self.movies)
 
     @cached_property
     def genre_directions(self) -> Float32Array:
-        """float32[n_movies, n_genres]: the same as unit vectors."""
+        """float32[n_movies, n_genres]: `genre_shares` as unit vectors."""
         return unit_rows(self.genre_shares)
 
     @cached_property

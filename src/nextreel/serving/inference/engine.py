@@ -1,20 +1,20 @@
-"""The one place that answers: a fitted model over what the store knows now.
+"""Recommendations of one version of the model, from what the store knows now.
 
-An answer equals `Predictor.recommend` with the same model and the store's rows as its dataset, whatever was stored
-later than the query's moment. The HTTP API and the page ask here; neither knows a model.
+The result of a query equals that of `Predictor.recommend` with the same model and the store's interactions as its data
+set; interactions with later timestamps than the query's change nothing. The HTTP API and the page both use the engine
+and know no model.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Literal, Self
 
 import numpy as np
-import polars as pl
 
-from nextreel.arrays import BoolArray, Int64Array
-from nextreel.data.timeline import NEVER, Histories
+from nextreel.arrays import BoolArray, Int32Array
+from nextreel.data.timeline import Histories
 from nextreel.data.times import format_timestamp, parse_timestamp
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
@@ -23,342 +23,266 @@ from nextreel.prediction.saving import load
 from nextreel.ranking.cold_start_movies import ColdStartMovies
 from nextreel.ranking.explanations import explain
 from nextreel.ranking.filters import Filters
-from nextreel.ranking.ranker import Ranker
+from nextreel.ranking.ranker import Ranker, Ranking
 from nextreel.ranking.reranking import CANDIDATES, rerank
-from nextreel.ranking.similar_movies import SimilarMovies
-from nextreel.ranking.title_search import TitleSearch
 from nextreel.serving.inference.catalog import Catalog
-from nextreel.serving.inference.movie_cards import Card, list_movies, show_reasons, show_rows
-from nextreel.serving.inference.snapshot import Rows, Snapshot
+from nextreel.serving.inference.movie_cards import ReasonShown, ScoredMovie, ranked_movies, strongest_reasons
+from nextreel.serving.inference.movie_lookup import MovieLookup
+from nextreel.serving.inference.snapshot import Snapshot, UnsortedInteractions
 from nextreel.serving.inference.store_follower import StoreFollower
+from nextreel.serving.inference.user_histories import UserHistories
 from nextreel.serving.storage.model_versions import Version
-from nextreel.serving.storage.store import NewInteraction, Outcome, Store
-
-REPLAYED = 100
-"""A movie that was watched next has a rank in the list of that moment, up to this one."""
+from nextreel.serving.storage.store import NewInteraction, Store
 
 NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True)
 class RecommendationRequest:
-    """A question: what should this person watch next, as of this moment?"""
+    """A query and how its recommendation list should be made."""
 
     user_id: int
     timestamp: int
-    """POSIX seconds, UTC."""
+    """Time of the query, POSIX seconds, UTC."""
     k: int = 10
+    """Length of the list."""
     exclude_seen: bool = True
+    """Whether movies of the history are left out."""
     filters: Filters = NO_FILTERS
     diversity: float = 0.0
     """Strength of maximal marginal relevance, 0 to 1."""
     calibration: float = 0.0
     """Strength of genre calibration, 0 to 1."""
     explain: bool = False
+    """Whether each movie comes with its reasons."""
     history: tuple[NewInteraction, ...] | None = None
-    """A guest's ratings, which stand in place of what the store knows."""
+    """A guest's ratings, used instead of the history in the store."""
 
 
 @dataclass(frozen=True)
 class RecommendationResult:
-    """The list for one request."""
+    """The recommendation list for one request."""
 
     request: RecommendationRequest
-    movies: list[dict[str, Any]]
-    """Best first: movie_id, title, genres, year, score, and reasons if asked for (movie_id, title, rating, timestamp,
-    contribution; the strongest first, whatever the sign)."""
+    movies: list[ScoredMovie]
+    """Best first."""
+    reasons: list[list[ReasonShown]] | None
+    """For each of `movies`, the ratings with the largest effect on its score; None unless the request asks for them."""
     history_length: int
-    """Ratings strictly before the moment, on which the list is based."""
-    fallback: str | None
-    """"popularity", where the model has nothing personal to say."""
+    """Number of ratings before the query's timestamp, on which the list is based."""
+    fallback: Literal["popularity"] | None
+    """What ranked the movies instead of the model, if the model has learned no movie of the history."""
     fallback_reason: str | None
+    """Why the fallback was needed; None without a fallback."""
     shortfall: str | None
-    """Why there are fewer than k movies, where there are."""
+    """Why the list has fewer than k movies; None if it has k."""
     learned_from_later: bool
-    """Whether the model's weights were learned from ratings later than the moment too."""
+    """Whether the model's weights were fitted on interactions from the query's timestamp on, too."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a response says about the model that made it."""
+
+    name: str
+    version: str
+    trained_at: str
+    """ISO 8601, UTC."""
+    data_until: str
+    """Time of the latest interaction that the model was fitted on, ISO 8601, UTC."""
 
 
 class Engine:
-    """One version of the model over the store; safe to share by threads."""
+    """One version of the model over the store; safe to share between threads."""
 
-    def __init__(self, predictor: Predictor, version: Version, store: Store, log: StoreFollower) -> None:
-        self._predictor, self.version, self._store, self._log = predictor, version, store, log
-        self._model: tuple[Catalog, Recommender] | None = None
-        self._titles: tuple[Catalog, TitleSearch] | None = None
-        self._learned_until = parse_timestamp(version.data_until)
+    def __init__(self, predictor: Predictor, version: Version, follower: StoreFollower) -> None:
+        self.version, self.follower = version, follower
+        self.model_facts = ModelFacts(version.model, version.name, version.created_at, version.data_until)
+        self.movies = MovieLookup(follower)
+        self._predictor = predictor
+        self._fitted_until = parse_timestamp(version.data_until)
+        self._extended_model: tuple[Catalog, Recommender] | None = None
 
     @classmethod
-    def open(cls, version: Version, store: Store, beside: Self | None = None) -> Self:
-        """Load a version; what another engine on this store holds in memory is shared where the catalog is the same.
+    def open(cls, version: Version, store: Store, sibling: Self | None = None) -> Self:
+        """Load a version of the model.
 
-        Raises ArtifactError for a damaged model, StoreError if the store can't be read.
+        The new engine shares the snapshot of its `sibling`, another engine on the same store, if the models of both
+        have the same catalog.
+
+        Raises
+        ------
+        ArtifactError
+            The saved model is damaged.
+        StoreError
+            The store can't be read.
         """
-        return cls.of(load(version.path), version, store, beside)
-
-    @classmethod
-    def of(cls, predictor: Predictor, version: Version, store: Store, beside: Self | None = None) -> Self:
-        """As `open`, with a model that is loaded."""
+        predictor = load(version.path)
         catalog = Catalog.of(predictor.dataset)
-        if beside is not None and Catalog.of(beside._predictor.dataset).movies.equals(catalog.movies):
-            return cls(predictor, version, store, beside._log)
-        return cls(predictor, version, store, StoreFollower(store, catalog))
+        if sibling is not None and Catalog.of(sibling._predictor.dataset).movies.equals(catalog.movies):
+            return cls(predictor, version, sibling.follower)
+        return cls(predictor, version, StoreFollower(store, catalog))
 
     @property
-    def model_facts(self) -> dict[str, Any]:
-        """What an answer says of the model: name, version, trained_at, data_until (ISO 8601)."""
-        version = self.version
-        return {
-            "name": version.model,
-            "version": version.name,
-            "trained_at": version.created_at,
-            "data_until": version.data_until,
-        }
-
-    @property
-    def catalog(self) -> Catalog:
-        """The movies as of the last answer: cards, genres, movies (frame)."""
-        return self._log.last_snapshot.catalog
-
-    @property
-    def log(self) -> StoreFollower:
-        """What this process holds of the store."""
-        return self._log
+    def histories(self) -> UserHistories:
+        """The users' histories, replayed with this engine's model."""
+        # Made on demand: as an attribute it would refer back to the engine, and since the server excludes the objects
+        # of its start from garbage collection (gc.freeze), an engine in such a cycle would never be freed.
+        return UserHistories(self.follower, self._ranker_for)
 
     def recommend(self, requests: Sequence[RecommendationRequest]) -> list[RecommendationResult]:
-        """Answers in the order of the requests; QueryError for a genre or a guest's movie that doesn't exist."""
-        known = self._log.catch_up()
-        groups: dict[object, list[int]] = defaultdict(list)
-        for i, each in enumerate(requests):
-            guest = i if each.history is not None else None
-            groups[guest, each.k, each.exclude_seen, each.diversity, each.calibration].append(i)
-        answers: dict[int, RecommendationResult] = {}
-        for positions in groups.values():
-            asked = [requests[i] for i in positions]
-            answers.update(zip(positions, self._answer(known, asked), strict=True))
-        return [answers[i] for i in range(len(requests))]
+        """Return the recommendation list of each request, in the same order.
 
-    def remember(self, rows: Sequence[NewInteraction], idempotency_key: str | None = None) -> list[Outcome]:
-        """Store ratings, durable on return; QueryError, and nothing stored, if a movie isn't in the catalog."""
-        wanted = np.array([row.movie_id for row in rows], dtype=np.int64)
-        if (self.catalog.find(wanted) < 0).any():
-            outside = wanted[self._log.catch_up().catalog.find(wanted) < 0]
-            if len(outside):
-                raise QueryError(f"movie {outside[0]} isn't in the catalog: POST /v1/movies adds it")
-        return self._store.add(rows, idempotency_key)
-
-    def add_movie(self, movie_id: int, title: str, genres: Sequence[str]) -> bool:
-        """Add a movie, recommendable at once; False if the catalog has this MovieID already."""
-        if self.movie(movie_id) is not None:
-            return False
-        added = self._store.add_movie(movie_id, title, genres)
-        self._log.catch_up()
-        return added
-
-    def movie(self, movie_id: int) -> Card | None:
-        """movie_id, title, genres, year; None for one that isn't in the catalog."""
-        catalog = self._log.catch_up().catalog
-        index = int(catalog.find(np.array([movie_id]))[0])
-        return None if index < 0 else catalog.cards[index]
-
-    def search(self, text: str, limit: int = 20) -> list[Card]:
-        """Movies whose title is like the text, best first, with a score from 0 to 1."""
-        known = self._log.catch_up()
-        made = self._titles
-        if made is None or made[0] is not known.catalog:
-            popular = np.pad(known.bulk.totals, (0, len(known.catalog) - len(known.bulk.totals)))
-            made = self._titles = known.catalog, TitleSearch.of(known.catalog.movies, popular)
-        found = made[1].find(text, limit)
-        index = known.catalog.find(np.array([match.movie_id for match in found], dtype=np.int64))
-        cards = known.catalog.cards
-        return [{**cards[i], "score": match.score} for i, match in zip(index.tolist(), found, strict=True)]
-
-    def similar(self, movie_id: int, timestamp: int, k: int = 10) -> list[Card] | None:
-        """Movies like this one as of a moment, best first with a score; None if it isn't in the catalog.
-
-        What came since the log was folded last doesn't count yet.
+        Raises
+        ------
+        QueryError
+            A filter names a genre that no movie has, or a guest's movie isn't in the catalog.
+        StoreError
+            The store can't be read.
         """
-        known = self._log.catch_up()
-        catalog = known.catalog
-        movie = int(catalog.find(np.array([movie_id]))[0])
-        if movie < 0:
-            return None
-        years = catalog.movies["Year"].cast(pl.Float32).to_numpy()
-        neighbours = SimilarMovies(known.bulk.timeline, catalog.genre_directions, years, known.released_at)
-        movies, scores = neighbours.find(movie, timestamp, k)
-        cards = catalog.cards
+        snapshot = self.follower.catch_up()
+        results: dict[int, RecommendationResult] = {}
+        for positions in _group(requests):
+            batch = [requests[i] for i in positions]
+            results.update(zip(positions, self._recommend_batch(snapshot, batch), strict=True))
+        return [results[i] for i in range(len(requests))]
+
+    def _recommend_batch(
+        self, snapshot: Snapshot, batch: Sequence[RecommendationRequest]
+    ) -> list[RecommendationResult]:
+        """Return the results of the requests in one group."""
+        ranker, catalog = self._ranker_for(snapshot), snapshot.catalog
+        histories = _find_histories(snapshot, batch)
+        ranking = _rank(ranker, catalog, histories, batch)
+        lists = ranked_movies(ranking, catalog.cards)
+        reasons = [
+            _find_reasons(ranker, catalog, histories, i, ranking.movies[i, : len(movies)])
+            if request.explain
+            else None
+            for i, (request, movies) in enumerate(zip(batch, lists, strict=True))
+        ]
+        lengths, is_personal = histories.lengths.tolist(), ranking.personal.tolist()
         return [
-            {**cards[i], "score": score} for i, score in zip(movies.tolist(), scores.tolist(), strict=True)
+            RecommendationResult(
+                request,
+                movies,
+                reasons_of_movies,
+                history_length,
+                fallback=None if personal else "popularity",
+                fallback_reason=None if personal else _explain_fallback(request, history_length),
+                shortfall=None if len(movies) >= request.k else _explain_shortfall(len(movies), len(catalog)),
+                learned_from_later=self._learned_from_later(request.timestamp),
+            )
+            for request, movies, reasons_of_movies, history_length, personal in zip(
+                batch, lists, reasons, lengths, is_personal, strict=True
+            )
         ]
 
-    def history(self, user_id: int, as_of: int | None = None) -> list[dict[str, Any]]:
-        """Ratings that stood before a moment, latest first: movie_id, title, genres, year, rating, timestamp."""
-        known = self._log.catch_up()
-        until = NEVER if as_of is None else as_of
-        histories = known.histories(np.array([user_id]), np.array([until]))
-        return show_rows(histories, histories.rows()[1][::-1], known.catalog.cards)
+    def _learned_from_later(self, timestamp: int) -> bool:
+        return timestamp <= self._fitted_until and not self._predictor.model.uses_only_past
 
-    def rated_next(self, user_id: int, timestamp: int, limit: int = 10) -> list[dict[str, Any]]:
-        """What the person rated from this moment on, first things first; rows as `history` has them."""
-        known = self._log.catch_up()
-        user = np.array([user_id])
-        before = known.histories(user, np.array([timestamp]))
-        everything = known.histories(user, np.array([NEVER]))
-        first = everything.starts[0] + before.lengths[0]
-        return show_rows(everything, np.arange(first, everything.stops[0])[:limit], known.catalog.cards)
-
-    def replay(self, user_id: int, latest: int = 200) -> list[dict[str, Any]]:
-        """For each of the person's latest ratings: which rank the movie had in the list of just before.
-
-        Rows as `history` has them, oldest first, with `rank` from 1, None beyond REPLAYED or if it was seen by then.
-        """
-        known = self._log.catch_up()
-        everything = known.histories(np.array([user_id]), np.array([NEVER]))
-        row = np.arange(everything.starts[0], everything.stops[0])[-latest:]
-        if not len(row):
-            return []
-        timeline = everything.timeline
-        timestamps = timeline.timestamps[row]
-        users = np.full(len(row), user_id)
-        ranking = self._ranker(known).rank(
-            known.histories(users, timestamps), timestamps, min(REPLAYED, len(known.catalog))
-        )
-        hit = (ranking.movies == timeline.movies[row][:, None]) & ~np.isneginf(ranking.scores)
-        ranks = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, 0).tolist()
-        shown = show_rows(everything, row, known.catalog.cards)
-        return [{**each, "rank": rank or None} for each, rank in zip(shown, ranks, strict=True)]
-
-    def find_people(self, count: int = 20) -> list[dict[str, Any]]:
-        """Some people to look at, spread from short to long histories: user_id, ratings, first, latest (seconds)."""
-        timeline = self._log.catch_up().bulk.timeline
-        lengths = np.diff(timeline.offsets)
-        by_length = np.argsort(lengths, kind="stable")[np.count_nonzero(lengths == 0) :]
-        if not len(by_length):
-            return []
-        chosen = by_length[np.unique(np.linspace(0, len(by_length) - 1, count).astype(np.int64))]
-        return [
-            {
-                "user_id": int(timeline.user_ids[user]),
-                "ratings": int(lengths[user]),
-                "first": int(timeline.timestamps[timeline.offsets[user]]),
-                "latest": int(timeline.timestamps[timeline.offsets[user + 1] - 1]),
-            }
-            for user in chosen
-        ]
-
-    def span(self, user_id: int) -> dict[str, Any] | None:
-        """A person's number of ratings and the seconds of the first and the latest; None for one who has none."""
-        everything = self._log.catch_up().histories(np.array([user_id]), np.array([NEVER]))
-        if not everything.lengths[0]:
-            return None
-        times = everything.timeline.timestamps[everything.starts[0] : everything.stops[0]]
-        return {"user_id": user_id, "ratings": len(times), "first": int(times[0]), "latest": int(times[-1])}
-
-    def erase(self, user_id: int) -> int:
-        """Forget a person everywhere; the number of ratings removed."""
-        removed = self._store.erase_user(user_id)
-        self._log.catch_up()
-        return removed
-
-    def export(self, user_id: int) -> dict[str, Any]:
-        """All that the store keeps about a person, ready for JSON."""
-        return self._store.export_user(user_id)
-
-    def _ranker(self, known: Snapshot) -> Ranker:
-        made = self._model
-        if made is None or made[0] is not known.catalog:
-            made = self._model = known.catalog, self._extend_to(known.catalog)
-        return Ranker(made[1], known.popularity, known.released_at)
+    def _ranker_for(self, snapshot: Snapshot) -> Ranker:
+        cached = self._extended_model
+        if cached is None or cached[0] is not snapshot.catalog:
+            cached = self._extended_model = snapshot.catalog, self._extend_to(snapshot.catalog)
+        return Ranker(cached[1], snapshot.popularity, snapshot.released_at)
 
     def _extend_to(self, catalog: Catalog) -> Recommender:
-        """The model itself or, once the catalog has grown, with scores for the added movies alone.
+        """Return the model itself or, if the catalog has grown, a model that also scores the added movies.
 
-        Movies of the model's own catalog keep its scores, also those that it has learned nothing of: an answer
-        doesn't change because some other movie was added.
+        All movies of the model's own catalog keep their scores, even those without interactions: adding a movie
+        doesn't change the score of any other.
         """
         if len(catalog) == catalog.n_learned:
             return self._predictor.model
-        return self._newcomers.for_catalog(catalog.movies, only_added=True)
+        return self._cold_start_movies.for_catalog(catalog.movies, only_added=True)
 
     @cached_property
-    def _newcomers(self) -> ColdStartMovies:
+    def _cold_start_movies(self) -> ColdStartMovies:
         return ColdStartMovies.wrap(self._predictor.model, self._predictor.dataset)
 
-    def _answer(self, known: Snapshot, asked: Sequence[RecommendationRequest]) -> list[RecommendationResult]:
-        """Answers to requests that differ in user, moment, filters and explain alone."""
-        first, n_movies = asked[0], len(known.catalog)
-        timestamps = np.array([each.timestamp for each in asked], dtype=np.int64)
-        histories = _histories(known, asked, timestamps)
-        ranker = self._ranker(known)
-        k, varied = min(first.k, n_movies), first.diversity > 0 or first.calibration > 0
-        candidates = min(max(k, CANDIDATES), n_movies) if varied else k
-        ranking = ranker.rank(
-            histories, timestamps, candidates, first.exclude_seen, _allowed(known.catalog, asked)
-        )
-        if varied:
-            shares = known.catalog.genre_shares
-            ranking = rerank(ranking, shares, histories, k, first.diversity, first.calibration)
-        lists = list_movies(ranking, known.catalog.cards)
-        answers = [
-            self._describe(each, movies, length, personal)
-            for each, movies, length, personal in zip(
-                asked, lists, histories.lengths.tolist(), ranking.personal.tolist(), strict=True
-            )
-        ]
-        for i, each in enumerate(asked):
-            if each.explain:
-                movies = ranking.movies[i, : len(lists[i])].astype(np.int64)
-                reasons = explain(ranker.model, histories[i : i + 1], timestamps[i : i + 1], movies)
-                for movie, why in zip(lists[i], reasons, strict=True):
-                    movie["reasons"] = show_reasons(why, histories, known.catalog.cards)
-        return answers
 
-    def _describe(
-        self, asked: RecommendationRequest, movies: list[dict[str, Any]], length: int, personal: bool
-    ) -> RecommendationResult:
-        fallback = reason = shortfall = None
-        if not personal:
-            fallback = "popularity"
-            reason = (
-                f"none of the {length} movies rated before that moment is one that the model has learned"
-                if length
-                else f"nothing is known of user {asked.user_id} before {format_timestamp(asked.timestamp)}"
-            )
-        if len(movies) < asked.k:
-            shortfall = (
-                f"only {len(movies)} of the catalog's {len(self.catalog)} movies were out by then, not seen yet "
-                "and allowed by the filters"
-            )
-        later = asked.timestamp <= self._learned_until and not self._predictor.model.uses_only_past
-        return RecommendationResult(asked, movies, length, fallback, reason, shortfall, later)
+def _group(requests: Sequence[RecommendationRequest]) -> list[list[int]]:
+    """Return groups of positions whose requests differ only in user, timestamp, filters and explain.
+
+    A request with a guest's history is a group of its own.
+    """
+    groups: dict[tuple[int | None, int, bool, float, float], list[int]] = defaultdict(list)
+    for i, request in enumerate(requests):
+        guest = None if request.history is None else i
+        groups[guest, request.k, request.exclude_seen, request.diversity, request.calibration].append(i)
+    return list(groups.values())
 
 
-def _histories(known: Snapshot, asked: Sequence[RecommendationRequest], timestamps: Int64Array) -> Histories:
-    users = np.array([each.user_id for each in asked], dtype=np.int64)
-    if asked[0].history is None:
-        return known.histories(users, timestamps)
-    return (
-        _guest_rows(asked[0].history, asked[0].user_id, known.catalog).to_timeline().as_of(users, timestamps)
-    )
+def _find_histories(snapshot: Snapshot, batch: Sequence[RecommendationRequest]) -> Histories:
+    user_ids = np.array([request.user_id for request in batch], dtype=np.int64)
+    timestamps = np.array([request.timestamp for request in batch], dtype=np.int64)
+    guest_history = batch[0].history
+    if guest_history is None:
+        return snapshot.histories(user_ids, timestamps)
+    interactions = _convert_guest_history(guest_history, batch[0].user_id, snapshot.catalog)
+    return interactions.to_timeline().as_of(user_ids, timestamps)
 
 
-def _guest_rows(history: Sequence[NewInteraction], user_id: int, catalog: Catalog) -> Rows:
-    wanted = np.array([row.movie_id for row in history], dtype=np.int64)
-    movies = catalog.find(wanted)
+def _convert_guest_history(
+    history: Sequence[NewInteraction], user_id: int, catalog: Catalog
+) -> UnsortedInteractions:
+    movie_ids = np.array([interaction.movie_id for interaction in history], dtype=np.int64)
+    movies = catalog.find(movie_ids)
     if (movies < 0).any():
-        raise QueryError(f"movie {wanted[movies < 0][0]} isn't in the catalog")
-    return Rows(
+        raise QueryError(f"movie {movie_ids[movies < 0][0]} isn't in the catalog")
+    return UnsortedInteractions(
         np.full(len(history), user_id),
         movies.astype(np.int32),
-        np.array([row.rating for row in history], dtype=np.float32),
-        np.array([row.timestamp for row in history], dtype=np.int64),
+        np.array([interaction.rating for interaction in history], dtype=np.float32),
+        np.array([interaction.timestamp for interaction in history], dtype=np.int64),
     )
 
 
-def _allowed(catalog: Catalog, asked: Sequence[RecommendationRequest]) -> BoolArray | None:
-    """bool[n_queries, n_movies], or None if no request filters anything."""
-    passed = {each: each.allowed(catalog.movies) for each in {each.filters for each in asked}}
-    if all(allowed is None for allowed in passed.values()):
+def _rank(
+    ranker: Ranker, catalog: Catalog, histories: Histories, batch: Sequence[RecommendationRequest]
+) -> Ranking:
+    """Rank movies for the requests in one group, and rerank them if these ask for diversity or calibration."""
+    shared, n_movies = batch[0], len(catalog)
+    k = min(shared.k, n_movies)
+    reranks = shared.diversity > 0 or shared.calibration > 0
+    n_candidates = min(max(k, CANDIDATES), n_movies) if reranks else k
+    allowed = _find_allowed(catalog, batch)
+    ranking = ranker.rank(histories, histories.as_of, n_candidates, shared.exclude_seen, allowed)
+    if not reranks:
+        return ranking
+    return rerank(ranking, catalog.genre_shares, histories, k, shared.diversity, shared.calibration)
+
+
+def _find_allowed(catalog: Catalog, batch: Sequence[RecommendationRequest]) -> BoolArray | None:
+    """Return bool[n_queries, n_movies]: the movies that pass each request's filters; None if no request has filters."""
+    by_filters = {filters: filters.allowed(catalog.movies) for filters in {r.filters for r in batch}}
+    if all(allowed is None for allowed in by_filters.values()):
         return None
-    everything = np.ones(len(catalog), dtype=np.bool_)
-    rows = (passed[each.filters] for each in asked)
-    return np.stack([everything if row is None else row for row in rows])
+    all_movies = np.ones(len(catalog), dtype=np.bool_)
+    rows = (by_filters[request.filters] for request in batch)
+    return np.stack([all_movies if allowed is None else allowed for allowed in rows])
+
+
+def _find_reasons(
+    ranker: Ranker, catalog: Catalog, histories: Histories, query: int, movies: Int32Array
+) -> list[list[ReasonShown]]:
+    """Return the strongest reasons of each of one query's movies."""
+    history = histories[query : query + 1]
+    contributions = explain(ranker.model, history, history.as_of, movies.astype(np.int64))
+    return [strongest_reasons(of_movie, history, catalog.cards) for of_movie in contributions]
+
+
+def _explain_fallback(request: RecommendationRequest, history_length: int) -> str:
+    if history_length:
+        return (
+            f"none of the {history_length} movies rated before that moment is one that the model has learned"
+        )
+    return f"nothing is known of user {request.user_id} before {format_timestamp(request.timestamp)}"
+
+
+def _explain_shortfall(n_listed: int, n_movies: int) -> str:
+    return (
+        f"only {n_listed} of the catalog's {n_movies} movies were out by then, not seen yet and allowed by the "
+        "filters"
+    )

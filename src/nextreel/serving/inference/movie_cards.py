@@ -1,7 +1,7 @@
-"""Lists, ratings and reasons as plain dicts, ready for JSON and for the page."""
+"""Movies as the API and the page show them: typed dictionaries, which are written as JSON as they are."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
@@ -13,55 +13,93 @@ from nextreel.data.titles import with_parsed_titles
 from nextreel.ranking.explanations import MovieContribution
 from nextreel.ranking.ranker import Ranking
 
-Card = dict[str, Any]
-"""A movie as answers show it: movie_id, title, genres, year."""
-
-REASONS = 5
-"""How many movies of the history explain a recommended one."""
+MAX_REASONS = 5
+"""Number of reasons shown for a recommended movie: more wouldn't be read, and the contributions shrink quickly."""
 
 
-def list_movies(ranking: Ranking, cards: Sequence[Card]) -> list[list[dict[str, Any]]]:
-    """Each query's movies with their scores, without those that only filled the list up."""
-    nothing = -np.inf
+class MovieCard(TypedDict):
+    """A movie of the catalog."""
+
+    movie_id: int
+    title: str | None
+    genres: list[str]
+    year: int | None
+
+
+class ScoredMovie(MovieCard):
+    """A movie with its score in a search, among similar movies or in a recommendation list."""
+
+    score: float
+
+
+class RatedMovie(MovieCard):
+    """A movie with a user's rating."""
+
+    rating: float
+    timestamp: int
+    """Time of the rating, POSIX seconds."""
+
+
+class ReasonShown(RatedMovie):
+    """A rating of the history and its effect on the score of a recommended movie."""
+
+    contribution: float
+    """The movie's score minus the score that it would have without this rating."""
+
+
+class ReplayedMovie(RatedMovie):
+    """A movie with a user's rating, and its rank in the user's recommendation list just before that rating."""
+
+    rank: int | None
+    """From 1; None if the movie was ranked too low or was already seen."""
+
+
+def make_cards(movies: pl.DataFrame) -> list[MovieCard]:
+    """Make a card for each row of a catalog: MovieID, Title, Genres (list), Year."""
+    columns = (movies[MOVIE_ID], movies["Title"], movies["Genres"].fill_null([]), movies["Year"])
+    rows = zip(*(column.to_list() for column in columns), strict=True)
     return [
-        [{**cards[movie], "score": score} for movie, score in zip(*row, strict=True) if score != nothing]
-        for row in zip(ranking.movies.tolist(), ranking.scores.tolist(), strict=True)
+        {"movie_id": movie_id, "title": title, "genres": genres, "year": year}
+        for movie_id, title, genres, year in rows
     ]
 
 
-def show_rows(histories: Histories, rows: Int64Array, cards: Sequence[Card]) -> list[dict[str, Any]]:
-    """Ratings of a timeline as movies with their rating and timestamp."""
+def make_card(movie_id: int, title: str, genres: Sequence[str]) -> MovieCard:
+    """Make the card that a movie will have once it is added, from a title and genres as movies.csv has them."""
+    row = pl.DataFrame([(movie_id, title, "|".join(genres))], schema=MOVIES.schema, orient="row")
+    return make_cards(with_parsed_titles(row))[0]
+
+
+def ranked_movies(ranking: Ranking, cards: Sequence[MovieCard]) -> list[list[ScoredMovie]]:
+    """Return each query's movies with their scores, without those that only fill up a list that is too short."""
+    filler = -np.inf
+    movies: list[list[int]] = ranking.movies.tolist()
+    scores: list[list[float]] = ranking.scores.tolist()
+    return [
+        [{**cards[movie], "score": score} for movie, score in zip(*row, strict=True) if score != filler]
+        for row in zip(movies, scores, strict=True)
+    ]
+
+
+def rated_movies(histories: Histories, rows: Int64Array, cards: Sequence[MovieCard]) -> list[RatedMovie]:
+    """Return the ratings in these rows of the histories' timeline, in the order of `rows`."""
     timeline = histories.timeline
+    movies: list[int] = timeline.movies[rows].tolist()
+    ratings: list[float] = timeline.ratings[rows].tolist()
+    timestamps: list[int] = timeline.timestamps[rows].tolist()
     return [
         {**cards[movie], "rating": rating, "timestamp": timestamp}
-        for movie, rating, timestamp in zip(
-            timeline.movies[rows].tolist(),
-            timeline.ratings[rows].tolist(),
-            timeline.timestamps[rows].tolist(),
-            strict=True,
-        )
+        for movie, rating, timestamp in zip(movies, ratings, timestamps, strict=True)
     ]
 
 
-def show_reasons(
-    reasons: Sequence[MovieContribution], histories: Histories, cards: Sequence[Card]
-) -> list[dict[str, Any]]:
-    """The REASONS strongest ones, whatever their sign: ratings with their contribution."""
-    strongest = sorted(reasons, key=lambda reason: -abs(reason.contribution))[:REASONS]
-    shown = show_rows(histories, np.array([reason.row for reason in strongest], dtype=np.int64), cards)
+def strongest_reasons(
+    contributions: Sequence[MovieContribution], histories: Histories, cards: Sequence[MovieCard]
+) -> list[ReasonShown]:
+    """Return the MAX_REASONS reasons with the largest contributions, whatever their sign."""
+    strongest = sorted(contributions, key=lambda one: -abs(one.contribution))[:MAX_REASONS]
+    rows = np.array([contribution.row for contribution in strongest], dtype=np.int64)
     return [
-        {**row, "contribution": reason.contribution} for row, reason in zip(shown, strongest, strict=True)
+        {**movie, "contribution": contribution.contribution}
+        for movie, contribution in zip(rated_movies(histories, rows, cards), strongest, strict=True)
     ]
-
-
-def show_movie(movie_id: int, title: str, genres: Sequence[str]) -> Card:
-    """A movie with a title and genres in the form of movies.csv, as the catalog will show it once it is added."""
-    row = pl.DataFrame([(movie_id, title, "|".join(genres))], schema=MOVIES.schema, orient="row")
-    return _show(with_parsed_titles(row))[0]
-
-
-def _show(movies: pl.DataFrame) -> list[Card]:
-    shown = movies.select(
-        movie_id=MOVIE_ID, title="Title", genres=pl.col("Genres").fill_null([]), year="Year"
-    )
-    return shown.to_dicts()

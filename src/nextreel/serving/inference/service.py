@@ -1,8 +1,8 @@
-"""The models that answer now: the current version, a challenger beside it if there is one, and the swap to another.
+"""What one server process serves: the current version of the model and, in an experiment, a challenger.
 
-A swap loads the new version beside the old one and then exchanges a reference, so that no request is dropped: those
-that run end with the version they began with. What can't be loaded changes nothing. Processes on one model directory
-agree because each looks at it every second.
+Another version is loaded completely before it replaces the old one, so that no request is dropped: running requests
+finish with the version that they started with. If the version can't be loaded, nothing changes. All processes on one
+model directory serve the same version, because each of them reads the directory every second.
 """
 
 import logging
@@ -10,122 +10,186 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from threading import Lock
+from typing import Any
 
-from nextreel.errors import ArtifactError, StoreError
+import numpy as np
+
+from nextreel.errors import ArtifactError, QueryError, StoreError
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
 from nextreel.serving.storage.model_versions import Version, Versions
-from nextreel.serving.storage.store import Impression, Store
+from nextreel.serving.storage.store import Impression, NewInteraction, Outcome, Store
 
 NOW_SECONDS = 60
-"""A query no further in the past than this is about now: its answer counts in an experiment."""
+"""A query whose timestamp is at most so many seconds in the past is about now: its list is an impression."""
 
 logger = logging.getLogger("nextreel")
 
 
 class Service:
-    """What one process serves; safe to share by threads."""
+    """The engines of one process and the writes to its store; safe to share between threads."""
 
     def __init__(self, store: Store, versions: Versions, experiment: Experiment | None = None) -> None:
         self.store, self.versions, self.experiment = store, versions, experiment
-        self._swap = Lock()
+        self._swap_lock = Lock()
         self._engine = Engine.open(versions.current, store)
         self._challenger = (
             None
             if experiment is None
-            else Engine.open(versions.find(experiment.version), store, beside=self._engine)
+            else Engine.open(versions.find(experiment.version), store, sibling=self._engine)
         )
-        self._given: deque[Impression] = deque()
-        self._refused: str | None = None
+        self._pending_impressions: deque[Impression] = deque()
+        self._last_load_error: str | None = None
 
     @property
     def engine(self) -> Engine:
-        """Of the current version."""
+        """The engine of the current version."""
         return self._engine
 
     @property
     def engines(self) -> list[Engine]:
-        """The current version's and, in an experiment, the challenger's."""
+        """The engine of the current version and, in an experiment, that of the challenger."""
         return [self._engine] if self._challenger is None else [self._engine, self._challenger]
 
     def engine_for(self, user_id: int) -> Engine:
-        """Who answers this user: always the same version, as long as the experiment lasts."""
-        challenged = self.experiment is not None and self.experiment.includes(user_id)
-        return self._challenger if challenged and self._challenger is not None else self._engine
+        """Return the engine that serves this user: always the same version during an experiment."""
+        is_included = self.experiment is not None and self.experiment.includes(user_id)
+        return self._challenger if is_included and self._challenger is not None else self._engine
 
     def recommend(
         self, requests: Sequence[RecommendationRequest]
     ) -> list[tuple[RecommendationResult, Engine]]:
-        """Answers in the order of the requests, each with the engine that gave it."""
-        chosen = [self.engine_for(each.user_id) for each in requests]
-        answers: dict[int, RecommendationResult] = {}
-        for engine in dict.fromkeys(chosen):
-            own = [i for i, each in enumerate(chosen) if each is engine]
-            answers.update(zip(own, engine.recommend([requests[i] for i in own]), strict=True))
-        given = [(answers[i], engine) for i, engine in enumerate(chosen)]
+        """Return the result of each request, in the same order, with the engine that served it.
+
+        During an experiment, the lists about now are kept as impressions.
+
+        Raises
+        ------
+        QueryError
+            A filter names a genre that no movie has, or a guest's movie isn't in the catalog.
+        StoreError
+            The store can't be read.
+        """
+        engines = [self.engine_for(request.user_id) for request in requests]
+        results: dict[int, RecommendationResult] = {}
+        for engine in dict.fromkeys(engines):
+            positions = [i for i, serving in enumerate(engines) if serving is engine]
+            results.update(zip(positions, engine.recommend([requests[i] for i in positions]), strict=True))
+        served = [(results[i], engine) for i, engine in enumerate(engines)]
         if self.experiment is not None:
-            self._note(given)
-        return given
+            self._keep_impressions(served)
+        return served
+
+    def remember(self, rows: Sequence[NewInteraction], idempotency_key: str | None = None) -> list[Outcome]:
+        """Store ratings, and return an outcome for each; they are durable on return.
+
+        The same rows sent again with the same idempotency key within a day get the same outcomes again.
+
+        Raises
+        ------
+        QueryError
+            A movie isn't in the catalog. Nothing is stored then.
+        IdempotencyError
+            The key was used with other rows before. Nothing is stored then.
+        StoreError
+            The store can't be written.
+        """
+        follower = self._engine.follower
+        movie_ids = np.array([row.movie_id for row in rows], dtype=np.int64)
+        if (follower.last_snapshot.catalog.find(movie_ids) < 0).any():
+            unknown = movie_ids[follower.catch_up().catalog.find(movie_ids) < 0]
+            if len(unknown):
+                raise QueryError(f"movie {unknown[0]} isn't in the catalog: POST /v1/movies adds it")
+        return self.store.add(rows, idempotency_key)
+
+    def add_movie(self, movie_id: int, title: str, genres: Sequence[str]) -> bool:
+        """Add a movie, which can be recommended at once; return False if the catalog has this MovieID already.
+
+        Raises StoreError if the store can't be read or written.
+        """
+        engine = self._engine
+        if engine.movies.find(movie_id) is not None:
+            return False
+        is_new = self.store.add_movie(movie_id, title, genres)
+        engine.follower.catch_up()
+        return is_new
+
+    def export(self, user_id: int) -> dict[str, Any]:
+        """Return everything that the store holds about a user, ready for JSON.
+
+        Raises StoreError if the store can't be read.
+        """
+        return self.store.export_user(user_id)
+
+    def erase(self, user_id: int) -> int:
+        """Erase a user from the store and from memory, and return the number of ratings removed.
+
+        Raises StoreError if the store can't be written.
+        """
+        n_removed = self.store.erase_user(user_id)
+        self._engine.follower.catch_up()
+        kept = [impression for impression in self._pending_impressions if impression.user_id != user_id]
+        self._pending_impressions.clear()
+        self._pending_impressions.extend(kept)
+        return n_removed
 
     def refresh(self) -> Version:
-        """Serve what the model directory calls current; ArtifactError if it can't be loaded, and the old one stays."""
-        with self._swap:
+        """Serve the version that the model directory calls current, and return it.
+
+        Raises ArtifactError if it can't be loaded; the old version remains then.
+        """
+        with self._swap_lock:
             current = self.versions.current
             if current.name != self._engine.version.name:
-                self._engine = Engine.open(current, self.store, beside=self._engine)
+                self._engine = Engine.open(current, self.store, sibling=self._engine)
                 logger.info("serving another version", extra={"version": current.name})
             return self._engine.version
 
     def promote(self, version: str) -> Version:
-        """Make a version current and serve it; QueryError for an unknown one, ArtifactError for a damaged one."""
+        """Make a version the current one, serve it, and return it.
+
+        Raises QueryError for an unknown version, ArtifactError for a damaged one.
+        """
         self.versions.promote(version)
         return self.refresh()
 
     def rollback(self) -> Version:
-        """Go back to the version that was current before; QueryError if there is none."""
+        """Serve the version that was current before, and return it. Raises QueryError if there was none."""
         self.versions.rollback()
         return self.refresh()
 
-    def erase(self, user_id: int) -> int:
-        """Forget a person everywhere; the number of ratings removed."""
-        removed = self._engine.erase(user_id)
-        kept = [given for given in self._given if given.user_id != user_id]
-        self._given.clear()
-        self._given.extend(kept)
-        return removed
-
-    def tend(self) -> None:
-        """What is done every second: look at the model directory, fold the log, store an experiment's answers."""
+    def maintain(self) -> None:
+        """Do what is due every second: read the model directory, merge recent interactions, store impressions."""
         try:
             self.refresh()
-            self._refused = None
+            self._last_load_error = None
         except ArtifactError as error:
-            if str(error) != self._refused:  # once, not every second
-                self._refused = str(error)
+            if str(error) != self._last_load_error:  # logged once, not every second
+                self._last_load_error = str(error)
                 logger.error(
                     "the current version can't be served; the old one stays", extra={"error": str(error)}
                 )
         for engine in self.engines:
-            engine.log.fold_if_due()
-        self.store_given()
+            engine.follower.merge_if_due()
+        self.store_impressions()
 
-    def store_given(self) -> None:
-        """Store the answers given in an experiment since the last time; they wait while the store is away."""
-        given = [self._given.popleft() for _ in range(len(self._given))]
+    def store_impressions(self) -> None:
+        """Store the impressions since the last call; if the store can't be written, they wait for the next."""
+        pending = [self._pending_impressions.popleft() for _ in range(len(self._pending_impressions))]
         try:
-            self.store.keep_impressions(given)
+            self.store.keep_impressions(pending)
         except StoreError:
-            self._given.extendleft(reversed(given))
+            self._pending_impressions.extendleft(reversed(pending))
 
-    def _note(self, answers: Sequence[tuple[RecommendationResult, Engine]]) -> None:
+    def _keep_impressions(self, served: Sequence[tuple[RecommendationResult, Engine]]) -> None:
         now = int(time.time())
-        self._given.extend(
+        self._pending_impressions.extend(
             Impression(
-                answer.request.user_id,
-                now,  # when it was shown, not the moment asked about: only what comes later can follow from it
+                result.request.user_id,
+                now,  # not the query's timestamp: only what the user does after seeing the list can be its effect
                 engine.version.name,
-                [movie["movie_id"] for movie in answer.movies],
+                [movie["movie_id"] for movie in result.movies],
             )
-            for answer, engine in answers
-            if answer.request.history is None and now - NOW_SECONDS <= answer.request.timestamp <= now + 1
+            for result, engine in served
+            if result.request.history is None and now - NOW_SECONDS <= result.request.timestamp <= now + 1
         )

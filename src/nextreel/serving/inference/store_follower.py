@@ -1,4 +1,9 @@
-"""Keeping a process's snapshot of the store current."""
+"""Keeping the snapshot of one server process current with the store.
+
+Before every query, one small SQL query tells whether the store has anything new: the greatest ids of interactions and
+of erasures, and the number of added movies. Several processes on one store therefore agree: an interaction that was
+acknowledged by any of them counts in the next query of every other.
+"""
 
 import threading
 from dataclasses import replace
@@ -10,77 +15,97 @@ import sqlalchemy as sa
 from nextreel.arrays import Int64Array
 from nextreel.data.schema import INTERACTIONS
 from nextreel.serving.inference.catalog import Catalog
-from nextreel.serving.inference.snapshot import Rows, Snapshot, StorePosition, _fold
+from nextreel.serving.inference.snapshot import Snapshot, StorePosition, UnsortedInteractions
 from nextreel.serving.storage.sql_tables import erasures, interactions, movies
 from nextreel.serving.storage.store import Store
 
+MERGE_FROM_INTERACTIONS, MERGE_FROM_SHARE = 5_000, 0.01
+"""The recent interactions are merged once they are at least so many, and at least this share of the base.
+
+A merge sorts everything: with a share of 1 %, the work per arriving interaction stays constant as the store grows.
+"""
+
+_POSITION = sa.select(
+    sa.select(sa.func.max(interactions.c.id)).scalar_subquery(),
+    sa.select(sa.func.max(erasures.c.id)).scalar_subquery(),
+    sa.select(sa.func.count()).select_from(movies).scalar_subquery(),
+)
+
 
 class StoreFollower:
-    """Follows the store; safe to share by threads."""
+    """Holds the latest snapshot of a store; safe to share between threads."""
 
     def __init__(self, store: Store, catalog: Catalog) -> None:
         self._store = store
-        self._turn = threading.Lock()
-        mark = self._read_mark()
-        if mark.movies:
+        self._update_lock = threading.Lock()
+        position = self._read_position()
+        if position.movies:
             catalog = catalog.with_added(store.movies())
         last_id, frame = store.everything()
-        timeline = Rows.of(frame, catalog).to_timeline()
-        self._snapshot = _fold(timeline, catalog, replace(mark, interaction=last_id))
+        timeline = UnsortedInteractions.of(frame, catalog).to_timeline()
+        self._snapshot = Snapshot.of(timeline, catalog, replace(position, interaction=last_id))
 
     @property
     def last_snapshot(self) -> Snapshot:
-        """As of the last answer, without a look at the store."""
+        """The snapshot that the last query used; reading it doesn't query the store."""
         return self._snapshot
 
     def catch_up(self) -> Snapshot:
-        """What the store holds now; StoreError if it can't be asked."""
-        if self._read_mark() == self._snapshot.mark:
+        """Return a snapshot of what the store holds now. Raises StoreError if the store can't be read."""
+        if self._read_position() == self._snapshot.position:
             return self._snapshot
-        with self._turn:
-            mark = self._read_mark()
-            if mark != self._snapshot.mark:
-                self._snapshot = self._follow(self._snapshot, mark)
+        with self._update_lock:
+            position = self._read_position()
+            if position != self._snapshot.position:
+                self._snapshot = self._read_changes(self._snapshot, position)
             return self._snapshot
 
-    def fold_if_due(self) -> None:
-        """Fold what came since into the bulk once it is much; answers go on meanwhile."""
-        before = self._snapshot
-        if len(before.recent) < max(FEWEST_TO_FOLD, SHARE_TO_FOLD * len(before.bulk.timeline)):
+    def merge_if_due(self) -> None:
+        """Merge the recent interactions into the base if there are many; queries are served meanwhile."""
+        snapshot = self._snapshot
+        if len(snapshot.recent) < max(
+            MERGE_FROM_INTERACTIONS, MERGE_FROM_SHARE * len(snapshot.base.timeline)
+        ):
             return
-        folded = before.folded()
-        with self._turn:
-            now = self._snapshot
-            if now.bulk is before.bulk:
-                self._snapshot = replace(now, bulk=folded.bulk, recent=now.recent[len(before.recent) :])
+        merged = snapshot.merged()
+        with self._update_lock:
+            current = self._snapshot
+            if current.base is snapshot.base:
+                recent = current.recent[len(snapshot.recent) :]
+                self._snapshot = replace(current, base=merged.base, recent=recent)
 
     def lag(self) -> int:
-        """Interactions in the store that the last answer didn't know."""
-        return max(0, self._read_mark().interaction - self._snapshot.mark.interaction)
+        """Return how many interactions arrived in the store since the last snapshot, counted by their ids.
 
-    def _follow(self, snapshot: Snapshot, mark: StorePosition) -> Snapshot:
-        catalog, last_id, rows = snapshot.catalog, snapshot.mark.interaction, Rows.none()
-        if mark.movies != snapshot.mark.movies:
+        Raises StoreError if the store can't be read.
+        """
+        return max(0, self._read_position().interaction - self._snapshot.position.interaction)
+
+    def _read_changes(self, snapshot: Snapshot, position: StorePosition) -> Snapshot:
+        catalog, last_id = snapshot.catalog, snapshot.position.interaction
+        new = UnsortedInteractions.empty()
+        if position.movies != snapshot.position.movies:
             catalog = catalog.with_added(self._store.movies())
-        if mark.interaction > last_id:
+        if position.interaction > last_id:
             last_id, frame = self._store.since(last_id)
-            rows = Rows.of(frame, catalog)
-        mark = replace(mark, interaction=last_id)
-        followed = snapshot.followed_by(rows, catalog, mark)
-        if mark.erasure == snapshot.mark.erasure:
-            return followed
-        erased, remaining = self._read_erased(snapshot.mark, mark)
-        return followed.without_users(erased).followed_by(Rows.of(remaining, catalog), catalog, mark)
+            new = UnsortedInteractions.of(frame, catalog)
+        position = replace(position, interaction=last_id)
+        extended = snapshot.extended_by(new, catalog, position)
+        if position.erasure == snapshot.position.erasure:
+            return extended
+        erased, remaining = self._read_erasures(snapshot.position, position)
+        rated_since = UnsortedInteractions.of(remaining, catalog)
+        return extended.without_users(erased).extended_by(rated_since, catalog, position)
 
-    def _read_mark(self) -> StorePosition:
+    def _read_position(self) -> StorePosition:
         with self._store.reading() as connection:
-            interaction, erasure, added = connection.execute(_MARK).one()
-        return StorePosition(interaction or 0, erasure or 0, added)
+            interaction, erasure, n_movies = connection.execute(_POSITION).one()
+        return StorePosition(interaction or 0, erasure or 0, n_movies)
 
-    def _read_erased(self, before: StorePosition, now: StorePosition) -> tuple[Int64Array, pl.DataFrame]:
-        """Who was erased between two marks, and what they have rated after they came back."""
+    def _read_erasures(self, start: StorePosition, stop: StorePosition) -> tuple[Int64Array, pl.DataFrame]:
+        """Read the users who were erased between two positions, and the interactions that they added after that."""
         erased = sa.select(erasures.c.user_id).where(
-            erasures.c.id > before.erasure, erasures.c.id <= now.erasure
+            erasures.c.id > start.erasure, erasures.c.id <= stop.erasure
         )
         since = (
             sa.select(
@@ -89,21 +114,12 @@ class StoreFollower:
                 interactions.c.rating,
                 interactions.c.timestamp,
             )
-            .where(interactions.c.user_id.in_(erased), interactions.c.id <= now.interaction)
+            .where(interactions.c.user_id.in_(erased), interactions.c.id <= stop.interaction)
             .order_by(interactions.c.id)
         )
         with self._store.reading() as connection:
-            users = connection.execute(erased).scalars().all()
+            user_ids = connection.execute(erased).scalars().all()
             rows = [tuple(row) for row in connection.execute(since)]
-        return np.array(users, dtype=np.int64), pl.DataFrame(rows, schema=INTERACTIONS.schema, orient="row")
-
-
-_MARK = sa.select(
-    sa.select(sa.func.max(interactions.c.id)).scalar_subquery(),
-    sa.select(sa.func.max(erasures.c.id)).scalar_subquery(),
-    sa.select(sa.func.count()).select_from(movies).scalar_subquery(),
-)
-
-
-FEWEST_TO_FOLD, SHARE_TO_FOLD = 5_000, 0.01
-"""Rows that came since, in number and as a share of the bulk, from which on they are folded into it."""
+        return np.array(user_ids, dtype=np.int64), pl.DataFrame(
+            rows, schema=INTERACTIONS.schema, orient="row"
+        )

@@ -1,5 +1,5 @@
-"""The page for people: time travel through somebody's history, being somebody new, and what the model is.
+"""The page for people: time travel through a user's history, being a new user, and facts about the model.
 
-Every view is one function from the service and the address to what its template shows. All state is in the address:
-nothing that a visitor does is stored.
+Each view is a function that takes the service and the URL parameters and returns what its template shows. The URL holds
+the whole state: nothing that a visitor does is stored.
 """

@@ -1,33 +1,60 @@
-"""Why a movie stands in a list: which ratings moved its score, and how far."""
+"""Why a movie is in a recommendation list: the ratings that changed its score most, and by how much."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
 from nextreel.serving.inference.engine import RecommendationRequest
+from nextreel.serving.inference.movie_cards import ReasonShown
 from nextreel.serving.inference.service import Service
-from nextreel.serving.page.new_user import NOBODY
-from nextreel.serving.page.posters import with_poster
-from nextreel.serving.page.svg_charts import LISTED
-from nextreel.serving.page.url_parameters import Wishes, need_number, read_number
+from nextreel.serving.page.new_user import NEW_USER_ID
+from nextreel.serving.page.posters import MovieWithPoster, Poster, with_poster
+from nextreel.serving.page.rendering import View
+from nextreel.serving.page.svg_charts import LIST_LENGTH
+from nextreel.serving.page.url_parameters import NewUserForm, read_number, require_number
 
 
-def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
-    """The reasons of `movie` in the list of `user` as of `at`, or in that of the ratings in the address."""
-    movie_id, user = need_number(address, "movie"), read_number(address, "user")
-    if user is None:
-        asked = Wishes.read(address).ask(NOBODY, end_of_this_second(), LISTED, explain=True)
+class ReasonBar(ReasonShown):
+    """A rating with a bar for its effect on the movie's score."""
+
+    poster: Poster
+    share: float
+    """Length of the bar: its contribution in units of the largest, -1 to 1."""
+
+
+@dataclass(frozen=True)
+class MovieReasonsView(View):
+    """A movie and the reasons for its score."""
+
+    movie: MovieWithPoster
+    reasons: list[ReasonBar]
+    """Strongest first; empty if the list is a fallback."""
+
+
+def show(service: Service, parameters: QueryParams, is_full_page: bool) -> MovieReasonsView:
+    """Explain `movie` in the list of `user` as of `at` or, without `user`, in the list of the ratings in the URL.
+
+    Raises QueryError if a parameter is missing or wrong, or the movie isn't in the list.
+    """
+    movie_id, user_id = require_number(parameters, "movie"), read_number(parameters, "user")
+    if user_id is None:
+        form = NewUserForm.read(parameters)
+        request = form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH, explain=True)
     else:
-        asked = RecommendationRequest(user, need_number(address, "at"), LISTED, explain=True)
-    engine = service.engine_for(asked.user_id)
-    answer = engine.recommend([asked])[0]
-    found = next((movie for movie in answer.movies if movie["movie_id"] == movie_id), None)
-    if found is None:
-        raise QueryError(f"movie {movie_id} isn't in this list")
-    strongest = max((abs(reason["contribution"]) for reason in found["reasons"]), default=0.0) or 1.0
-    reasons = [
-        {**with_poster(reason), "share": reason["contribution"] / strongest} for reason in found["reasons"]
+        as_of = require_number(parameters, "at")
+        request = RecommendationRequest(user_id, as_of, LIST_LENGTH, explain=True)
+    result = service.engine_for(request.user_id).recommend([request])[0]
+    for movie, reasons in zip(result.movies, result.reasons or [], strict=True):
+        if movie["movie_id"] == movie_id:
+            return MovieReasonsView(with_poster(movie), _make_bars(reasons))
+    raise QueryError(f"movie {movie_id} isn't in this list")
+
+
+def _make_bars(reasons: list[ReasonShown]) -> list[ReasonBar]:
+    largest = max((abs(reason["contribution"]) for reason in reasons), default=0.0) or 1.0
+    return [
+        {**reason, "poster": Poster.of(reason), "share": reason["contribution"] / largest}
+        for reason in reasons
     ]
-    return {"movie": with_poster(found), "reasons": reasons, "answer": answer, "address": address}

@@ -1,56 +1,96 @@
-"""Being somebody new: ratings that stand in the address alone, and the list that they make."""
+"""Being a new user: a visitor's ratings, which only the URL holds, and their recommendation list."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
 from nextreel.data.schema import LARGEST_INTEGER
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
-from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.engine import ModelFacts, RecommendationResult
+from nextreel.serving.inference.movie_lookup import MovieLookup
 from nextreel.serving.inference.service import Service
-from nextreel.serving.page.posters import show_list, tell_changes, with_poster
-from nextreel.serving.page.svg_charts import LISTED
-from nextreel.serving.page.url_parameters import Wishes
+from nextreel.serving.page.posters import (
+    ListedMovie,
+    MovieWithPoster,
+    Poster,
+    describe_changes,
+    list_movies,
+    with_poster,
+)
+from nextreel.serving.page.rendering import View
+from nextreel.serving.page.svg_charts import LIST_LENGTH
+from nextreel.serving.page.url_parameters import NewUserForm
 
-FOUND = 6
-"""Movies that a search shows."""
-NOBODY = LARGEST_INTEGER
-"""A UserID that nobody has: what is known of other people mustn't count."""
+MOVIES_FOUND = 6
+"""Number of movies that a search shows."""
+NEW_USER_ID = LARGEST_INTEGER
+"""UserID of every visitor: the largest possible one, which no user of a real data set has."""
+YEARS_IF_UNKNOWN = (1900, 2100)
+"""Range of the year fields if no movie of the catalog has a year."""
 
 
-def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
-    """The view of the ratings, the search and the wishes in the address."""
-    wishes = Wishes.read(address)
-    engine = service.engine_for(NOBODY)
-    rated = [_rated(engine, movie_id, stars) for movie_id, stars in wishes.ratings.items()]
-    asked = [wishes.ask(NOBODY, end_of_this_second(), LISTED)]
+class VisitorRating(MovieWithPoster):
+    """A movie with the visitor's rating."""
+
+    rating: float
+
+
+@dataclass(frozen=True)
+class NewUserView(View):
+    """The visitor's ratings and filters, the movies found by their search, and their list."""
+
+    form: NewUserForm
+    rated: list[VisitorRating]
+    """Latest first."""
+    found: list[MovieWithPoster]
+    """Movies whose title matches the search, without those that the visitor has rated."""
+    n_rated_found: int
+    """Number of movies that match the search but are left out as rated."""
+    result: RecommendationResult
+    movies: list[ListedMovie]
+    changes: str
+    """What a screen reader says about the list."""
+    genres: list[str]
+    """All genres of the catalog."""
+    years: tuple[int, int]
+    """The earliest and the latest year of the catalog."""
+    model: ModelFacts
+
+
+def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUserView:
+    """Show the list for the ratings and filters in the URL, and the movies that its search finds.
+
+    Raises QueryError if a parameter is wrong or a rated movie isn't in the catalog.
+    """
+    form = NewUserForm.read(parameters)
+    engine = service.engine_for(NEW_USER_ID)
+    rated = [_find_rated(engine.movies, movie_id, stars) for movie_id, stars in form.ratings.items()]
+    requests = [form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH)]
     if rated:
-        asked.append(wishes.without_latest().ask(NOBODY, asked[0].timestamp, LISTED))
-    answers = engine.recommend(asked)
-    movies = show_list(answers[0], answers[1] if rated else None, LISTED)
-    found = [with_poster(movie) for movie in engine.search(wishes.search, FOUND)] if wishes.search else []
-    return {
-        "wishes": wishes,
-        "rated": rated[::-1],
-        "found": [movie for movie in found if movie["movie_id"] not in wishes.ratings],
-        "known": sum(movie["movie_id"] in wishes.ratings for movie in found),
-        "answer": answers[0],
-        "movies": movies,
-        "told": tell_changes(movies),
-        "genres": engine.catalog.genres,
-        "years": _span_years(engine),
-        "model": engine.model_facts,
-    }
+        without_latest = form.without_latest_rating()
+        requests.append(without_latest.to_request(NEW_USER_ID, requests[0].timestamp, LIST_LENGTH))
+    results = engine.recommend(requests)
+    movies = list_movies(results[0], results[1] if rated else None, LIST_LENGTH)
+    found = engine.movies.search(form.search, MOVIES_FOUND) if form.search else []
+    new = [movie for movie in found if movie["movie_id"] not in form.ratings]
+    catalog = engine.follower.last_snapshot.catalog
+    return NewUserView(
+        form=form,
+        rated=rated[::-1],
+        found=[with_poster(movie) for movie in new],
+        n_rated_found=len(found) - len(new),
+        result=results[0],
+        movies=movies,
+        changes=describe_changes(movies),
+        genres=catalog.genres,
+        years=catalog.years or YEARS_IF_UNKNOWN,
+        model=engine.model_facts,
+    )
 
 
-def _rated(engine: Engine, movie_id: int, stars: float) -> dict[str, Any]:
-    movie = engine.movie(movie_id)
+def _find_rated(movies: MovieLookup, movie_id: int, stars: float) -> VisitorRating:
+    movie = movies.find(movie_id)
     if movie is None:
         raise QueryError(f"movie {movie_id} isn't in the catalog")
-    return {**with_poster(movie), "rating": stars}
-
-
-def _span_years(engine: Engine) -> tuple[int, int]:
-    years = engine.catalog.movies["Year"].drop_nulls()
-    return (int(years.min()), int(years.max())) if len(years) else (1900, 2100)  # type: ignore[arg-type]
+    return {**movie, "poster": Poster.of(movie), "rating": stars}

@@ -1,7 +1,7 @@
-"""The addresses of the page. Asked by htmx, a view answers with the part that changes, otherwise with all of it."""
+"""Routes of the page. A request by htmx gets only the part of the view that changes, any other the full page."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
@@ -11,13 +11,11 @@ from starlette.responses import HTMLResponse, Response
 from nextreel.errors import QueryError
 from nextreel.serving.http.dependencies import AppState, State
 from nextreel.serving.inference.service import Service
-from nextreel.serving.page import movie_reasons as why
-from nextreel.serving.page import new_user as newcomer
-from nextreel.serving.page import served_model as model_card
-from nextreel.serving.page import time_travel
-from nextreel.serving.page.rendering import ASSETS, render
+from nextreel.serving.page import movie_reasons, new_user, served_model, time_travel
+from nextreel.serving.page.rendering import View, read_assets, render
 
-View = Callable[[Service, QueryParams, bool], dict[str, Any]]
+ShowView = Callable[[Service, QueryParams, bool], View]
+"""From the service, the URL parameters and whether the full page is shown."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -26,62 +24,71 @@ HEADERS = {
     "Cache-Control": "private, no-cache",
     "Vary": "HX-Request",
 }
-SWAPPED = {"time_travel": "list", "newcomer": "answer"}
-"""Ids of the parts that htmx replaces; what takes their place must have the same."""
+SWAPPED_IDS = {"time_travel": "list", "newcomer": "answer"}
+"""By template: the id of the element that htmx replaces. The part that replaces it must have the same id."""
 FOR_EVER = "public, max-age=31536000, immutable"
 
 router = APIRouter(include_in_schema=False)
 
 
+@dataclass(frozen=True)
+class ProblemView(View):
+    """What is shown instead of a view that can't be shown."""
+
+    problem: str
+    part: str | None
+    """Id of the element that htmx replaces with the problem."""
+
+
 @router.get("/")
-async def travel_in_time(request: Request, state: State) -> Response:
-    """Somebody's list as of each moment of their history."""
-    return await _show(request, state, "time_travel", time_travel.show)
+async def show_time_travel(request: Request, state: State) -> Response:
+    """Show a user's recommendation list as of each second in which they rated."""
+    return await _respond(request, state, "time_travel", time_travel.show)
 
 
 @router.get("/strip")
-async def draw_strip(request: Request, state: State) -> Response:
-    """The bars over somebody's time."""
-    return await _show(request, state, "strip", time_travel.show_strip)
+async def show_strip(request: Request, state: State) -> Response:
+    """Show the bars over a user's time."""
+    return await _respond(request, state, "strip", time_travel.show_strip)
 
 
 @router.get("/you")
-async def be_somebody_new(request: Request, state: State) -> Response:
-    """The list of somebody who rates a few movies here."""
-    return await _show(request, state, "newcomer", newcomer.show)
+async def show_new_user(request: Request, state: State) -> Response:
+    """Show the recommendation list of a visitor who rates a few movies here."""
+    return await _respond(request, state, "newcomer", new_user.show)
 
 
 @router.get("/why")
-async def explain_movie(request: Request, state: State) -> Response:
-    """Why a movie stands in a list."""
-    return await _show(request, state, "why", why.show)
+async def show_movie_reasons(request: Request, state: State) -> Response:
+    """Show why a movie is in a recommendation list."""
+    return await _respond(request, state, "why", movie_reasons.show)
 
 
 @router.get("/model")
-async def show_model(request: Request, state: State) -> Response:
-    """What answers here."""
-    return await _show(request, state, "model_card", model_card.show)
+async def show_served_model(request: Request, state: State) -> Response:
+    """Show facts about the model that is served."""
+    return await _respond(request, state, "model_card", served_model.show)
 
 
 @router.get("/assets/{name}")
 async def send_asset(name: str) -> Response:
-    """A static file, whose address changes with its content."""
-    if name not in ASSETS:
+    """Send a static file."""
+    asset = read_assets().get(name)
+    if asset is None:
         raise HTTPException(404, f"there is no {name}")
-    asset = ASSETS[name]
     return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": FOR_EVER})
 
 
-async def _show(request: Request, state: AppState, name: str, view: View) -> Response:
-    whole = "hx-request" not in request.headers or "hx-history-restore-request" in request.headers
+async def _respond(request: Request, state: AppState, template: str, show: ShowView) -> Response:
+    is_full_page = "hx-request" not in request.headers or "hx-history-restore-request" in request.headers
+    ending = ".html" if is_full_page else "_part.html"
 
-    def answer() -> str:
-        values = view(state.service, request.query_params, whole)
-        return render(f"{name}.html" if whole else f"{name}_part.html", {**values, "here": name})
+    def render_view() -> str:
+        view = show(state.service, request.query_params, is_full_page)
+        return render(f"{template}{ending}", view, here=template)
 
     try:
-        return HTMLResponse(await state.run_reading(answer), headers=HEADERS)
+        return HTMLResponse(await state.run_reading(render_view), headers=HEADERS)
     except QueryError as error:
-        template = "problem.html" if whole else "problem_part.html"
-        values = {"problem": str(error), "here": name, "part": SWAPPED.get(name)}
-        return HTMLResponse(render(template, values), 422, HEADERS)
+        problem = ProblemView(str(error), SWAPPED_IDS.get(template))
+        return HTMLResponse(render(f"problem{ending}", problem, here=template), 422, HEADERS)

@@ -1,55 +1,57 @@
-"""Posters made of type: what a movie is decides how its title is set.
+"""Typographic posters for movies, and a recommendation list as a row of them.
 
-The genre chooses the palette and the motif, a second genre the accent, the decade the manners of typesetting that
-are possible, and the MovieID one of them and how the motif is turned, so that a movie always has the same poster and
-neighbours rarely share one. The size of the type is computed: a style sheet can't know whether a title fits.
+The most telling genre of a movie decides the palette and the motif of its poster, the next genre the accent colour, and
+the decade the possible styles of lettering. The MovieID chooses one of these styles and how the motif is turned. So a
+movie always has the same poster, and neighbours in a list rarely look alike. The type size is computed here, because a
+style sheet can't know whether a title fits.
 """
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nextreel.serving.inference.engine import RecommendationResult
+from nextreel.serving.inference.movie_cards import MovieCard, ScoredMovie
 
 TELLING_GENRES = (
     *("film-noir", "western", "horror", "war", "musical", "animation", "documentary", "sci-fi", "mystery"),
     *("fantasy", "children", "crime", "romance", "thriller", "adventure", "action", "comedy", "drama"),
 )
-"""The genres that have a look, those first that say most about a movie: of a war drama one thinks of war."""
+"""The genres that have a look, the most telling first: a war drama looks like a war movie."""
 MOTIFS = {
     "drama": ("drama", "stairs", "window"),
     "comedy": ("comedy", "hat", "parasol"),
     "romance": ("romance", "heart", "letter"),
 }
-"""Of the genres that most movies have; every other genre has one of its own name."""
+"""The motifs of the most frequent genres. Every other genre has a single motif of its own name."""
 TURNS = 6
-"""Ways to place a motif."""
+"""Number of ways in which a motif can be turned."""
 YEAR_AT_THE_END = re.compile(r"\s*\(\d{4}\)$")
 
 SIZES = (21, 18.5, 16, 14, 12, 10.5, 9, 7.5, 6.3)
-"""Heights of the type, in hundredths of the poster's width; the style sheet has a class for each."""
-WIDTH, HEIGHT = 82, 44
-"""Of the room for a title, in the same unit."""
+"""Type sizes in hundredths of the poster's width; the style sheet has a class for each."""
+TITLE_WIDTH, TITLE_HEIGHT = 82, 44
+"""Space for the title, in hundredths of the poster's width."""
 
 
 @dataclass(frozen=True)
-class Manner:
-    """A way to set a title."""
+class Lettering:
+    """A style in which a title is set."""
 
     name: str
     letter_width: float
-    """Mean width of a letter as a part of its height, on the wide side."""
+    """Mean width of a letter in units of the type size, slightly overestimated."""
     line_height: float
+    """Distance between lines in units of the type size."""
 
 
 PLAYBILL, CUTOUT, MARQUEE = (
-    Manner("playbill", 0.84, 1.08),
-    Manner("cutout", 0.6, 1.0),
-    Manner("marquee", 0.56, 0.98),
+    Lettering("playbill", 0.84, 1.08),
+    Lettering("cutout", 0.6, 1.0),
+    Lettering("marquee", 0.56, 0.98),
 )
-CREDITS, BLOCK = Manner("credits", 0.78, 1.2), Manner("block", 0.47, 0.95)
+CREDITS, BLOCK = Lettering("credits", 0.78, 1.2), Lettering("block", 0.47, 0.95)
 DECADES = (
     (1949, (PLAYBILL,)),
     (1959, (CUTOUT, PLAYBILL)),
@@ -58,42 +60,95 @@ DECADES = (
     (1999, (CREDITS, BLOCK, MARQUEE)),
     (9999, (BLOCK, CREDITS, CUTOUT)),
 )
-"""The last year of each span, and its manners."""
+"""Last year of each period and its styles of lettering; one that is listed twice is chosen twice as often."""
+YEAR_IF_UNKNOWN = 2000
 
 
 @dataclass(frozen=True)
 class Poster:
-    """How a movie's poster looks, as names that the style sheet knows."""
+    """How a movie's poster looks, in names that the style sheet and the templates know."""
 
     title: str
+    """Title without the year."""
     year: int | None
     look: str
-    """The palette: a genre."""
+    """The genre that gives the palette."""
     motif: str
+    """Name of the drawing."""
     accent: str
-    """The genre that lends the second colour."""
-    manner: str
+    """The genre that gives the second colour."""
+    lettering: str
     turn: int
-    """0 to TURNS - 1."""
+    """How the motif is turned, 0 to TURNS - 1."""
     size: int
     """Index into SIZES."""
 
     @classmethod
-    def of(cls, movie: Mapping[str, Any]) -> "Poster":
-        """Of a movie as the engine shows it: movie_id, title, genres, year."""
+    def of(cls, movie: MovieCard) -> "Poster":
+        """Design the poster of a movie."""
         title = YEAR_AT_THE_END.sub("", movie["title"] or f"Movie {movie['movie_id']}")
         looks = _rank_looks(movie["genres"])
-        manners = next(each for until, each in DECADES if (movie["year"] or 2000) <= until)
+        year = movie["year"] or YEAR_IF_UNKNOWN
+        styles = next(styles for last_year, styles in DECADES if year <= last_year)
         choice, turn = divmod(zlib.crc32(str(movie["movie_id"]).encode()), TURNS)
         motifs = MOTIFS.get(looks[0], looks[:1])
-        manner, motif = manners[choice % len(manners)], motifs[choice // 7 % len(motifs)]
-        size = next((i for i in range(len(SIZES)) if _fits(title, SIZES[i], manner)), len(SIZES) - 1)
+        lettering, motif = styles[choice % len(styles)], motifs[choice // 7 % len(motifs)]
+        size = next((i for i in range(len(SIZES)) if _fits(title, SIZES[i], lettering)), len(SIZES) - 1)
         accent = looks[min(1, len(looks) - 1)]
-        return cls(title, movie["year"], looks[0], motif, accent, manner.name, turn, size)
+        return cls(title, movie["year"], looks[0], motif, accent, lettering.name, turn, size)
+
+
+class MovieWithPoster(MovieCard):
+    """A movie of the catalog with its poster."""
+
+    poster: Poster
+
+
+class ListedMovie(ScoredMovie):
+    """A movie at its place in a recommendation list."""
+
+    poster: Poster
+    rank: int
+    """From 1."""
+    change: int | None
+    """Ranks gained since the earlier list; None if the movie wasn't in it."""
+
+
+def with_poster(movie: MovieCard) -> MovieWithPoster:
+    """Return the movie with its poster."""
+    return {**movie, "poster": Poster.of(movie)}
+
+
+def list_movies(
+    result: RecommendationResult, earlier: RecommendationResult | None, count: int
+) -> list[ListedMovie]:
+    """Return the first movies of a list, with their change of rank since the earlier list.
+
+    Without an earlier list, nothing has changed.
+    """
+    compared = result if earlier is None else earlier
+    old_ranks = {movie["movie_id"]: rank for rank, movie in enumerate(compared.movies[:count], 1)}
+    listed: list[ListedMovie] = []
+    for rank, movie in enumerate(result.movies[:count], 1):
+        old_rank = old_ranks.get(movie["movie_id"])
+        change = None if old_rank is None else old_rank - rank
+        listed.append({**movie, "poster": Poster.of(movie), "rank": rank, "change": change})
+    return listed
+
+
+def describe_changes(movies: Sequence[ListedMovie]) -> str:
+    """Return what a screen reader says when the list has changed."""
+    if not movies:
+        return "The list is empty."
+    n_new = sum(movie["change"] is None for movie in movies)
+    return f"{len(movies)} movies, {n_new} new. First: {movies[0]['poster'].title}."
 
 
 def _rank_looks(genres: Sequence[str]) -> list[str]:
-    """The looks of some genres, the most telling first; a genre of other data borrows one, always the same."""
+    """Return the looks of a movie's genres, the most telling first.
+
+    A genre that isn't in TELLING_GENRES borrows the look of one that is, always the same.
+    """
     names = {genre.casefold().removesuffix("'s").replace(" ", "-") for genre in genres} or {"drama"}
     looks = {
         name if name in TELLING_GENRES else TELLING_GENRES[zlib.crc32(name.encode()) % len(TELLING_GENRES)]
@@ -102,46 +157,14 @@ def _rank_looks(genres: Sequence[str]) -> list[str]:
     return sorted(looks, key=TELLING_GENRES.index)
 
 
-def _fits(title: str, size: float, manner: Manner) -> bool:
-    """Whether the title, broken between words, stays within the room for it."""
-    letter, lines, room = size * manner.letter_width, 1, float(WIDTH)
+def _fits(title: str, size: float, lettering: Lettering) -> bool:
+    """Return whether the title, with line breaks between words, fits into the space for it."""
+    letter_width, n_lines, room = size * lettering.letter_width, 1, float(TITLE_WIDTH)
     for word in title.split():
-        width = len(word) * letter
-        if width > WIDTH:
+        width = len(word) * letter_width
+        if width > TITLE_WIDTH:
             return False
         if width > room:
-            lines, room = lines + 1, float(WIDTH)
-        room -= width + letter
-    return lines * size * manner.line_height <= HEIGHT
-
-
-def with_poster(movie: dict[str, Any]) -> dict[str, Any]:
-    """A movie as the engine shows it, with `poster`."""
-    return {**movie, "poster": Poster.of(movie)}
-
-
-def show_list(
-    answer: RecommendationResult, before: RecommendationResult | None, count: int
-) -> list[dict[str, Any]]:
-    """The first movies of an answer with `rank` and `change`: places won since the list before, None if it is new.
-
-    Without a list before, nothing has changed.
-    """
-    earlier = answer if before is None else before
-    old = {movie["movie_id"]: rank for rank, movie in enumerate(earlier.movies[:count], 1)}
-    return [
-        {
-            **with_poster(movie),
-            "rank": rank,
-            "change": old[movie["movie_id"]] - rank if movie["movie_id"] in old else None,
-        }
-        for rank, movie in enumerate(answer.movies[:count], 1)
-    ]
-
-
-def tell_changes(movies: Sequence[dict[str, Any]]) -> str:
-    """What a screen reader says when the list has changed."""
-    if not movies:
-        return "The list is empty."
-    new = sum(movie["change"] is None for movie in movies)
-    return f"{len(movies)} movies, {new} new. First: {movies[0]['poster'].title}."
+            n_lines, room = n_lines + 1, float(TITLE_WIDTH)
+        room -= width + letter_width
+    return n_lines * size * lettering.line_height <= TITLE_HEIGHT

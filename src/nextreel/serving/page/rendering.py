@@ -1,17 +1,27 @@
-"""Templates and static files, read once: what a browser gets is in memory when the server starts."""
+"""Templates and static files of the page, read once and then kept in memory."""
 
 import hashlib
-import mimetypes
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-HERE = Path(__file__).parent
+DIRECTORY = Path(__file__).parent
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+}
+"""By suffix. What the operating system says may differ, and a browser refuses a script of another type."""
 STARS = 5
-mimetypes.add_type("text/javascript", ".js")  # some systems say otherwise, and browsers then refuse it
+
+
+@dataclass(frozen=True)
+class View:
+    """What a template shows: each field of a subclass is a variable of its template."""
 
 
 @dataclass(frozen=True)
@@ -21,54 +31,64 @@ class Asset:
     content: bytes
     media_type: str
     digest: str
-    """Beginning of its SHA-256: part of its address, so that it may be kept for ever."""
+    """Start of its SHA-256. It is part of the file's URL, so that browsers may keep the file for ever."""
 
     @classmethod
     def read(cls, file: Path) -> "Asset":
-        """A file as it is sent."""
+        """Read a file whose suffix is in MEDIA_TYPES."""
         content = file.read_bytes()
-        media_type = mimetypes.guess_type(file.name)[0] or "text/plain"
-        return cls(content, media_type, hashlib.sha256(content).hexdigest()[:12])
+        return cls(content, MEDIA_TYPES[file.suffix], hashlib.sha256(content).hexdigest()[:12])
 
 
-ASSETS = {file.name: Asset.read(file) for file in sorted((HERE / "static").iterdir())}
+@cache
+def read_assets() -> dict[str, Asset]:
+    """Return the static files by name."""
+    return {file.name: Asset.read(file) for file in sorted((DIRECTORY / "static").iterdir())}
 
 
-def render(template: str, values: dict[str, Any]) -> str:
-    """A template of this package as HTML."""
-    return _ENVIRONMENT.get_template(template).render(values)
+def render(template: str, view: View, here: str) -> str:
+    """Render a template as HTML; `here` is the name of the view in the navigation."""
+    return _make_environment().get_template(template).render(vars(view), here=here)
 
 
-def _address_of(name: str) -> str:
-    return f"/assets/{name}?v={ASSETS[name].digest}"
+@cache
+def _make_environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(DIRECTORY / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "day": _format_day,
+        "time": _format_time,
+        "stars": _format_stars,
+        "iso": _format_iso,
+    }
+    environment.globals |= {"asset": _asset_url, "STARS": STARS}
+    return environment
 
 
-def _show_day(seconds: int) -> str:
-    """Such as 3 March 2001."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment.day} {moment:%B %Y}"
+def _asset_url(name: str) -> str:
+    return f"/assets/{name}?v={read_assets()[name].digest}"
 
 
-def _show_time(seconds: int) -> str:
-    """Such as 18:05."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M}"
+def _format_day(timestamp: int) -> str:
+    """Return the day, such as 3 March 2001."""
+    time = datetime.fromtimestamp(timestamp, UTC)
+    return f"{time.day} {time:%B %Y}"
 
 
-def _show_stars(rating: float) -> str:
-    """Such as ★★★½."""
+def _format_time(timestamp: int) -> str:
+    """Return the time of day, such as 18:05."""
+    return f"{datetime.fromtimestamp(timestamp, UTC):%H:%M}"
+
+
+def _format_iso(timestamp: int) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).isoformat()
+
+
+def _format_stars(rating: float) -> str:
+    """Return a rating as stars, such as ★★★½."""
     return "★" * int(rating) + ("½" if rating % 1 else "")
-
-
-def _show_iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
-
-
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_ENVIRONMENT.filters |= {"day": _show_day, "time": _show_time, "stars": _show_stars, "iso": _show_iso}
-_ENVIRONMENT.globals |= {"asset": _address_of, "STARS": STARS}

@@ -1,42 +1,72 @@
-"""What answers here: the model, what it learned from, how good it was found to be, and how old that is."""
+"""Facts about the model that is served: its training data, its metrics and its age."""
 
-import json
 import time
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from pydantic import JsonValue
 from starlette.datastructures import QueryParams
 
-from nextreel.artifacts import MANIFEST
-from nextreel.data.times import parse_timestamp
+from nextreel.data.times import DAY, parse_timestamp
 from nextreel.models.training.epochs import losses_by_part, read_epochs
+from nextreel.prediction.manifest import FitFacts, FittedOn, ModelManifest
 from nextreel.serving.inference.engine import Engine
 from nextreel.serving.inference.service import Service
-from nextreel.serving.page.svg_charts import draw_curves
+from nextreel.serving.page.rendering import View
+from nextreel.serving.page.svg_charts import Curves, draw_curves
+from nextreel.serving.storage.model_versions import Version
 
 
-def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
-    """A card for each version that answers now."""
-    return {"cards": [_describe(engine) for engine in service.engines]}
+@dataclass(frozen=True)
+class ServedModel:
+    """Facts about one version of the model and about the store that it serves from."""
+
+    version: Version
+    data: FittedOn
+    fit: FitFacts
+    evaluations: Sequence[Mapping[str, JsonValue]]
+    config: Mapping[str, JsonValue]
+    curves: Curves | None
+    """Losses by epoch."""
+    learned_until: int
+    """Time of the latest interaction that the model was fitted on, POSIX seconds."""
+    stored: int
+    """Number of interactions in the store."""
+    latest: int | None
+    """Time of the latest interaction in the store, POSIX seconds."""
+    days_behind: float
+    """Days from `learned_until` to `latest`."""
+    days_since_fit: float
 
 
-def _describe(engine: Engine) -> dict[str, Any]:
-    version, known = engine.version, engine.log.last_snapshot
-    # Its hashes were compared when the version was loaded; doing it for every view would take seconds.
-    manifest = json.loads((version.path / MANIFEST).read_text(encoding="utf-8"))
-    epochs = read_epochs(version.path)
+@dataclass(frozen=True)
+class ServedModelsView(View):
+    """A card for each version that is served."""
+
+    cards: list[ServedModel]
+
+
+def show(service: Service, parameters: QueryParams, is_full_page: bool) -> ServedModelsView:
+    """Show a card for each version that is served."""
+    return ServedModelsView([_describe(engine) for engine in service.engines])
+
+
+def _describe(engine: Engine) -> ServedModel:
+    version, snapshot = engine.version, engine.follower.last_snapshot
+    manifest = ModelManifest.read(version.path)
+    losses = losses_by_part(read_epochs(version.path))
     learned_until = parse_timestamp(version.data_until)
-    return {
-        "version": version,
-        "data": manifest.get("data", {}),
-        "fit": manifest.get("fit", {}),
-        "evaluations": manifest.get("evaluations", []),
-        "config": manifest.get("config", {}),
-        "curves": draw_curves(
-            {part: [loss for _, loss in points] for part, points in losses_by_part(epochs).items()}
-        ),
-        "learned_until": learned_until,
-        "stored": len(known),
-        "latest": known.latest,
-        "days_behind": max(0.0, ((known.latest or learned_until) - learned_until) / 86_400),
-        "days_since_fit": (time.time() - parse_timestamp(version.created_at)) / 86_400,
-    }
+    latest = snapshot.latest_timestamp
+    return ServedModel(
+        version=version,
+        data=manifest.data,
+        fit=manifest.fit,
+        evaluations=manifest.evaluations,
+        config=manifest.config,
+        curves=draw_curves({part: [loss for _, loss in points] for part, points in losses.items()}),
+        learned_until=learned_until,
+        stored=len(snapshot),
+        latest=latest,
+        days_behind=max(0.0, ((latest or learned_until) - learned_until) / DAY),
+        days_since_fit=(time.time() - parse_timestamp(version.created_at)) / DAY,
+    )

@@ -1,60 +1,75 @@
-"""Charts as SVG paths, in the units of their view box: what the templates draw."""
+"""Charts of the page as SVG paths, in the units of their view boxes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nextreel.data.times import DAY
-from nextreel.serving.inference.engine import REPLAYED
+from nextreel.serving.inference.movie_cards import ReplayedMovie
+from nextreel.serving.inference.user_histories import LOWEST_REPLAYED_RANK
 
-LISTED = 10
-"""Movies of a list; a movie watched next that is one of them is a hit."""
+LIST_LENGTH = 10
+"""Length of the lists on the page; a movie of the list that the user rated next is a hit."""
+
+
+PAUSE_SECONDS = DAY
+"""Time between two steps from which on the strip shows a pause."""
+UNRANKED_HEIGHT = 5.0
+"""Height of the bar of a movie without a rank, in the units of the view box."""
+LOWEST_RANK_HEIGHT = 18
+"""Height of the bar at LOWEST_REPLAYED_RANK."""
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A person's time as a strip: at moment i, between i and i + 1, a bar for each movie they rated then.
+    """A user's ratings over their steps: between x = i and i + 1, a bar for each movie that they rated at step i.
 
-    The view box is 0 0 `width` 100. A bar is the higher the nearer its movie stood to the top of the list of just
-    before, by the logarithm of the rank.
+    The view box is 0 0 `width` 100. The higher a bar, the closer its movie was to the top of the list just before, on
+    a logarithmic scale of the rank.
     """
 
     width: int
+    """Number of steps."""
     listed: str
-    """Path of the bars of movies that were among the ten."""
+    """Path of the bars of movies that were in the list."""
     near: str
-    """Of those that were ranked at all."""
+    """Path of the bars of movies that had a rank below the list."""
     missed: str
-    """Of the others."""
+    """Path of the bars of movies without a rank."""
     older: str
-    """Of the moments before those that were replayed."""
+    """Path of the bars for steps that are too old to be replayed."""
     pauses: str
-    """Path of the lines where somebody came back after a day or more."""
+    """Path of the lines where the user came back after PAUSE_SECONDS or more."""
     hits: int
+    """Number of bars in `listed`."""
     ranked: int
+    """Number of bars in `listed` and `near`."""
     shown: int
-    """Ratings that have a bar."""
+    """Number of bars for replayed ratings."""
 
 
-def draw_strip(replayed: Sequence[dict[str, Any]], moments: Sequence[int]) -> Strip:
-    """The strip of the replayed ratings (timestamp and rank each) over a person's moments, the last of them the end."""
-    place = {moment: i for i, moment in enumerate(moments)}
-    at_moment: dict[int, list[int | None]] = {}
-    for row in replayed:
-        at_moment.setdefault(place[row["timestamp"]], []).append(row["rank"])
+def draw_strip(replayed: Sequence[ReplayedMovie], timestamps: Sequence[int]) -> Strip:
+    """Draw replayed ratings over the steps with these timestamps, ascending, the last of which is the end."""
+    step_at = {timestamp: step for step, timestamp in enumerate(timestamps)}
+    ranks_by_step: dict[int, list[int | None]] = {}
+    for movie in replayed:
+        ranks_by_step.setdefault(step_at[movie["timestamp"]], []).append(movie["rank"])
     bars = [
-        (rank, _bar(i + (j + 0.1) / len(ranks), 0.8 / len(ranks), _height(rank)))
-        for i, ranks in at_moment.items()
-        for j, rank in enumerate(ranks)
+        (rank, _bar(step + (place + 0.1) / len(ranks), 0.8 / len(ranks), _height(rank)))
+        for step, ranks in ranks_by_step.items()
+        for place, rank in enumerate(ranks)
     ]
-    listed = [bar for rank, bar in bars if rank is not None and rank <= LISTED]
-    near = [bar for rank, bar in bars if rank is not None and rank > LISTED]
+    listed = [bar for rank, bar in bars if rank is not None and rank <= LIST_LENGTH]
+    near = [bar for rank, bar in bars if rank is not None and rank > LIST_LENGTH]
     missed = [bar for rank, bar in bars if rank is None]
-    older = [_bar(i + 0.1, 0.8, _height(None)) for i in range(min(at_moment, default=0))]
-    pauses = [f"M{i} 0V100" for i in range(1, len(moments) - 1) if moments[i] - moments[i - 1] >= DAY]
+    older = [_bar(step + 0.1, 0.8, _height(None)) for step in range(min(ranks_by_step, default=0))]
+    pauses = [
+        f"M{step} 0V100"
+        for step in range(1, len(timestamps) - 1)
+        if timestamps[step] - timestamps[step - 1] >= PAUSE_SECONDS
+    ]
     return Strip(
-        width=max(1, len(moments) - 1),
+        width=max(1, len(timestamps) - 1),
         listed="".join(listed),
         near="".join(near),
         missed="".join(missed),
@@ -67,7 +82,9 @@ def draw_strip(replayed: Sequence[dict[str, Any]], moments: Sequence[int]) -> St
 
 
 def _height(rank: int | None) -> float:
-    return 5.0 if rank is None else 100 - 82 * math.log(rank) / math.log(REPLAYED)
+    if rank is None:
+        return UNRANKED_HEIGHT
+    return 100 - (100 - LOWEST_RANK_HEIGHT) * math.log(rank) / math.log(LOWEST_REPLAYED_RANK)
 
 
 def _bar(x: float, width: float, height: float) -> str:
@@ -76,39 +93,42 @@ def _bar(x: float, width: float, height: float) -> str:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through values, in a view box of 0 0 100 60."""
+    """A line through values; the view box is 0 0 100 60."""
 
     name: str
     path: str
     last: float
+    """The last value."""
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Lines with one scale."""
+    """Lines with a common scale."""
 
     lines: Sequence[Curve]
     low: float
+    """The least value of all lines."""
     high: float
+    """The greatest value of all lines."""
     count: int
-    """Values of each."""
+    """Number of values of the longest line."""
 
 
-def draw_curves(named: dict[str, Sequence[float]]) -> Curves | None:
-    """Lines over their number; None where there is nothing to draw."""
-    kept = {name: values for name, values in named.items() if len(values) > 1}
-    if not kept:
+def draw_curves(values_by_name: Mapping[str, Sequence[float]]) -> Curves | None:
+    """Draw a line for each name with at least two values; None if there is no such name."""
+    drawn = {name: values for name, values in values_by_name.items() if len(values) > 1}
+    if not drawn:
         return None
-    low = min(min(values) for values in kept.values())
-    high = max(max(values) for values in kept.values())
-    lines = [Curve(name, _line(values, low, high), values[-1]) for name, values in kept.items()]
-    return Curves(lines, low, high, max(len(values) for values in kept.values()))
+    low = min(min(values) for values in drawn.values())
+    high = max(max(values) for values in drawn.values())
+    lines = [Curve(name, _line(values, low, high), values[-1]) for name, values in drawn.items()]
+    return Curves(lines, low, high, max(len(values) for values in drawn.values()))
 
 
 def _line(values: Sequence[float], low: float, high: float) -> str:
-    span = (high - low) or 1.0
+    value_range = (high - low) or 1.0
     points = [
-        f"{100 * i / (len(values) - 1):.4g} {57 - 54 * (value - low) / span:.4g}"
+        f"{100 * i / (len(values) - 1):.4g} {57 - 54 * (value - low) / value_range:.4g}"
         for i, value in enumerate(values)
     ]
     return "M" + "L".join(points)

@@ -1,95 +1,159 @@
-"""Time travel: somebody's list as of each moment of their history, beside what they really watched next."""
+"""Time travel: a user's recommendation list as of a time in their past, compared with what they rated next.
 
-from typing import Any
+The slider has a step for each second in which the user rated, and a last one just after all their ratings.
+"""
+
+from dataclasses import dataclass
+from operator import attrgetter
 
 from starlette.datastructures import QueryParams
 
 from nextreel.data.timeline import NEVER
-from nextreel.serving.inference.engine import REPLAYED, Engine, RecommendationRequest
+from nextreel.serving.inference.engine import Engine, ModelFacts, RecommendationRequest, RecommendationResult
+from nextreel.serving.inference.movie_cards import RatedMovie
 from nextreel.serving.inference.service import Service
-from nextreel.serving.page.posters import show_list, tell_changes, with_poster
-from nextreel.serving.page.svg_charts import LISTED, draw_strip
-from nextreel.serving.page.url_parameters import need_number, read_number
+from nextreel.serving.inference.user_histories import LOWEST_REPLAYED_RANK, SampledUser
+from nextreel.serving.page.posters import ListedMovie, Poster, describe_changes, list_movies
+from nextreel.serving.page.rendering import View
+from nextreel.serving.page.svg_charts import LIST_LENGTH, Strip, draw_strip
+from nextreel.serving.page.url_parameters import read_number, require_number
 
-LOOKED_AT, SUGGESTED = 200, 6
-"""People who are looked at for some to choose from."""
-FEWEST, MOST = 40, 400
-"""Ratings of somebody whose history is worth a look and still quick to replay."""
-LATEST_SHOWN, NEXT_SHOWN = 12, 10
-"""Rows of what was watched before and of what came next."""
+SAMPLE_SIZE, USERS_SUGGESTED = 200, 6
+"""Number of users who are considered, and number of those who are suggested."""
+MIN_RATINGS, MAX_RATINGS = 40, 400
+"""A suggested user has enough ratings for an interesting history, but not too many for a fast replay."""
+PAST_SHOWN, NEXT_SHOWN = 12, 10
+"""Number of the latest ratings before the step that are shown, and of the next ones."""
 
 
-def show(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
-    """The view at `user` and `moment` (an index into their moments); people to choose from only if it is `whole`.
+class PastRating(RatedMovie):
+    """A rating from before the step."""
 
-    Without a user it is somebody whose history spans a long time, and without a moment the middle of it.
+    poster: Poster
+
+
+class NextRating(RatedMovie):
+    """A rating from after the step."""
+
+    poster: Poster
+    rank: int | None
+    """Rank of the movie as of the step; None below LOWEST_REPLAYED_RANK."""
+
+
+class ComparedMovie(ListedMovie):
+    """A movie of the list, compared with what the user rated next."""
+
+    watched: bool
+    """Whether the movie is among the user's next ratings."""
+
+
+@dataclass(frozen=True)
+class TimeTravelView(View):
+    """A user's list as of one step, and their ratings before and after it."""
+
+    people: list[SampledUser]
+    """Suggested users."""
+    user: int
+    timestamp: int
+    """Time of the step, POSIX seconds."""
+    step: int
+    """Index of the step, from 0."""
+    last_step: int
+    result: RecommendationResult
+    movies: list[ComparedMovie]
+    coming: list[NextRating]
+    """Earliest first."""
+    past: list[PastRating]
+    """Latest first."""
+    past_length: int
+    """Number of all ratings in the history, shown or not."""
+    hits: int
+    """Number of `coming` ratings whose movie is in the list."""
+    changes: str
+    """What a screen reader says about the list."""
+    model: ModelFacts
+
+
+@dataclass(frozen=True)
+class StripView(View):
+    """The chart over a user's time."""
+
+    strip: Strip
+
+
+def show(service: Service, parameters: QueryParams, is_full_page: bool) -> TimeTravelView:
+    """Show the list of `user` as of the step `moment`; users are only suggested on the full page.
+
+    Without `user`, it is the suggested user whose history spans the longest time; without `moment`, the middle step.
+    Raises QueryError if a parameter isn't a whole number.
     """
-    people = _suggest(service.engine) if whole else []
-    user = read_number(address, "user")
-    if user is None:
-        user = int(max(people, key=_span, default={"user_id": 0})["user_id"])
-    engine = service.engine_for(user)
-    moments = _find_moments(engine, user)
-    asked = read_number(address, "moment")
-    moment = min(len(moments) // 2 if asked is None else asked, len(moments) - 1)
-    return {"people": people, **_show_moment(service, engine, user, moments, moment)}
+    people = _suggest_users(service.engine) if is_full_page else []
+    user_id = read_number(parameters, "user")
+    if user_id is None:
+        user_id = max(people, key=attrgetter("span")).user_id if people else 0
+    timestamps = _find_steps(service.engine_for(user_id), user_id)
+    step = read_number(parameters, "moment")
+    if step is None:
+        step = len(timestamps) // 2
+    return _show_step(service, people, user_id, timestamps, min(step, len(timestamps) - 1))
 
 
-def show_strip(service: Service, address: QueryParams, whole: bool) -> dict[str, Any]:
-    """The bars of what `user` rated: apart from the view, because each costs a query."""
-    user = need_number(address, "user")
-    engine = service.engine_for(user)
-    return {"strip": draw_strip(engine.replay(user, MOST), _find_moments(engine, user))}
+def show_strip(service: Service, parameters: QueryParams, is_full_page: bool) -> StripView:
+    """Show a bar for each rating of `user`. Raises QueryError if `user` is missing or isn't a whole number.
+
+    It is a view of its own, loaded after the list, because each bar costs a query.
+    """
+    user_id = require_number(parameters, "user")
+    engine = service.engine_for(user_id)
+    return StripView(draw_strip(engine.histories.replay(user_id, MAX_RATINGS), _find_steps(engine, user_id)))
 
 
-def _suggest(engine: Engine) -> list[dict[str, Any]]:
-    """Some people who came back over a long time, from short histories to long ones."""
-    found = engine.find_people(LOOKED_AT)
-    lively = [each for each in found if FEWEST <= each["ratings"] <= MOST] or found
-    return sorted(sorted(lively, key=_span)[-SUGGESTED:], key=lambda each: int(each["ratings"]))
+def _suggest_users(engine: Engine) -> list[SampledUser]:
+    """Return users who came back over a long time, from short to long histories."""
+    users = engine.histories.sample_users(SAMPLE_SIZE)
+    suitable = [user for user in users if MIN_RATINGS <= user.n_ratings <= MAX_RATINGS] or users
+    return sorted(sorted(suitable, key=attrgetter("span"))[-USERS_SUGGESTED:], key=attrgetter("n_ratings"))
 
 
-def _span(person: dict[str, Any]) -> int:
-    return int(person["latest"]) - int(person["first"])
+def _find_steps(engine: Engine, user_id: int) -> list[int]:
+    """Return the timestamp of each step, ascending.
+
+    For a user without ratings, the only step is just after the latest rating of anybody.
+    """
+    ratings = engine.histories.rated_next(user_id, timestamp=0, limit=NEVER)
+    timestamps = list(dict.fromkeys(movie["timestamp"] for movie in ratings))
+    last = timestamps[-1] if timestamps else engine.follower.last_snapshot.latest_timestamp or 0
+    return [*timestamps, last + 1]
 
 
-def _find_moments(engine: Engine, user: int) -> list[int]:
-    """The seconds in which somebody rated, and the one after the last; that after everything for one who has not."""
-    rated = list(dict.fromkeys(row["timestamp"] for row in engine.rated_next(user, timestamp=0, limit=NEVER)))
-    return [*rated, (rated[-1] if rated else engine.log.last_snapshot.latest or 0) + 1]
+def _show_step(
+    service: Service, people: list[SampledUser], user_id: int, timestamps: list[int], step: int
+) -> TimeTravelView:
+    engine, timestamp = service.engine_for(user_id), timestamps[step]
+    queried = [timestamp] if step == 0 else [timestamp, timestamps[step - 1]]
+    requests = [RecommendationRequest(user_id, as_of, LOWEST_REPLAYED_RANK) for as_of in queried]
+    results = [result for result, _ in service.recommend(requests)]
+    coming = _rank_next(engine.histories.rated_next(user_id, timestamp, NEXT_SHOWN), results[0])
+    watched = {movie["movie_id"] for movie in coming}
+    listed = list_movies(results[0], results[1] if len(results) > 1 else None, LIST_LENGTH)
+    past = engine.histories.as_of(user_id, timestamp)
+    return TimeTravelView(
+        people=people,
+        user=user_id,
+        timestamp=timestamp,
+        step=step,
+        last_step=len(timestamps) - 1,
+        result=results[0],
+        movies=[{**movie, "watched": movie["movie_id"] in watched} for movie in listed],
+        coming=coming,
+        past=[{**movie, "poster": Poster.of(movie)} for movie in past[:PAST_SHOWN]],
+        past_length=len(past),
+        hits=sum(movie["rank"] is not None and movie["rank"] <= LIST_LENGTH for movie in coming),
+        changes=describe_changes(listed),
+        model=engine.model_facts,
+    )
 
 
-def _show_moment(
-    service: Service, engine: Engine, user: int, moments: list[int], moment: int
-) -> dict[str, Any]:
-    timestamp = moments[moment]
-    times = [timestamp] if moment == 0 else [timestamp, moments[moment - 1]]
-    answers = [
-        answer
-        for answer, _ in service.recommend([RecommendationRequest(user, each, REPLAYED) for each in times])
-    ]
-    ranks = {movie["movie_id"]: rank for rank, movie in enumerate(answers[0].movies, 1)}
-    coming = [
-        {**with_poster(row), "rank": ranks.get(row["movie_id"])}
-        for row in engine.rated_next(user, timestamp, NEXT_SHOWN)
-    ]
-    watched = {row["movie_id"]: row for row in coming}
-    movies = [
-        {**movie, "watched": watched.get(movie["movie_id"])}
-        for movie in show_list(answers[0], answers[1] if len(answers) > 1 else None, LISTED)
-    ]
-    past = engine.history(user, timestamp)
-    return {
-        "user": user,
-        "timestamp": timestamp,
-        "moment": moment,
-        "last_moment": len(moments) - 1,
-        "answer": answers[0],
-        "movies": movies,
-        "coming": coming,
-        "past": [with_poster(row) for row in past[:LATEST_SHOWN]],
-        "past_length": len(past),
-        "hits": sum(row["rank"] is not None and row["rank"] <= LISTED for row in coming),
-        "told": tell_changes(movies),
-        "model": engine.model_facts,
-    }
+def _rank_next(ratings: list[RatedMovie], result: RecommendationResult) -> list[NextRating]:
+    ranks = {movie["movie_id"]: rank for rank, movie in enumerate(result.movies, 1)}
+    return [{**movie, "poster": Poster.of(movie), "rank": ranks.get(movie["movie_id"])} for movie in ratings]

@@ -1,4 +1,4 @@
-"""What stands in an address: numbers, and a newcomer's ratings and wishes."""
+"""Reading the parameters in the URLs of the page: numbers, and the form of the new-user view."""
 
 import re
 from collections.abc import Iterator
@@ -13,68 +13,54 @@ from nextreel.ranking.filters import Filters
 from nextreel.serving.inference.engine import RecommendationRequest
 from nextreel.serving.storage.store import NewInteraction
 
-RATED, NEW = "stars-", "new-"
-"""Names of fields, before a MovieID: a rating that was there, the latest first, and one that comes now."""
-MOST_RATINGS = 200
-LONGEST_SEARCH = 200
-
-
-def read_number(address: QueryParams, name: str) -> int | None:
-    """A whole number from 0 on; None where there is none."""
-    text = address.get(name, "").strip()
-    if not text:
-        return None
-    if not re.fullmatch("[0-9]{1,19}", text) or int(text) > LARGEST_INTEGER:
-        raise QueryError(f"{name} is {text!r}; expected a whole number")
-    return int(text)
-
-
-def need_number(address: QueryParams, name: str) -> int:
-    """As `read_number`, where there must be one."""
-    number = read_number(address, name)
-    if number is None:
-        raise QueryError(f"{name} is missing")
-    return number
+EARLIER_RATING, NEW_RATING = "stars-", "new-"
+"""Prefixes of the parameters for ratings, before the MovieID: earlier ratings, latest first, and a new one."""
+MAX_RATINGS_IN_URL = 200
+"""So that the URL stays shorter than servers and browsers allow."""
+MAX_SEARCH_LENGTH = 200
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What somebody new has rated, and what they want to see."""
+class NewUserForm:
+    """A visitor's ratings, search text and filters."""
 
     ratings: dict[int, float]
     """Stars by MovieID, the latest rating last."""
     search: str = ""
     genres: tuple[str, ...] = ()
+    """Only movies of at least one of these genres are recommended; empty for all genres."""
     year_min: int | None = None
     year_max: int | None = None
     diversity: int = 0
-    """Percent."""
+    """Strength of the diversity, percent."""
 
     @classmethod
-    def read(cls, address: QueryParams) -> "Wishes":
-        """From the fields of the form; QueryError for what can't stand in one."""
-        fields = address.multi_items()
-        before = [*_read_ratings(fields, RATED)][::-1]
+    def read(cls, parameters: QueryParams) -> "NewUserForm":
+        """Read the form from the URL. Raises QueryError for a parameter that the form can't have."""
+        fields = parameters.multi_items()
+        earlier = [*_read_ratings(fields, EARLIER_RATING)][::-1]
         ratings: dict[int, float] = {}
-        for movie_id, stars in (*before, *_read_ratings(fields, NEW)):
-            ratings.pop(movie_id, None)
+        for movie_id, stars in (*earlier, *_read_ratings(fields, NEW_RATING)):
+            ratings.pop(movie_id, None)  # so that a movie rated again becomes the latest
             ratings[movie_id] = stars
-        forgotten = read_number(address, "forget")
+        forgotten = read_number(parameters, "forget")
         if forgotten is not None:
             ratings.pop(forgotten, None)
-        if len(ratings) > MOST_RATINGS:
-            raise QueryError(f"{len(ratings)} ratings; at most {MOST_RATINGS} fit into an address")
+        if len(ratings) > MAX_RATINGS_IN_URL:
+            raise QueryError(f"{len(ratings)} ratings; at most {MAX_RATINGS_IN_URL} fit into an address")
         return cls(
             ratings,
-            address.get("q", "").strip()[:LONGEST_SEARCH],
-            tuple(dict.fromkeys(address.getlist("genre"))),
-            read_number(address, "year_min"),
-            read_number(address, "year_max"),
-            min(100, read_number(address, "diversity") or 0),
+            parameters.get("q", "").strip()[:MAX_SEARCH_LENGTH],
+            tuple(dict.fromkeys(parameters.getlist("genre"))),
+            read_number(parameters, "year_min"),
+            read_number(parameters, "year_max"),
+            min(100, read_number(parameters, "diversity") or 0),
         )
 
-    def ask(self, user_id: int, timestamp: int, k: int, explain: bool = False) -> RecommendationRequest:
-        """The request for the list; the ratings count as if they were given just before, one a second."""
+    def to_request(
+        self, user_id: int, timestamp: int, k: int, explain: bool = False
+    ) -> RecommendationRequest:
+        """Return the request for the visitor's list; the ratings count as given in the seconds just before it."""
         history = tuple(
             NewInteraction(user_id, movie_id, stars, timestamp - len(self.ratings) + place)
             for place, (movie_id, stars) in enumerate(self.ratings.items())
@@ -90,22 +76,42 @@ class Wishes:
             history=history,
         )
 
-    def without_latest(self) -> "Wishes":
-        """As it was before the latest rating."""
+    def without_latest_rating(self) -> "NewUserForm":
+        """Return the form as it was before the latest rating."""
         return replace(self, ratings=dict([*self.ratings.items()][:-1]))
 
-    def to_address(self) -> str:
-        """The fields of the form again, for a link."""
-        fields: list[tuple[str, object]] = [
-            (f"{RATED}{movie_id}", f"{stars:g}") for movie_id, stars in reversed(self.ratings.items())
+    def to_url_parameters(self) -> str:
+        """Return ratings and filters as the parameters of a URL, without the search text."""
+        fields = [
+            (f"{EARLIER_RATING}{movie_id}", f"{stars:g}")
+            for movie_id, stars in reversed(self.ratings.items())
         ]
         fields += [("genre", genre) for genre in self.genres]
-        wanted = {"year_min": self.year_min, "year_max": self.year_max, "diversity": self.diversity or None}
-        fields += [(name, value) for name, value in wanted.items() if value is not None]
+        numbers = {"year_min": self.year_min, "year_max": self.year_max, "diversity": self.diversity or None}
+        fields += [(name, str(number)) for name, number in numbers.items() if number is not None]
         return urlencode(fields)
 
 
+def read_number(parameters: QueryParams, name: str) -> int | None:
+    """Read a whole number from 0 on; None if the parameter is missing. Raises QueryError for any other text."""
+    text = parameters.get(name, "").strip()
+    if not text:
+        return None
+    if not re.fullmatch("[0-9]{1,19}", text) or int(text) > LARGEST_INTEGER:
+        raise QueryError(f"{name} is {text!r}; expected a whole number")
+    return int(text)
+
+
+def require_number(parameters: QueryParams, name: str) -> int:
+    """Read a whole number from 0 on. Raises QueryError if the parameter is missing or anything else."""
+    number = read_number(parameters, name)
+    if number is None:
+        raise QueryError(f"{name} is missing")
+    return number
+
+
 def _read_ratings(fields: list[tuple[str, str]], prefix: str) -> Iterator[tuple[int, float]]:
+    """Yield MovieID and stars of each parameter with this prefix."""
     for name, value in fields:
         if not name.startswith(prefix):
             continue

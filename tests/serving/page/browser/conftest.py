@@ -1,4 +1,4 @@
-"""A real server with a model that has figures and a curve, and a real Chromium."""
+"""A real server, whose model has metrics and a learning curve, and a real Chromium."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from tests.serving.servers import Server, make_small_predictor, serving
 
 CHROMIUM = shutil.which("chromium")
 OVERTAKEN = ("htmx:sendAbort", "htmx:afterRequest")
-"""What htmx says of a request that was called off because a later one overtook it."""
+"""How htmx's messages begin for a request that it aborted because a later one replaced it."""
 EPOCHS = [
     {"number": number, "train_loss": 1 / number, "validation_loss": 1.1 / number, "seconds": 1.0}
     for number in range(1, 6)
@@ -48,15 +48,15 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(chromium: Browser, site: Server) -> Iterator[BrowserContext]:
-    made = chromium.new_context(base_url=site.url, viewport={"width": 1280, "height": 900})
-    made.set_default_timeout(10_000)
-    yield made
-    made.close()
+    new_context = chromium.new_context(base_url=site.url, viewport={"width": 1280, "height": 900})
+    new_context.set_default_timeout(10_000)
+    yield new_context
+    new_context.close()
 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
-    """A page on which nothing may go wrong unseen: an error of a script or against the policy fails the test."""
+    """A page whose errors fail the test, be it an error of a script or a violation of the security policy."""
     opened = context.new_page()
     complaints: list[str] = []
 
@@ -72,5 +72,5 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture
 def titles(page: Page) -> Callable[[], list[str]]:
-    """Titles of the ten, in their order."""
+    """Return the titles of the list, in its order."""
     return lambda: page.locator(".posters h3").all_text_contents()

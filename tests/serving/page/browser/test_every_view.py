@@ -1,4 +1,4 @@
-"""What holds for every view: anybody can use it, on any screen, and it loads nothing from elsewhere."""
+"""What holds for every view: it is accessible, fits any screen, and loads nothing from another host."""
 
 from typing import Literal
 
@@ -10,8 +10,8 @@ from tests.serving.servers import Server
 
 VIEWS = {
     "time travel": "/?user=1",
-    "nobody known": "/?user=9223372036854775806",
-    "newcomer": "/you?q=the&genre=Drama&diversity=30",
+    "unknown user": "/?user=9223372036854775806",
+    "new user": "/you?q=the&genre=Drama&diversity=30",
     "rated": "/you?stars-1=5&stars-2=3.5",
     "why": "/why?user=1&at=1704067200",
     "model": "/model",
@@ -28,15 +28,15 @@ def address(view: str, site: Server) -> str:
 
 
 def find_serious(page: Page) -> dict[str, list[str]]:
-    """What axe objects to by daylight and by night: rules and elements."""
-    found: dict[str, list[str]] = {}
+    """Return the serious violations that axe reports in the light and the dark scheme: elements by rule."""
+    violations: dict[str, list[str]] = {}
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
         for rule in Axe().run(page).response["violations"]:
             if rule["impact"] in ("serious", "critical"):
-                found[f"{scheme}: {rule['id']}"] = [node["html"] for node in rule["nodes"]]
-    return found
+                violations[f"{scheme}: {rule['id']}"] = [node["html"] for node in rule["nodes"]]
+    return violations
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -44,9 +44,9 @@ def test_axe_finds_nothing_serious(chromium: Browser, site: Server, view: str) -
     page = chromium.new_page(base_url=site.url, reduced_motion="reduce")
     page.goto(address(view, site))
     page.wait_for_load_state("networkidle")
-    found = find_serious(page)
+    violations = find_serious(page)
     page.close()
-    assert found == {}
+    assert violations == {}
 
 
 def test_axe_finds_nothing_serious_in_the_dialog(chromium: Browser, site: Server) -> None:
@@ -54,9 +54,9 @@ def test_axe_finds_nothing_serious_in_the_dialog(chromium: Browser, site: Server
     page.goto("/?user=1&moment=20")
     page.locator("a.why").first.click()
     page.get_by_role("dialog").wait_for()
-    found = find_serious(page)
+    violations = find_serious(page)
     page.close()
-    assert found == {}
+    assert violations == {}
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -72,7 +72,7 @@ def test_nothing_is_wider_than_the_screen(chromium: Browser, site: Server, view:
     assert all(pixels <= width for width, pixels in needed.items()), needed
 
 
-@pytest.mark.parametrize("view", ["time travel", "newcomer", "model"])
+@pytest.mark.parametrize("view", ["time travel", "new user", "model"])
 def test_a_view_is_small_and_comes_from_one_host(page: Page, site: Server, view: str) -> None:
     responses: list[Response] = []
     page.on("response", lambda response: responses.append(response))

@@ -1,4 +1,4 @@
-"""Sliding through somebody's history, in Chromium."""
+"""Time travel through a user's history, in Chromium."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def test_the_arrow_keys_move_through_time_and_the_list_changes(
     page: Page, titles: Callable[[], list[str]]
 ) -> None:
     page.goto("/?user=1&moment=0")
-    slider, before, date = page.get_by_role("slider"), titles(), page.locator("#as-of time")
+    slider, earlier, date = page.get_by_role("slider"), titles(), page.locator("#as-of time")
     first = date.inner_text()
     slider.focus()
     for _ in range(5):
@@ -24,7 +24,7 @@ def test_the_arrow_keys_move_through_time_and_the_list_changes(
             page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile("moment=5"))
     expect(date).not_to_have_text(first)
-    assert titles() != before
+    assert titles() != earlier
     assert len(titles()) == 10
     assert slider.get_attribute("aria-valuetext") == page.locator("#as-of").get_attribute("data-text")
 
@@ -61,8 +61,8 @@ def test_the_strip_has_a_bar_for_each_rating(page: Page, site: Server) -> None:
 
 
 def test_a_movie_watched_next_is_marked_in_the_list_with_its_rank_beside_it(page: Page) -> None:
-    for moment in range(30):
-        page.goto(f"/?user=1&moment={moment}")
+    for step in range(30):
+        page.goto(f"/?user=1&moment={step}")
         if page.locator(".is-hit").count():
             break
     marked = page.locator(".is-hit").first
