@@ -26,7 +26,7 @@ from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page import page_routes as page
 from nextreel.serving.storage.api_keys import ApiKey, find_key
-from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
 from nextreel.serving.upkeep import look_after, return_freed_arrays
 from nextreel.version import __version__
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def live(app: FastAPI) -> AsyncIterator[None]:
         return_freed_arrays()
         with Store.open(settings.store_url) as store:
-            service = Service(store, Versions.open(settings.model_directory), settings.experiment)
+            service = Service(store, VersionDirectory.open(settings.model_directory), settings.experiment)
             state = AppState(service, metrics, settings.limits)
             app.state.nextreel = state
             gc.collect()

@@ -18,7 +18,7 @@ from nextreel.serving.app import Settings, create_app
 from nextreel.serving.http.prometheus_metrics import MULTIPROCESS
 from nextreel.serving.http.request_log import describe_logging
 from nextreel.serving.http.slow_clients import PatientProtocol
-from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
 
 GRACE_SECONDS = 30
@@ -37,7 +37,7 @@ def prepare_store(settings: Settings, data: Path | None, on_progress: Callable[[
     The data set is the model's own, or that of the directory `data`, whose further movies join the catalog. Raises
     what keeps a server from starting: ArtifactError, StoreError, QueryError for an experiment's missing version.
     """
-    versions = Versions.open(settings.model_directory)
+    versions = VersionDirectory.open(settings.model_directory)
     version = versions.current
     if settings.experiment is not None:
         versions.find(settings.experiment.version)

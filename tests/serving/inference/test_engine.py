@@ -13,7 +13,7 @@ from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.filters import Filters
 from nextreel.serving.inference import store_follower
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
-from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import NewInteraction, Outcome, Store
 from tests.serving.servers import LATE
 
@@ -28,7 +28,7 @@ def filled(store: Store, predictor: Predictor) -> Store:
 
 @pytest.fixture
 def engine(filled: Store, model: Path) -> Engine:
-    return Engine.open(Versions.open(model).current, filled)
+    return Engine.open(VersionDirectory.open(model).current, filled)
 
 
 def queries(dataset: Dataset, count: int, seed: int = 0) -> pl.DataFrame:
@@ -302,7 +302,7 @@ def test_people_to_look_at_go_from_short_to_long_histories(engine: Engine) -> No
 
 
 def test_an_empty_store_is_a_store(store: Store, model: Path) -> None:
-    engine = Engine.open(Versions.open(model).current, store)
+    engine = Engine.open(VersionDirectory.open(model).current, store)
     answer = engine.recommend([RecommendationRequest(1, LATE)])[0]
     assert (answer.fallback, len(answer.movies)) == ("popularity", 10)
     assert engine.find_people() == []

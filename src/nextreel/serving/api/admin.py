@@ -10,7 +10,7 @@ from nextreel.errors import QueryError
 from nextreel.serving.http import request_bodies, response_bodies
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, problems
-from nextreel.serving.storage.model_versions import Damaged, Version
+from nextreel.serving.storage.model_versions import DamagedVersion, StoredVersion
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -57,7 +57,7 @@ async def roll_back(state: State) -> Response:
     return write_json(state.service.engine.model_facts)
 
 
-def _show(version: Version | Damaged) -> dict[str, Any]:
+def _show(version: StoredVersion | DamagedVersion) -> dict[str, Any]:
     known = {
         name: getattr(version, name, None)
         for name in ("model", "created_at", "data_until", "validation_ndcg", "problem")

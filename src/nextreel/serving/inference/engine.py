@@ -31,8 +31,9 @@ from nextreel.serving.inference.catalog import Catalog
 from nextreel.serving.inference.movie_cards import Card, list_movies, show_reasons, show_rows
 from nextreel.serving.inference.snapshot import Rows, Snapshot
 from nextreel.serving.inference.store_follower import StoreFollower
-from nextreel.serving.storage.model_versions import Version
+from nextreel.serving.storage.model_versions import StoredVersion
 from nextreel.serving.storage.store import NewInteraction, Outcome, Store
+from nextreel.serving.storage.user_export import UserExport
 
 REPLAYED = 100
 """A movie that was watched next has a rank in the list of that moment, up to this one."""
@@ -81,14 +82,16 @@ class RecommendationResult:
 class Engine:
     """One version of the model over the store; safe to share by threads."""
 
-    def __init__(self, predictor: Predictor, version: Version, store: Store, log: StoreFollower) -> None:
+    def __init__(
+        self, predictor: Predictor, version: StoredVersion, store: Store, log: StoreFollower
+    ) -> None:
         self._predictor, self.version, self._store, self._log = predictor, version, store, log
         self._model: tuple[Catalog, Recommender] | None = None
         self._titles: tuple[Catalog, TitleSearch] | None = None
         self._learned_until = parse_timestamp(version.data_until)
 
     @classmethod
-    def open(cls, version: Version, store: Store, beside: Self | None = None) -> Self:
+    def open(cls, version: StoredVersion, store: Store, beside: Self | None = None) -> Self:
         """Load a version; what another engine on this store holds in memory is shared where the catalog is the same.
 
         Raises ArtifactError for a damaged model, StoreError if the store can't be read.
@@ -96,7 +99,9 @@ class Engine:
         return cls.of(load(version.path), version, store, beside)
 
     @classmethod
-    def of(cls, predictor: Predictor, version: Version, store: Store, beside: Self | None = None) -> Self:
+    def of(
+        cls, predictor: Predictor, version: StoredVersion, store: Store, beside: Self | None = None
+    ) -> Self:
         """As `open`, with a model that is loaded."""
         catalog = Catalog.of(predictor.dataset)
         if beside is not None and Catalog.of(beside._predictor.dataset).movies.equals(catalog.movies):
@@ -259,7 +264,7 @@ class Engine:
         self._log.catch_up()
         return removed
 
-    def export(self, user_id: int) -> dict[str, Any]:
+    def export(self, user_id: int) -> UserExport:
         """All that the store keeps about a person, ready for JSON."""
         return self._store.export_user(user_id)
 

@@ -14,7 +14,7 @@ from threading import Lock
 from nextreel.errors import ArtifactError, StoreError
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
-from nextreel.serving.storage.model_versions import Version, Versions
+from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
 from nextreel.serving.storage.store import Impression, Store
 
 NOW_SECONDS = 60
@@ -26,7 +26,9 @@ logger = logging.getLogger("nextreel")
 class Service:
     """What one process serves; safe to share by threads."""
 
-    def __init__(self, store: Store, versions: Versions, experiment: Experiment | None = None) -> None:
+    def __init__(
+        self, store: Store, versions: VersionDirectory, experiment: Experiment | None = None
+    ) -> None:
         self.store, self.versions, self.experiment = store, versions, experiment
         self._swap = Lock()
         self._engine = Engine.open(versions.current, store)
@@ -67,7 +69,7 @@ class Service:
             self._note(given)
         return given
 
-    def refresh(self) -> Version:
+    def refresh(self) -> StoredVersion:
         """Serve what the model directory calls current; ArtifactError if it can't be loaded, and the old one stays."""
         with self._swap:
             current = self.versions.current
@@ -76,12 +78,12 @@ class Service:
                 logger.info("serving another version", extra={"version": current.name})
             return self._engine.version
 
-    def promote(self, version: str) -> Version:
+    def promote(self, version: str) -> StoredVersion:
         """Make a version current and serve it; QueryError for an unknown one, ArtifactError for a damaged one."""
         self.versions.promote(version)
         return self.refresh()
 
-    def rollback(self) -> Version:
+    def rollback(self) -> StoredVersion:
         """Go back to the version that was current before; QueryError if there is none."""
         self.versions.rollback()
         return self.refresh()
