@@ -14,7 +14,7 @@ from benchmarks.postgres import NoPostgresError, Postgres
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
 from nextreel.serving.http.prometheus_metrics import Metrics
-from nextreel.serving.http.request_log import Trace
+from nextreel.serving.http.request_log import RequestLog
 from nextreel.serving.storage.model_versions import VersionDirectory
 from tests.cli.commands import succeed
 from tests.serving.servers import BODY, HEAD, LATE, Server, connect, eventually, read_all, serving
@@ -198,7 +198,7 @@ def test_what_breaks_in_our_code_is_logged_and_not_shown(caplog: pytest.LogCaptu
         raise RuntimeError("a secret of the code")
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(Trace(broken, Metrics()))
+        transport = httpx.ASGITransport(RequestLog(broken, Metrics()))
         async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
             return await client.get("/")
 

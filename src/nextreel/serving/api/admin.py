@@ -14,7 +14,7 @@ from nextreel.serving.storage.model_versions import DamagedVersion, StoredVersio
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
-VersionName = Annotated[str, Path(pattern=request_bodies.VERSION)]
+VersionName = Annotated[str, Path(pattern=request_bodies.VERSION_PATTERN)]
 
 
 @router.get("/model", responses={200: {"model": response_bodies.Model}, **problems(*EVERYWHERE)})

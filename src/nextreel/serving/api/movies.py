@@ -14,7 +14,7 @@ from nextreel.serving.inference.movie_cards import show_movie
 
 router = APIRouter(prefix="/v1", tags=["movies"])
 
-MovieId = Annotated[request_bodies.Id, Path()]
+MovieId = Annotated[request_bodies.IdParameter, Path()]
 NO_SUCH_MOVIE = "movie {} isn't in the catalog"
 
 
@@ -22,7 +22,7 @@ NO_SUCH_MOVIE = "movie {} isn't in the catalog"
 async def search_movies(
     state: State,
     query: Annotated[str, Query(min_length=1, max_length=200, description="A title as people type it.")],
-    limit: Annotated[request_bodies.Number, Query(ge=1, le=100)] = 20,
+    limit: Annotated[request_bodies.IntParameter, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Movies by title: any case, accents or order of an article, with typos, or only the beginning."""
     return write_json({"movies": await state.run_reading(state.service.engine.search, query, limit)})
@@ -46,9 +46,9 @@ async def get_movie(movie_id: MovieId, state: State) -> Response:
 async def find_similar(
     movie_id: MovieId,
     state: State,
-    k: Annotated[request_bodies.Number, Query(ge=1, le=100)] = 10,
+    k: Annotated[request_bodies.IntParameter, Query(ge=1, le=100)] = 10,
     timestamp: Annotated[
-        request_bodies.Moment | None,
+        request_bodies.TimestampParameter | None,
         Query(alias="at", description="As of when; absent means now, this second included."),
     ] = None,
 ) -> Response:

@@ -49,17 +49,17 @@ async def recommend_batch(batch: request_bodies.QueryBatch, request: Request, st
     responses={200: {"model": response_bodies.RecommendationAnswer}, **problems(*EVERYWHERE)},
 )
 async def recommend_to_user(
-    user_id: Annotated[request_bodies.Id, Path()],
+    user_id: Annotated[request_bodies.IdParameter, Path()],
     request: Request,
     state: State,
     timestamp: Annotated[
-        request_bodies.Moment | None,
+        request_bodies.TimestampParameter | None,
         Query(alias="at", description="As of when; absent means now, this second included."),
     ] = None,
-    k: Annotated[request_bodies.Count, Query(description="How many movies.")] = 10,
+    k: Annotated[request_bodies.KParameter, Query(description="How many movies.")] = 10,
     exclude_seen: Annotated[bool, Query(description="Leave out what the user has rated before.")] = True,
     diversity: Annotated[
-        request_bodies.Share, Query(description="Strength of maximal marginal relevance.")
+        request_bodies.StrengthParameter, Query(description="Strength of maximal marginal relevance.")
     ] = 0.0,
     explain: Annotated[bool, Query(description="Say which ratings moved each score most.")] = False,
 ) -> Response:

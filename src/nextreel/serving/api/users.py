@@ -12,7 +12,7 @@ from nextreel.serving.http.openapi import EVERYWHERE, problems
 
 router = APIRouter(prefix="/v1/users", tags=["people"])
 
-UserId = Annotated[request_bodies.Id, Path()]
+UserId = Annotated[request_bodies.IdParameter, Path()]
 
 
 @router.get(
@@ -22,10 +22,10 @@ async def get_history(
     user_id: UserId,
     state: State,
     before: Annotated[
-        request_bodies.Moment | None, Query(description="Only what was strictly earlier.")
+        request_bodies.TimestampParameter | None, Query(description="Only what was strictly earlier.")
     ] = None,
-    limit: Annotated[request_bodies.Number, Query(ge=1, le=1_000)] = 100,
-    offset: Annotated[request_bodies.Number, Query(ge=0, le=10_000_000)] = 0,
+    limit: Annotated[request_bodies.IntParameter, Query(ge=1, le=1_000)] = 100,
+    offset: Annotated[request_bodies.IntParameter, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
     """What a person had rated before a moment, latest first; of a movie rated twice, the later rating."""
     rows = await state.run_reading(state.service.engine.history, user_id, before)
