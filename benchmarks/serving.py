@@ -35,7 +35,7 @@ from nextreel.models.registry import create_model
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
 from nextreel.serving.inference.engine import Engine, RecommendationRequest
-from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
 
 BATCH = 1_000
@@ -270,7 +270,7 @@ def _measure_engine(model: Path, store: str, dataset: Dataset) -> dict[str, floa
     """What the engine alone takes of that, in milliseconds of processor time: the rest is HTTP and JSON."""
     random = np.random.default_rng(0)
     with Store.open(store) as opened:
-        engine = Engine.open(Versions.open(model).current, opened)
+        engine = Engine.open(VersionDirectory.open(model).current, opened)
         requests = [RecommendationRequest(user, at) for user, at in _draw(dataset, random, BATCH)]
         engine.recommend(requests)
         started = time.process_time()

@@ -52,7 +52,7 @@ def test_a_missing_model_is_an_error_of_one_line(tmp_path: Path, store_url: str)
 
 
 def test_a_store_that_can_not_be_is_an_error_of_one_line(model: Path) -> None:
-    assert "not a database that nextreel knows" in fail("serve", model, "--store", "mysql://a/b")
+    assert "not a supported database" in fail("serve", model, "--store", "mysql://a/b")
 
 
 def test_an_experiment_without_its_version_is_an_error_of_one_line(model: Path, store_url: str) -> None:

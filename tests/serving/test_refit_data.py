@@ -134,7 +134,7 @@ def test_a_directory_that_holds_something_is_left_as_it_is(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "manifest.json").write_text("{}")
-    with pytest.raises(DataError, match="out holds something already: choose another name"):
+    with pytest.raises(DataError, match="out exists and isn't empty: choose another name"):
         write_data(filled, predictor.dataset, tmp_path / "out")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["manifest.json"]
 

@@ -9,13 +9,13 @@ import pytest
 GROW_AND_FREE = """
 import numpy as np
 from pathlib import Path
-from nextreel.serving.upkeep import return_freed_arrays
+from nextreel.serving.upkeep import return_freed_memory
 
 def resident_mib():
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 
-return_freed_arrays()
+return_freed_memory()
 np.ones(2**21)  # 16 MiB: from its end on glibc would call nothing smaller large
 before = resident_mib()
 large, small = [], []

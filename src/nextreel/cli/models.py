@@ -8,7 +8,7 @@ import typer
 from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
 
 if TYPE_CHECKING:
-    from nextreel.serving.storage.model_versions import Version
+    from nextreel.serving.storage.model_versions import StoredVersion
 
 models = typer.Typer(
     help="Keep versions of a model side by side; promote one, go back to the one before.",
@@ -31,9 +31,9 @@ def list_versions(
     import json
 
     from nextreel.cli.terminal.console import stdout, table
-    from nextreel.serving.storage.model_versions import Damaged, Versions
+    from nextreel.serving.storage.model_versions import DamagedVersion, VersionDirectory
 
-    found = Versions.open(directory).list()
+    found = VersionDirectory.open(directory).list()
     if as_json:
         facts = [{key: value for key, value in vars(each).items() if key != "path"} for each in found]
         typer.echo(json.dumps(facts, indent=2))
@@ -50,7 +50,7 @@ def list_versions(
     )
     for each in found:
         mark = "current" if each.current else ""
-        if isinstance(each, Damaged):
+        if isinstance(each, DamagedVersion):
             made.add_row(mark, each.name, "damaged")
             continue
         figure = "" if each.validation_ndcg is None else f"{each.validation_ndcg:.4f}"
@@ -58,7 +58,7 @@ def list_versions(
     console = stdout()
     console.print(made)
     for each in found:
-        if isinstance(each, Damaged):
+        if isinstance(each, DamagedVersion):
             console.print(f"{each.name}: {each.problem}", soft_wrap=True, markup=False)
 
 
@@ -77,9 +77,9 @@ def add_version(
 
     The first one is current at once; a later one waits until it is promoted.
     """
-    from nextreel.serving.storage.model_versions import Versions
+    from nextreel.serving.storage.model_versions import VersionDirectory
 
-    version = Versions.create(directory).add(artifact, name)
+    version = VersionDirectory.create(directory).add(artifact, name)
     if version.current:
         typer.echo(f"{version.name} is in {directory} and is current. Next: nextreel serve {directory}")
     else:
@@ -97,9 +97,9 @@ def promote_version(
     It is loaded first; one that is damaged is refused and the old one stays. A running server takes it over
     at SIGHUP, without dropping a request.
     """
-    from nextreel.serving.storage.model_versions import Versions
+    from nextreel.serving.storage.model_versions import VersionDirectory
 
-    _say_current(Versions.open(directory).promote(name))
+    _say_current(VersionDirectory.open(directory).promote(name))
 
 
 @models.command("rollback")
@@ -108,9 +108,9 @@ def roll_back(directory: Directory) -> None:
 
     Doing it again goes further back. A running server takes it over at SIGHUP.
     """
-    from nextreel.serving.storage.model_versions import Versions
+    from nextreel.serving.storage.model_versions import VersionDirectory
 
-    _say_current(Versions.open(directory).rollback())
+    _say_current(VersionDirectory.open(directory).rollback())
 
 
 @models.command("data")
@@ -136,10 +136,10 @@ def write_data(
     require("sqlalchemy", "serve")
     from nextreel.prediction.saving import load
     from nextreel.serving import refit_data as refit
-    from nextreel.serving.storage.model_versions import Versions
+    from nextreel.serving.storage.model_versions import VersionDirectory
     from nextreel.serving.storage.store import Store
 
-    learned = load(Versions.open(directory).current.path).dataset
+    learned = load(VersionDirectory.open(directory).current.path).dataset
     with Store.open(store) as opened:
         written = refit.write_data(opened, learned, out)
     typer.echo(
@@ -148,7 +148,7 @@ def write_data(
     )
 
 
-def _say_current(version: "Version") -> None:
+def _say_current(version: "StoredVersion") -> None:
     typer.echo(f"{version.name} ({version.model}, data until {_minute(version.data_until)}) is current.")
 
 

@@ -1,1 +1,1 @@
-"""The server: an HTTP API, the store behind it, model versions, and the page."""
+"""The server: an HTTP API and a web page over a fitted model and a store of interactions."""

@@ -1,12 +1,12 @@
-"""The application: the routes of the API behind what keeps them safe, for one process."""
+"""The application of one server process: its startup, its middleware and its routes."""
 
 import asyncio
 import contextlib
 import gc
 import ipaddress
-import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
@@ -15,45 +15,51 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from nextreel.serving.api import admin, health, interactions, movies, recommendations, users
-from nextreel.serving.http.access_control import Guard, RateLimiter
+from nextreel.serving.http.access_control import AccessControl, RateLimiter
 from nextreel.serving.http.dependencies import AppState, refuse_unknown_parameters
 from nextreel.serving.http.openapi import describe_api
-from nextreel.serving.http.problem_details import answer_errors_with_problems
+from nextreel.serving.http.problem_details import respond_with_problems
 from nextreel.serving.http.prometheus_metrics import Metrics
-from nextreel.serving.http.request_limits import Limit, Limits
-from nextreel.serving.http.request_log import Trace
+from nextreel.serving.http.request_limits import Limits, RequestLimiter
+from nextreel.serving.http.request_log import RequestLog
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page import page_routes as page
-from nextreel.serving.storage.api_keys import ApiKey, find_key
-from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
-from nextreel.serving.upkeep import look_after, return_freed_arrays
+from nextreel.serving.upkeep import keep_up, return_freed_memory
 from nextreel.version import __version__
 
-COMPRESSED_FROM = 1_000
-"""Bytes from which on an answer is compressed, for a client that asks for that."""
-
-logger = logging.getLogger("nextreel")
+BURST_SECONDS = 2
+"""A key may make the requests of this many seconds at once."""
+MIN_COMPRESSED_BYTES = 1_000
+"""Length from which on a response is compressed, if the client accepts that."""
+COMPRESSION_LEVEL = 4
+"""Level of gzip: higher ones take much longer and save little."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a server is started with; can be pickled, for its workers."""
+    """The settings of a server; they can be pickled, because each worker process receives them."""
 
     model_directory: Path
+    """A saved model or a directory of versions."""
     store_url: str
+    """URL of the database."""
     keys_required: bool
+    """Whether requests need an API key."""
     rate: float = 100.0
-    """Requests a second and key, in the long run; twice as many at once."""
+    """Requests per second that a key may make in the long run; twice as many at once."""
     experiment: Experiment | None = None
+    """A/B experiment to run."""
     allowed_origins: tuple[str, ...] = ()
-    """Web sites whose scripts may call the API; none as a rule."""
+    """Web sites whose scripts may call the API; none by default."""
     limits: Limits = field(default_factory=Limits)
+    """Limits on requests."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server on that host."""
+    """Return whether a server on this host can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -61,33 +67,46 @@ def is_loopback(host: str) -> bool:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application; it opens the store and loads the model when it starts."""
+    """Create the application. It opens the store and loads the model when it starts up, not here."""
     metrics = Metrics()
+    app = FastAPI(
+        title="nextreel",
+        summary="Which movies should a user watch next, at a given time?",
+        version=__version__,
+        lifespan=partial(_run_service, settings, metrics),
+        middleware=_list_middleware(settings, metrics),
+        docs_url=None,  # FastAPI's pages would load scripts from other web sites
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    _add_routes(app)
+    app.openapi = lambda: describe_api(app, settings.keys_required)  # type: ignore[method-assign]
+    return app
 
-    @contextlib.asynccontextmanager
-    async def live(app: FastAPI) -> AsyncIterator[None]:
-        return_freed_arrays()
-        with Store.open(settings.store_url) as store:
-            service = Service(store, Versions.open(settings.model_directory), settings.experiment)
-            state = AppState(service, metrics, settings.limits)
-            app.state.nextreel = state
-            gc.collect()
-            gc.freeze()  # the catalog and the model stay: looking through them again would only stall requests
-            tending = asyncio.create_task(look_after(state))
-            try:
-                yield
-            finally:
-                tending.cancel()
-                state.close()
-                service.store_impressions()
 
-    async def find(key: str) -> ApiKey | None:
-        state: AppState = app.state.nextreel
-        return await state.run_writing(find_key, state.service.store, key)
+@contextlib.asynccontextmanager
+async def _run_service(settings: Settings, metrics: Metrics, app: FastAPI) -> AsyncIterator[None]:
+    """Open the store, load the model, and keep both up to date until the application shuts down."""
+    return_freed_memory()
+    with Store.open(settings.store_url) as store:
+        service = Service(store, VersionDirectory.open(settings.model_directory), settings.experiment)
+        state = app.state.nextreel = AppState(service, metrics, settings.limits)
+        gc.collect()
+        gc.freeze()  # the catalog and the model live on: collecting them again would only delay requests
+        upkeep = asyncio.create_task(keep_up(state))
+        try:
+            yield
+        finally:
+            upkeep.cancel()
+            state.close()
+            service.store_impressions()
 
-    guards = [Middleware(Trace, metrics=metrics)]
+
+def _list_middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    """Return the middleware from the outermost, which a request passes first, to the innermost."""
+    middleware = [Middleware(RequestLog, metrics=metrics)]
     if settings.allowed_origins:
-        guards.append(
+        middleware.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(settings.allowed_origins),
@@ -102,27 +121,22 @@ def create_app(settings: Settings) -> FastAPI:
                 expose_headers=["X-Request-ID", "Retry-After"],
             )
         )
-    guards.append(Middleware(Limit, limits=settings.limits))
+    middleware.append(Middleware(RequestLimiter, limits=settings.limits))
     if settings.keys_required:
-        guards.append(Middleware(Guard, find_key=find, limiter=RateLimiter(settings.rate, 2 * settings.rate)))
-    guards.append(Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=4))
-
-    app = FastAPI(
-        title="nextreel",
-        summary="What should this person watch next, as of this moment?",
-        version=__version__,
-        lifespan=live,
-        middleware=guards,
-        docs_url=None,  # it would load scripts from elsewhere
-        redoc_url=None,
-        redirect_slashes=False,
+        limiter = RateLimiter(settings.rate, BURST_SECONDS * settings.rate)
+        middleware.append(Middleware(AccessControl, limiter=limiter))
+    middleware.append(
+        Middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     )
-    api = [each.router for each in (recommendations, interactions, movies, users, admin)]
+    return middleware
+
+
+def _add_routes(app: FastAPI) -> None:
+    api = [module.router for module in (recommendations, interactions, movies, users, admin)]
     for router in api:
         app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
-    others = [health.router, page.router]
-    for router in others:
+    # Health checks and links to the page may carry parameters that aren't nextreel's.
+    lenient = [health.router, page.router]
+    for router in lenient:
         app.include_router(router)
-    answer_errors_with_problems(app, [route for router in (*api, *others) for route in router.routes])
-    app.openapi = lambda: describe_api(app, settings.keys_required)  # type: ignore[method-assign]
-    return app
+    respond_with_problems(app, [route for router in (*api, *lenient) for route in router.routes])

@@ -1,4 +1,4 @@
-"""The data of the next refit: what the store holds now, as a data directory that `nextreel fit` reads."""
+"""The data for a refit: the ratings in the store, written as a data directory that `nextreel fit` reads."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,42 +17,50 @@ from nextreel.serving.storage.store import Store
 
 
 @dataclass(frozen=True)
-class Written:
-    """How much was written."""
+class WrittenRows:
+    """How much data was written."""
 
     ratings: int
+    """Number of ratings."""
     users: int
-    """Who rated something."""
+    """Number of users with at least one rating."""
     movies: int
+    """Number of movies in the catalog."""
 
 
-def write_data(store: Store, learned: Dataset, out: Path) -> Written:
-    """Write the store's ratings with the movies and users of the model's data set to `out`, all of it or nothing.
+def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
+    """Write the ratings in the store, with the movies and users of the model's data set, to the directory `out`.
 
-    Ratings stand in the order in which they were stored, movies that were added behind the others. Who was erased is
-    in no file, also where they are erased while this runs. Raises DataError if `out` is there and not empty,
-    StoreError if there are no ratings.
+    All files are written, or none. Ratings are in the order in which they were stored, and added movies come after
+    the others. No file holds a user who was erased, even while this function runs.
+
+    Raises
+    ------
+    DataError
+        The directory exists and isn't empty.
+    StoreError
+        The store holds no ratings, or can't be read.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise DataError(f"{out} holds something already: choose another name")
-    rows, erased = _read_settled(store)
+        raise DataError(f"{out} exists and isn't empty: choose another name")
+    rows, erased = _read_consistently(store)
     if rows.is_empty():
         raise StoreError("the store holds no ratings: nothing was written")
     movies = Catalog.of(learned).with_added(store.movies()).movies
-    told = pl.any_horizontal(pl.exclude(USER_ID).is_not_null())
-    users = learned.users.filter(told & ~pl.col(USER_ID).is_in(erased))
+    has_attributes = pl.any_horizontal(pl.exclude(USER_ID).is_not_null())
+    users = learned.users.filter(has_attributes & ~pl.col(USER_ID).is_in(erased))
     with atomic_directory(out, MANIFEST) as directory:
         for table, frame in ((INTERACTIONS, rows), (MOVIES, to_file_form(movies)), (USERS, users)):
             if len(frame):
                 write_table(frame, directory / f"{table.stems[0]}.csv")
-    return Written(len(rows), rows[USER_ID].n_unique(), len(movies))
+    return WrittenRows(len(rows), rows[USER_ID].n_unique(), len(movies))
 
 
-def _read_settled(store: Store) -> tuple[pl.DataFrame, list[int]]:
-    """All ratings and who was erased, as of one moment: read again if somebody was erased meanwhile."""
+def _read_consistently(store: Store) -> tuple[pl.DataFrame, list[int]]:
+    """Return all ratings and the erased users; if a user is erased while they are read, they are read again."""
     while True:
-        before = store.last_erasure
+        last_erasure = store.last_erasure
         _, rows = store.everything()
         erased = store.erased_users()
-        if store.last_erasure == before:
+        if store.last_erasure == last_erasure:
             return rows, erased

@@ -1,4 +1,4 @@
-"""From a model and a store to a server that listens: the import at the first start, the socket, the processes."""
+"""Starting a server: the import into an empty store, the listening socket, and the worker processes."""
 
 import os
 import socket
@@ -17,27 +17,38 @@ from nextreel.prediction.saving import load
 from nextreel.serving.app import Settings, create_app
 from nextreel.serving.http.prometheus_metrics import MULTIPROCESS
 from nextreel.serving.http.request_log import describe_logging
-from nextreel.serving.http.slow_clients import PatientProtocol
-from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.http.slow_clients import TimedProtocol
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
 
 GRACE_SECONDS = 30
-"""How long requests that run may take to end after the server was told to stop."""
+"""Time that running requests have to finish after the server was told to stop."""
 BACKLOG = 2048
-"""Connections that may wait to be accepted."""
-KEPT_SECONDS = 30
-"""How long a connection stays open for another request."""
+"""Number of connections that may wait to be accepted."""
+KEEP_ALIVE_SECONDS = 30
+"""Time that an idle connection stays open for another request."""
 START_SECONDS = 120
-"""How long a worker may take to load the model and the store, and still count as alive."""
+"""Time that a worker has to load the model and the store before it counts as dead."""
 
 
 def prepare_store(settings: Settings, data: Path | None, on_progress: Callable[[int, int], None]) -> int:
-    """Import a data set into an empty store; the number of interactions imported, 0 where it had some.
+    """Import a data set into the store if it is empty, and return the number of interactions imported.
 
-    The data set is the model's own, or that of the directory `data`, whose further movies join the catalog. Raises
-    what keeps a server from starting: ArtifactError, StoreError, QueryError for an experiment's missing version.
+    The data set is the one that the model was fitted on or, if given, that of the directory `data`, whose movies that
+    the model doesn't know are added to the catalog.
+
+    Raises
+    ------
+    ArtifactError
+        There is no current version of the model, or it is damaged.
+    QueryError
+        The version of the experiment doesn't exist.
+    StoreError
+        The store can't be read or written.
+    DataError
+        The directory `data` holds no valid data set.
     """
-    versions = Versions.open(settings.model_directory)
+    versions = VersionDirectory.open(settings.model_directory)
     version = versions.current
     if settings.experiment is not None:
         versions.find(settings.experiment.version)
@@ -45,12 +56,13 @@ def prepare_store(settings: Settings, data: Path | None, on_progress: Callable[[
         if not store.is_empty:
             return 0
         learned = load(version.path).dataset
-        dataset = learned if data is None else _read_fuller(data, learned, store)
+        dataset = learned if data is None else _read_extended(data, learned, store)
         store.import_dataset(dataset, on_progress)
         return len(dataset.timeline)
 
 
-def _read_fuller(directory: Path, learned: Dataset, store: Store) -> Dataset:
+def _read_extended(directory: Path, learned: Dataset, store: Store) -> Dataset:
+    """Read a data set, and add the movies that the model hasn't learned to the store."""
     tables = read_tables(directory)
     dataset = Dataset.from_tables(tables)
     if tables.movies is not None:
@@ -61,41 +73,44 @@ def _read_fuller(directory: Path, learned: Dataset, store: Store) -> Dataset:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens, so that who connects from now on waits; port 0 takes any free one.
+    """Return a listening socket; port 0 takes any free port. Connections wait until the server runs.
 
-    ConfigError if the address can't be had.
+    Raises
+    ------
+    ConfigError
+        The address can't be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
-        bound.listen(BACKLOG)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
-        bound.close()
+        listener.close()
         raise ConfigError(f"can't listen on {host}, port {port}: {error.strerror or error}") from error
-    bound.set_inheritable(True)
-    return bound
+    listener.set_inheritable(True)
+    return listener
 
 
-def run(settings: Settings, bound: socket.socket, workers: int = 1) -> None:
-    """Serve until told to stop by a signal; requests that run are finished."""
+def run(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
+    """Serve until a signal stops the server; running requests are finished first."""
     config = Config(
         partial(create_app, settings),
         factory=True,
         workers=workers,
-        http=partial(PatientProtocol, limits=settings.limits),  # type: ignore[arg-type]
+        http=partial(TimedProtocol, limits=settings.limits),  # type: ignore[arg-type]
         ws="none",
         access_log=False,
         server_header=False,
         log_config=describe_logging(),
-        timeout_keep_alive=KEPT_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_worker_healthcheck=START_SECONDS,
     )
     if workers == 1:
-        Server(config).run([bound])
+        Server(config).run([listener])
         return
-    with tempfile.TemporaryDirectory(prefix="nextreel-metrics-") as shared:
-        os.environ[MULTIPROCESS] = shared
-        Multiprocess(config, [bound]).run()
+    with tempfile.TemporaryDirectory(prefix="nextreel-metrics-") as directory:
+        os.environ[MULTIPROCESS] = directory
+        Multiprocess(config, [listener]).run()

@@ -1,9 +1,4 @@
-"""Freed arrays go back to the operating system, so that a server that runs for weeks stays as large as it needs to be.
-
-glibc gives a large block a mapping of its own, which ends when the block is freed, but each one that is freed moves the
-size from which on a block counts as large upwards, to at most 32 MiB. From then on the arrays of batches and of folding
-lie in the heaps of whichever thread made them, which fragment and grow for hours. mallopt(3) fixes the size.
-"""
+"""What a server process does besides answering requests: follow the store and the model directory, return memory."""
 
 import asyncio
 import contextlib
@@ -15,44 +10,59 @@ import signal
 from nextreel.errors import NextreelError
 from nextreel.serving.http.dependencies import AppState
 
+UPKEEP_SECONDS = 1.0
+"""Time between two rounds of upkeep."""
+
+M_MMAP_THRESHOLD = -3
+"""Number of the option in glibc's malloc.h."""
+MMAP_THRESHOLD_BYTES = 256 * 1024
+"""Size from which on a block of memory gets a mapping of its own. The arrays of a single query are smaller."""
+
 logger = logging.getLogger("nextreel")
 
-MMAP_THRESHOLD = -3
-"""M_MMAP_THRESHOLD of glibc's malloc.h."""
-LARGE = 256 * 1024
-"""Bytes from which on a block has a mapping of its own. What a single query needs is smaller."""
 
+def return_freed_memory() -> None:
+    """Make this process return every large block of memory to the operating system when it is freed.
 
-def return_freed_arrays() -> None:
-    """Fix the size from which on this process frees a block to the system; without glibc, nothing changes."""
+    Otherwise a server that runs for weeks would keep growing. glibc gives a large block a mapping of its own, which
+    ends when the block is freed. But each freed block raises the size from which on a block counts as large, up to
+    32 MiB. From then on, the arrays of batches would lie in the heap of the thread that made them, and the heaps would
+    fragment and grow for hours. mallopt(3) fixes that size. Without glibc, this function does nothing.
+    """
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, LARGE)
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
 
 
-TEND_SECONDS = 1.0
-"""How often a process looks after what isn't a request's business."""
-
-
-async def look_after(state: AppState) -> None:
-    """Every second, and at once on SIGHUP, what isn't a request's business."""
-    due = asyncio.Event()
-    with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not the main thread
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, due.set)
-    served: dict[tuple[str, str], None] = {}
+async def keep_up(state: AppState) -> None:
+    """Do a round of upkeep every second, and immediately on SIGHUP, until cancelled. Errors are logged."""
+    is_due = asyncio.Event()
+    with contextlib.suppress(NotImplementedError, RuntimeError):  # on Windows, or not in the main thread
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, is_due.set)
+    served_versions: set[tuple[str, str]] = set()
     while True:
-        try:
-            await state.run_writing(state.service.maintain)
-            state.metrics.lag.set(await state.run_writing(state.service.engine.follower.lag))
-        except NextreelError as error:
-            logger.warning("can't look after the store", extra={"error": str(error)})
-        except Exception:
-            logger.exception("looking after the store broke")
-        for version in served:
-            state.metrics.model.labels(*version).set(0)
-        for engine in state.service.engines:
-            served[engine.version.model, engine.version.name] = None
-            state.metrics.model.labels(engine.version.model, engine.version.name).set(1)
+        await _follow_store(state)
+        _report_versions(state, served_versions)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TEND_SECONDS):
-                await due.wait()
-        due.clear()
+            async with asyncio.timeout(UPKEEP_SECONDS):
+                await is_due.wait()
+        is_due.clear()
+
+
+async def _follow_store(state: AppState) -> None:
+    try:
+        await state.run_writing(state.service.maintain)
+        state.metrics.lag.set(await state.run_writing(state.service.engine.follower.lag))
+    except NextreelError as error:
+        logger.warning("upkeep failed; it is tried again", extra={"error": str(error)})
+    except Exception:
+        logger.exception("upkeep failed because of a defect; it is tried again")
+
+
+def _report_versions(state: AppState, served_versions: set[tuple[str, str]]) -> None:
+    """Set the metric to 1 for the versions that are served and to 0 for those that were, and add them to the set."""
+    for version in served_versions:
+        state.metrics.model.labels(*version).set(0)
+    for engine in state.service.engines:
+        version = (engine.version.model, engine.version.name)
+        served_versions.add(version)
+        state.metrics.model.labels(*version).set(1)

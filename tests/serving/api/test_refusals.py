@@ -96,11 +96,14 @@ def test_what_is_no_timestamp_in_an_address_is_refused(api: Server, timestamp: s
 
 
 def test_a_parameter_that_an_address_does_not_have_is_refused(api: Server) -> None:
-    problem = api.problem(422, "GET", "/v1/users/1/recommendations?timestamp=5")
-    assert problem["detail"] == "timestamp: unknown; there are at, diversity, exclude_seen, explain, k"
-    assert problem["errors"][0]["field"] == "timestamp"
-    problem = api.problem(422, "POST", "/v1/recommendations?k=5", json={"user_id": 1})
-    assert problem["detail"] == "k: unknown; the address has no parameters"
+    found = api.problem(422, "GET", "/v1/users/1/recommendations?timestamp=5")
+    assert (
+        found["detail"]
+        == "timestamp: unknown parameter; expected one of at, diversity, exclude_seen, explain, k"
+    )
+    assert found["errors"][0]["field"] == "timestamp"
+    found = api.problem(422, "POST", "/v1/recommendations?k=5", json={"user_id": 1})
+    assert found["detail"] == "k: unknown parameter; this endpoint has no query parameters"
 
 
 def test_the_wrong_query_of_a_batch_is_named(api: Server) -> None:
@@ -160,20 +163,20 @@ def test_a_body_that_is_no_json_is_a_problem_too(api: Server, status: int, body:
                 "json": {"user_id": 1, "movie_id": 2, "rating": 4, "timestamp": 5},
                 "headers": {"Idempotency-Key": "a b"},
             },
-            "idempotency-key: expected letters, digits and signs of ASCII without blanks",
+            "idempotency-key: expected printable ASCII characters without spaces",
         ),
-        ("POST", "/v1/admin/models/-a/promote", {}, "version: expected a version's name"),
+        ("POST", "/v1/admin/models/-a/promote", {}, "version: expected the name of a version"),
         (
             "POST",
             "/v1/recommendations",
             {"content": b'{"user_id": "\xff"}', "headers": {"content-type": "application/json"}},
-            "the body isn't JSON that can be read: not UTF-8, nested too deeply, or with too long a number",
+            "the body can't be read as JSON: it isn't UTF-8, is nested too deeply, or holds too long a number",
         ),
         (
             "POST",
             "/v1/recommendations",
             {"content": b"{}", "headers": {"content-type": ""}},
-            "the body's type isn't named; expected application/json",
+            "the content type is empty; expected application/json",
         ),
     ],
     ids=["blank", "two lines", "bar", "key", "version", "not utf-8", "no type"],

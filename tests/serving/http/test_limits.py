@@ -102,7 +102,7 @@ def ask_for_much(of: Server, times: int = 1) -> socket.socket:
 
 def gave_up(on: Server) -> int:
     """How many answers were not taken by their clients."""
-    return sum(line["message"] == "a client didn't take its answer" for line in on.lines())
+    return sum(line["message"] == "a client didn't receive its response in time" for line in on.lines())
 
 
 def test_the_connection_of_a_client_that_does_not_read_its_answer_is_ended(impatient: Server) -> None:

@@ -14,8 +14,8 @@ from benchmarks.postgres import NoPostgresError, Postgres
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
 from nextreel.serving.http.prometheus_metrics import Metrics
-from nextreel.serving.http.request_log import Trace
-from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.http.request_log import RequestLog
+from nextreel.serving.storage.model_versions import VersionDirectory
 from tests.cli.commands import succeed
 from tests.serving.servers import BODY, HEAD, LATE, Server, connect, eventually, read_all, serving
 
@@ -100,18 +100,18 @@ def test_several_workers_agree_on_what_was_stored(model: Path, store_url: str) -
 
 
 @pytest.fixture
-def versions(predictor: Predictor, model: Path, tmp_path: Path) -> Versions:
-    """Versions a and b of one model, a current; b learned from less."""
+def versions(predictor: Predictor, model: Path, tmp_path: Path) -> VersionDirectory:
+    """VersionDirectory a and b of one model, a current; b learned from less."""
     early = predictor.dataset.with_interactions(predictor.dataset.interactions().head(1_000))
     other = type(predictor.model)(predictor.model.config).fit(early)
     save(Predictor(other, predictor.dataset), tmp_path / "other")
-    made = Versions.create(tmp_path / "models")
+    made = VersionDirectory.create(tmp_path / "models")
     made.add(model, "a")
     made.add(tmp_path / "other", "b")
     return made
 
 
-def test_a_swap_drops_no_request(versions: Versions, store_url: str) -> None:
+def test_a_swap_drops_no_request(versions: VersionDirectory, store_url: str) -> None:
     with serving(versions.directory, store_url) as swapped, ThreadPoolExecutor(4) as pool:
         going = True
 
@@ -131,10 +131,12 @@ def test_a_swap_drops_no_request(versions: Versions, store_url: str) -> None:
         going = False
         seen = {each for client in asking for each in client.result()}
     assert {version for version, _ in seen} == {"a", "b"}
-    assert Versions.open(versions.directory).current.name == "a"
+    assert VersionDirectory.open(versions.directory).current.name == "a"
 
 
-def test_a_damaged_version_is_refused_and_the_old_one_stays(versions: Versions, store_url: str) -> None:
+def test_a_damaged_version_is_refused_and_the_old_one_stays(
+    versions: VersionDirectory, store_url: str
+) -> None:
     with serving(versions.directory, store_url) as standing:
         before = standing.recommend(1, LATE)["movies"]
         file = versions.find("b").path / "model.safetensors"
@@ -145,7 +147,7 @@ def test_a_damaged_version_is_refused_and_the_old_one_stays(versions: Versions, 
         assert standing.recommend(1, LATE)["movies"] == before
 
 
-def test_a_promotion_by_the_command_reaches_the_server(versions: Versions, store_url: str) -> None:
+def test_a_promotion_by_the_command_reaches_the_server(versions: VersionDirectory, store_url: str) -> None:
     with serving(versions.directory, store_url) as watching:
         succeed("models", "promote", versions.directory, "b")
         watching.process.send_signal(signal.SIGHUP)
@@ -153,7 +155,7 @@ def test_a_promotion_by_the_command_reaches_the_server(versions: Versions, store
 
 
 def test_an_experiment_divides_the_users_for_good_and_labels_each_answer(
-    versions: Versions, store_url: str
+    versions: VersionDirectory, store_url: str
 ) -> None:
     users = range(1, 61)
     with serving(versions.directory, store_url, "--experiment", "b=0.5") as divided:
@@ -196,7 +198,7 @@ def test_what_breaks_in_our_code_is_logged_and_not_shown(caplog: pytest.LogCaptu
         raise RuntimeError("a secret of the code")
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(Trace(broken, Metrics()))
+        transport = httpx.ASGITransport(RequestLog(broken, Metrics()))
         async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
             return await client.get("/")
 

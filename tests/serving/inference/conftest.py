@@ -7,7 +7,7 @@ import pytest
 from nextreel.prediction.predictor import Predictor
 from nextreel.serving.inference.engine import Engine
 from nextreel.serving.inference.service import Service
-from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
 from tests.serving.ratings import ignore_progress
 
@@ -21,7 +21,7 @@ def filled(store: Store, predictor: Predictor) -> Store:
 
 @pytest.fixture
 def service(filled: Store, model: Path) -> Service:
-    return Service(filled, Versions.open(model))
+    return Service(filled, VersionDirectory.open(model))
 
 
 @pytest.fixture

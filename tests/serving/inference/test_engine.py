@@ -11,7 +11,7 @@ from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.filters import Filters
 from nextreel.serving.inference.engine import Engine, RecommendationRequest
 from nextreel.serving.inference.service import Service
-from nextreel.serving.storage.model_versions import Versions
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import NewInteraction, Store
 from tests.serving.inference.lists import draw_queries, movie_ids, offline_lists, scored_lists, to_requests
 from tests.serving.servers import LATE
@@ -117,7 +117,7 @@ def test_without_the_strongest_reason_the_score_falls(engine: Engine) -> None:
 
 
 def test_an_engine_is_freed_without_the_garbage_collector(filled: Store, model: Path) -> None:
-    engine = Engine.open(Versions.open(model).current, filled)
+    engine = Engine.open(VersionDirectory.open(model).current, filled)
     engine.recommend([RecommendationRequest(1, LATE)])
     engine.histories.replay(1, 5)
     engine.movies.search("the")
@@ -131,7 +131,7 @@ def test_an_engine_is_freed_without_the_garbage_collector(filled: Store, model: 
 
 
 def test_an_empty_store_is_a_store(store: Store, model: Path) -> None:
-    engine = Engine.open(Versions.open(model).current, store)
+    engine = Engine.open(VersionDirectory.open(model).current, store)
     result = engine.recommend([RecommendationRequest(1, LATE)])[0]
     assert (result.fallback, len(result.movies)) == ("popularity", 10)
     assert engine.histories.sample_users() == []

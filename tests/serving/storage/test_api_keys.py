@@ -49,7 +49,7 @@ def test_a_revoked_key_is_nobodys_and_stays_in_the_list(store: Store) -> None:
 
 def test_a_name_holds_one_key_at_a_time(store: Store) -> None:
     create_key(store, "web", READ)
-    with pytest.raises(QueryError, match="a key named web holds already"):
+    with pytest.raises(QueryError, match="there is a valid key named web already"):
         create_key(store, "web", ADMIN)
 
 
@@ -66,7 +66,7 @@ def test_a_key_that_does_not_hold_cannot_be_revoked(store: Store, revoked_before
     if revoked_before:
         create_key(store, "web", READ)
         revoke_key(store, "web")
-    with pytest.raises(QueryError, match="no key named web holds"):
+    with pytest.raises(QueryError, match="no valid key is named web"):
         revoke_key(store, "web")
 
 
@@ -106,7 +106,7 @@ def test_the_command_keeps_its_keys_beside_the_server_if_no_store_is_named(tmp_p
 
 def test_the_command_says_in_one_line_which_key_it_does_not_know(tmp_path: Path) -> None:
     message = fail("keys", "revoke", "web", cwd=tmp_path)
-    assert message == "nextreel: no key named web holds; nextreel keys list shows those that do\n"
+    assert message == "nextreel: no valid key is named web; nextreel keys list shows all keys\n"
 
 
 def test_the_command_says_in_one_line_that_the_database_cannot_be_reached() -> None:

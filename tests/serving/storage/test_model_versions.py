@@ -11,7 +11,7 @@ from nextreel.errors import ArtifactError, QueryError
 from nextreel.models.popularity import Popularity, PopularityConfig
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, save
-from nextreel.serving.storage.model_versions import Damaged, Versions
+from nextreel.serving.storage.model_versions import DamagedVersion, VersionDirectory
 from nextreel.testing import tiny_dataset
 
 
@@ -28,7 +28,7 @@ def damage(model: Path) -> None:
     file.write_bytes(content)
 
 
-def window_days(versions: Versions) -> float | None:
+def window_days(versions: VersionDirectory) -> float | None:
     config = load(versions.current.path).model.config
     assert isinstance(config, PopularityConfig)
     return config.window_days
@@ -37,24 +37,24 @@ def window_days(versions: Versions) -> float | None:
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("versions")
-    versions = Versions.create(home / "models")
+    versions = VersionDirectory.create(home / "models")
     for window, name in enumerate("abc", 1):
         versions.add(saved(home / f"saved-{name}", window), name)
     return home
 
 
 @pytest.fixture
-def versions(made_once: Path, tmp_path: Path) -> Versions:
-    """Versions a, b and c, whose windows are 1, 2 and 3 days; a is current."""
-    return Versions.open(shutil.copytree(made_once / "models", tmp_path / "models"))
+def versions(made_once: Path, tmp_path: Path) -> VersionDirectory:
+    """VersionDirectory a, b and c, whose windows are 1, 2 and 3 days; a is current."""
+    return VersionDirectory.open(shutil.copytree(made_once / "models", tmp_path / "models"))
 
 
-def test_the_first_version_is_current_and_a_later_one_waits(versions: Versions) -> None:
+def test_the_first_version_is_current_and_a_later_one_waits(versions: VersionDirectory) -> None:
     assert [(each.name, each.current) for each in versions.list() if each.current] == [("a", True)]
     assert sorted(each.name for each in versions.list()) == ["a", "b", "c"]
 
 
-def test_a_version_states_what_its_manifest_says(versions: Versions) -> None:
+def test_a_version_states_what_its_manifest_says(versions: VersionDirectory) -> None:
     version = versions.find("b")
     manifest = json.loads((version.path / MANIFEST).read_text())
     assert (version.name, version.model, version.current) == ("b", "popularity", False)
@@ -66,21 +66,21 @@ def test_the_figure_of_held_out_users_is_shown_where_a_fit_left_one(tmp_path: Pa
     dataset = tiny_dataset()
     facts: dict[str, object] = {"fit": {"validation_ndcg": 0.25}}
     save(Predictor(Popularity().fit(dataset), dataset), tmp_path / "model", facts)
-    assert Versions.open(tmp_path / "model").current.validation_ndcg == 0.25
+    assert VersionDirectory.open(tmp_path / "model").current.validation_ndcg == 0.25
 
 
-def test_a_promoted_version_is_what_is_loaded(versions: Versions) -> None:
+def test_a_promoted_version_is_what_is_loaded(versions: VersionDirectory) -> None:
     assert versions.promote("b").current
     assert window_days(versions) == 2
 
 
-def test_another_reader_sees_a_promotion_at_once(versions: Versions) -> None:
-    reader = Versions.open(versions.directory)
+def test_another_reader_sees_a_promotion_at_once(versions: VersionDirectory) -> None:
+    reader = VersionDirectory.open(versions.directory)
     versions.promote("c")
     assert reader.current.name == "c"
 
 
-def test_a_rollback_goes_back_one_promotion_at_a_time(versions: Versions) -> None:
+def test_a_rollback_goes_back_one_promotion_at_a_time(versions: VersionDirectory) -> None:
     versions.promote("b")
     versions.promote("c")
     assert versions.rollback().name == "b"
@@ -90,29 +90,31 @@ def test_a_rollback_goes_back_one_promotion_at_a_time(versions: Versions) -> Non
     assert versions.current.name == "a"
 
 
-def test_promoting_the_current_version_again_adds_nothing_to_go_back_to(versions: Versions) -> None:
+def test_promoting_the_current_version_again_adds_nothing_to_go_back_to(versions: VersionDirectory) -> None:
     versions.promote("b")
     versions.promote("b")
     assert versions.rollback().name == "a"
 
 
-def test_a_rollback_passes_over_a_version_that_was_removed(versions: Versions) -> None:
+def test_a_rollback_passes_over_a_version_that_was_removed(versions: VersionDirectory) -> None:
     versions.promote("b")
     versions.promote("c")
     versions.find("b").path.rename(versions.directory / "b")
     assert versions.rollback().name == "a"
 
 
-def test_a_damaged_version_is_refused_and_the_old_one_stays(versions: Versions) -> None:
+def test_a_damaged_version_is_refused_and_the_old_one_stays(versions: VersionDirectory) -> None:
     damage(versions.find("b").path)
     with pytest.raises(
-        ArtifactError, match=r"b can't be current; a stays current: .*doesn't match its SHA-256"
+        ArtifactError, match=r"b can't become current; a stays current: .*doesn't match its SHA-256"
     ):
         versions.promote("b")
     assert window_days(versions) == 1
 
 
-def test_a_version_of_another_nextreel_is_refused_though_its_files_are_whole(versions: Versions) -> None:
+def test_a_version_of_another_nextreel_is_refused_though_its_files_are_whole(
+    versions: VersionDirectory,
+) -> None:
     manifest = versions.find("b").path / MANIFEST
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "model": "oracle"}))
     with pytest.raises(ArtifactError, match=r"a stays current: .*was saved by another nextreel"):
@@ -120,7 +122,7 @@ def test_a_version_of_another_nextreel_is_refused_though_its_files_are_whole(ver
     assert versions.current.name == "a"
 
 
-def test_a_rollback_to_a_damaged_version_is_refused(versions: Versions) -> None:
+def test_a_rollback_to_a_damaged_version_is_refused(versions: VersionDirectory) -> None:
     versions.promote("b")
     damage(versions.find("a").path)
     with pytest.raises(ArtifactError, match="b stays current"):
@@ -128,7 +130,7 @@ def test_a_rollback_to_a_damaged_version_is_refused(versions: Versions) -> None:
     assert versions.current.name == "b"
 
 
-def test_promoting_the_current_version_verifies_it(versions: Versions) -> None:
+def test_promoting_the_current_version_verifies_it(versions: VersionDirectory) -> None:
     damage(versions.find("a").path)
     with pytest.raises(ArtifactError, match="SHA-256"):
         versions.promote("a")
@@ -136,38 +138,40 @@ def test_promoting_the_current_version_verifies_it(versions: Versions) -> None:
 
 def test_a_damaged_model_is_not_added(tmp_path: Path) -> None:
     damage(saved(tmp_path / "model"))
-    versions = Versions.create(tmp_path / "models")
+    versions = VersionDirectory.create(tmp_path / "models")
     with pytest.raises(ArtifactError, match="SHA-256"):
         versions.add(tmp_path / "model")
     assert list(versions.list()) == []
     assert [path.name for path in (tmp_path / "models" / "versions").iterdir()] == []
 
 
-def test_a_version_with_a_damaged_manifest_is_listed_as_such_beside_the_others(versions: Versions) -> None:
+def test_a_version_with_a_damaged_manifest_is_listed_as_such_beside_the_others(
+    versions: VersionDirectory,
+) -> None:
     (versions.find("b").path / MANIFEST).write_text("{")
     *whole, damaged = versions.list()
     assert {each.name for each in whole} == {"a", "c"}
-    assert isinstance(damaged, Damaged)
+    assert isinstance(damaged, DamagedVersion)
     assert "is damaged" in damaged.problem
 
 
 @pytest.mark.parametrize("name", ["../a", "a/../b", "", ".", ".hidden", "versions/a", "a\n", "x" * 101])
 def test_a_name_that_would_leave_the_directory_or_hide_is_unknown_to_promote_and_refused_by_add(
-    versions: Versions, name: str
+    versions: VersionDirectory, name: str
 ) -> None:
     with pytest.raises(QueryError, match="has no version"):
         versions.promote(name)
-    with pytest.raises(QueryError, match="can't name a version"):
+    with pytest.raises(QueryError, match="can't be the name of a version"):
         versions.add(versions.find("a").path, name)
 
 
-def test_an_unknown_version_is_an_error_that_names_the_known_ones(versions: Versions) -> None:
+def test_an_unknown_version_is_an_error_that_names_the_known_ones(versions: VersionDirectory) -> None:
     with pytest.raises(QueryError, match="has no version 'd'; it has a, b, c"):
         versions.promote("d")
 
 
 def test_without_a_name_a_version_is_named_by_its_moment_and_content(tmp_path: Path) -> None:
-    versions = Versions.create(tmp_path / "models")
+    versions = VersionDirectory.create(tmp_path / "models")
     created_at = json.loads((saved(tmp_path / "model") / MANIFEST).read_text())["created_at"]
     moment = created_at.replace("-", "").replace(":", "").removesuffix("+0000")
     name = versions.add(tmp_path / "model").name
@@ -176,45 +180,45 @@ def test_without_a_name_a_version_is_named_by_its_moment_and_content(tmp_path: P
 
 
 def test_adding_the_same_model_again_changes_nothing(tmp_path: Path) -> None:
-    versions = Versions.create(tmp_path / "models")
+    versions = VersionDirectory.create(tmp_path / "models")
     model = saved(tmp_path / "model")
     assert versions.add(model) == versions.add(model)
     assert len(versions.list()) == 1
 
 
-def test_the_name_of_another_model_is_refused(versions: Versions, made_once: Path) -> None:
-    with pytest.raises(QueryError, match="has another version b already"):
+def test_the_name_of_another_model_is_refused(versions: VersionDirectory, made_once: Path) -> None:
+    with pytest.raises(QueryError, match="already has another version b"):
         versions.add(made_once / "saved-c", "b")
 
 
 def test_a_version_holds_the_files_of_the_manifest_and_no_others(tmp_path: Path) -> None:
     model = saved(tmp_path / "model")
     (model / "notes.txt").write_text("mine")
-    version = Versions.create(tmp_path / "models").add(model)
+    version = VersionDirectory.create(tmp_path / "models").add(model)
     assert {path.name for path in version.path.iterdir()} == {
         path.name for path in model.iterdir() if path.name != "notes.txt"
     }
 
 
-def test_what_is_still_being_written_is_no_version(versions: Versions) -> None:
+def test_what_is_still_being_written_is_no_version(versions: VersionDirectory) -> None:
     (versions.directory / "versions" / ".d.123.writing").mkdir()
     assert sorted(each.name for each in versions.list()) == ["a", "b", "c"]
 
 
 def test_a_saved_model_is_one_version_that_is_current(tmp_path: Path) -> None:
-    versions = Versions.open(saved(tmp_path / "model"))
+    versions = VersionDirectory.open(saved(tmp_path / "model"))
     assert list(versions.list()) == [versions.current]
     assert versions.current.path == tmp_path / "model"
     assert versions.promote(versions.current.name) == versions.current
 
 
 def test_a_saved_model_has_the_name_that_it_would_be_added_by(tmp_path: Path) -> None:
-    single = Versions.open(saved(tmp_path / "model")).current
-    assert Versions.create(tmp_path / "models").add(tmp_path / "model").name == single.name
+    single = VersionDirectory.open(saved(tmp_path / "model")).current
+    assert VersionDirectory.create(tmp_path / "models").add(tmp_path / "model").name == single.name
 
 
 def test_a_saved_model_that_is_fitted_again_has_another_name(tmp_path: Path) -> None:
-    versions = Versions.open(saved(tmp_path / "model", 1))
+    versions = VersionDirectory.open(saved(tmp_path / "model", 1))
     before = versions.current.name
     dataset = tiny_dataset().with_interactions(tiny_dataset().interactions().head(3))
     save(Predictor(Popularity().fit(dataset), dataset), tmp_path / "model")
@@ -222,19 +226,19 @@ def test_a_saved_model_that_is_fitted_again_has_another_name(tmp_path: Path) -> 
 
 
 def test_a_saved_model_has_nothing_to_go_back_to_and_takes_no_versions(tmp_path: Path) -> None:
-    versions = Versions.open(saved(tmp_path / "model"))
+    versions = VersionDirectory.open(saved(tmp_path / "model"))
     before = sorted((tmp_path / "model").iterdir())
     with pytest.raises(QueryError, match="no earlier version"):
         versions.rollback()
     with pytest.raises(QueryError, match="name another directory for the versions"):
-        Versions.create(tmp_path / "model").add(tmp_path / "model")
+        VersionDirectory.create(tmp_path / "model").add(tmp_path / "model")
     with pytest.raises(QueryError, match="has no version 'b'"):
         versions.promote("b")
     assert sorted((tmp_path / "model").iterdir()) == before
 
 
 def test_a_damaged_saved_model_is_refused(tmp_path: Path) -> None:
-    versions = Versions.open(saved(tmp_path / "model"))
+    versions = VersionDirectory.open(saved(tmp_path / "model"))
     damage(tmp_path / "model")
     with pytest.raises(ArtifactError, match="SHA-256"):
         versions.promote(versions.current.name)
@@ -245,21 +249,21 @@ def test_a_directory_without_models_is_an_error_that_says_what_to_do(tmp_path: P
     if there:
         (tmp_path / "models").mkdir()
     with pytest.raises(
-        ArtifactError, match="holds no saved model and no versions of one: `nextreel fit --out"
+        ArtifactError, match="holds no saved model and no versions of one: create some by `nextreel fit --out"
     ):
-        Versions.open(tmp_path / "models")
+        VersionDirectory.open(tmp_path / "models")
 
 
 def test_a_directory_with_other_things_in_it_is_not_made_one_of_versions(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(ArtifactError, match="holds no saved model"):
-        Versions.create(tmp_path)
+        VersionDirectory.create(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
 @pytest.mark.parametrize("content", [None, "", "../../elsewhere\n"])
 def test_without_a_pointer_nothing_is_current_until_a_version_is_promoted(
-    versions: Versions, content: str | None
+    versions: VersionDirectory, content: str | None
 ) -> None:
     pointer = versions.directory / "current"
     pointer.unlink() if content is None else pointer.write_text(content)
@@ -268,19 +272,21 @@ def test_without_a_pointer_nothing_is_current_until_a_version_is_promoted(
     assert versions.promote("c") == versions.current
 
 
-def test_a_current_version_that_was_removed_is_an_error(versions: Versions) -> None:
+def test_a_current_version_that_was_removed_is_an_error(versions: VersionDirectory) -> None:
     versions.find("a").path.rename(versions.directory / "a")
     with pytest.raises(ArtifactError, match=r"has no manifest\.json"):
         _ = versions.current
 
 
 def promote_often(directory: Path, names: str) -> None:
-    versions = Versions.open(directory)
+    versions = VersionDirectory.open(directory)
     for name in names:
         versions.promote(name)
 
 
-def test_processes_that_promote_at_the_same_time_leave_a_history_without_gaps(versions: Versions) -> None:
+def test_processes_that_promote_at_the_same_time_leave_a_history_without_gaps(
+    versions: VersionDirectory,
+) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [
         context.Process(target=promote_often, args=(versions.directory, order * 8)) for order in ("bc", "ca")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from nextreel.data.schema import MOVIE_ID, RATING
 from nextreel.errors import IdempotencyError
-from nextreel.serving.storage.idempotency import REMEMBERED_SECONDS
+from nextreel.serving.storage.idempotency import RETENTION_SECONDS
 from nextreel.serving.storage.sql_tables import replies
 from nextreel.serving.storage.store import Outcome, Store
 from tests.frames import interactions
@@ -83,7 +83,7 @@ def test_an_idempotency_key_brings_the_first_answer_again(store: Store) -> None:
 
 def test_an_idempotency_key_with_other_ratings_is_refused_and_nothing_is_written(store: Store) -> None:
     store.add([rating(ANNE)], "key")
-    with pytest.raises(IdempotencyError, match="came before with other interactions"):
+    with pytest.raises(IdempotencyError, match="was used before with other interactions"):
         store.add([rating(BEN)], "key")
     assert store.histories([BEN]).is_empty()
 
@@ -96,7 +96,7 @@ def test_an_idempotency_key_brings_the_first_answer_to_an_empty_batch_too(store:
 def test_an_idempotency_key_is_forgotten_after_its_time(store: Store) -> None:
     store.add([rating()], "key")
     with store.writing() as connection:
-        earlier = replies.c.created - REMEMBERED_SECONDS - 60
+        earlier = replies.c.created - RETENTION_SECONDS - 60
         connection.execute(sa.update(replies).values(created=earlier))
     assert store.add([rating()], "key") == [KNOWN]
 

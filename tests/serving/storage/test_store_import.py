@@ -85,7 +85,7 @@ def test_a_second_import_is_refused(store: Store) -> None:
     dataset = Dataset.from_frames(interactions((ANNE, ALIEN, 4.0, 1)))
     store.import_dataset(dataset, ignore_progress)
     assert store.imported == dataset.fingerprint
-    with pytest.raises(StoreError, match="into an empty store only"):
+    with pytest.raises(StoreError, match="can only be imported into an empty store"):
         store.import_dataset(dataset, ignore_progress)
 
 

@@ -37,9 +37,9 @@ def test_many_processes_may_open_a_new_store_at_the_same_moment(store_url: str) 
     ("url", "message"),
     [
         ("nextreel.db", "not a database URL"),
-        ("mysql://anne:s3cret@localhost/x", "mysql: not a database that nextreel knows"),
-        ("sqlite://", "would forget"),
-        ("sqlite:///:memory:", "would forget"),
+        ("mysql://anne:s3cret@localhost/x", "mysql: not a supported database"),
+        ("sqlite://", "would be lost"),
+        ("sqlite:///:memory:", "would be lost"),
         ("sqlite:////nowhere/at/all/nextreel.db", "/nowhere/at/all doesn't exist"),
         ("postgresql://anne:s3cret@127.0.0.1:1/x", "127.0.0.1"),
         ("postgresql+psycopg://anne:s3cret@127.0.0.1:1/x", r"anne:\*\*\*@127.0.0.1:1/x: .*refused"),

@@ -10,11 +10,11 @@ from nextreel.errors import QueryError
 from nextreel.serving.http import request_bodies, response_bodies
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, problems
-from nextreel.serving.storage.model_versions import Damaged, Version
+from nextreel.serving.storage.model_versions import DamagedVersion, StoredVersion
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
-VersionName = Annotated[str, Path(pattern=request_bodies.VERSION)]
+VersionName = Annotated[str, Path(pattern=request_bodies.VERSION_PATTERN)]
 
 
 @router.get("/model", responses={200: {"model": response_bodies.Model}, **problems(*EVERYWHERE)})
@@ -57,8 +57,8 @@ async def roll_back(state: State) -> Response:
     return write_json(state.service.engine.model_facts)
 
 
-def _describe(version: Version | Damaged) -> response_bodies.ModelVersion:
-    if isinstance(version, Damaged):
+def _describe(version: StoredVersion | DamagedVersion) -> response_bodies.ModelVersion:
+    if isinstance(version, DamagedVersion):
         return response_bodies.ModelVersion(
             name=version.name,
             current=version.current,

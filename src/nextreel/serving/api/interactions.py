@@ -23,7 +23,7 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=255,
-        pattern=request_bodies.KEY,
+        pattern=request_bodies.IDEMPOTENCY_KEY_PATTERN,
         description="The same request sent again with this key within a day gets the first response again.",
     ),
 ]

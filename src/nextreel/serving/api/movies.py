@@ -14,7 +14,7 @@ from nextreel.serving.inference.movie_cards import make_card
 
 router = APIRouter(prefix="/v1", tags=["movies"])
 
-MovieId = Annotated[request_bodies.Id, Path()]
+MovieId = Annotated[request_bodies.IdParameter, Path()]
 NO_SUCH_MOVIE = "movie {} isn't in the catalog"
 
 
@@ -27,7 +27,7 @@ async def search_movies(
             min_length=1, max_length=200, description="A title or the beginning of one, as people type it."
         ),
     ],
-    limit: Annotated[request_bodies.Number, Query(ge=1, le=100)] = 20,
+    limit: Annotated[request_bodies.IntParameter, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Search movies by title. Case, accents, the place of an article and typos don't matter.
 
@@ -55,9 +55,9 @@ async def get_movie(movie_id: MovieId, state: State) -> Response:
 async def find_similar(
     movie_id: MovieId,
     state: State,
-    k: Annotated[request_bodies.Number, Query(ge=1, le=100)] = 10,
+    k: Annotated[request_bodies.IntParameter, Query(ge=1, le=100)] = 10,
     timestamp: Annotated[
-        request_bodies.Moment | None,
+        request_bodies.TimestampParameter | None,
         Query(
             alias="at", description="Only ratings strictly before this time count; without it, all until now."
         ),

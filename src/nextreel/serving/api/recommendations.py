@@ -80,21 +80,21 @@ async def recommend_batch(batch: request_bodies.QueryBatch, request: Request, st
     responses={200: {"model": response_bodies.RecommendationAnswer}, **problems(*EVERYWHERE)},
 )
 async def recommend_to_user(
-    user_id: Annotated[request_bodies.Id, Path()],
+    user_id: Annotated[request_bodies.IdParameter, Path()],
     request: Request,
     state: State,
     timestamp: Annotated[
-        request_bodies.Moment | None,
+        request_bodies.TimestampParameter | None,
         Query(
             alias="at", description="Only ratings strictly before this time count; without it, all until now."
         ),
     ] = None,
-    k: Annotated[request_bodies.Count, Query(description="Number of movies to recommend.")] = 10,
+    k: Annotated[request_bodies.KParameter, Query(description="Number of movies to recommend.")] = 10,
     exclude_seen: Annotated[
         bool, Query(description="Leave out the movies that the user had rated by then.")
     ] = True,
     diversity: Annotated[
-        request_bodies.Share,
+        request_bodies.StrengthParameter,
         Query(description="Strength of maximal marginal relevance, which varies the list: 0 to 1."),
     ] = 0.0,
     explain: Annotated[

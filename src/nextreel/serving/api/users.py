@@ -12,7 +12,7 @@ from nextreel.serving.http.openapi import EVERYWHERE, problems
 
 router = APIRouter(prefix="/v1/users", tags=["people"])
 
-UserId = Annotated[request_bodies.Id, Path()]
+UserId = Annotated[request_bodies.IdParameter, Path()]
 
 
 @router.get(
@@ -22,11 +22,11 @@ async def get_history(
     user_id: UserId,
     state: State,
     before: Annotated[
-        request_bodies.Moment | None,
+        request_bodies.TimestampParameter | None,
         Query(description="Only ratings strictly before this time; without it, all ratings."),
     ] = None,
-    limit: Annotated[request_bodies.Number, Query(ge=1, le=1_000)] = 100,
-    offset: Annotated[request_bodies.Number, Query(ge=0, le=10_000_000)] = 0,
+    limit: Annotated[request_bodies.IntParameter, Query(ge=1, le=1_000)] = 100,
+    offset: Annotated[request_bodies.IntParameter, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
     """Return a user's history as of a time, latest first.
 

@@ -1,1 +1,1 @@
-"""HTTP: bodies, errors, limits, keys, logs and metrics, apart from the routes themselves."""
+"""HTTP around the routes: request and response bodies, problems, limits, API keys, logs, metrics and OpenAPI."""

@@ -1,164 +1,151 @@
-"""Who may ask what, and how often: API keys, scopes, rate limits, and the headers that make browsers careful.
+"""Who may make which requests, and how often: API keys, scopes and rate limits.
 
-Where keys are required, a request carries one in `X-API-Key` or `Authorization: Bearer`. A browser asks its user for
-one, as the password of `Authorization: Basic`; since it then sends the key by itself, whatever site made it ask, such
-a key counts outside `/v1/` alone, where nothing can be changed. Each key has a bucket of
-tokens that fills at the rate allowed; a request takes one token, and where there is none it is told how long to wait.
-Buckets are each process's own, so several workers allow a key that many times the rate at most.
+Where keys are required, a request carries one in `X-API-Key` or `Authorization: Bearer`. For the web page, a browser
+prompts its user for the key as the password of `Authorization: Basic`. The browser then sends the key with every
+request, even one that another web site caused. Such a key is therefore accepted only outside `/v1/`, where nothing
+can be changed.
+
+Every key has a bucket of tokens that fills at the allowed rate. A request takes a token; if there is none, the response
+says how long to wait. Each process has its own buckets, so n workers together allow a key up to n times the rate.
 """
 
 import base64
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
 
 from nextreel.errors import StoreError
-from nextreel.serving.http.problem_details import STORE_IS_AWAY, problem
-from nextreel.serving.storage import api_keys as keys
-from nextreel.serving.storage.api_keys import ApiKey
+from nextreel.serving.http.dependencies import AppState
+from nextreel.serving.http.problem_details import STORE_UNAVAILABLE, problem
+from nextreel.serving.storage.api_keys import Scope, find_key
 
-OPEN = frozenset({"/healthz", "/readyz", "/openapi.json"})
-"""Answered to anybody: they say nothing about people or movies."""
-MOST_KEYS = 10_000
-"""Buckets that are kept; beyond, full ones are forgotten."""
-
-HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-)
-"""Of every response."""
-API_HEADERS = (
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"cache-control", b"no-store"),
-)
-"""Of what isn't a page: it loads nothing and is kept by nobody."""
-
+PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
+"""Paths that need no key: they reveal nothing about users or movies."""
 READS_BY_POST = re.compile(r"/v1/recommendations(/batch)?/?")
-ABOUT_A_PERSON = re.compile(r"/v1/users/[^/]+/?")
+USER_DATA = re.compile(r"/v1/users/[^/]+/?")
+
+MAX_BUCKETS = 10_000
+"""Number of buckets from which on full ones are dropped, which changes nothing: a new bucket is full too."""
 
 
-def needed_scope(method: str, path: str) -> keys.Scope | None:
-    """What a request needs: None if it is open to anybody."""
-    if path in OPEN or method == "OPTIONS":
+def needed_scope(method: str, path: str) -> Scope | None:
+    """Return the scope that a request needs; None if it needs no key."""
+    if path in PUBLIC_PATHS or method == "OPTIONS":
         return None
     if path.startswith("/v1/admin/"):
-        return keys.Scope.ADMIN
-    if ABOUT_A_PERSON.fullmatch(path):
-        return keys.Scope.WRITE
+        return Scope.ADMIN
+    if USER_DATA.fullmatch(path):
+        return Scope.WRITE
     if method in ("GET", "HEAD") or (method == "POST" and READS_BY_POST.fullmatch(path)):
-        return keys.Scope.READ
-    return keys.Scope.WRITE
+        return Scope.READ
+    return Scope.WRITE
 
 
-@dataclass
-class Bucket:
-    """Tokens of one key."""
+class AccessControl:
+    """Middleware that refuses requests without a valid key of the needed scope (401, 403), or too many (429)."""
 
-    tokens: float
-    at: float
-    """When they were counted, seconds of a monotonic clock."""
+    def __init__(self, app: ASGIApp, limiter: "RateLimiter") -> None:
+        self._app, self._limiter = app, limiter
 
-
-@dataclass
-class RateLimiter:
-    """Token buckets (RFC 2697's idea with one rate), one a key."""
-
-    rate: float
-    """Requests a second in the long run."""
-    burst: float
-    """Requests at once after a rest."""
-    clock: Callable[[], float] = time.monotonic
-    _buckets: dict[str, Bucket] = field(default_factory=dict)
-
-    def wait(self, key: str) -> float:
-        """Take a token: 0 if there was one, otherwise the seconds until there will be."""
-        now = self.clock()
-        if len(self._buckets) >= MOST_KEYS:
-            self._forget_full(now)
-        bucket = self._buckets.setdefault(key, Bucket(self.burst, now))
-        bucket.tokens = min(self.burst, bucket.tokens + (now - bucket.at) * self.rate)
-        bucket.at = now
-        if bucket.tokens < 1:
-            return (1 - bucket.tokens) / self.rate
-        bucket.tokens -= 1
-        return 0.0
-
-    def _forget_full(self, now: float) -> None:
-        full = [
-            key
-            for key, each in self._buckets.items()
-            if each.tokens + (now - each.at) * self.rate >= self.burst
-        ]
-        for key in full:
-            del self._buckets[key]
-
-
-class Guard:
-    """Lets a request through to the application if its key may do that, and not too often."""
-
-    def __init__(
-        self, app: ASGIApp, find_key: Callable[[str], Awaitable[ApiKey | None]], limiter: RateLimiter
-    ) -> None:
-        self._app, self._find_key, self._limiter = app, find_key, limiter
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Pass one request on to the application, or refuse it."""
         needed = needed_scope(scope["method"], scope["path"]) if scope["type"] == "http" else None
-        if needed is None:
-            await self._app(scope, receive, send)
-            return
-        refused = await self._check(scope, needed)
-        await (refused or self._app)(scope, receive, send)
+        refusal = None if needed is None else await self._refuse(scope, needed)
+        await (refusal or self._app)(scope, receive, send)
 
-    async def _check(self, scope: Scope, needed: keys.Scope) -> ASGIApp | None:
+    async def _refuse(self, scope: Connection, needed: Scope) -> Response | None:
+        """Return the response to a request that isn't allowed; None if it is."""
         request_id = scope["state"]["request_id"]
-        page = not scope["path"].startswith("/v1/")
+        is_page = not scope["path"].startswith("/v1/")
         challenge = {
-            "WWW-Authenticate": 'Basic realm="nextreel: an API key as the password"' if page else "Bearer"
+            "WWW-Authenticate": 'Basic realm="nextreel: an API key as the password"' if is_page else "Bearer"
         }
-        shown = read_key(Headers(scope=scope), page)
-        if shown is None:
-            detail = "an API key is needed, in X-API-Key or as a Bearer token"
+        presented = read_key(Headers(scope=scope), is_page)
+        if presented is None:
+            detail = "an API key is required, in X-API-Key or as a Bearer token"
             return problem(401, detail, request_id, headers=challenge)
+        state: AppState = scope["app"].state.nextreel
         try:
-            key = await self._find_key(shown)
+            key = await state.run_writing(find_key, state.service.store, presented)
         except StoreError as error:
             scope["state"]["error"] = str(error)
-            return problem(503, STORE_IS_AWAY, request_id, headers={"Retry-After": "1"})
+            return problem(503, STORE_UNAVAILABLE, request_id, headers={"Retry-After": "1"})
         if key is None:
-            detail = "this API key isn't known, or was revoked"
+            detail = "this API key is unknown or was revoked"
             return problem(401, detail, request_id, headers=challenge)
         scope["state"]["key"] = key.name
         if not key.scope.allows(needed):
-            detail = f"this needs a key of scope {needed}; {key.name} has {key.scope}"
+            detail = f"this request needs a key of scope {needed}; the scope of {key.name} is {key.scope}"
             return problem(403, detail, request_id)
         wait = self._limiter.wait(key.id)
         if wait:
-            detail = f"{key.name} asks more than {self._limiter.rate:g} times a second"
+            detail = f"the key {key.name} may make {self._limiter.rate:g} requests per second"
             return problem(429, detail, request_id, headers={"Retry-After": str(math.ceil(wait))})
         return None
 
 
-def read_key(headers: Headers, page: bool = False) -> str | None:
-    """The key of a request, if it carries one; that of a page may be the password of a browser's user."""
-    if own := headers.get("x-api-key"):
-        return own
+def read_key(headers: Headers, is_page: bool = False) -> str | None:
+    """Return the key in a request's headers, None without one; for a page, a Basic password counts too."""
+    if key := headers.get("x-api-key"):
+        return key
     scheme, _, token = headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() == "bearer":
         return token or None
-    if scheme.lower() == "basic" and page:
+    if scheme.lower() == "basic" and is_page:
         try:
             return base64.b64decode(token, validate=True).decode().partition(":")[2] or None
         except ValueError:
             return None
     return None
+
+
+@dataclass
+class Bucket:
+    """The tokens of one key."""
+
+    tokens: float
+    updated: float
+    """When the tokens were counted, seconds of the limiter's clock."""
+
+
+@dataclass
+class RateLimiter:
+    """One token bucket per key (as in RFC 2697, with a single rate)."""
+
+    rate: float
+    """Requests per second in the long run."""
+    burst: float
+    """Requests at once after a pause."""
+    clock: Callable[[], float] = time.monotonic
+    """Returns the current time in seconds."""
+    _buckets: dict[str, Bucket] = field(default_factory=dict)
+
+    def wait(self, key: str) -> float:
+        """Take a token and return 0 or, if the key has none, return the seconds until it will."""
+        now = self.clock()
+        if len(self._buckets) >= MAX_BUCKETS:
+            self._drop_full_buckets(now)
+        bucket = self._buckets.setdefault(key, Bucket(self.burst, now))
+        bucket.tokens = min(self.burst, bucket.tokens + (now - bucket.updated) * self.rate)
+        bucket.updated = now
+        if bucket.tokens < 1:
+            return (1 - bucket.tokens) / self.rate
+        bucket.tokens -= 1
+        return 0.0
+
+    def _drop_full_buckets(self, now: float) -> None:
+        full = [
+            key
+            for key, bucket in self._buckets.items()
+            if bucket.tokens + (now - bucket.updated) * self.rate >= self.burst
+        ]
+        for key in full:
+            del self._buckets[key]

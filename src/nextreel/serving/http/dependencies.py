@@ -1,10 +1,11 @@
-"""What every route needs: the service, the pools of threads that work for it, and how answers are written."""
+"""What routes share: the state of the process with its thread pools, the check of parameters, and JSON responses."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from functools import partial
+from typing import Annotated, ParamSpec, TypeVar
 
 import orjson
 from fastapi import Depends, Request
@@ -16,70 +17,87 @@ from nextreel.serving.http.prometheus_metrics import Metrics
 from nextreel.serving.http.request_limits import Limits
 from nextreel.serving.inference.service import Service
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-COMPUTING, STORING = 2, 8
-"""Threads that score, which keep a processor busy, and threads that write to the store, which mostly wait for it."""
+READING_THREADS = 2
+"""Scoring keeps a processor busy, and more threads would only take turns for Python's lock."""
+WRITING_THREADS = 8
+"""Writing mostly waits for the database."""
 
 
 @dataclass(frozen=True)
 class AppState:
-    """One process's service and its threads."""
+    """The service of one process, and the two thread pools that run its blocking functions.
+
+    Reading has a pool of its own, so that recommendations don't queue behind writes that wait for the database.
+    """
 
     service: Service
     metrics: Metrics
     limits: Limits
-    computing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(COMPUTING, "compute"))
-    storing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(STORING, "store"))
+    reading_pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(READING_THREADS, "read")
+    )
+    writing_pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(WRITING_THREADS, "write")
+    )
 
-    async def run_reading(self, function: Callable[..., T], *arguments: Any) -> T:
-        """The result of work that scores or reads, done by a thread."""
-        return await self._within_limit(self.computing, function, arguments)
+    async def run_reading(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """Run a function that scores or reads in the reading pool, and return its result.
 
-    async def run_writing(self, function: Callable[..., T], *arguments: Any) -> T:
-        """The result of work that writes, done by a thread."""
-        return await self._within_limit(self.storing, function, arguments)
+        Raises HTTPException (503) if it takes longer than `limits.answer_seconds`; the thread still finishes.
+        """
+        return await self._run(self.reading_pool, partial(function, *arguments, **keywords))
+
+    async def run_writing(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """Run a function that writes, or that must not queue behind scoring, in the writing pool.
+
+        Returns its result; raises HTTPException like `run_reading`.
+        """
+        return await self._run(self.writing_pool, partial(function, *arguments, **keywords))
 
     def close(self) -> None:
-        """Let the threads finish."""
-        self.computing.shutdown()
-        self.storing.shutdown()
+        """Wait until all threads have finished."""
+        self.reading_pool.shutdown()
+        self.writing_pool.shutdown()
 
-    async def _within_limit(
-        self, pool: ThreadPoolExecutor, function: Callable[..., T], arguments: tuple[Any, ...]
-    ) -> T:
+    async def _run(self, pool: ThreadPoolExecutor, function: Callable[[], T]) -> T:
         try:
             async with asyncio.timeout(self.limits.answer_seconds):
-                return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+                return await asyncio.get_running_loop().run_in_executor(pool, function)
         except TimeoutError:
-            detail = f"no answer within {self.limits.answer_seconds:g} seconds"
+            detail = f"no response within {self.limits.answer_seconds:g} seconds"
             raise HTTPException(503, detail, {"Retry-After": "1"}) from None
 
 
-def _find_state(request: Request) -> AppState:
+async def _get_state(request: Request) -> AppState:
     state: AppState = request.app.state.nextreel
     return state
 
 
-async def _give_state(request: Request) -> AppState:
-    return _find_state(request)
-
-
-State = Annotated[AppState, Depends(_give_state)]
-"""A route's parameter through which it asks."""
+State = Annotated[AppState, Depends(_get_state)]
+"""Type of a route's parameter that receives the state of the process."""
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """A misspelt parameter would otherwise be passed over, and the answer be to another question."""
-    known = sorted(parameter.alias for parameter in request.scope["route"].dependant.query_params)
-    there_are = f"there are {', '.join(known)}" if known else "the address has no parameters"
-    unknown = [name for name in request.query_params if name not in known]
+    """Refuse a query parameter that the route doesn't have.
+
+    A misspelt parameter would otherwise be ignored, and the response would answer another request than was meant.
+    Raises RequestValidationError.
+    """
+    names = sorted(parameter.alias for parameter in request.scope["route"].dependant.query_params)
+    expected = f"expected one of {', '.join(names)}" if names else "this endpoint has no query parameters"
+    unknown = [name for name in request.query_params if name not in names]
     if unknown:
         raise RequestValidationError(
-            [{"type": "unknown", "loc": ("query", name), "msg": f"unknown; {there_are}"} for name in unknown]
+            [
+                {"type": "unknown", "loc": ("query", name), "msg": f"unknown parameter; {expected}"}
+                for name in unknown
+            ]
         )
 
 
-def write_json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A response, written without checking it against its schema again: the tests do that."""
+def write_json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON response. Its body isn't validated against the schema, which the tests do, to save time."""
     return Response(orjson.dumps(body), status, headers, "application/json")

@@ -1,18 +1,19 @@
-"""Every error as `application/problem+json` (RFC 9457): what was wrong with which field, never how the code broke."""
+"""Errors as `application/problem+json` (RFC 9457): which field is wrong and why, but nothing about the code."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
 from nextreel.errors import ArtifactError, IdempotencyError, NextreelError, QueryError, StoreError
-from nextreel.serving.http.request_bodies import EXPECTED
+from nextreel.serving.http.request_bodies import EXPECTED_BY_PATTERN
+from nextreel.serving.http.response_bodies import FieldProblem, ProblemDetails
 
 STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
     IdempotencyError: HTTPStatus.CONFLICT,
@@ -20,11 +21,14 @@ STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""What an error of ours means to a client; the first class that fits counts."""
-STORE_IS_AWAY = "the store can't be reached; nothing was written, try again"
-"""What a client hears of a StoreError: the message itself may name hosts, and belongs into the log."""
+"""Status of the response to an error of nextreel; the first matching class decides."""
+STORE_UNAVAILABLE = "the store can't be reached; nothing was written, try again"
+"""Detail of the response to a StoreError, whose own message may name hosts and is only logged."""
 FASTAPIS_UNREADABLE = "There was an error parsing the body"
-UNREADABLE = "the body isn't JSON that can be read: not UTF-8, nested too deeply, or with too long a number"
+"""FastAPI's detail for a body that Python can't decode."""
+UNREADABLE = (
+    "the body can't be read as JSON: it isn't UTF-8, is nested too deeply, or holds too long a number"
+)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -32,26 +36,25 @@ def problem(
     status: int,
     detail: str,
     request_id: str,
-    errors: Sequence[Mapping[str, str]] = (),
+    errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A response that describes one problem; `errors` are (field, detail) each."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "request_id": request_id,
-    }
-    if errors:
-        body["errors"] = list(errors)
-    return Response(orjson.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
+    """Return a response that describes a problem, with one entry of `errors` per invalid field."""
+    body = ProblemDetails(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        request_id=request_id,
+        errors=list(errors) or None,
+    )
+    return Response(orjson.dumps(body.model_dump(exclude_none=True)), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def answer_errors_with_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Let every error that one of the routes raises end as a problem."""
+def respond_with_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make the application respond with a problem to every error that a route raises."""
 
-    async def describe_http(request: Request, error: Exception) -> Response:
+    async def describe_http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -59,50 +62,57 @@ def answer_errors_with_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> No
         detail = UNREADABLE if error.detail == FASTAPIS_UNREADABLE else error.detail
         return problem(error.status_code, detail, request.state.request_id, headers=headers)
 
-    app.add_exception_handler(RequestValidationError, _describe_validation)
-    app.add_exception_handler(HTTPException, describe_http)
-    app.add_exception_handler(NextreelError, _describe_ours)
+    app.add_exception_handler(RequestValidationError, _describe_invalid_request)
+    app.add_exception_handler(HTTPException, describe_http_error)
+    app.add_exception_handler(NextreelError, _describe_nextreel_error)
 
 
-async def _describe_validation(request: Request, error: Exception) -> Response:
+async def _describe_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    sent = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
-    if error.body is not None and sent != "application/json":
-        found = f"the body is {sent}" if sent else "the body's type isn't named"
-        return problem(415, f"{found}; expected application/json", request.state.request_id)
-    if error.errors()[0]["type"] == "json_invalid":
-        return problem(
-            400, f"the body isn't JSON: {error.errors()[0]['ctx']['error']}", request.state.request_id
+    request_id = request.state.request_id
+    header = request.headers.get("content-type", "application/octet-stream")
+    content_type = header.partition(";")[0].strip().lower()
+    if error.body is not None and content_type != "application/json":
+        actual = (
+            f"the content type of the body is {content_type}" if content_type else "the content type is empty"
         )
-    errors = [{"field": _name_field(each["loc"]), "detail": _say_expected(each)} for each in error.errors()]
-    first = errors[0]
+        return problem(415, f"{actual}; expected application/json", request_id)
+    failures: Sequence[ErrorDetails] = error.errors()
+    if failures[0]["type"] == "json_invalid":
+        return problem(400, f"the body isn't valid JSON: {failures[0]['ctx']['error']}", request_id)
+    errors = [
+        FieldProblem(field=_name_field(failure["loc"]), detail=_describe_failure(failure))
+        for failure in failures
+    ]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return problem(422, f"{first['field']}: {first['detail']}{more}", request.state.request_id, errors)
+    return problem(422, f"{errors[0].field}: {errors[0].detail}{more}", request_id, errors)
 
 
-async def _describe_ours(request: Request, error: Exception) -> Response:
-    status = next((STATUS_BY_ERROR[kind] for kind in STATUS_BY_ERROR if isinstance(error, kind)), None)
+async def _describe_nextreel_error(request: Request, error: Exception) -> Response:
+    status = next(
+        (status for error_class, status in STATUS_BY_ERROR.items() if isinstance(error, error_class)), None
+    )
     if status is None:
         raise error
     request.state.error = str(error)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return problem(status, STORE_IS_AWAY, request.state.request_id, headers={"Retry-After": "1"})
+        return problem(status, STORE_UNAVAILABLE, request.state.request_id, headers={"Retry-After": "1"})
     return problem(status, str(error), request.state.request_id)
 
 
 def _find_methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
-    """All methods that some route has for this path."""
-    fitting = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in fitting for method in getattr(route, "methods", None) or ()}
+    """Return all methods that any route has for the path of a request."""
+    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in matching for method in getattr(route, "methods", None) or ()}
 
 
-def _say_expected(error: Mapping[str, Any]) -> str:
-    if error["type"] == "string_pattern_mismatch":
-        return EXPECTED[error["ctx"]["pattern"]]
-    return str(error["msg"]).removeprefix("Value error, ")
+def _describe_failure(failure: ErrorDetails) -> str:
+    if failure["type"] == "string_pattern_mismatch":
+        return EXPECTED_BY_PATTERN[failure["ctx"]["pattern"]]
+    return failure["msg"].removeprefix("Value error, ")
 
 
-def _name_field(place: Sequence[str | int]) -> str:
-    """Such as "queries[3].k" of ("body", "queries", 3, "k")."""
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place[1:])
-    return name.lstrip(".") or str(place[0])
+def _name_field(location: Sequence[str | int]) -> str:
+    """Return the name of a field, such as "queries[3].k" for ("body", "queries", 3, "k")."""
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[1:])
+    return name.lstrip(".") or str(location[0])

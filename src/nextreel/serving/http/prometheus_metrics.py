@@ -1,4 +1,4 @@
-"""What Prometheus scrapes."""
+"""Metrics for Prometheus."""
 
 import os
 
@@ -13,55 +13,55 @@ from prometheus_client import (
 )
 
 BUCKETS = (0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1, 2, 5, 10)
-"""Upper bounds of the latency histogram, seconds."""
-
-
+"""Upper bounds of the buckets of the latency histogram, in seconds."""
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable of prometheus-client: where workers share their figures."""
+"""Environment variable of prometheus-client: the directory through which workers share their metrics."""
 
 
 class Metrics:
-    """What Prometheus scrapes; the figures of all workers together."""
+    """The metrics of a server, summed over all its workers."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
 
-        def count(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, namespace="nextreel", registry=self._registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(
-                name,
-                text,
-                labels,
-                namespace="nextreel",
-                registry=self._registry,
-                multiprocess_mode="mostrecent",
-            )
-
         self.latency = Histogram(
             "request_seconds",
-            "Time to answer.",
+            "Time from a request to its response.",
             ["method", "route", "status"],
             namespace="nextreel",
             registry=self._registry,
             buckets=BUCKETS,
         )
-        self.queries = count("queries", "Queries answered, each of a batch counted.", "version")
-        self.fallbacks = count("fallbacks", "Queries that the model couldn't answer.", "kind")
-        self.shortfalls = count("shortfalls", "Queries answered with fewer than k movies.")
-        self.stored = count("interactions", "Ratings received, by what became of them.", "outcome")
-        self.errors = count("errors", "Requests that failed by our fault.", "status")
-        self.lag = gauge("store_lag", "Interactions in the store that the last answer didn't know.")
-        self.model = gauge(
-            "model_info", "1 for a version that answers, 0 for one that did.", "name", "version"
+        self.queries = self._counter("queries", "Queries answered; each query of a batch counts.", "version")
+        self.fallbacks = self._counter(
+            "fallbacks", "Queries for which the model had no personal result.", "kind"
+        )
+        self.shortfalls = self._counter("shortfalls", "Queries answered with fewer than k movies.")
+        self.stored = self._counter("interactions", "Ratings received, by outcome.", "outcome")
+        self.errors = self._counter("errors", "Requests that failed with a server error.", "status")
+        self.lag = self._gauge("store_lag", "Interactions in the store that the process hasn't read yet.")
+        self.model = self._gauge(
+            "model_info", "1 for a version that is served, 0 for one that no longer is.", "name", "version"
         )
 
     def render(self) -> bytes:
-        """In Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
         if MULTIPROCESS not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(name, description, labels, namespace="nextreel", registry=self._registry)
+
+    def _gauge(self, name: str, description: str, *labels: str) -> Gauge:
+        return Gauge(
+            name,
+            description,
+            labels,
+            namespace="nextreel",
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )

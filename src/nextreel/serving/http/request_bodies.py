@@ -1,40 +1,40 @@
-"""What goes over the wire, as pydantic models: bodies are checked against them, answers are described by them."""
+"""Request bodies and parameters as pydantic models and types: requests are validated against them."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, WithJsonSchema
 
 from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING
 from nextreel.data.times import LATEST_TIMESTAMP, parse_timestamp
 from nextreel.errors import QueryError
 
-MOST_QUERIES = 1_000
-"""Queries, or interactions, of one batch."""
-MOST_MOVIES = 1_000
-"""Highest k."""
-MOST_FILTERED = 10_000
-"""MovieIDs of one list in a request."""
+MAX_BATCH = 1_000
+"""Queries, or interactions, in one batch."""
+MAX_K = 1_000
+"""Movies of one recommendation list."""
+MAX_LIST = 10_000
+"""MovieIDs, or ratings of a guest, in one list of a request."""
 
-ISO_8601 = (
+ISO_8601_PATTERN = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
-TITLE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
-GENRE = r"^[^|\x00-\x1f\x7f]*[^|\x00-\x20\x7f][^|\x00-\x1f\x7f]*$"
-KEY = r"^[!-~]+$"
-VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-EXPECTED = {
-    TITLE: "expected one line of text",
-    GENRE: "expected one line of text without '|'",
-    KEY: "expected letters, digits and signs of ASCII without blanks",
-    VERSION: "expected a version's name: letters, digits, '.', '_' and '-'",
+TITLE_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+GENRE_PATTERN = r"^[^|\x00-\x1f\x7f]*[^|\x00-\x20\x7f][^|\x00-\x1f\x7f]*$"
+IDEMPOTENCY_KEY_PATTERN = r"^[!-~]+$"
+VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+EXPECTED_BY_PATTERN = {
+    TITLE_PATTERN: "expected one line of text",
+    GENRE_PATTERN: "expected one line of text without '|'",
+    IDEMPOTENCY_KEY_PATTERN: "expected printable ASCII characters without spaces",
+    VERSION_PATTERN: "expected the name of a version: letters, digits, '.', '_' and '-'",
 }
-"""What a problem says of a text that doesn't fit a pattern."""
-NO_MOMENT = "expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00:00Z"
+"""What a problem says of a text that doesn't match a pattern."""
+EXPECTED_TIMESTAMP = "expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00:00Z"
 
 
-def _read_whole(value: Any) -> Any:
-    """JSON has one kind of number: 5.0 is whole, but true and "5" are none."""
+def _read_int(value: JsonValue) -> JsonValue:
+    """Accept whole numbers only. JSON has one type of number, so 5.0 is whole, but true and "5" aren't numbers."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, bool | str):
@@ -42,55 +42,55 @@ def _read_whole(value: Any) -> Any:
     return value
 
 
-def _read_number_in_address(value: str) -> int:
+def _read_int_parameter(value: str) -> int:
     if not re.fullmatch("-?[0-9]{1,30}", value):
         raise ValueError("expected a whole number")
     return int(value)
 
 
-def _read_moment(value: Any) -> int:
-    """Of a body: a number is POSIX seconds, and a text is ISO 8601, so that "20010131" can't be taken for the other."""
-    fits = re.fullmatch(ISO_8601, value) if isinstance(value, str) else type(value) in (int, float)
-    if not fits:
-        raise ValueError(NO_MOMENT)
+def _read_timestamp(value: JsonValue) -> int:
+    """Read a number as POSIX seconds and a text as ISO 8601, so that "20010131" can't be mistaken for either."""
+    if not (re.fullmatch(ISO_8601_PATTERN, value) if isinstance(value, str) else type(value) in (int, float)):
+        raise ValueError(EXPECTED_TIMESTAMP)
     try:
-        return parse_timestamp(value if isinstance(value, str) else str(_read_whole(value)))
+        return parse_timestamp(value if isinstance(value, str) else str(_read_int(value)))
     except QueryError as error:
         raise ValueError(str(error)) from None
 
 
-def _read_moment_in_address(value: Any) -> int:
-    return _read_moment(int(value) if re.fullmatch("[0-9]{1,18}", value) else value)
+def _read_timestamp_parameter(value: str) -> int:
+    return _read_timestamp(int(value) if re.fullmatch("[0-9]{1,18}", value) else value)
 
 
-Number = Annotated[int, BeforeValidator(_read_number_in_address)]
-"""In an address, where everything is text."""
-Id = Annotated[Number, Field(ge=0, le=LARGEST_INTEGER)]
-Whole = Annotated[int, BeforeValidator(_read_whole)]
-WholeId = Annotated[Whole, Field(ge=0, le=LARGEST_INTEGER)]
-_AS_MOMENT = WithJsonSchema(
+_TIMESTAMP_SCHEMA = WithJsonSchema(
     {
         "anyOf": [
             {"type": "integer", "minimum": 0, "exclusiveMaximum": LATEST_TIMESTAMP},
-            {"type": "string", "pattern": f"^{ISO_8601}$"},
+            {"type": "string", "pattern": f"^{ISO_8601_PATTERN}$"},
         ],
-        "description": "POSIX seconds, or ISO 8601 (UTC where no zone is named); 1970 to 2099.",
+        "description": "POSIX seconds, or ISO 8601 (UTC if no time zone is given), from 1970 to 2099.",
     }
 )
-Moment = Annotated[int, BeforeValidator(_read_moment_in_address), _AS_MOMENT]
-WholeMoment = Annotated[int, BeforeValidator(_read_moment), _AS_MOMENT]
-Count = Annotated[Number, Field(ge=1, le=MOST_MOVIES)]
-WholeCount = Annotated[Whole, Field(ge=1, le=MOST_MOVIES)]
-Share = Annotated[float, Field(ge=0, le=1)]
-StrictShare = Annotated[float, Field(ge=0, le=1, strict=True)]
-Stars = Annotated[float, Field(ge=LOWEST_RATING, le=HIGHEST_RATING, strict=True)]
-Year = Annotated[Whole, Field(ge=1800, le=2200)]
-Text = Annotated[str, Field(min_length=1, max_length=500, pattern=TITLE)]
-Genre = Annotated[str, Field(min_length=1, max_length=100, pattern=GENRE)]
+
+# A parameter is part of the URL, where every value is text; a field is part of a JSON body.
+IntParameter = Annotated[int, BeforeValidator(_read_int_parameter)]
+IntField = Annotated[int, BeforeValidator(_read_int)]
+IdParameter = Annotated[IntParameter, Field(ge=0, le=LARGEST_INTEGER)]
+IdField = Annotated[IntField, Field(ge=0, le=LARGEST_INTEGER)]
+TimestampParameter = Annotated[int, BeforeValidator(_read_timestamp_parameter), _TIMESTAMP_SCHEMA]
+TimestampField = Annotated[int, BeforeValidator(_read_timestamp), _TIMESTAMP_SCHEMA]
+KParameter = Annotated[IntParameter, Field(ge=1, le=MAX_K)]
+KField = Annotated[IntField, Field(ge=1, le=MAX_K)]
+StrengthParameter = Annotated[float, Field(ge=0, le=1)]
+StrengthField = Annotated[float, Field(ge=0, le=1, strict=True)]
+RatingField = Annotated[float, Field(ge=LOWEST_RATING, le=HIGHEST_RATING, strict=True)]
+YearField = Annotated[IntField, Field(ge=1800, le=2200)]
+TitleField = Annotated[str, Field(min_length=1, max_length=500, pattern=TITLE_PATTERN)]
+GenreField = Annotated[str, Field(min_length=1, max_length=100, pattern=GENRE_PATTERN)]
 
 
 class Body(BaseModel):
-    """A request's body: an unknown field is refused."""
+    """Base of the request bodies; an unknown field is refused."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
@@ -98,40 +98,45 @@ class Body(BaseModel):
 class GuestRating(Body):
     """A rating that counts for one request only."""
 
-    movie_id: WholeId
-    rating: Stars
-    timestamp: WholeMoment | None = None
-    """Absent: just before the query's moment, in the order given."""
+    movie_id: IdField
+    """Movie of the catalog."""
+    rating: RatingField
+    """Stars."""
+    timestamp: TimestampField | None = None
+    """Without one, the rating counts as given just before the query, in the order of the list."""
 
 
 class Query(Body):
-    """One query of a batch."""
+    """A query: which movies should this user watch next?"""
 
-    user_id: WholeId
-    timestamp: WholeMoment | None = None
-    """As of when; absent means now, this second included. Only what happened strictly before counts."""
-    k: WholeCount = 10
-    """How many movies."""
+    user_id: IdField
+    """User to recommend to; may be unknown."""
+    timestamp: TimestampField | None = None
+    """Time of the query: only interactions strictly before it count. By default the end of the current second."""
+    k: KField = 10
+    """Number of movies."""
     exclude_seen: StrictBool = True
-    """Leave movies out that the user has rated before that moment."""
-    exclude: Annotated[list[WholeId], Field(max_length=MOST_FILTERED)] = []
-    """MovieIDs that mustn't come."""
-    include_genres: Annotated[list[Genre], Field(max_length=100)] = []
-    """At least one of these; empty asks for none."""
-    exclude_genres: Annotated[list[Genre], Field(max_length=100)] = []
-    """None of these."""
-    year_min: Year | None = None
-    year_max: Year | None = None
-    diversity: StrictShare = 0.0
-    """Strength of maximal marginal relevance on genres; with calibration at most 1."""
-    calibration: StrictShare = 0.0
-    """Strength of calibration to the genres that the user likes."""
-    history: Annotated[list[GuestRating], Field(max_length=MOST_FILTERED)] | None = None
-    """A guest's ratings, in place of what is stored of user_id; nothing is stored."""
+    """Whether to exclude the movies that the user rated before the timestamp."""
+    exclude: Annotated[list[IdField], Field(max_length=MAX_LIST)] = []
+    """MovieIDs to exclude."""
+    include_genres: Annotated[list[GenreField], Field(max_length=100)] = []
+    """Recommend only movies with at least one of these genres; empty allows every genre."""
+    exclude_genres: Annotated[list[GenreField], Field(max_length=100)] = []
+    """Exclude movies with any of these genres."""
+    year_min: YearField | None = None
+    """Earliest release year."""
+    year_max: YearField | None = None
+    """Latest release year."""
+    diversity: StrengthField = 0.0
+    """Strength of the re-ranking for diverse genres (maximal marginal relevance); with calibration at most 1 in all."""
+    calibration: StrengthField = 0.0
+    """Strength of the re-ranking towards the genre shares of the user's history; with diversity at most 1 in all."""
+    history: Annotated[list[GuestRating], Field(max_length=MAX_LIST)] | None = None
+    """Ratings of a guest, used instead of the stored history of user_id; they aren't stored."""
 
 
 class RecommendationQuery(Query):
-    """What should this person watch next, as of this moment?"""
+    """A query that may ask for reasons."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -142,7 +147,7 @@ class RecommendationQuery(Query):
         }
     )
     explain: StrictBool = False
-    """Say for each movie which of the user's ratings moved its score most."""
+    """Whether to return, for each movie, the ratings of the user that changed its score most."""
 
 
 class QueryBatch(Body):
@@ -151,22 +156,27 @@ class QueryBatch(Body):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"queries": [{"user_id": 1}, {"user_id": 2, "k": 5}]}]}
     )
-    queries: Annotated[list[Query], Field(min_length=1, max_length=MOST_QUERIES)]
+    queries: Annotated[list[Query], Field(min_length=1, max_length=MAX_BATCH)]
+    """Queries; they needn't be of the same user or time."""
 
 
 class Interaction(Body):
-    """A rating."""
+    """A rating to store."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"user_id": 1, "movie_id": 1, "rating": 4.5, "timestamp": 1_656_000_000}]
         }
     )
-    user_id: WholeId
-    movie_id: WholeId
-    rating: Stars
-    timestamp: WholeMoment | None = None
-    """Absent means now; at most a day ahead of the server's clock. Needed beside an Idempotency-Key."""
+    user_id: IdField
+    """User who rated; may be new."""
+    movie_id: IdField
+    """Movie of the catalog."""
+    rating: RatingField
+    """Stars."""
+    timestamp: TimestampField | None = None
+    """Time of the rating, by default now; at most a day ahead of the server's clock. Required with an
+    Idempotency-Key."""
 
 
 class InteractionBatch(Body):
@@ -179,7 +189,8 @@ class InteractionBatch(Body):
             ]
         }
     )
-    interactions: Annotated[list[Interaction], Field(min_length=1, max_length=MOST_QUERIES)]
+    interactions: Annotated[list[Interaction], Field(min_length=1, max_length=MAX_BATCH)]
+    """Ratings to store."""
 
 
 class NewMovie(Body):
@@ -190,7 +201,11 @@ class NewMovie(Body):
             "examples": [{"movie_id": 900_001, "title": "The Long Reel", "year": 2023, "genres": ["Drama"]}]
         }
     )
-    movie_id: WholeId
-    title: Text
-    year: Year | None = None
-    genres: Annotated[list[Genre], Field(max_length=20)] = []
+    movie_id: IdField
+    """Id that the catalog doesn't have yet."""
+    title: TitleField
+    """Title, which may end in the year."""
+    year: YearField | None = None
+    """Release year."""
+    genres: Annotated[list[GenreField], Field(max_length=20)] = []
+    """Genres, by which the movie can be recommended until a refit learns it."""

@@ -1,4 +1,4 @@
-"""What a client may ask of the server: how long a body may be and take, and how many requests run at once."""
+"""Limits on requests: how long a body may be and take to arrive, and how many requests run at the same time."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,71 +12,72 @@ from nextreel.serving.http.problem_details import problem
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may ask of the server."""
+    """Limits on what a client may demand of the server."""
 
     body_bytes: int = 1_000_000
+    """Length of a body."""
     body_seconds: float = 15.0
-    """From the headers to the end of the body."""
+    """Time from the end of the headers to the end of the body."""
     header_bytes: int = 65_536
-    """Of the address and the headers."""
+    """Length of the URL and the headers together."""
     header_seconds: float = 10.0
-    """From the connection, or the first byte of a request, to the end of its headers."""
+    """Time from the connection, or from the first byte of a request, to the end of the headers."""
     answer_seconds: float = 30.0
-    """From the whole request to its answer."""
+    """Time that the work for a response may take."""
     send_seconds: float = 60.0
-    """From where an answer has to wait for its client to the end of it."""
+    """Time in which a client must receive a response that is waiting to be sent."""
     at_once: int = 200
-    """Requests that are worked on; more are told to come back."""
+    """Number of requests that run at the same time; further ones are refused with 503."""
 
 
-class Limit:
-    """Refuses bodies that are too long (413) or too slow (408), and requests while there are too many (503)."""
+class RequestLimiter:
+    """Middleware that refuses bodies that are too long (413) or too slow (408), and too many requests (503)."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app, self._limits, self._running = app, limits, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Pass one request on to the application, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id, limits = scope["state"]["request_id"], self._limits
-        if self._running >= limits.at_once:
-            busy = problem(503, "too many requests at once", request_id, headers={"Retry-After": "1"})
-            await busy(scope, receive, send)
+        if self._running >= self._limits.at_once:
+            request_id = scope["state"]["request_id"]
+            refusal = problem(503, "too many requests at once", request_id, headers={"Retry-After": "1"})
+            await refusal(scope, receive, send)
             return
         self._running += 1
         try:
-            await self._app(scope, self._watch(scope, receive), send)
+            await self._app(scope, self._limit_body(scope, receive), send)
         finally:
             self._running -= 1
 
-    def _watch(self, scope: Scope, receive: Receive) -> Receive:
-        """`receive` until the body is whole, or too long or too slow."""
+    def _limit_body(self, scope: Scope, receive: Receive) -> Receive:
+        """Return a `receive` that raises HTTPException if the body is too long or too slow."""
         length = Headers(scope=scope).get("content-length", "")
         announced = int(length) if length.isdecimal() else 0
         loop, limits = asyncio.get_running_loop(), self._limits
-        # The rest of the body is never read, so the connection is of no further use.
+        # The rest of a refused body is never read, so the connection can't be used again.
         close = {"Connection": "close"}
         too_large = HTTPException(413, f"a body has at most {limits.body_bytes:,} bytes", close)
         too_slow = HTTPException(408, f"the body didn't arrive within {limits.body_seconds:g} seconds", close)
-        due, had, whole = loop.time() + limits.body_seconds, 0, False
+        deadline, n_received, is_complete = loop.time() + limits.body_seconds, 0, False
 
-        async def receive_watched() -> Message:
-            nonlocal had, whole
+        async def receive_limited() -> Message:
+            nonlocal n_received, is_complete
             if announced > limits.body_bytes:
                 raise too_large
-            if whole:
+            if is_complete:
                 return await receive()
             try:
-                async with asyncio.timeout_at(due):
+                async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
                 raise too_slow from None
-            had += len(message.get("body", b""))
-            if had > limits.body_bytes:
+            n_received += len(message.get("body", b""))
+            if n_received > limits.body_bytes:
                 raise too_large
-            whole = not message.get("more_body", False)
+            is_complete = not message.get("more_body", False)
             return message
 
-        return receive_watched
+        return receive_limited

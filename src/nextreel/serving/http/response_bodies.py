@@ -1,192 +1,251 @@
-"""What the API answers with, as pydantic models: they describe the answers."""
+"""Response bodies as pydantic models, which describe the responses in the OpenAPI description."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 
-class Movie(BaseModel):
+class ResponseBody(BaseModel):
+    """Base of the response bodies."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Movie(ResponseBody):
     """A movie of the catalog."""
 
     movie_id: int
+    """MovieID."""
     title: str | None
+    """Title, which may end in the year; null if unknown."""
     genres: list[str]
+    """Genres."""
     year: int | None
+    """Release year; null if unknown."""
 
 
 class Rated(Movie):
-    """A movie with the rating that it got."""
+    """A movie with the user's rating."""
 
     rating: float
+    """Stars."""
     timestamp: int
+    """Time of the rating, POSIX seconds."""
 
 
 class Reason(Rated):
-    """A rating of the history that moved a score."""
+    """A rating of the history that changed the score of a recommended movie."""
 
     contribution: float
-    """The score with it minus the score without it."""
+    """Score with this rating minus score without it."""
 
 
 class Scored(Movie):
     """A movie with a score."""
 
     score: float
+    """Score; higher is better."""
 
 
 class Recommended(Scored):
-    """A movie of the list."""
+    """A recommended movie."""
 
     reasons: list[Reason] | None = None
-    """Only if asked for: the strongest first, whatever the sign."""
+    """With `explain`: the ratings with the strongest contribution, positive or negative, strongest first."""
 
 
-class Model(BaseModel):
-    """What answered."""
+class Model(ResponseBody):
+    """The model that served a request."""
 
     name: str
+    """Name of the model."""
     version: str
+    """Name of its version."""
     trained_at: str
+    """When it was saved, ISO 8601, UTC."""
     data_until: str
-    """The latest interaction that the model learned from."""
+    """Time of the latest interaction that it was fitted on, ISO 8601, UTC."""
 
 
-class Recommendation(BaseModel):
-    """The list for one query."""
+class Recommendation(ResponseBody):
+    """The recommendation list for one query."""
 
     user_id: int
+    """User of the query."""
     as_of: int
-    """POSIX seconds: only what happened strictly before was used."""
+    """Timestamp of the query, POSIX seconds: only interactions strictly before it were used."""
     movies: list[Recommended]
-    """Best first; k of them, or `shortfall` says why not."""
+    """Recommended movies, best first: k of them, or fewer if `shortfall` is set."""
     history_length: int
-    """Ratings before that moment, on which the list is based."""
+    """Number of ratings before the timestamp, on which the list is based."""
     fallback: Literal["popularity"] | None
-    """Set where the model had nothing personal to say."""
+    """Set if the model had no personal result: the list holds the most popular movies."""
     fallback_reason: str | None
+    """Why there is a fallback."""
     shortfall: str | None
-    """Why there are fewer than k movies, where there are."""
+    """Why there are fewer than k movies; null if there are k."""
     learned_from_later: bool
-    """Whether the model's weights (never the history) were learned from later ratings too."""
+    """Whether the weights of the model were also learned from ratings at or after the timestamp. The history never
+    holds any."""
     model: Model
+    """Model that made the list."""
 
 
 class RecommendationAnswer(Recommendation):
-    """The answer to one query."""
+    """The response to one query."""
 
     request_id: str
+    """Id of the request in the server's log."""
 
 
-class RecommendationBatchAnswer(BaseModel):
-    """The answers, in the order of the queries."""
+class RecommendationBatchAnswer(ResponseBody):
+    """The response to a batch of queries."""
 
     answers: list[Recommendation]
+    """One recommendation list per query, in the order of the queries."""
     request_id: str
+    """Id of the request in the server's log."""
 
 
-class Stored(BaseModel):
-    """What became of a rating."""
+class Stored(ResponseBody):
+    """A rating and the outcome of storing it."""
 
     user_id: int
+    """User who rated."""
     movie_id: int
+    """Movie that was rated."""
     rating: float
+    """Stars."""
     timestamp: int
+    """Time of the rating, POSIX seconds."""
     outcome: Literal["added", "known"]
-    """known: the same stands already, nothing was written."""
+    """added: it was stored. known: it had been stored before, so nothing was written."""
 
 
-class StoredBatch(BaseModel):
-    """What became of each rating, in their order."""
+class StoredBatch(ResponseBody):
+    """The outcomes of storing a batch of ratings."""
 
     added: int
+    """Number of ratings that were stored."""
     known: int
+    """Number of ratings that had been stored before."""
     conflicts: int
-    """Same user, movie and second as a rating that stands with other stars, which stays."""
+    """Number of ratings that were refused, because another rating of the same user, movie and second is stored."""
     outcomes: list[Literal["added", "known", "conflict"]]
+    """One outcome per rating, in the order of the ratings."""
 
 
-class MovieList(BaseModel):
-    """Movies, best first."""
+class MovieList(ResponseBody):
+    """A list of movies with scores."""
 
     movies: list[Scored]
+    """Movies, best first."""
 
 
-class History(BaseModel):
-    """What a person rated before a moment, latest first; of a movie rated twice, the later rating."""
+class History(ResponseBody):
+    """A page of a user's history; of a movie rated more than once, the latest rating."""
 
     user_id: int
+    """User."""
     before: int | None
+    """Only ratings strictly before this time, POSIX seconds; null for all ratings."""
     length: int
-    """All ratings before that moment, also those beyond this page."""
+    """Number of ratings in the whole history, beyond this page too."""
     history: list[Rated]
+    """Ratings of this page, latest first."""
 
 
-class ExportedRating(BaseModel):
+class ExportedRating(ResponseBody):
     """A rating as it was stored."""
 
     movie_id: int
+    """Movie that was rated."""
     rating: float
+    """Stars."""
     timestamp: int
+    """Time of the rating, POSIX seconds."""
 
 
-class GivenList(BaseModel):
-    """A list that was given during an experiment."""
+class GivenList(ResponseBody):
+    """A list that was shown during an experiment."""
 
     at: int
+    """When the list was shown, POSIX seconds."""
     version: str
+    """Name of the model version that made the list."""
     movie_ids: list[int]
+    """Movies of the list, best first."""
 
 
-class Person(BaseModel):
-    """All that is kept about a person."""
+class Person(ResponseBody):
+    """All stored data about a user."""
 
     user_id: int
+    """User."""
     interactions: list[ExportedRating]
+    """Ratings, oldest first."""
     recommendations: list[GivenList]
+    """Lists that were shown during experiments."""
 
 
-class Erased(BaseModel):
-    """What was removed."""
+class Erased(ResponseBody):
+    """The result of erasing a user."""
 
     user_id: int
+    """User."""
     removed: int
-    """Ratings."""
+    """Number of ratings deleted."""
 
 
-class ModelVersion(BaseModel):
-    """A version in the model's directory."""
+class ModelVersion(ResponseBody):
+    """A version in the directory of the model."""
 
     name: str
+    """Name of the version."""
     current: bool
+    """Whether this version is served."""
     model: str | None
+    """Name of the model; null if the manifest is damaged."""
     created_at: str | None
+    """When it was saved, ISO 8601, UTC; null if the manifest is damaged."""
     data_until: str | None
+    """Time of the latest interaction that it was fitted on, ISO 8601, UTC; null if the manifest is damaged."""
     validation_ndcg: float | None
+    """NDCG@10 on the users held out of the fit; null if none were."""
     problem: str | None
-    """Why it can't be used, if its manifest is damaged."""
+    """What is wrong with the manifest; null if it isn't damaged."""
 
 
-class ModelVersions(BaseModel):
-    """All versions, latest first."""
+class ModelVersions(ResponseBody):
+    """All versions of the model."""
 
     versions: list[ModelVersion]
+    """Versions, latest first."""
 
 
-class FieldProblem(BaseModel):
-    """What was wrong with one field."""
+class FieldProblem(ResponseBody):
+    """An invalid field of a request."""
 
     field: str
+    """Name of the field, such as `queries[3].k`."""
     detail: str
+    """What is wrong and what was expected."""
 
 
-class ProblemDetails(BaseModel):
-    """RFC 9457 problem details."""
+class ProblemDetails(ResponseBody):
+    """An error as problem details (RFC 9457)."""
 
     model_config = ConfigDict(title="Problem")
 
     type: str
+    """Always `about:blank`: the status says what kind of problem it is."""
     title: str
+    """Name of the status."""
     status: int
+    """Status of the response."""
     detail: str
+    """What is wrong."""
     request_id: str
+    """Id of the request in the server's log."""
     errors: list[FieldProblem] | None = None
+    """The invalid fields, if there are any."""

@@ -1,10 +1,12 @@
-"""HTTP/1.1 on a connection whose client may be slow, or mean to be."""
+"""HTTP/1.1 with time limits for clients that send or receive slowly, by accident or on purpose."""
 
 import asyncio
 import logging
 from typing import Any
 
+from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from nextreel.serving.http.request_limits import Limits
 
@@ -13,83 +15,93 @@ TOO_SLOW, TOO_LONG = b"408 Request Timeout", b"431 Request Header Fields Too Lar
 logger = logging.getLogger("nextreel")
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's, which ends a connection whose request headers are too long or too slow, or whose answers aren't taken.
+class TimedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, which also limits the headers of a request and the time for receiving a response.
 
-    An answer is handed to the connection whole, which keeps in memory what the client hasn't taken yet. Without a
-    limit a client that stops reading would hold that for ever, and the slot of a further request on its connection.
+    It closes a connection whose request headers are too long or too slow, or whose client doesn't receive a response
+    in time. A response is handed to the connection as a whole, and the part that the client hasn't received yet stays
+    in memory. Without the limit, a client that stops reading would hold that memory forever, and with it the slot of
+    the next request on its connection.
     """
 
-    def __init__(self, *arguments: Any, limits: Limits, **more: Any) -> None:
-        super().__init__(*arguments, **more)
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: Limits,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
-        self._headers_due: asyncio.TimerHandle | None = None
-        self._taken_due: asyncio.TimerHandle | None = None
-        self._unfinished: int | None = None
-        """Bytes of headers whose end hasn't come yet; None between them."""
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
+        self._header_bytes: int | None = None
+        """Bytes received since a request began whose headers are incomplete; None between such requests."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request."""
+        """Start the time limit for the headers of the first request."""
         super().connection_made(transport)
-        self._expect_headers()
+        self._start_header_timer()
 
     def data_received(self, data: bytes) -> None:
-        """The next part of a request: headers without an end are refused as well."""
+        """Parse the data, and refuse headers that are too long even before they are complete."""
         super().data_received(data)
-        if self._unfinished is not None:
-            self._unfinished += len(data)
-            if self._unfinished > self._limits.header_bytes:
+        if self._header_bytes is not None:
+            self._header_bytes += len(data)
+            if self._header_bytes > self._limits.header_bytes:
                 self._refuse(TOO_LONG)
 
     def on_message_begin(self) -> None:
-        """Wait for the rest of its headers."""
+        """Restart the time limit for the headers, from the first byte of a request."""
         super().on_message_begin()
-        self._unfinished = 0
-        self._expect_headers()
+        self._header_bytes = 0
+        self._start_header_timer()
 
     def on_headers_complete(self) -> None:
-        """From here on the body's own limits hold."""
+        """End the limits for the headers; from here on, the limits for the body apply."""
         if self._are_headers_too_long():
-            raise ValueError("too long")  # ends the parser's work; `send_400_response` says why
-        self._unfinished = None
-        _cancel(self._headers_due)
+            raise ValueError("too long")  # stops the parser, which calls `send_400_response`
+        self._header_bytes = None
+        _cancel(self._header_timer)
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """The answer to what can't be parsed, or shouldn't be."""
+        """Respond to a request that can't be parsed, or whose headers are too long."""
         if self._are_headers_too_long():
             self._refuse(TOO_LONG)
         else:
             super().send_400_response(msg)
 
     def pause_writing(self) -> None:
-        """More than a little waits for the client: from here on it has to be taken."""
+        """Start the time limit for receiving, because the connection's buffer is full."""
         super().pause_writing()
-        self._expect_taken()
+        self._start_send_timer()
 
     def resume_writing(self) -> None:
-        """The client takes it; the little that is left has its own time."""
+        """Restart the time limit for receiving what is left in the buffer."""
         super().resume_writing()
-        self._expect_taken()
+        self._start_send_timer()
 
     def on_response_complete(self) -> None:
-        """A small answer has to be taken too; while a large one waits, the time goes on."""
+        """Start the time limit for receiving a small response; for a large one, it is running already."""
         super().on_response_complete()
         if not self.flow.write_paused:
-            self._expect_taken()
+            self._start_send_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing to wait for any more."""
+        """Cancel all time limits."""
         super().connection_lost(exc)
-        _cancel(self._headers_due)
-        _cancel(self._taken_due)
+        _cancel(self._header_timer)
+        _cancel(self._send_timer)
 
-    def _expect_headers(self) -> None:
-        _cancel(self._headers_due)
-        self._headers_due = self.loop.call_later(self._limits.header_seconds, self._refuse, TOO_SLOW)
+    def _start_header_timer(self) -> None:
+        _cancel(self._header_timer)
+        self._header_timer = self.loop.call_later(self._limits.header_seconds, self._refuse, TOO_SLOW)
 
     def _are_headers_too_long(self) -> bool:
-        if self._unfinished is None:
+        if self._header_bytes is None:
             return False
         length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         return length > self._limits.header_bytes
@@ -101,14 +113,14 @@ class PatientProtocol(HttpToolsProtocol):
             )
             self.transport.close()
 
-    def _expect_taken(self) -> None:
-        _cancel(self._taken_due)
-        self._taken_due = self.loop.call_later(self._limits.send_seconds, self._end_if_not_taken)
+    def _start_send_timer(self) -> None:
+        _cancel(self._send_timer)
+        self._send_timer = self.loop.call_later(self._limits.send_seconds, self._abort_if_unsent)
 
-    def _end_if_not_taken(self) -> None:
+    def _abort_if_unsent(self) -> None:
         if self.transport.get_write_buffer_size():
             client = self.client[0] if self.client else ""
-            logger.warning("a client didn't take its answer", extra={"client": client})
+            logger.warning("a client didn't receive its response in time", extra={"client": client})
             self.transport.abort()
 
 

@@ -31,7 +31,7 @@ from nextreel.serving.inference.movie_lookup import MovieLookup
 from nextreel.serving.inference.snapshot import Snapshot, UnsortedInteractions
 from nextreel.serving.inference.store_follower import StoreFollower
 from nextreel.serving.inference.user_histories import UserHistories
-from nextreel.serving.storage.model_versions import Version
+from nextreel.serving.storage.model_versions import StoredVersion
 from nextreel.serving.storage.store import NewInteraction, Store
 
 NO_FILTERS = Filters()
@@ -95,7 +95,7 @@ class ModelFacts:
 class Engine:
     """One version of the model over the store; safe to share between threads."""
 
-    def __init__(self, predictor: Predictor, version: Version, follower: StoreFollower) -> None:
+    def __init__(self, predictor: Predictor, version: StoredVersion, follower: StoreFollower) -> None:
         self.version, self.follower = version, follower
         self.model_facts = ModelFacts(version.model, version.name, version.created_at, version.data_until)
         self.movies = MovieLookup(follower)
@@ -104,7 +104,7 @@ class Engine:
         self._extended_model: tuple[Catalog, Recommender] | None = None
 
     @classmethod
-    def open(cls, version: Version, store: Store, sibling: Self | None = None) -> Self:
+    def open(cls, version: StoredVersion, store: Store, sibling: Self | None = None) -> Self:
         """Load a version of the model.
 
         The new engine shares the snapshot of its `sibling`, another engine on the same store, if the models of both

@@ -10,15 +10,15 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
 from nextreel.errors import ArtifactError, QueryError, StoreError
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
-from nextreel.serving.storage.model_versions import Version, Versions
+from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
 from nextreel.serving.storage.store import Impression, NewInteraction, Outcome, Store
+from nextreel.serving.storage.user_export import UserExport
 
 NOW_SECONDS = 60
 """A query whose timestamp is at most so many seconds in the past is about now: its list is an impression."""
@@ -29,7 +29,9 @@ logger = logging.getLogger("nextreel")
 class Service:
     """The engines of one process and the writes to its store; safe to share between threads."""
 
-    def __init__(self, store: Store, versions: Versions, experiment: Experiment | None = None) -> None:
+    def __init__(
+        self, store: Store, versions: VersionDirectory, experiment: Experiment | None = None
+    ) -> None:
         self.store, self.versions, self.experiment = store, versions, experiment
         self._swap_lock = Lock()
         self._engine = Engine.open(versions.current, store)
@@ -114,7 +116,7 @@ class Service:
         engine.follower.catch_up()
         return is_new
 
-    def export(self, user_id: int) -> dict[str, Any]:
+    def export(self, user_id: int) -> UserExport:
         """Return everything that the store holds about a user, ready for JSON.
 
         Raises StoreError if the store can't be read.
@@ -133,7 +135,7 @@ class Service:
         self._pending_impressions.extend(kept)
         return n_removed
 
-    def refresh(self) -> Version:
+    def refresh(self) -> StoredVersion:
         """Serve the version that the model directory calls current, and return it.
 
         Raises ArtifactError if it can't be loaded; the old version remains then.
@@ -145,7 +147,7 @@ class Service:
                 logger.info("serving another version", extra={"version": current.name})
             return self._engine.version
 
-    def promote(self, version: str) -> Version:
+    def promote(self, version: str) -> StoredVersion:
         """Make a version the current one, serve it, and return it.
 
         Raises QueryError for an unknown version, ArtifactError for a damaged one.
@@ -153,7 +155,7 @@ class Service:
         self.versions.promote(version)
         return self.refresh()
 
-    def rollback(self) -> Version:
+    def rollback(self) -> StoredVersion:
         """Serve the version that was current before, and return it. Raises QueryError if there was none."""
         self.versions.rollback()
         return self.refresh()

@@ -14,14 +14,14 @@ from nextreel.serving.inference.engine import Engine
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page.rendering import View
 from nextreel.serving.page.svg_charts import Curves, draw_curves
-from nextreel.serving.storage.model_versions import Version
+from nextreel.serving.storage.model_versions import StoredVersion
 
 
 @dataclass(frozen=True)
 class ServedModel:
     """Facts about one version of the model and about the store that it serves from."""
 
-    version: Version
+    version: StoredVersion
     data: FittedOn
     fit: FitFacts
     evaluations: Sequence[Mapping[str, JsonValue]]

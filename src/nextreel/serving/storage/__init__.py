@@ -1,1 +1,1 @@
-"""What the server keeps in a database and in the model directory."""
+"""What a server stores: interactions, impressions and API keys in a database, and model versions in a directory."""

@@ -1,8 +1,8 @@
-"""API keys: who may read, write, or administer.
+"""API keys: who may read, write or administer.
 
-A key is `nextreel_ID_SECRET`: the id finds its row, the secret is 256 random bits. Only the SHA-256 of the whole key
-is stored. A slow, salted hash (argon2, bcrypt) protects passwords because people choose guessable ones; nobody can
-guess 256 random bits at any speed, so it would only make each request slow.
+A key has the form `nextreel_ID_SECRET`. The id finds its row, the secret consists of 256 random bits, and the store
+holds only the SHA-256 of the whole key. Passwords need a slow, salted hash (argon2, bcrypt) because people choose
+guessable ones. Nobody can guess 256 random bits at any speed, so a slow hash would only slow every request down.
 """
 
 import hashlib
@@ -20,43 +20,48 @@ from nextreel.serving.storage.store import Store
 
 PREFIX = "nextreel"
 
+_KEY_COLUMNS = (api_keys.c.id, api_keys.c.name, api_keys.c.scope, api_keys.c.created, api_keys.c.revoked)
+
 
 class Scope(StrEnum):
-    """What a key allows; each scope allows what those before it do."""
+    """What a key allows. Each scope includes the scopes listed before it."""
 
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
 
     def allows(self, needed: "Scope") -> bool:
-        """Whether a key of this scope may do what needs that one."""
+        """Return whether a key of this scope may do what requires the scope `needed`."""
         order = list(Scope)
         return order.index(self) >= order.index(needed)
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """What is known of a key; not its secret."""
+    """A stored API key, without its secret."""
 
     id: str
     name: str
     scope: Scope
     created: int
-    """POSIX seconds."""
+    """Time of creation, POSIX seconds."""
     revoked: int | None
-    """POSIX seconds; None while it holds."""
-
-
-_KEY = (api_keys.c.id, api_keys.c.name, api_keys.c.scope, api_keys.c.created, api_keys.c.revoked)
+    """Time of revocation, POSIX seconds; None while the key is valid."""
 
 
 def create_key(store: Store, name: str, scope: Scope) -> str:
-    """A new key, in full: this is the only time that it's seen. QueryError if a key of this name holds already."""
+    """Create a key and return it in full. It can't be shown again, because only its hash is stored.
+
+    Raises
+    ------
+    QueryError
+        There is a valid key of this name already.
+    """
     key_id = secrets.token_hex(8)
     key = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
     with store.writing() as connection:
-        if connection.execute(sa.select(api_keys.c.id).where(_holds(name))).first() is not None:
-            raise QueryError(f"a key named {name} holds already; revoke it, or choose another name")
+        if connection.execute(sa.select(api_keys.c.id).where(_is_valid(name))).first() is not None:
+            raise QueryError(f"there is a valid key named {name} already; revoke it or choose another name")
         row = {
             "id": key_id,
             "name": name,
@@ -69,35 +74,43 @@ def create_key(store: Store, name: str, scope: Scope) -> str:
 
 
 def revoke_key(store: Store, name: str) -> None:
-    """End a key at once and for good; QueryError if no key of this name holds."""
+    """Revoke a key immediately and permanently.
+
+    Raises
+    ------
+    QueryError
+        There is no valid key of this name.
+    """
     with store.writing() as connection:
-        ended = sa.update(api_keys).where(_holds(name)).values(revoked=int(time.time()))
-        if connection.execute(ended).rowcount == 0:
-            raise QueryError(f"no key named {name} holds; nextreel keys list shows those that do")
+        revocation = sa.update(api_keys).where(_is_valid(name)).values(revoked=int(time.time()))
+        if connection.execute(revocation).rowcount == 0:
+            raise QueryError(f"no valid key is named {name}; nextreel keys list shows all keys")
 
 
 def list_keys(store: Store) -> list[ApiKey]:
-    """All keys that were ever created, in order of creation."""
+    """Return all keys that were ever created, revoked ones too, in order of creation."""
     with store.reading() as connection:
-        rows = connection.execute(sa.select(*_KEY).order_by(api_keys.c.created, api_keys.c.name)).all()
+        rows = connection.execute(
+            sa.select(*_KEY_COLUMNS).order_by(api_keys.c.created, api_keys.c.name)
+        ).all()
     return [ApiKey(row.id, row.name, Scope(row.scope), row.created, row.revoked) for row in rows]
 
 
 def find_key(store: Store, key: str) -> ApiKey | None:
-    """The key that was shown, if it holds; None for one that is unknown, wrong or revoked."""
+    """Return the stored key that a client presented in full; None if it is unknown, wrong or revoked."""
     prefix, _, rest = key.partition("_")
     key_id, _, secret = rest.partition("_")
     if prefix != PREFIX or not secret:
         return None
     with store.reading() as connection:
-        wanted = sa.select(*_KEY, api_keys.c.secret_sha256).where(api_keys.c.id == key_id)
-        row = connection.execute(wanted).one_or_none()
+        query = sa.select(*_KEY_COLUMNS, api_keys.c.secret_sha256).where(api_keys.c.id == key_id)
+        row = connection.execute(query).one_or_none()
     if row is None or not hmac.compare_digest(row.secret_sha256, _hash(key)) or row.revoked is not None:
         return None
     return ApiKey(row.id, row.name, Scope(row.scope), row.created, row.revoked)
 
 
-def _holds(name: str) -> sa.ColumnElement[bool]:
+def _is_valid(name: str) -> sa.ColumnElement[bool]:
     return (api_keys.c.name == name) & api_keys.c.revoked.is_(None)
 
 

@@ -1,20 +1,19 @@
-"""What SQLite and PostgreSQL do differently: connecting, durability, one writer at a time, and bulk import.
+"""What differs between SQLite and PostgreSQL: connecting, durability, exclusive writing and bulk import.
 
-Writers take turns, in both. SQLite has one write lock; in PostgreSQL each writing transaction first takes an
-advisory lock, held until it has committed. The reason is the log: PostgreSQL's sequence hands out ids when a row is
-inserted, not when it is committed, so of two concurrent transactions the one with the lower ids may become visible
-last, and a reader that had already gone beyond them would never see them. With turns, ids become visible in their
-order. It also makes "look whether it stands, then insert" safe. The price is one durable commit at a time: batches,
-not connections, are the way to write faster.
+In both, only one transaction writes at a time. SQLite has a single write lock; in PostgreSQL each writing transaction
+first takes an advisory lock and holds it until the commit. Readers that follow the log by id need this: PostgreSQL's
+sequence hands out ids at the insert, not at the commit, so of two concurrent transactions the one with the lower ids
+might become visible last, and a reader that had already passed those ids would never see its rows. With one writer at
+a time, ids become visible in their order. It also makes "insert unless it is there" safe. The cost is that durable
+commits can't overlap: to write faster, use larger batches, not more connections.
 """
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import polars as pl
 import psycopg
@@ -26,72 +25,84 @@ from nextreel.errors import StoreError
 from nextreel.serving.storage.sql_tables import interactions
 
 BUSY_SECONDS = 10
-"""How long a writer waits for its turn, or a request for a free connection, before it gives up with an error."""
+"""How long a writer waits for the write lock, or a request for a free connection, before it fails."""
+SQLITE_EXTRA_CONNECTIONS, POSTGRESQL_EXTRA_CONNECTIONS = 40, 10
+"""Connections beyond the five of SQLAlchemy's pool. A PostgreSQL server allows few, which all workers share."""
 
 COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
+"""Columns of an imported row."""
+EXPECTED_URL = "expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 
 
 class Database(ABC):
-    """A database that the store can live in."""
+    """A database that can hold the store."""
 
-    def __init__(self, engine: sa.Engine, reader: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, reading_engine: sa.Engine) -> None:
         self.engine = engine
-        self._reader = reader
+        self._reading_engine = reading_engine
 
     def reading(self) -> sa.Connection:
-        """A connection for queries, to be closed."""
-        return self._reader.connect()
+        """Return a connection for queries; the caller closes it."""
+        return self._reading_engine.connect()
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction that no other writer overlaps, durable when it has ended."""
+        """Return a context manager: a transaction that is the only writer, and durable once the block has ended."""
 
     @abstractmethod
     def copy_interactions(self, connection: sa.Connection, rows: pl.DataFrame) -> None:
-        """Append many rows, in their order, as fast as the database can."""
+        """Append many rows in their order, by the database's fastest way."""
 
 
 def connect(url: str) -> Database:
-    """The database behind a URL; StoreError if the URL isn't one of SQLite or PostgreSQL."""
+    """Return the database of a URL; it is first connected to when it is used.
+
+    Raises
+    ------
+    StoreError
+        The text is no URL, or names another kind of database, a store in memory or a missing directory.
+    """
     try:
         parsed = sa.make_url(url)
     except ArgumentError:
-        raise StoreError(f"not a database URL; {_EXPECTED}") from None
+        raise StoreError(f"not a database URL; {EXPECTED_URL}") from None
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         return SQLite(parsed)
     if parsed.drivername in ("postgresql", "postgresql+psycopg"):
         return PostgreSQL(parsed.set(drivername="postgresql+psycopg"))
-    raise StoreError(f"{parsed.drivername}: not a database that nextreel knows; {_EXPECTED}")
-
-
-_EXPECTED = "write sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+    raise StoreError(f"{parsed.drivername}: not a supported database; {EXPECTED_URL}")
 
 
 class SQLite(Database):
-    """One file in WAL mode: readers never wait, and a commit is on the disk before it is answered."""
+    """A file in WAL mode: readers never wait, and a commit is on disk before it returns."""
 
     def __init__(self, url: URL) -> None:
         if not url.database or url.database == ":memory:":
-            raise StoreError("sqlite: a store in memory would forget; name a file: sqlite:///nextreel.db")
+            raise StoreError(
+                "sqlite: a store in memory would be lost; name a file, such as sqlite:///nextreel.db"
+            )
         directory = Path(url.database).absolute().parent
         if not directory.is_dir():
             raise StoreError(f"{url}: the directory {directory} doesn't exist")
         engine = sa.create_engine(
-            url, pool_timeout=BUSY_SECONDS, max_overflow=40, connect_args={"timeout": BUSY_SECONDS}
+            url,
+            pool_timeout=BUSY_SECONDS,
+            max_overflow=SQLITE_EXTRA_CONNECTIONS,
+            connect_args={"timeout": BUSY_SECONDS},
         )
         sa.event.listen(engine, "connect", self._configure)
         sa.event.listen(engine, "begin", self._begin)
-        self._writer = engine.execution_options(begin="BEGIN IMMEDIATE")
-        self._turn = Lock()
+        self._writing_engine = engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._write_lock = Lock()
         super().__init__(engine, engine)
 
     @staticmethod
     def _configure(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        connection.isolation_level = None  # `_begin` starts transactions, not the driver
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # erased means overwritten, not just unlinked
+        connection.execute("PRAGMA secure_delete = ON")  # erased data are overwritten, not only unlinked
 
     @staticmethod
     def _begin(connection: sa.Connection) -> None:
@@ -99,59 +110,65 @@ class SQLite(Database):
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """Within BEGIN IMMEDIATE."""
-        # Threads queue here in order; SQLite's own lock, for other processes, is polled with ever longer naps.
-        if not self._turn.acquire(timeout=BUSY_SECONDS):
+        """Hold a transaction that began with BEGIN IMMEDIATE.
+
+        Raises StoreError if another thread holds the write lock for too long.
+        """
+        # SQLite's own lock is polled at growing intervals. Threads of this process queue here instead, in order.
+        if not self._write_lock.acquire(timeout=BUSY_SECONDS):
             raise StoreError(f"{self.engine.url}: another writer is busy")
         try:
-            with self._writer.begin() as connection:
+            with self._writing_engine.begin() as connection:
                 yield connection
         finally:
-            self._turn.release()
+            self._write_lock.release()
 
     def copy_interactions(self, connection: sa.Connection, rows: pl.DataFrame) -> None:
-        """By one prepared INSERT, executed for each row."""
+        """Append the rows by one prepared INSERT, executed once per row."""
         statement = f"INSERT INTO {interactions.name} ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?)"
         connection.exec_driver_sql(statement, rows.rows())
 
 
 class PostgreSQL(Database):
-    """A PostgreSQL server by psycopg 3."""
+    """A PostgreSQL server, reached through psycopg 3."""
 
     LOCK = 7_233_173_838_382_854_500
-    """Key of the advisory lock of writers: any number that no other application picks."""
+    """Key of the writers' advisory lock: an arbitrary number that no other application is likely to use."""
 
     def __init__(self, url: URL) -> None:
         engine = sa.create_engine(
             url,
-            isolation_level="READ COMMITTED",  # after waiting for its turn, a writer must see what the last one wrote
+            isolation_level="READ COMMITTED",  # after waiting for the lock, a writer must see the last writer's rows
             pool_pre_ping=True,
             pool_timeout=BUSY_SECONDS,
-            max_overflow=10,
+            max_overflow=POSTGRESQL_EXTRA_CONNECTIONS,
             connect_args={"connect_timeout": BUSY_SECONDS},
         )
         sa.event.listen(engine, "connect", self._configure)
-        # Reading without transactions spares two round trips a query.
+        # Without transactions, each query saves two round trips.
         super().__init__(engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
 
     @staticmethod
-    def _configure(connection: Any, _: object) -> None:
+    def _configure(connection: psycopg.Connection, _: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit = on")
             cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
-            # A writer whose machine vanished mid-transaction must not keep the turn.
+            # A writer whose machine vanished within a transaction must not keep the lock.
             cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
         connection.commit()
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """Within a transaction that holds the advisory lock."""
+        """Hold a transaction that has taken the advisory lock."""
         with self.engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(self.LOCK)))
             yield connection
 
     def copy_interactions(self, connection: sa.Connection, rows: pl.DataFrame) -> None:
-        """By COPY."""
+        """Append the rows by COPY.
+
+        Raises StoreError if the server refuses them.
+        """
         driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
         statement = f"COPY {interactions.name} ({', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)"
         try:
@@ -159,7 +176,3 @@ class PostgreSQL(Database):
                 copy.write(rows.write_csv(include_header=False))
         except psycopg.Error as error:
             raise StoreError(f"{self.engine.url}: {error}") from error
-
-
-Progress = Callable[[int, int], None]
-"""Called with the rows done and the rows in all."""

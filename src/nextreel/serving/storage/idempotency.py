@@ -1,4 +1,4 @@
-"""Replies to requests that came with an Idempotency-Key, kept for a day."""
+"""Recorded outcomes of requests that had an Idempotency-Key, so that a repeated request gets the same response."""
 
 import hashlib
 import json
@@ -8,35 +8,48 @@ from dataclasses import astuple
 
 import sqlalchemy as sa
 
+from nextreel.data.times import DAY
 from nextreel.errors import IdempotencyError
 from nextreel.serving.storage.interaction_rows import NewInteraction, Outcome
 from nextreel.serving.storage.sql_tables import replies, reply_users
 
-REMEMBERED_SECONDS = 24 * 3600
-"""How long the reply to an Idempotency-Key is kept."""
+RETENTION_SECONDS = DAY
+"""How long the outcomes under an Idempotency-Key are kept."""
 
 
-def find_reply(connection: sa.Connection, key: str, rows: Sequence[NewInteraction]) -> list[Outcome] | None:
-    """What was answered to these rows under this key; IdempotencyError if it came with other rows."""
-    forgotten = replies.c.created < int(time.time()) - REMEMBERED_SECONDS
-    connection.execute(sa.delete(replies).where(forgotten))
+def delete_expired(connection: sa.Connection) -> None:
+    """Delete the outcomes that were recorded longer than RETENTION_SECONDS ago."""
+    expired = replies.c.created < int(time.time()) - RETENTION_SECONDS
+    connection.execute(sa.delete(replies).where(expired))
+
+
+def find_outcomes(
+    connection: sa.Connection, key: str, rows: Sequence[NewInteraction]
+) -> list[Outcome] | None:
+    """Return the outcomes recorded for these rows under an Idempotency-Key; None if the key is new.
+
+    Raises
+    ------
+    IdempotencyError
+        The key was used with other interactions.
+    """
     reply = connection.execute(sa.select(replies).where(replies.c.idempotency_key == key)).one_or_none()
     if reply is None:
         return None
-    if reply.body_sha256 != _hash_body(rows):
+    if reply.body_sha256 != _hash_rows(rows):
         raise IdempotencyError(
-            "this Idempotency-Key came before with other interactions; nothing was written"
+            "this Idempotency-Key was used before with other interactions; nothing was written"
         )
     return [Outcome(value) for value in json.loads(reply.outcomes)]
 
 
-def keep_reply(
+def record_outcomes(
     connection: sa.Connection, key: str, rows: Sequence[NewInteraction], outcomes: Sequence[Outcome]
 ) -> None:
-    """Remember what was answered to these rows under this key."""
+    """Record the outcomes of these rows under an Idempotency-Key."""
     reply = {
         "idempotency_key": key,
-        "body_sha256": _hash_body(rows),
+        "body_sha256": _hash_rows(rows),
         "outcomes": json.dumps(outcomes),
         "created": int(time.time()),
     }
@@ -46,5 +59,5 @@ def keep_reply(
         connection.execute(sa.insert(reply_users), users)
 
 
-def _hash_body(rows: Sequence[NewInteraction]) -> str:
+def _hash_rows(rows: Sequence[NewInteraction]) -> str:
     return hashlib.sha256(json.dumps([astuple(row) for row in rows]).encode()).hexdigest()

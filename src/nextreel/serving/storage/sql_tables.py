@@ -1,4 +1,4 @@
-"""What the store remembers, as tables. Ids grow in the order in which rows became visible, and are never used twice."""
+"""The tables of the store. Ids grow in the order in which rows became visible, and are never reused."""
 
 from typing import Final
 
@@ -17,21 +17,22 @@ from sqlalchemy import (
 )
 
 FORMAT: Final = 1
-"""Of these tables; a store of a newer format is refused."""
+"""Version of this schema; a store with a higher one is refused."""
 
 metadata = MetaData()
 
 
 def _growing_id() -> "Column[int]":
-    # SQLite counts by itself, and only in a column that is an INTEGER PRIMARY KEY. AUTOINCREMENT (below) keeps it
-    # from giving the id of an erased last row to the next one, which a reader of ids above its last would miss.
+    # SQLite generates ids only in a column that is declared INTEGER PRIMARY KEY. Without AUTOINCREMENT (set on each
+    # table below) it would give the id of an erased last row to the next row, which a reader of all ids above the
+    # last one that it has seen would miss.
     return Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
 
 
 facts = Table(
     "facts", metadata, Column("name", String, primary_key=True), Column("value", Text, nullable=False)
 )
-"""The format of the tables, and the fingerprint of the data set that was imported."""
+"""`format`: version of the schema. `dataset`: fingerprint of the data set that was imported."""
 
 interactions = Table(
     "interactions",
@@ -43,8 +44,11 @@ interactions = Table(
     Column("timestamp", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
-"""Append-only but for erasure. No unique key: a data set's file may hold the same event twice, and what the files
-hold is kept; what is added later is compared with what stands, one writer at a time."""
+"""Log of the interactions; rows are only appended, or deleted when a user is erased.
+
+There is no unique key, because an imported file may hold the same event twice and is kept as it is. Interactions that
+are added later are compared with the stored ones, by one writer at a time.
+"""
 Index("interactions_by_user", interactions.c.user_id, interactions.c.timestamp, interactions.c.id)
 
 movies = Table(
@@ -54,7 +58,7 @@ movies = Table(
     Column("title", Text, nullable=False),
     Column("genres", Text, nullable=False),
 )
-"""Movies added to the catalog; genres as in movies.csv, "Comedy|Drama"."""
+"""Movies added to the catalog; the genres are joined as in movies.csv, "Comedy|Drama"."""
 
 replies = Table(
     "replies",
@@ -64,7 +68,7 @@ replies = Table(
     Column("outcomes", Text, nullable=False),
     Column("created", BigInteger, nullable=False, index=True),
 )
-"""What was answered to a request with an Idempotency-Key."""
+"""Outcomes (a JSON list) of each request that had an Idempotency-Key."""
 
 reply_users = Table(
     "reply_users",
@@ -77,9 +81,9 @@ reply_users = Table(
     ),
     Column("user_id", BigInteger, primary_key=True, index=True),
 )
-"""Whose interactions a request held, so that erasing a person finds the replies about them."""
+"""Users whose interactions a request with an Idempotency-Key held, so that erasing a user deletes its outcomes."""
 
-answers = Table(
+impressions = Table(
     "answers",
     metadata,
     _growing_id(),
@@ -89,7 +93,7 @@ answers = Table(
     Column("movie_ids", Text, nullable=False),
     sqlite_autoincrement=True,
 )
-"""Lists given during an experiment: to whom, when, by which version, which movies (a JSON list), best first."""
+"""Lists shown during A/B experiments: user, time, model version, and MovieIDs (a JSON list), best first."""
 
 erasures = Table(
     "erasures",
@@ -99,7 +103,7 @@ erasures = Table(
     Column("erased_at", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
-"""Who asked to be forgotten: the id alone, so that a refit leaves them out of older files too."""
+"""Ids of erased users, and nothing else about them, so that a refit omits what older files hold of them."""
 
 api_keys = Table(
     "api_keys",
@@ -111,4 +115,4 @@ api_keys = Table(
     Column("created", BigInteger, nullable=False),
     Column("revoked", BigInteger),
 )
-"""Keys of the API; the secrets themselves are nowhere."""
+"""API keys, without their secrets."""

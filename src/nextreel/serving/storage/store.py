@@ -1,15 +1,14 @@
-"""The store: who rated what and when, kept so that no acknowledged interaction is lost.
+"""The store: a durable log of the interactions, with added movies, impressions and erasures.
 
-One log of interactions in a database, append-only but for the erasure of a person. Reading a user's rows back gives
-what a data set's timeline would hold of them: ordered by (user, Timestamp, id), where ids keep the order of arrival.
+The log is append-only, except that erasing a user deletes their rows. Read back, a user's rows are in the order of a
+data set's timeline: by (user, timestamp, id), where the ids keep the order of arrival.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import polars as pl
 import sqlalchemy as sa
@@ -18,8 +17,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIES
 from nextreel.errors import StoreError
 from nextreel.serving.storage.databases import Database, connect
-from nextreel.serving.storage.idempotency import find_reply, keep_reply
-from nextreel.serving.storage.impressions import Impression, read_impressions
+from nextreel.serving.storage.idempotency import delete_expired, find_outcomes, record_outcomes
+from nextreel.serving.storage.impressions import Impression, insert_impressions, read_impressions
 from nextreel.serving.storage.interaction_rows import (
     NewInteraction,
     Outcome,
@@ -30,25 +29,26 @@ from nextreel.serving.storage.interaction_rows import (
 )
 from nextreel.serving.storage.sql_tables import (
     FORMAT,
-    answers,
     erasures,
     facts,
+    impressions,
     interactions,
     metadata,
     movies,
     replies,
     reply_users,
 )
+from nextreel.serving.storage.user_export import UserExport, read_user
 
 __all__ = ["Impression", "NewInteraction", "Outcome", "Store"]
 
 
 class Store:
-    """Interactions, added movies, experiment answers and erasures in SQLite or PostgreSQL; safe to share by threads.
+    """Interactions, added movies, impressions and erasures in SQLite or PostgreSQL; safe to share between threads.
 
-    Every method raises StoreError while the database can't be reached or can't write, leaves nothing half written
-    then, and works again once the database does. A StoreError on writing may hide a commit whose acknowledgement was
-    lost: write again, what stands already is KNOWN.
+    Every method raises StoreError if the database can't be reached or written to. Nothing is half written then, and
+    the method works again once the database does. If a write fails, its commit may have succeeded all the same and
+    only the acknowledgement been lost: write again, rows that are stored already have the outcome KNOWN.
     """
 
     def __init__(self, database: Database) -> None:
@@ -57,9 +57,13 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Connect, and create the tables where there are none.
+        """Connect to `sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/DATABASE` and create missing tables.
 
-        `sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/DATABASE`; StoreError never shows the password.
+        Raises
+        ------
+        StoreError
+            The URL is wrong, the database can't be used, or a newer nextreel wrote the store. The message never
+            contains the password.
         """
         store = cls(connect(url))
         try:
@@ -70,7 +74,7 @@ class Store:
         return store
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         self._database.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -83,79 +87,84 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection that reads; whatever the database can't do becomes a StoreError."""
-        with self._clear_errors(), self._database.reading() as connection:
+        """Provide a connection for queries. Raises StoreError for whatever the database can't do."""
+        with self._translated_errors(), self._database.reading() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that no other writer overlaps: all of it is durable at the end, or nothing is written."""
-        with self._clear_errors(), self._database.writing() as connection:
+        """Provide a transaction that is the only writer: at its end all of it is durable, or nothing was written.
+
+        Raises StoreError for whatever the database can't do.
+        """
+        with self._translated_errors(), self._database.writing() as connection:
             yield connection
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was ever imported, added or erased; a store whose people were all erased isn't empty."""
+        """Whether nothing was ever imported, added or erased; a store whose users were all erased isn't empty."""
         with self.reading() as connection:
             return _is_unused(connection)
 
     @property
     def imported(self) -> str | None:
-        """Fingerprint of the data set that was imported; None if none was."""
+        """Fingerprint of the data set that was imported; None if there was no import."""
         with self.reading() as connection:
             return _read_fact(connection, "dataset")
 
     def import_dataset(self, dataset: Dataset, on_progress: Callable[[int, int], None]) -> None:
-        """Copy all interactions of a data set into an unused store, in the order of its timeline: all or nothing.
+        """Copy all interactions of a data set into an unused store, in timeline order: all of them or none.
 
-        `on_progress(done, total)` hears of the rows copied so far. StoreError if the store isn't empty.
+        `on_progress` is called with the number of rows copied so far and the number of all rows. Raises StoreError if
+        the store isn't empty.
         """
         with self.writing() as connection:
             if not _is_unused(connection):
-                raise StoreError(f"{self._url}: a data set is imported into an empty store only")
-            for done, block in blocks_of(dataset):
+                raise StoreError(f"{self._url}: a data set can only be imported into an empty store")
+            for n_copied, block in blocks_of(dataset):
                 self._database.copy_interactions(connection, block)
-                on_progress(done, len(dataset.timeline))
+                on_progress(n_copied, len(dataset.timeline))
             _write_fact(connection, "dataset", dataset.fingerprint)
             connection.exec_driver_sql(f"ANALYZE {interactions.name}")
 
     def add(self, rows: Sequence[NewInteraction], idempotency_key: str | None = None) -> list[Outcome]:
-        """Remember ratings, each once, and say what became of each; durable on return.
+        """Store ratings, each event once, and return an outcome for each; they are durable on return.
 
-        With an Idempotency-Key, the same rows get the first answer again within a day; IdempotencyError, and nothing
-        written, if they are others than at first.
+        Under an Idempotency-Key, the same rows get the recorded outcomes again for a day, and other rows raise
+        IdempotencyError without anything being written.
         """
         with self.writing() as connection:
             if idempotency_key is None:
                 return append(connection, rows)
-            reply = find_reply(connection, idempotency_key, rows)
-            if reply is None:
-                reply = append(connection, rows)
-                keep_reply(connection, idempotency_key, rows, reply)
-            return reply
+            delete_expired(connection)
+            outcomes = find_outcomes(connection, idempotency_key, rows)
+            if outcomes is None:
+                outcomes = append(connection, rows)
+                record_outcomes(connection, idempotency_key, rows, outcomes)
+            return outcomes
 
     def histories(self, user_ids: Sequence[int]) -> pl.DataFrame:
-        """All rows of these users, UserID, MovieID, Rating, Timestamp, ordered by (user, Timestamp, arrival)."""
+        """Return all rows of these users (UserID, MovieID, Rating, Timestamp), by (user, timestamp, arrival)."""
         with self.reading() as connection:
             return read_users(connection, user_ids)
 
     def since(self, last_id: int) -> tuple[int, pl.DataFrame]:
-        """Rows that came after the one with this id, in order of id, and the id of the last one.
+        """Return the rows with an id above `last_id`, in order of id, and the id of the last one.
 
-        Goes on without a gap from any id that it returned: no row turns up later with a lower id.
+        Calling this again with the returned id continues without a gap: no row becomes visible later with a lower id.
         """
         with self.reading() as connection:
             return read_after(connection, last_id)
 
     def everything(self) -> tuple[int, pl.DataFrame]:
-        """All rows in order of id, and the id of the last one (0 if there is none)."""
+        """Return all rows in order of id, and the id of the last one (0 if there are none)."""
         return self.since(0)
 
     def add_movie(self, movie_id: int, title: str, genres: Sequence[str]) -> bool:
-        """Add a movie to the catalog; False, and nothing changes, if this MovieID was added before."""
+        """Add a movie to the catalog; return False, and change nothing, if this MovieID was added before."""
         with self.writing() as connection:
-            stands = sa.select(movies.c.movie_id).where(movies.c.movie_id == movie_id)
-            if connection.execute(stands).first() is not None:
+            query = sa.select(movies.c.movie_id).where(movies.c.movie_id == movie_id)
+            if connection.execute(query).first() is not None:
                 return False
             connection.execute(
                 sa.insert(movies), {"movie_id": movie_id, "title": title, "genres": "|".join(genres)}
@@ -163,90 +172,68 @@ class Store:
             return True
 
     def movies(self) -> pl.DataFrame:
-        """The movies that were added, in the form of movies.csv, by MovieID."""
+        """Return the added movies as in movies.csv, ordered by MovieID."""
         with self.reading() as connection:
             rows = connection.execute(sa.select(movies).order_by(movies.c.movie_id)).all()
         return pl.DataFrame([tuple(row) for row in rows], schema=MOVIES.schema, orient="row")
 
-    def keep_impressions(self, given: Sequence[Impression]) -> None:
-        """Remember lists given during an experiment."""
-        rows = [
-            {
-                "user_id": it.user_id,
-                "at": it.timestamp,
-                "version": it.version,
-                "movie_ids": json.dumps(list(it.movie_ids)),
-            }
-            for it in given
-        ]
-        if not rows:
-            return
-        with self.writing() as connection:
-            connection.execute(sa.insert(answers), rows)
+    def keep_impressions(self, shown: Sequence[Impression]) -> None:
+        """Store lists that were shown during an experiment."""
+        if shown:
+            with self.writing() as connection:
+                insert_impressions(connection, shown)
 
     def impressions(self) -> list[Impression]:
-        """The lists given during experiments, in the order in which they were."""
+        """Return all lists that were shown during experiments, in the order in which they were stored."""
         with self.reading() as connection:
             return read_impressions(connection, sa.true())
 
-    def export_user(self, user_id: int) -> dict[str, Any]:
-        """All that is kept about a person, ready for JSON."""
+    def export_user(self, user_id: int) -> UserExport:
+        """Return all data about a user."""
         with self.reading() as connection:
-            rows = read_users(connection, [user_id])
-            given = read_impressions(connection, answers.c.user_id == user_id)
-        return {
-            "user_id": user_id,
-            "interactions": [
-                {"movie_id": movie, "rating": rating, "timestamp": timestamp}
-                for _, movie, rating, timestamp in rows.iter_rows()
-            ],
-            "recommendations": [
-                {"at": it.timestamp, "version": it.version, "movie_ids": list(it.movie_ids)} for it in given
-            ],
-        }
+            return read_user(connection, user_id)
 
     def erase_user(self, user_id: int) -> int:
-        """Remove all that is kept about a person, remember that they were erased; the number of interactions removed.
+        """Delete all data about a user, record the erasure, and return the number of interactions deleted.
 
-        Replies to Idempotency-Keys of requests that held one of their ratings go too.
+        This also deletes the recorded outcomes of every request that held one of the user's ratings.
         """
         with self.writing() as connection:
-            theirs = sa.select(reply_users.c.idempotency_key).where(reply_users.c.user_id == user_id)
-            connection.execute(sa.delete(replies).where(replies.c.idempotency_key.in_(theirs)))
-            connection.execute(sa.delete(answers).where(answers.c.user_id == user_id))
-            removed = connection.execute(
+            keys = sa.select(reply_users.c.idempotency_key).where(reply_users.c.user_id == user_id)
+            connection.execute(sa.delete(replies).where(replies.c.idempotency_key.in_(keys)))
+            connection.execute(sa.delete(impressions).where(impressions.c.user_id == user_id))
+            n_deleted = connection.execute(
                 sa.delete(interactions).where(interactions.c.user_id == user_id)
             ).rowcount
             connection.execute(sa.delete(erasures).where(erasures.c.user_id == user_id))
             connection.execute(sa.insert(erasures), {"user_id": user_id, "erased_at": int(time.time())})
-        return removed
+        return n_deleted
 
     def erased_users(self) -> list[int]:
-        """UserIDs that were erased, ascending: a refit leaves what older files hold of them out."""
+        """Return the UserIDs that were erased, ascending: a refit omits what older files hold of them."""
         with self.reading() as connection:
-            return list(
-                connection.execute(sa.select(erasures.c.user_id).order_by(erasures.c.user_id)).scalars()
-            )
+            query = sa.select(erasures.c.user_id).order_by(erasures.c.user_id)
+            return list(connection.execute(query).scalars())
 
     @property
     def last_erasure(self) -> int:
-        """A number that grows with each erasure: rows copied from here before it changed hold an erased person."""
+        """A number that grows with every erasure: rows that were read before it changed may be of an erased user."""
         with self.reading() as connection:
             return connection.execute(sa.select(sa.func.max(erasures.c.id))).scalar_one() or 0
 
     def _prepare(self) -> None:
         with self.writing() as connection:
             metadata.create_all(connection)
-            found = _read_fact(connection, "format")
-            if found is None:
+            stored_format = _read_fact(connection, "format")
+            if stored_format is None:
                 _write_fact(connection, "format", str(FORMAT))
-            elif int(found) > FORMAT:
+            elif int(stored_format) > FORMAT:
                 raise StoreError(
-                    f"{self._url}: written by a newer nextreel (format {found}); update nextreel"
+                    f"{self._url}: written by a newer nextreel (format {stored_format}); update nextreel"
                 )
 
     @contextmanager
-    def _clear_errors(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except sa.exc.DBAPIError as error:
