@@ -285,7 +285,7 @@ def test_resuming_on_other_data_says_so(tmp_path: Path) -> None:
 
 
 def test_resuming_from_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="holds no checkpoint to go on from"):
+    with pytest.raises(ArtifactError, match="holds no checkpoint to continue from"):
         FunkSVD(SMALL).fit(rated(), resumption(tmp_path / "checkpoint"))
 
 

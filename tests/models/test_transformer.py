@@ -90,14 +90,14 @@ def test_the_best_epoch_is_kept_not_the_last() -> None:
     model = small(held_out_share=0.3, epochs=12, learning_rate=0.3, dropout=0).fit(dataset)
     reached = [epoch.validation_loss or 0 for epoch in model.epochs]
     assert reached[-1] != min(reached)
-    assert held_out.judge(model.score)[0] == pytest.approx(min(reached), rel=1e-4)
+    assert held_out.evaluate(model.score)[0] == pytest.approx(min(reached), rel=1e-4)
 
 
 def test_users_held_out_by_the_caller_are_the_ones_judged_by() -> None:
     known, held_out = HeldOut.split(tiny_dataset(), 0.3, seed=3)
     model = small().fit(known, Training(held_out=held_out))
     lowest = min(epoch.validation_loss or 0 for epoch in model.epochs)
-    assert held_out.judge(model.score)[0] == pytest.approx(lowest, rel=1e-4)
+    assert held_out.evaluate(model.score)[0] == pytest.approx(lowest, rel=1e-4)
 
 
 def test_a_budget_of_minutes_ends_the_fit_within_the_first_epoch() -> None:

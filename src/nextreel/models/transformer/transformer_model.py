@@ -17,7 +17,7 @@ from nextreel.models.base import Recommender
 from nextreel.models.training.checkpoint import identify_fit, read_checkpoint, write_checkpoint
 from nextreel.models.training.epochs import Epoch, Training, best_epoch
 from nextreel.models.training.held_out_users import HeldOut
-from nextreel.models.training.torch_on_cpu import one_quick_thread
+from nextreel.models.training.torch_on_cpu import fast_small_steps
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import _embed_by_succession
 from nextreel.models.transformer.network import Network
@@ -47,7 +47,7 @@ class Transformer(Recommender):
         config, held_out, known = self.config, training.held_out, dataset
         if held_out is None:
             known, held_out = HeldOut.split(dataset, config.held_out_share, config.seed)
-        held_out, questions = held_out.some(QUERIES_OF_VALIDATION), TargetBaskets.of(known, config)
+        held_out, questions = held_out.subsample(QUERIES_OF_VALIDATION), TargetBaskets.of(known, config)
         if len(questions.cuts) == 0:
             raise DataError("no user rated two movies, so there is nothing to learn from")
         identity = identify_fit("transformer", config, known, None)
@@ -129,8 +129,8 @@ class Transformer(Recommender):
         """Loss and NDCG@10 on the queries held out; None without any."""
         if len(held_out) == 0:
             return None, None
-        with one_quick_thread(torch):
-            return held_out.judge(self.score)
+        with fast_small_steps(torch):
+            return held_out.evaluate(self.score)
 
 
 def _weeks_between(timestamps: Int64Array) -> Int64Array:
@@ -140,6 +140,6 @@ def _weeks_between(timestamps: Int64Array) -> Int64Array:
 @contextmanager
 def _quick_steps(seed: int) -> Iterator[None]:
     """Chance drawn from the seed, and quick small steps; torch's own settings are put back."""
-    with torch.random.fork_rng(devices=[]), one_quick_thread(torch):
+    with torch.random.fork_rng(devices=[]), fast_small_steps(torch):
         torch.manual_seed(seed)
         yield
