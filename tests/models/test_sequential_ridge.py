@@ -10,6 +10,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.models.base import Recommender
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
+from nextreel.models.sequential_ridge.features import FeatureMap
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions
@@ -135,26 +136,27 @@ def test_a_user_who_was_not_trained_on_is_answered_from_the_history() -> None:
 @pytest.mark.parametrize("long_gap", [False, True], ids=["soon", "later"])
 @pytest.mark.parametrize("within_second", [0.0, 1.0], ids=["after-each-second", "after-each-row"])
 def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_second: float) -> None:
-    """Rows and targets are built one by one, from what a query with that history is given."""
+    """Builds the rows and targets one by one, with the features that a query with the same history has."""
     config = SMALL.model_copy(update={"long_gap_days": 60 / DAY, "within_second": within_second})
     dataset = tiny_dataset()
     timeline = dataset.timeline
     model = SequentialRidge(config).fit(dataset)
+    features = FeatureMap(model.embeddings_, model.mixing_)
     rows, targets = [], []
     for user in range(dataset.n_users):
         own = np.arange(timeline.offsets[user], timeline.offsets[user + 1])
         for row in own:
-            later, moment = own[own > row], timeline.timestamps[row]
-            if not within_second and len(later) and timeline.timestamps[later[0]] == moment:
+            later, timestamp = own[own > row], timeline.timestamps[row]
+            if not within_second and len(later) and timeline.timestamps[later[0]] == timestamp:
                 continue
             history = dataset.histories(dataset.user_ids[user : user + 1], np.array([LATER]))
-            latest, features = model._describe(replace(history, stops=np.array([row + 1])))
-            rows.append(np.concatenate([latest.toarray()[0], features[0]]))
+            x, z = features.of_histories(replace(history, stops=np.array([row + 1])), model.columns_)
+            rows.append(np.concatenate([x.toarray()[0], z[0]]))
             target = np.zeros(dataset.n_movies)
             for step, other in enumerate(later[: config.horizon]):
-                if not long_gap or timeline.timestamps[other] > moment + 60:
-                    worth = 1 if timeline.ratings[other] >= 4 else config.unliked_weight
-                    target[timeline.movies[other]] = worth * config.target_decay**step
+                if not long_gap or timeline.timestamps[other] > timestamp + 60:
+                    weight = 1 if timeline.ratings[other] >= 4 else config.unliked_weight
+                    target[timeline.movies[other]] = weight * config.target_decay**step
             targets.append(target)
     x, y = np.array(rows, dtype=np.float64), np.array(targets)[:, model.columns_ >= 0]
     dense = model.inner_[int(long_gap)] @ model.outer_[int(long_gap)]
@@ -188,7 +190,7 @@ def test_choices_later_than_a_query_say_nothing_to_its_short_history() -> None:
     late = [(100 + user, movie, 5, 5000 + step) for user in range(60) for step, movie in enumerate((0, 3))]
     config = SMALL.model_copy(update={"short_history": 2})
     model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*early, *late), catalog(8)))
-    choices = model._next_choices
+    choices = model._score_next_choices
     known = Dataset.from_frames(interactions((999, 0, 5, 900)), catalog(8))
     before, after = (np.array([timestamps]) for timestamps in (1000, 6000))
     histories = known.histories(np.array([999]), before)

@@ -41,7 +41,7 @@ class AveragedAdamW:
         self.network, self.config, self.steps = network, config, 0
         self.averaged, self.best = copy.deepcopy(network), copy.deepcopy(network)
         self.precision = torch.bfloat16 if config.bfloat16 else torch.float32
-        # Norms, biases and attention biases have a meaning by themselves, so they don't decay towards zero.
+        # As usual, weight decay is for matrices only; the attention biases of relations are biases, too.
         decayed = [p for name, p in network.named_parameters() if p.ndim >= 2 and ".by_" not in name]
         others = [p for name, p in network.named_parameters() if p.ndim < 2 or ".by_" in name]
         self.adam = torch.optim.AdamW(
