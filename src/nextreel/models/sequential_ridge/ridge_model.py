@@ -86,8 +86,7 @@ class SequentialRidge(Recommender):
         n_learned = int(self.columns_.max()) + 1
         timeline = dataset.timeline.renumber(self.columns_)
         everyone = timeline.as_of(timeline.user_ids, np.full(timeline.n_users, NEVER))
-        sequences = BasketSequences.of(everyone, n_learned)
-        self.embeddings_ = embed_movies(sequences, config.dimensions, random)
+        self.embeddings_ = embed_movies(BasketSequences.of(everyone, n_learned), config.dimensions, random)
         self.mixing_ = random.standard_normal((4 * config.dimensions + 1, config.hidden), dtype=np.float32)
         self._fit_following(everyone, random)
         self._fit_completion(everyone)
