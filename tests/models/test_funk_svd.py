@@ -131,7 +131,9 @@ def test_validation_data_change_no_factor() -> None:
 
 def test_validation_data_of_unknown_users_alone_are_an_error() -> None:
     unknown = Dataset.from_frames(interactions((99, 0, 5, 9)))
-    with pytest.raises(DataError, match="no validation row is of a user and a movie known from training"):
+    with pytest.raises(
+        DataError, match="no validation row has a user and a movie that both occur in the training data"
+    ):
         FunkSVD(SMALL).fit(rated(), Training(validation=unknown))
 
 

@@ -1,10 +1,9 @@
 """Matrix factorisation by stochastic gradient descent, without biases.
 
-The rating of movie i by user u, centred as (Rating - 3) / 2, is predicted as the dot product of the user's
-factors P[u] and the movie's factors Q[i]. Both are learned by minimising the squared error over the known
-ratings (Funk, "Netflix Update: Try This at Home", 2006). This is the simplified form of a course: it has no biases
-and no regularisation, reads the rows in the order of time without shuffling them, and uses Adam (Kingma & Ba,
-ICLR 2015).
+The rating of movie i by user u, centred as (Rating - 3) / 2, is predicted as the dot product of the user's factors P[u]
+and the movie's factors Q[i]. Both are learned by minimising the squared error over the ratings of the data (Funk,
+"Netflix Update: Try This at Home", 2006). This is the simplified form of a course: it has no biases and no
+regularisation, reads the rows in the order of time without shuffling them, and uses Adam (Kingma & Ba, ICLR 2015).
 
 Adam follows the implementation of Keras in two respects. Its gradients are dense, so a row that isn't in the batch
 moves too, driven by its decaying first moment estimate. And its epsilon is added to sqrt(v) before the bias correction
@@ -85,6 +84,19 @@ class FunkSVD(Recommender):
         self.epochs = []
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        """Learn P and Q.
+
+        Raises
+        ------
+        ConfigError
+            `patience` is set without validation data, or the learning rate is so high that the loss becomes infinite.
+        DataError
+            There are no interactions, or no validation rows whose user and movie both occur in the training data.
+        ArtifactError
+            The fit is to be resumed, and its checkpoint is missing, damaged, or of another fit.
+        MissingExtraError
+            torch isn't installed.
+        """
         torch = require("torch", "neural")
         training = training if training is not None else Training()
         config, validation = self.config, training.validation
@@ -99,7 +111,9 @@ class FunkSVD(Recommender):
         if validation is not None:
             validation_rows = RatingRows.of(validation, user_ids, dataset.movie_ids)
             if len(validation_rows) == 0:
-                raise DataError("no validation row is of a user and a movie known from training")
+                raise DataError(
+                    "no validation row has a user and a movie that both occur in the training data"
+                )
 
         factors = draw_factors(torch, len(user_ids), dataset.n_movies, config)
         learner = FactorLearner(torch, config, factors, rows, validation_rows, training)
@@ -110,6 +124,7 @@ class FunkSVD(Recommender):
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        """Return P[u] . Q[i] for each query and movie, zeros for a new user; neither history nor timestamp counts."""
         users, query = np.unique(histories.user_ids, return_inverse=True)
         row = find_sorted(self.user_ids_, users)
         scores = self.user_factors_[row] @ self.movie_factors_.T

@@ -81,6 +81,7 @@ class SequentialRidge(Recommender):
     """int32[n_first]: number of interactions that their user had before."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        """Embed the movies, then solve the two regressions; `training` has no effect."""
         config, random = self.config, np.random.default_rng(self.config.seed)
         self.columns_ = _number_most_rated(dataset, config.most_movies)
         n_learned = int(self.columns_.max()) + 1
@@ -94,6 +95,10 @@ class SequentialRidge(Recommender):
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        """Return the scores of all movies; a movie that isn't learned has the lowest score of a learned one.
+
+        The gap between the last interaction and the query decides which of the three regressions scores it.
+        """
         x, z = self._features.of_histories(histories, self.columns_)
         nonempty = np.flatnonzero(histories.lengths)
         gap = timestamps[nonempty] - histories.timeline.timestamps[histories.stops[nonempty] - 1]
@@ -118,6 +123,7 @@ class SequentialRidge(Recommender):
         return scores
 
     def knows(self, histories: Histories) -> BoolArray:
+        """Return bool[n_queries]: whether the history has a movie that the model learned."""
         query, row = histories.rows()
         has_learned_movie = np.zeros(len(histories), dtype=np.bool_)
         has_learned_movie[query[self.columns_[histories.timeline.movies[row]] >= 0]] = True
@@ -173,7 +179,7 @@ class SequentialRidge(Recommender):
         return gram, target
 
     def _fit_completion(self, everyone: Histories) -> None:
-        """Solve the regression of the rest of a basket on x, with a row at each interaction but a basket's last."""
+        """Solve the regression of the rest of a basket on x; rows are all interactions except the last of a basket."""
         n_learned = self._n_learned
         gram, target = (np.zeros((n_learned, n_learned), dtype=np.float32, order="F") for _ in range(2))
         for histories in _in_parts(everyone):
@@ -189,7 +195,7 @@ class SequentialRidge(Recommender):
     def _targets(
         self, sequences: BasketSequences, rows: Int64Array
     ) -> tuple[csr_array, csr_array, csr_array]:
-        """Return y of each row, the part of y beyond a long gap, and the part of y in the row's own second.
+        """Return y for each row, the part of y beyond a long gap, and the part of y in the row's own second.
 
         Each is sparse float32[n_rows, n_learned].
         """

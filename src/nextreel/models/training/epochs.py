@@ -30,7 +30,7 @@ class Epoch:
     seconds: float
     """Duration of the epoch, validation included, in seconds."""
     validation_ndcg: float | None = None
-    """Mean NDCG@10 of the validation queries after the epoch; None for a model that is not validated by its lists."""
+    """Mean NDCG@10 of the validation queries after the epoch; None for a model that doesn't compute it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Training:
     """Interactions on which the loss is computed after each epoch; the model never learns from them."""
     held_out: HeldOut | None = None
     """Queries of users whom the caller has already held out; a model that chooses its best epoch by held-out users then
-    uses these and holds out no others."""
+    uses these queries and holds out no other users."""
     checkpoint: Path | None = None
     """Directory of the checkpoint, which is rewritten after each epoch; None writes no checkpoint."""
     resume: bool = False

@@ -2,8 +2,8 @@
 
 Most models score any user from the history alone, so holding a few users out of the training data costs little and
 tests the model on users whom it never saw. Each positive of a held-out user gives one query. Its history ends right
-before one of the `EARLIER_POSITIVES` latest positives, the query's own included: the test part of a split is cut off in
-the same way, several positives at once.
+before one of the `EARLIER_POSITIVES` latest positives, the query's own included. So the history often lacks the latest
+positives, like the history of a query from the test part of a split, where several positives are held out at once.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from nextreel.data.timeline import Histories, Timeline
 
 EARLIER_POSITIVES = 5
 """Number of latest positives, the query's own included, before one of which the history of a query ends. Five is what
-the default split leaves a user in the test part, so held-out queries have gaps like those of test queries."""
+the default split puts into the test part of each user, so held-out queries have gaps like those of test queries."""
 QUERIES_AT_ONCE = 512
 """Number of queries scored in one batch; bounds the memory of the score matrix."""
 CUTOFF = 10
@@ -63,8 +63,8 @@ class HeldOut:
         user = timeline.users[row]
         first_of_user = np.searchsorted(user, user)
         n_earlier = random.integers(EARLIER_POSITIVES, size=len(row))
-        last_unknown = np.maximum(np.arange(len(row)) - n_earlier, first_of_user)
-        starts, stops = timeline.offsets[user], row[last_unknown]
+        first_hidden = np.maximum(np.arange(len(row)) - n_earlier, first_of_user)
+        starts, stops = timeline.offsets[user], row[first_hidden]
         has_history = stops > starts
         row, starts, stops = row[has_history], starts[has_history], stops[has_history]
         timestamps = timeline.timestamps[row]

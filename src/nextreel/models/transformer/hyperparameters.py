@@ -24,10 +24,10 @@ class TransformerConfig(ModelConfig):
     """Number of places at which the history of a training query may end: right before the target basket, or before
     one of the `ahead - 1` positives preceding it."""
     next_share: float = Field(default=0.2, ge=0, le=1)
-    """Share of the training queries whose history always ends right before the target basket."""
+    """Probability, in each epoch, that the history of a training query ends right before the target basket."""
     within_share: float = Field(default=0.25, ge=0, le=1)
-    """Share of the training queries on a basket of several movies whose history ends within the basket; the movies
-    after the cut are the labels. The train part of a split may end within a second, too."""
+    """Probability, in each epoch, that the history of a training query ends within its target basket, if that has
+    several movies; the movies after the cut are the labels. The train part of a split may end within a second, too."""
     disliked_weight: float = Field(default=0.4, ge=0, le=1)
     """Weight in the loss of a label that the user didn't like, relative to one that the user liked."""
     rows_per_step: int = Field(default=3072, ge=1)

@@ -2,8 +2,9 @@
 
 Two movies meet when a user rated one at most `REACH` rows after the other; a meeting k rows apart counts DECAY^k. With
 n_ij the meetings of movies i and j, n_i the meetings of i, and n all of them, the lift n_ij n / (n_i n_j) says how much
-more often than by chance they meet. The embeddings are the leading singular vectors of log(1 + lift / LIFT_SCALE), each
-scaled by the root of its singular value. Starting here rather than from noise saves the first epochs.
+more often than by chance they meet. The embeddings are made of the leading singular vectors of log(1 + lift /
+LIFT_SCALE), each multiplied by the square root of its singular value. Starting from them rather than from noise saves
+the first epochs.
 """
 
 import numpy as np
@@ -33,8 +34,9 @@ dominate the events, and small enough for the first logits to be close to 0."""
 def embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
     """Return the initial movie embeddings, float32[n_movies, dimensions].
 
-    A random rotation, drawn from torch's default generator, spreads the leading directions over all dimensions, which
-    the attention heads divide among themselves.
+    Each movie's vector is normalised, so that popular movies don't get longer ones, and the mean is subtracted. A
+    random rotation, drawn from torch's default generator, spreads the leading directions over all dimensions, which the
+    attention heads divide among themselves.
     """
     meetings = _count_meetings(dataset)
     n_meetings = meetings.sum(1) + SHRINKAGE  # float32[n_movies]
@@ -50,7 +52,7 @@ def embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
 
 
 def _count_meetings(dataset: Dataset) -> Float32Array:
-    """Return float32[n_movies, n_movies], symmetric: the weighted number of meetings of each two movies."""
+    """Return float32[n_movies, n_movies], symmetric: the weighted number of meetings of each pair of movies."""
     timeline, n_movies = dataset.timeline, dataset.n_movies
     following = np.zeros(n_movies * n_movies, dtype=np.float32)
     for apart in range(1, min(REACH, len(timeline) - 1) + 1):

@@ -23,11 +23,11 @@ from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.window_batches import Batch, pack_windows
 
 LENGTH_CLASS = 16
-"""Windows whose lengths differ by less than this many events count as equally long when batches are formed: larger
-classes mix windows more freely, smaller ones need less padding."""
+"""Windows are sorted into batches by their length in classes of this many events: larger classes mix windows more
+freely, smaller classes need less padding."""
 LENGTH_JITTER, QUERY_JITTER = 12, 16
-"""Random amounts, up to these, that are added to a window's number of events and of queries before sorting. They let
-other windows meet in a batch in each epoch, and stay within about one length class, so padding hardly grows."""
+"""Upper bounds of the random numbers that are added to a window's number of events and of queries before sorting. They
+put different windows together in each epoch; being at most one length class, they hardly add padding."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TargetBaskets:
 
     @classmethod
     def of(cls, dataset: Dataset, config: TransformerConfig) -> Self:
-        """Take every basket of a data set, except a user's first if it holds a single movie: it has no history."""
+        """Take all baskets of a data set, except a first basket of a single movie: its query has no history."""
         timeline = dataset.timeline
         users = timeline.users.astype(np.int64)
         starts = np.flatnonzero(
@@ -88,7 +88,7 @@ def draw_cuts(baskets: TargetBaskets, random: np.random.Generator) -> Int64Array
     before = baskets.cuts[np.arange(n_baskets), column]
 
     n_within = baskets.stops - baskets.starts - 1  # [n_baskets]: possible cuts within the basket
-    must_be_within = baskets.cuts[:, 0] < 0
+    must_be_within = baskets.cuts[:, 0] < 0  # [n_baskets]: no event precedes the basket
     is_within = (n_within > 0) & ((random.random(n_baskets) < config.within_share) | must_be_within)
     within = baskets.starts + 1 + (random.random(n_baskets) * n_within).astype(np.int64)
     return np.where(is_within, within, before)
@@ -96,7 +96,7 @@ def draw_cuts(baskets: TargetBaskets, random: np.random.Generator) -> Int64Array
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of one epoch, and which baskets have their query in each."""
+    """The windows of one epoch, and the baskets whose queries are about each window."""
 
     starts: Int64Array
     """int64[n_windows]: first row of the window in the timeline."""
@@ -125,9 +125,9 @@ class Windows:
 def cut_windows(baskets: TargetBaskets, cuts: Int64Array, random: np.random.Generator) -> Windows:
     """Cut each user's history into windows, and assign each query to the window that its cut lies in.
 
-    A history that fits into `config.window` is one window. A longer one is divided at every `window - overlap` events,
-    from a random event on. A window also holds up to `overlap` events in front of its division, as context for its
-    first queries. It ends at its last cut, because no query sees later events.
+    A history that fits into `config.window` is one window. A longer one is divided every `window - overlap` events,
+    starting at a random event. A window also holds up to `overlap` events in front of the point of division, as context
+    for its first queries. It ends at the last cut of its queries, because none of them sees later events.
     """
     config, offsets, users = baskets.config, baskets.dataset.timeline.offsets, baskets.users
     stride = max(1, config.window - config.overlap)
@@ -154,10 +154,10 @@ def cut_windows(baskets: TargetBaskets, cuts: Int64Array, random: np.random.Gene
 
 
 def batch_windows(windows: Windows, rows_per_step: int, random: np.random.Generator) -> list[Int64Array]:
-    """Group windows into batches, each int64[n_windows_of_the_batch], and shuffle the batches.
+    """Group windows into batches, shuffle the batches, and return the numbers of the windows in each.
 
-    Windows are taken in the order of their length, so that a batch needs little padding. A batch has at most
-    `rows_per_step` rows (events and queries, padding included), or a single window.
+    Windows are taken in order of length, so that a batch needs little padding. A batch has at most
+    `rows_per_step` rows (events and queries, padding included), unless a single window has more.
     """
     jitter = random.random(len(windows))
     length_class = (windows.lengths + LENGTH_JITTER * jitter) // LENGTH_CLASS

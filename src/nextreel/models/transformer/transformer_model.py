@@ -46,6 +46,15 @@ class Transformer(Recommender):
         self.network = None
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        """Learn from the target baskets, and keep the epoch with the lowest loss on held-out users.
+
+        Raises
+        ------
+        DataError
+            No user rated two movies.
+        ArtifactError
+            The fit is to be resumed, and its checkpoint is missing, damaged, or of another fit.
+        """
         training = training if training is not None else Training()
         config, train, held_out = self.config, dataset, training.held_out
         if held_out is None:
@@ -63,6 +72,13 @@ class Transformer(Recommender):
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        """Return the logits of all movies for each query, zeros for an empty history.
+
+        Raises
+        ------
+        NotFittedError
+            The model isn't fitted yet.
+        """
         network = self._fitted_network()
         scores = np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
         # Histories of similar length go into one batch, so that little of it is padding.
