@@ -49,7 +49,9 @@ def test_the_weights_are_those_of_the_highest_likelihood() -> None:
     weights = model._learn_weights(asked)
     for number in (0, 1):
         some = asked[np.flatnonzero(model._class_of(asked.histories, asked.timestamps) == number)]
-        scored = [np.stack([some.relative_scores(member.score) for member in model.children.values()])]
+        scored = [
+            np.stack([some.scores_relative_to_target(member.score) for member in model.children.values()])
+        ]
         best, _ = _loss_and_slope(weights[number].astype(np.float64), scored)
         for other in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0], weights[number] * 1.1, weights[number] * 0.9):
             assert best < _loss_and_slope(np.array(other), scored)[0]

@@ -1,4 +1,4 @@
-"""The course's simplified Funk-SVD, against a few lines of numpy."""
+"""The course's simplified Funk-SVD, compared with a few lines of numpy."""
 
 import subprocess
 import sys
@@ -20,11 +20,11 @@ from nextreel.testing.conformance import RecommenderConformance
 from tests.frames import catalog, interactions
 
 SMALL = FunkSVDConfig(dimensions=4, learning_rate=0.01, batch_size=2, epochs=4)
-MOMENT = np.array([1_000])
+TIMESTAMP = np.array([1_000])
 
 
 def rated() -> Dataset:
-    """Three users, five movies of which one is unrated, seven ratings; no two in one second."""
+    """Seven ratings by three users of four movies, in different seconds; nobody rated the fifth movie."""
     rows = interactions(
         (10, 0, 5, 1), (20, 1, 1, 2), (10, 2, 3, 3), (30, 3, 4, 4), (20, 0, 2, 5), (30, 1, 5, 6), (10, 3, 4, 7)
     )  # fmt: skip
@@ -36,22 +36,22 @@ def held_out() -> Dataset:
 
 
 def scores_of(model: FunkSVD, dataset: Dataset, *user_ids: int) -> npt.NDArray[np.float32]:
-    timestamps = np.repeat(MOMENT, len(user_ids))
+    timestamps = np.repeat(TIMESTAMP, len(user_ids))
     return model.score(dataset.histories(np.array(user_ids), timestamps), timestamps)
 
 
 def losses(history: list[Epoch]) -> list[Epoch]:
-    """The history without the clock."""
+    """The epochs without their durations."""
     return [replace(epoch, seconds=0.0) for epoch in history]
 
 
 def unmoved_factors(config: FunkSVDConfig) -> FunkSVD:
-    """Where a fit with these options starts from: one with steps too small to change a float32."""
+    """The factors that a fit with these options starts from: fitted with steps too small to change a float32."""
     return FunkSVD(config.model_copy(update={"learning_rate": 1e-30, "epochs": 1})).fit(rated())
 
 
 def descend_naively(n_epochs: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], list[float]]:
-    """P, Q and the loss of each epoch in plain numpy: full gradients, every row moved at every step."""
+    """P, Q and the loss of each epoch in plain numpy, where every step has full gradients and moves every row."""
     start = unmoved_factors(SMALL)
     factors = np.concatenate([start.user_factors_, start.movie_factors_]).astype(np.float64)
     mean, square = np.zeros_like(factors), np.zeros_like(factors)
@@ -101,7 +101,7 @@ def test_factors_start_from_a_normal_distribution_of_scale_one_twentieth() -> No
     assert start.movie_factors_.std() == pytest.approx(0.05, rel=0.03)
 
 
-def test_a_movie_that_nobody_rated_keeps_the_factors_it_started_with() -> None:
+def test_a_movie_that_nobody_rated_keeps_its_initial_factors() -> None:
     model = FunkSVD(SMALL).fit(rated())
     np.testing.assert_array_equal(model.movie_factors_[4], unmoved_factors(SMALL).movie_factors_[4])
 
@@ -118,9 +118,9 @@ def test_validation_loss_is_the_mean_squared_error_of_the_centred_ratings() -> N
 
 
 def test_validation_rows_of_an_unknown_user_or_movie_are_left_out() -> None:
-    strange = interactions((20, 3, 4, 8), (30, 0, 1, 9), (99, 0, 5, 9), (10, 99, 5, 9))
+    rows = interactions((20, 3, 4, 8), (30, 0, 1, 9), (99, 0, 5, 9), (10, 99, 5, 9))
     expected = FunkSVD(SMALL).fit(rated(), Training(validation=held_out())).epochs
-    history = FunkSVD(SMALL).fit(rated(), Training(validation=Dataset.from_frames(strange))).epochs
+    history = FunkSVD(SMALL).fit(rated(), Training(validation=Dataset.from_frames(rows))).epochs
     assert losses(history) == losses(expected)
 
 
@@ -129,10 +129,12 @@ def test_validation_data_change_no_factor() -> None:
     np.testing.assert_array_equal(validated.user_factors_, FunkSVD(SMALL).fit(rated()).user_factors_)
 
 
-def test_validation_data_of_strangers_alone_are_an_error() -> None:
-    strangers = Dataset.from_frames(interactions((99, 0, 5, 9)))
-    with pytest.raises(DataError, match="no validation row is of a user and a movie known from training"):
-        FunkSVD(SMALL).fit(rated(), Training(validation=strangers))
+def test_validation_data_of_unknown_users_alone_are_an_error() -> None:
+    unknown = Dataset.from_frames(interactions((99, 0, 5, 9)))
+    with pytest.raises(
+        DataError, match="no validation row has a user and a movie that both occur in the training data"
+    ):
+        FunkSVD(SMALL).fit(rated(), Training(validation=unknown))
 
 
 def test_no_interactions_are_an_error() -> None:
@@ -167,7 +169,7 @@ def test_it_knows_the_users_with_interactions_in_training_alone() -> None:
     people = pl.DataFrame({"UserID": [10, 77], "Gender": "F", "Age": 25, "Occupation": 1, "ZipCode": "01234"})
     dataset = Dataset.from_frames(rated().interactions(), catalog(5), people)
     model = FunkSVD(SMALL).fit(dataset)
-    histories = dataset.histories(np.array([10, 77, 99]), np.repeat(MOMENT, 3))
+    histories = dataset.histories(np.array([10, 77, 99]), np.repeat(TIMESTAMP, 3))
     assert model.knows(histories).tolist() == [True, False, False]
     assert model.user_ids_.tolist() == [10, 20, 30]
 
@@ -180,9 +182,9 @@ def test_progress_is_reported_in_rows_up_to_the_end_of_each_epoch() -> None:
 
 
 def test_a_learning_rate_far_too_high_is_an_error_at_once() -> None:
-    wild = SMALL.model_copy(update={"learning_rate": 1e30})
+    excessive = SMALL.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(ConfigError, match=r"learning_rate: 1e\+30 is too high.* at row 4 of epoch 1"):
-        FunkSVD(wild).fit(rated())
+        FunkSVD(excessive).fit(rated())
 
 
 def test_training_stops_when_the_validation_loss_stalls() -> None:
@@ -215,7 +217,7 @@ def test_patience_of_two_counts_epochs_without_a_new_low(
 
 
 def stop_after(number: int, error: BaseException) -> Training:
-    """Training that is broken off by an error once this epoch is done."""
+    """Training that raises an error after this epoch."""
 
     def on_epoch(epoch: Epoch) -> None:
         if epoch.number == number:
@@ -243,20 +245,20 @@ def test_a_resumed_fit_equals_an_unbroken_one_to_the_bit(tmp_path: Path) -> None
 
 
 def test_an_interruption_within_an_epoch_leaves_the_checkpoint_of_the_last_one(tmp_path: Path) -> None:
-    checkpoint, epochs_begun = tmp_path / "checkpoint", []
+    checkpoint, steps_done = tmp_path / "checkpoint", []
 
     def on_step(done: int, total: int, loss: float) -> None:
-        epochs_begun.append(done)
-        if len(epochs_begun) == 3:
+        steps_done.append(done)
+        if len(steps_done) == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         FunkSVD(SMALL).fit(rated(), replace(resumption(checkpoint), resume=False, on_step=on_step))
-    seen: list[Epoch] = []
-    resumed = FunkSVD(SMALL).fit(rated(), replace(resumption(checkpoint), on_epoch=seen.append))
+    reported: list[Epoch] = []
+    resumed = FunkSVD(SMALL).fit(rated(), replace(resumption(checkpoint), on_epoch=reported.append))
     unbroken = FunkSVD(SMALL).fit(rated())
     np.testing.assert_array_equal(resumed.user_factors_, unbroken.user_factors_)
-    assert [epoch.number for epoch in seen] == [1, 2, 3, 4]
+    assert [epoch.number for epoch in reported] == [1, 2, 3, 4]
 
 
 def test_resuming_a_finished_fit_returns_it_as_it_was(tmp_path: Path) -> None:
@@ -285,7 +287,7 @@ def test_resuming_on_other_data_says_so(tmp_path: Path) -> None:
 
 
 def test_resuming_from_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="holds no checkpoint to go on from"):
+    with pytest.raises(ArtifactError, match="holds no checkpoint to continue from"):
         FunkSVD(SMALL).fit(rated(), resumption(tmp_path / "checkpoint"))
 
 
@@ -326,8 +328,8 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.splitlines() == [
         "[[2.]]",
         "MissingExtraError this needs torch, which isn't installed: pip install 'nextreel[neural]'",
     ]

@@ -10,6 +10,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.models.base import Recommender
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
+from nextreel.models.sequential_ridge.features import FeatureMap
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions
@@ -65,7 +66,7 @@ def test_the_latest_of_two_movies_decides() -> None:
     assert np.argmax(scores_after(model, (999, 2, 5, 0), (999, 0, 5, 1), timestamps=5)) == 1
 
 
-def test_after_a_long_gap_it_answers_what_was_watched_after_long_gaps() -> None:
+def test_after_a_long_gap_it_expects_what_was_watched_after_long_gaps() -> None:
     rows = [row for user in range(60) for row in ((user, 0, 5, 0), (user, 1, 5, 9), (user, 2, 5, 9 * DAY))]
     model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
     assert np.argmax(scores_after(model, (999, 0, 5, 0), timestamps=9)) == 1
@@ -98,22 +99,22 @@ def test_an_unliked_movie_is_expected_less() -> None:
     assert scores[1] > scores[2] > 0
 
 
-def test_the_order_within_one_second_says_nothing() -> None:
-    dataset, stranger, timestamps = tiny_dataset(), np.array([999]), np.array([LATER])
+def test_the_order_within_one_second_has_no_effect() -> None:
+    dataset, new_user, timestamps = tiny_dataset(), np.array([999]), np.array([LATER])
     model = SequentialRidge(SMALL).fit(dataset)
     one_way, other_way = (
         dataset.with_interactions(interactions((999, 3, 5, 7), *tied))
         for tied in ([(999, 6, 5, 8), (999, 9, 2, 8)], [(999, 9, 2, 8), (999, 6, 5, 8)])
     )
     np.testing.assert_allclose(
-        model.score(one_way.histories(stranger, timestamps), timestamps),
-        model.score(other_way.histories(stranger, timestamps), timestamps),
+        model.score(one_way.histories(new_user, timestamps), timestamps),
+        model.score(other_way.histories(new_user, timestamps), timestamps),
         rtol=1e-4,
         atol=1e-6,
     )
 
 
-def test_an_empty_history_scores_nothing() -> None:
+def test_an_empty_history_scores_zeros() -> None:
     dataset = tiny_dataset()
     nobody, timestamps = np.array([123_456]), np.array([LATER])
     assert (
@@ -121,40 +122,41 @@ def test_an_empty_history_scores_nothing() -> None:
     )
 
 
-def test_a_user_who_was_not_trained_on_is_answered_from_the_history() -> None:
+def test_a_new_user_is_scored_from_the_history() -> None:
     dataset = tiny_dataset()
-    somebody, stranger, timestamps = int(dataset.user_ids[0]), 77_777, np.array([LATER])
+    user, new_user, timestamps = int(dataset.user_ids[0]), 77_777, np.array([LATER])
     model = SequentialRidge(SMALL).fit(dataset)
-    copy = dataset.interactions().filter(UserID=somebody).with_columns(UserID=pl.lit(stranger, pl.Int64))
+    copy = dataset.interactions().filter(UserID=user).with_columns(UserID=pl.lit(new_user, pl.Int64))
     np.testing.assert_array_equal(
-        model.score(dataset.with_interactions(copy).histories(np.array([stranger]), timestamps), timestamps),
-        model.score(dataset.histories(np.array([somebody]), timestamps), timestamps),
+        model.score(dataset.with_interactions(copy).histories(np.array([new_user]), timestamps), timestamps),
+        model.score(dataset.histories(np.array([user]), timestamps), timestamps),
     )
 
 
 @pytest.mark.parametrize("long_gap", [False, True], ids=["soon", "later"])
 @pytest.mark.parametrize("within_second", [0.0, 1.0], ids=["after-each-second", "after-each-row"])
 def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_second: float) -> None:
-    """Rows and targets are built one by one, from what a query with that history is given."""
+    """Builds the rows and targets one by one, with the features that a query with the same history has."""
     config = SMALL.model_copy(update={"long_gap_days": 60 / DAY, "within_second": within_second})
     dataset = tiny_dataset()
     timeline = dataset.timeline
     model = SequentialRidge(config).fit(dataset)
+    features = FeatureMap(model.embeddings_, model.mixing_)
     rows, targets = [], []
     for user in range(dataset.n_users):
         own = np.arange(timeline.offsets[user], timeline.offsets[user + 1])
         for row in own:
-            later, moment = own[own > row], timeline.timestamps[row]
-            if not within_second and len(later) and timeline.timestamps[later[0]] == moment:
+            later, timestamp = own[own > row], timeline.timestamps[row]
+            if not within_second and len(later) and timeline.timestamps[later[0]] == timestamp:
                 continue
             history = dataset.histories(dataset.user_ids[user : user + 1], np.array([LATER]))
-            latest, features = model._describe(replace(history, stops=np.array([row + 1])))
-            rows.append(np.concatenate([latest.toarray()[0], features[0]]))
+            x, z = features.of_histories(replace(history, stops=np.array([row + 1])), model.columns_)
+            rows.append(np.concatenate([x.toarray()[0], z[0]]))
             target = np.zeros(dataset.n_movies)
             for step, other in enumerate(later[: config.horizon]):
-                if not long_gap or timeline.timestamps[other] > moment + 60:
-                    worth = 1 if timeline.ratings[other] >= 4 else config.unliked_weight
-                    target[timeline.movies[other]] = worth * config.target_decay**step
+                if not long_gap or timeline.timestamps[other] > timestamp + 60:
+                    weight = 1 if timeline.ratings[other] >= 4 else config.unliked_weight
+                    target[timeline.movies[other]] = weight * config.target_decay**step
             targets.append(target)
     x, y = np.array(rows, dtype=np.float64), np.array(targets)[:, model.columns_ >= 0]
     dense = model.inner_[int(long_gap)] @ model.outer_[int(long_gap)]
@@ -164,7 +166,7 @@ def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_seco
     assert np.abs(slope).max() < 0.01
 
 
-def test_a_short_history_is_also_answered_by_what_others_chose_at_that_point() -> None:
+def test_a_short_history_is_also_scored_by_what_others_chose_at_that_point() -> None:
     habit = (0, 1, 2, 3, 4, 5)
     rows = [(user, movie, 5, 100 * user + step) for user in range(60) for step, movie in enumerate(habit)]
     dataset = Dataset.from_frames(interactions(*rows), catalog(8))
@@ -183,12 +185,12 @@ def test_a_short_history_is_also_answered_by_what_others_chose_at_that_point() -
     np.testing.assert_allclose(added, spread * (expected - expected.mean()), rtol=1e-3, atol=1e-5)
 
 
-def test_choices_later_than_a_query_say_nothing_to_its_short_history() -> None:
+def test_choices_later_than_a_query_have_no_effect_on_its_short_history() -> None:
     early = [(user, movie, 5, 10 * user + step) for user in range(60) for step, movie in enumerate((0, 1))]
     late = [(100 + user, movie, 5, 5000 + step) for user in range(60) for step, movie in enumerate((0, 3))]
     config = SMALL.model_copy(update={"short_history": 2})
     model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*early, *late), catalog(8)))
-    choices = model._next_choices
+    choices = model._score_next_choices
     known = Dataset.from_frames(interactions((999, 0, 5, 900)), catalog(8))
     before, after = (np.array([timestamps]) for timestamps in (1000, 6000))
     histories = known.histories(np.array([999]), before)
@@ -204,7 +206,7 @@ def test_a_smaller_rank_keeps_the_shape_and_stores_less() -> None:
     assert small.inner_.shape[2] == small.outer_.shape[1] == 2
 
 
-def test_only_the_most_rated_movies_are_known_and_the_others_stand_last() -> None:
+def test_only_the_most_rated_movies_are_learned_and_the_others_stand_last() -> None:
     rows = [
         row for user in range(60) for row in ((user, 0, 5, 0), (user, 1, 5, 9), (user, 2 + user % 4, 5, 20))
     ]
@@ -215,7 +217,7 @@ def test_only_the_most_rated_movies_are_known_and_the_others_stand_last() -> Non
     assert (scores[2:] == scores.min()).all()
 
 
-def test_a_history_of_unknown_movies_is_left_to_popularity() -> None:
+def test_a_history_of_movies_that_are_not_learned_is_left_to_popularity() -> None:
     rows = [row for user in range(60) for row in ((user, 0, 5, 0), (user, 1, 5, 9))]
     model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
     known = Dataset.from_frames(interactions((7, 5, 5, 0), (8, 1, 5, 0)), catalog(8))

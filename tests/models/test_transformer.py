@@ -27,7 +27,7 @@ class TestConformance(RecommenderConformance):
 
 
 def pairs_dataset(seconds: int) -> Dataset:
-    """Movies 0 and 1, 2 and 3, 4 and 5 always come together, the second `seconds` after the first."""
+    """Every user rates 0 and 1, 2 and 3, and 4 and 5: in each pair, the second `seconds` after the first."""
     random = np.random.default_rng(0)
     rows = []
     for user in range(90):
@@ -53,15 +53,15 @@ def test_a_fit_that_was_interrupted_and_resumed_ends_where_an_unbroken_one_does(
     def interrupt(epoch: Epoch) -> None:
         raise KeyboardInterrupt
 
-    whole = small().fit(dataset)
+    unbroken = small().fit(dataset)
     with pytest.raises(KeyboardInterrupt):
         small().fit(dataset, Training(checkpoint=tmp_path / "c", on_epoch=interrupt))
     resumed = small().fit(dataset, Training(checkpoint=tmp_path / "c", resume=True))
-    for name, array in whole.state.items():
+    for name, array in unbroken.state.items():
         np.testing.assert_array_equal(resumed.state[name], array, err_msg=name)
 
 
-def test_several_moments_of_one_history_score_as_each_alone() -> None:
+def test_queries_at_several_timestamps_of_one_history_score_as_each_alone() -> None:
     dataset = tiny_dataset()
     model = small().fit(dataset)
     timestamps = dataset.timeline.timestamps[dataset.timeline.offsets[1] - 1] + np.array([1, 1000, 10**6])
@@ -88,16 +88,16 @@ def test_the_best_epoch_is_kept_not_the_last() -> None:
     dataset = tiny_dataset()
     _, held_out = HeldOut.split(dataset, 0.3, seed=0)
     model = small(held_out_share=0.3, epochs=12, learning_rate=0.3, dropout=0).fit(dataset)
-    reached = [epoch.validation_loss or 0 for epoch in model.epochs]
-    assert reached[-1] != min(reached)
-    assert held_out.judge(model.score)[0] == pytest.approx(min(reached), rel=1e-4)
+    losses = [epoch.validation_loss or 0 for epoch in model.epochs]
+    assert losses[-1] != min(losses)
+    assert held_out.evaluate(model.score)[0] == pytest.approx(min(losses), rel=1e-4)
 
 
-def test_users_held_out_by_the_caller_are_the_ones_judged_by() -> None:
-    known, held_out = HeldOut.split(tiny_dataset(), 0.3, seed=3)
-    model = small().fit(known, Training(held_out=held_out))
+def test_users_held_out_by_the_caller_are_used_for_validation() -> None:
+    train, held_out = HeldOut.split(tiny_dataset(), 0.3, seed=3)
+    model = small().fit(train, Training(held_out=held_out))
     lowest = min(epoch.validation_loss or 0 for epoch in model.epochs)
-    assert held_out.judge(model.score)[0] == pytest.approx(lowest, rel=1e-4)
+    assert held_out.evaluate(model.score)[0] == pytest.approx(lowest, rel=1e-4)
 
 
 def test_a_budget_of_minutes_ends_the_fit_within_the_first_epoch() -> None:
@@ -105,11 +105,11 @@ def test_a_budget_of_minutes_ends_the_fit_within_the_first_epoch() -> None:
     assert len(model.epochs) == 1
 
 
-def test_data_with_a_single_moment_a_user_is_an_error() -> None:
+def test_data_with_a_single_interaction_for_each_user_is_an_error() -> None:
     with pytest.raises(DataError, match="nothing to learn from"):
         small().fit(Dataset.from_frames(interactions((1, 0, 5, 0), (2, 1, 5, 0)), catalog(3)))
 
 
-def test_dimensions_that_heads_can_not_share_are_an_error() -> None:
+def test_dimensions_that_are_no_multiple_of_heads_are_an_error() -> None:
     with pytest.raises(ConfigError, match=r"dimensions \(9\) must be a multiple of heads \(2\)"):
         small(dimensions=9)

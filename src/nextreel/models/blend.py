@@ -93,7 +93,12 @@ class Blend(Recommender):
         for number in np.unique(query_class):
             some = np.flatnonzero(query_class == number)
             scored = [
-                np.stack([held_out[part].relative_scores(member.score) for member in self._members.values()])
+                np.stack(
+                    [
+                        held_out[part].scores_relative_to_target(member.score)
+                        for member in self._members.values()
+                    ]
+                )
                 for part in np.array_split(some, 1 + len(some) // QUERIES_AT_ONCE)
             ]
             found = minimize(

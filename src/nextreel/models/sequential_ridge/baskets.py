@@ -1,6 +1,7 @@
-"""Histories as sequences of moments, the sets of movies that a user rated in one second, as sparse matrices."""
+"""Histories as sequences of baskets, the sets of movies that a user rated in one second, in sparse matrices."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,79 +10,83 @@ from scipy.sparse import csr_array, diags_array
 from nextreel.arrays import BoolArray, Float32Array, Int64Array
 from nextreel.data.timeline import Histories
 
-LATEST = 0.5
-"""Decay per moment of what stands beside a movie, and of the block of single movies."""
-FORGOTTEN = 1e-3
-"""A weight that decayed below this has left the history."""
+BASKET_DECAY = 0.5
+"""Weight of a basket relative to the next one, in x and in the co-occurrences that the embeddings are made of: the
+latest basket weighs as much as all earlier ones together."""
+MIN_WEIGHT = 1e-3
+"""Decayed weights below this count as zero, which keeps the matrices sparse; with BASKET_DECAY, ten baskets count."""
 
 
 @dataclass(frozen=True)
-class Sequences:
-    """Some users' histories as sequences of moments."""
+class BasketSequences:
+    """The histories of some users as sequences of baskets. An event is one interaction of a history."""
 
     events: csr_array
-    """float32[n_events, n_movies]: one 1 in each row."""
+    """Sparse float32[n_events, n_movies]: a single 1 in each row, at the movie of the event."""
     liked: Float32Array
     """float32[n_events]: 1 where the movie was liked, else 0."""
-    user: Int64Array
-    """int64[n_events]: ascending."""
-    times: Int64Array
-    """int64[n_events]: POSIX seconds."""
-    moment: Int64Array
-    """int64[n_events]: counted over all users from 0."""
-    owner: Int64Array
-    """int64[n_moments]: the user."""
+    users: Int64Array
+    """int64[n_events]: number of the event's user among these users; ascending."""
+    timestamps: Int64Array
+    """int64[n_events]: POSIX seconds; ascending within a user."""
+    baskets: Int64Array
+    """int64[n_events]: number of the event's basket, counted over all users from 0; ascending."""
+    basket_users: Int64Array
+    """int64[n_baskets]: number of the basket's user."""
 
     @classmethod
-    def of(cls, histories: Histories, n_movies: int) -> "Sequences":
+    def of(cls, histories: Histories, n_movies: int) -> Self:
+        """Build the sequences of the histories; their movies must be numbered below `n_movies`."""
         timeline = histories.timeline
-        user, row = histories.rows()
-        opens = opens_moment(user, timeline.timestamps[row])
+        users, row = histories.rows()
+        starts = starts_basket(users, timeline.timestamps[row])
         return cls(
             events=csr_array(
                 (np.ones(len(row), dtype=np.float32), timeline.movies[row], np.arange(len(row) + 1)),
                 shape=(len(row), n_movies),
             ),
             liked=timeline.is_positive(row).astype(np.float32),
-            user=user,
-            times=timeline.timestamps[row],
-            moment=np.cumsum(opens) - 1,
-            owner=user[opens],
+            users=users,
+            timestamps=timeline.timestamps[row],
+            baskets=np.cumsum(starts) - 1,
+            basket_users=users[starts],
         )
 
 
-def opens_moment(owner: Int64Array, times: Int64Array) -> BoolArray:
-    """bool[n_events]: whether an event is the first of its owner's in its second."""
-    opens: BoolArray = (np.diff(owner, prepend=-1) != 0) | (np.diff(times, prepend=-1) != 0)
-    return opens
+def starts_basket(users: Int64Array, timestamps: Int64Array) -> BoolArray:
+    """Return bool[n_events]: whether an event is the first of its basket; events are sorted by user and timestamp."""
+    starts: BoolArray = (np.diff(users, prepend=-1) != 0) | (np.diff(timestamps, prepend=-1) != 0)
+    return starts
 
 
-def sets_of(sequences: Sequences) -> csr_array:
-    """Sparse float32[n_moments, n_movies]: 1 for a movie rated in that moment."""
-    bounds = np.searchsorted(sequences.moment, np.arange(len(sequences.owner) + 1))
-    events = sequences.events
-    return csr_array((events.data, events.indices, bounds), shape=(len(sequences.owner), events.shape[1]))
+def basket_matrix(sequences: BasketSequences) -> csr_array:
+    """Return sparse float32[n_baskets, n_movies]: 1 for each movie of a basket."""
+    n_baskets, events = len(sequences.basket_users), sequences.events
+    bounds = np.searchsorted(sequences.baskets, np.arange(n_baskets + 1))
+    return csr_array((events.data, events.indices, bounds), shape=(n_baskets, events.shape[1]))
 
 
-def decay_matrix(owner: Int64Array, decay: float) -> csr_array:
-    """Sparse float32[n, n]: decay^(k - j) where moment j isn't after k and both are the same owner's."""
-    reach = min(int(np.log(FORGOTTEN) / np.log(decay)), len(owner) - 1)
-    bands = [decay**s * (owner[s:] == owner[: len(owner) - s]) for s in range(reach + 1)]
+def decay_matrix(basket_users: Int64Array, decay: float) -> csr_array:
+    """Return sparse float32[n_baskets, n_baskets]: decay^(k - j) at [k, j] if j <= k and both are the same user's."""
+    n_baskets = len(basket_users)
+    reach = min(int(np.log(MIN_WEIGHT) / np.log(decay)), n_baskets - 1)
+    bands = [decay**s * (basket_users[s:] == basket_users[: n_baskets - s]) for s in range(reach + 1)]
     return csr_array(diags_array(bands, offsets=[-s for s in range(reach + 1)], dtype=np.float32))
 
 
-def to_come(moment: Int64Array) -> csr_array:
-    """Sparse float32[n_events, n_events]: 1 for the later events of each event's own moment."""
-    count = np.searchsorted(moment, moment, side="right") - np.arange(len(moment)) - 1
-    bounds = np.append(0, np.cumsum(count))
-    first = np.arange(len(moment)) + 1 - bounds[:-1]
-    later = np.arange(bounds[-1]) + np.repeat(first, count)
-    return csr_array((np.ones(len(later), dtype=np.float32), later, bounds), shape=(len(moment), len(moment)))
+def later_in_basket(baskets: Int64Array) -> csr_array:
+    """Return sparse float32[n_events, n_events]: 1 for the events after each event in its own basket."""
+    n_events = len(baskets)
+    n_later = np.searchsorted(baskets, baskets, side="right") - np.arange(n_events) - 1
+    bounds = np.append(0, np.cumsum(n_later))
+    shift = np.arange(n_events) + 1 - bounds[:-1]
+    later = np.arange(bounds[-1]) + np.repeat(shift, n_later)
+    return csr_array((np.ones(len(later), dtype=np.float32), later, bounds), shape=(n_events, n_events))
 
 
-def running_sum(owner: Int64Array, values: npt.NDArray[np.floating]) -> Float32Array:
-    """Sum over an owner's moments up to each, itself included."""
+def running_sum(users: Int64Array, values: npt.NDArray[np.floating]) -> Float32Array:
+    """Return float32[n_events, n]: the sum of `values` over a user's events up to each event, itself included."""
     total = np.cumsum(values, axis=0, dtype=np.float64)
-    first = np.searchsorted(owner, owner)
+    first = np.searchsorted(users, users)
     sums: Float32Array = (total - (total - values)[first]).astype(np.float32)
     return sums

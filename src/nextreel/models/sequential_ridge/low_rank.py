@@ -1,7 +1,7 @@
-"""Leading directions of matrices, and the movies' embeddings and reduced-rank regression that are made of them.
+"""Leading eigenvectors of symmetric matrices, and what is made of them: movie embeddings and a regression of low rank.
 
-Embeddings are found by randomised subspace iteration (Halko et al., "Finding Structure with Randomness", SIAM Review
-2011).
+Eigenvectors are computed by randomised subspace iteration (Halko et al., "Finding Structure with Randomness", SIAM
+Review 2011), which needs only products with the matrix, so a product of sparse matrices is never multiplied out.
 """
 
 from collections.abc import Callable
@@ -11,58 +11,101 @@ from scipy.linalg import qr
 from scipy.sparse import csr_array
 
 from nextreel.arrays import Float32Array
-from nextreel.models.sequential_ridge.baskets import LATEST, Sequences, decay_matrix, sets_of
+from nextreel.models.sequential_ridge.baskets import (
+    BASKET_DECAY,
+    BasketSequences,
+    basket_matrix,
+    decay_matrix,
+)
 
 SHRINKAGE = 20.0
-"""Added to a movie's count where co-occurrences are normalised, so that pairs of rare movies don't lead."""
+"""Added to each movie's count when co-occurrences are normalised. Without it, pairs of rare movies would be the leading
+directions; a large value would leave popularity as the leading one."""
 SUBSPACE_ITERATIONS = 5
-"""Products with a matrix whose leading directions are sought."""
+"""Number of multiplications with the matrix: more make the eigenvectors more exact, and take more time."""
+OVERSAMPLING = 20
+"""Number of directions that are iterated beyond those wanted, which makes the wanted ones more exact (Halko et al.)."""
+MIN_NORM = 1e-6
+"""Shorter vectors are divided by this, not by their norm, so that a vector of zeros stays one."""
+
+Multiply = Callable[[Float32Array], Float32Array]
+"""The product of a symmetric matrix, [n, n], with vectors, [n, k]."""
 
 
-def embed_movies(sequences: Sequences, dimensions: int, random: np.random.Generator) -> Float32Array:
-    """Unit vectors from who watches a movie, every user weighing the same, and from what is watched beside it."""
-    sets, n_movies = sets_of(sequences), sequences.events.shape[1]
-    count = sequences.events.sum(axis=0)
-    lengths = np.bincount(sequences.user)
+def embed_movies(sequences: BasketSequences, dimensions: int, random: np.random.Generator) -> Float32Array:
+    """Return two embeddings of each movie, float32[2, n_movies, dimensions], as unit vectors.
+
+    The first comes from which users two movies have in common; each user is a vector of length 1, so that users with
+    many interactions don't dominate. The second comes from how often two movies are in the same basket or in baskets
+    close to each other. Movies that have the same neighbours get similar vectors.
+    """
+    movies, n_movies = sequences.events.indices, sequences.events.shape[1]
+    n_events = np.bincount(sequences.users)
     by_user = csr_array(
-        (1 / np.sqrt(lengths[sequences.user], dtype=np.float32), (sequences.user, sequences.events.indices)),
-        shape=(len(lengths), n_movies),
+        (1 / np.sqrt(n_events[sequences.users], dtype=np.float32), (sequences.users, movies)),
+        shape=(len(n_events), n_movies),
     )
-    near: Float32Array = ((decay_matrix(sequences.owner, LATEST) @ sets).T @ sets).toarray()
-    near += near.T.copy()
-
-    def leading(multiply: Callable[[Float32Array], Float32Array], shrunk: Float32Array) -> Float32Array:
-        values, vectors = leading_directions(
-            lambda v: shrunk[:, None] * multiply(shrunk[:, None] * v), n_movies, dimensions, random
-        )
-        embedding = np.zeros((n_movies, dimensions), dtype=np.float32)
-        embedding[:, : len(values)] = unit_rows(vectors * np.sqrt(np.maximum(values, 0)))
-        return embedding
-
+    baskets = basket_matrix(sequences)
+    nearby: Float32Array = (
+        (decay_matrix(sequences.basket_users, BASKET_DECAY) @ baskets).T @ baskets
+    ).toarray()
+    nearby += nearby.T.copy()
+    counts = sequences.events.sum(axis=0)
     return np.stack(
         [
-            leading(lambda v: by_user.T @ (by_user @ v), 1 / np.sqrt(count + np.float32(SHRINKAGE))),
-            leading(lambda v: near @ v, 1 / np.sqrt(np.diag(near) + np.float32(SHRINKAGE))),
+            _embed(lambda v: by_user.T @ (by_user @ v), counts, dimensions, random),
+            _embed(lambda v: nearby @ v, np.diag(nearby), dimensions, random),
         ]
     )
 
 
 def reduce_rank(
-    weights: Float32Array, second_moment: Float32Array, rank: int, random: np.random.Generator
+    weights: Float32Array, gram: Float32Array, rank: int, random: np.random.Generator
 ) -> tuple[Float32Array, Float32Array]:
-    """Two factors whose product predicts nearly what the weights do: reduced-rank regression."""
-    _, directions = leading_directions(
-        lambda vectors: weights.T @ (second_moment @ (weights @ vectors)), weights.shape[1], rank, random
+    """Return two factors of `rank` whose product predicts nearly what `weights` predict: reduced-rank regression.
+
+    Parameters
+    ----------
+    weights : float32[n_features, n_movies]
+        Solution of a regression.
+    gram : float32[n_features, n_features]
+        Z'Z, with Z the features of its rows. The predictions Z weights are projected on their leading directions, the
+        leading eigenvectors of weights' Z'Z weights.
+    rank : int
+    random : np.random.Generator
+
+    Returns
+    -------
+    (float32[n_features, rank], float32[rank, n_movies]); the rank is at most n_movies.
+    """
+    _, directions = leading_eigenvectors(
+        lambda v: weights.T @ (gram @ (weights @ v)), weights.shape[1], rank, random
     )
     return weights @ directions, np.ascontiguousarray(directions.T)
 
 
-def leading_directions(
-    multiply: Callable[[Float32Array], Float32Array], size: int, count: int, random: np.random.Generator
+def leading_eigenvectors(
+    multiply: Multiply, size: int, count: int, random: np.random.Generator
 ) -> tuple[Float32Array, Float32Array]:
-    """Largest eigenvalues and their vectors of a symmetric matrix known by its products."""
+    """Return the `count` largest eigenvalues of a symmetric matrix, ascending, and their eigenvectors.
+
+    Parameters
+    ----------
+    multiply : Multiply
+        The product of the matrix with vectors.
+    size : int
+        Number of rows of the matrix.
+    count : int
+        Number of eigenvectors; at most `size` are returned.
+    random : np.random.Generator
+        Draws the subspace that the iteration starts from.
+
+    Returns
+    -------
+    (float32[count], float32[size, count])
+    """
     count = min(count, size)
-    basis = random.standard_normal((size, min(count + 20, size)), dtype=np.float32)
+    basis = random.standard_normal((size, min(count + OVERSAMPLING, size)), dtype=np.float32)
     for _ in range(SUBSPACE_ITERATIONS):
         basis, _ = qr(multiply(basis), mode="economic", overwrite_a=True, check_finite=False)
     values, rotation = np.linalg.eigh(basis.T @ multiply(basis))
@@ -70,7 +113,23 @@ def leading_directions(
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:
-    """Rows of length 1; a row of zeros stays."""
+    """Return the rows scaled to length 1; a row of zeros stays zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Float32Array = vectors / np.maximum(norms, np.float32(1e-6))
+    unit: Float32Array = vectors / np.maximum(norms, np.float32(MIN_NORM))
     return unit
+
+
+def _embed(
+    cooccurrences: Multiply, counts: Float32Array, dimensions: int, random: np.random.Generator
+) -> Float32Array:
+    """Return float32[n_movies, dimensions] from the leading eigenvectors of normalised co-occurrences.
+
+    The co-occurrences of two movies are divided by the square roots of both movies' counts.
+    """
+    scale, n_movies = 1 / np.sqrt(counts + np.float32(SHRINKAGE)), len(counts)
+    values, vectors = leading_eigenvectors(
+        lambda v: scale[:, None] * cooccurrences(scale[:, None] * v), n_movies, dimensions, random
+    )
+    embedding = np.zeros((n_movies, dimensions), dtype=np.float32)
+    embedding[:, : len(values)] = unit_rows(vectors * np.sqrt(np.maximum(values, 0)))
+    return embedding

@@ -1,4 +1,4 @@
-"""The sequential ridge as a model: fitted in closed form, asked with a history and a moment."""
+"""The sequential ridge as a model: the normal equations, their solution, and the scores of a query."""
 
 from functools import partial
 from typing import Annotated, Self
@@ -14,28 +14,17 @@ from nextreel.data.timeline import NEVER, Histories
 from nextreel.data.times import DAY
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.next_choices import NextChoices
-from nextreel.models.sequential_ridge.baskets import (
-    FORGOTTEN,
-    LATEST,
-    Sequences,
-    decay_matrix,
-    opens_moment,
-    running_sum,
-    sets_of,
-    to_come,
-)
-from nextreel.models.sequential_ridge.low_rank import embed_movies, reduce_rank, unit_rows
+from nextreel.models.sequential_ridge.baskets import BasketSequences
+from nextreel.models.sequential_ridge.features import FeatureMap, decayed_baskets
+from nextreel.models.sequential_ridge.low_rank import embed_movies, reduce_rank
 from nextreel.models.training.epochs import Training
 from nextreel.options import Range
 
-RECENT, NEAREST = 0.8, 0.4
-"""Decays per moment of the two sums of embeddings over the latest moments."""
-LENGTHS = 12
-"""Classes of history length, each twice as long as the one before."""
 FIRST_CHOICES = 18
-"""How many first interactions of each user are learned for them."""
-CHUNK = 65_536
-"""Interactions whose dense features are held at once."""
+"""Number of first interactions of each user that are kept for short histories. A history of n interactions needs those
+up to the (2n + 8)th (see `next_choices`), and with the default `short_history` n is at most 5."""
+INTERACTIONS_AT_ONCE = 65_536
+"""About how many interactions have their dense features in memory at once."""
 
 
 class SequentialRidgeConfig(ModelConfig):
@@ -43,24 +32,24 @@ class SequentialRidgeConfig(ModelConfig):
     regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(20.0, 10_000.0, log=True)] = (
         500.0
     )
-    """lambda, on the weights between single movies."""
+    """lambda: the penalty on W, the weights between single movies."""
     # The embedded history has far fewer weights to learn and needs far less regularization.
     dense_regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.5, 500.0, log=True)] = (
         10.0
     )
-    """mu, on the weights of the embedded history."""
+    """mu: the penalty on V, the weights of the embedded history."""
     # From the next interaction alone to the rest of the month.
     horizon: Annotated[int, Field(ge=1), Range(1, 50, log=True)] = 10
-    """How many interactions ahead are targets."""
+    """Number of following interactions that are targets of a row."""
     # From mostly the next interaction to equal weights.
     target_decay: Annotated[float, Field(gt=0, le=1), Range(0.5, 1.0)] = 0.9
     """Weight of a target relative to the one before it."""
     # From liked targets only to equal weights.
     unliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.3
-    """Weight of a target rated below 4, relative to one that was liked."""
+    """Weight of a target that the user didn't like, relative to one that the user liked."""
     # From the ends of baskets only to every state within them.
     within_second: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.25
-    """Share of the states within a second, when some of its movies are still to come, that are rows too."""
+    """Probability that an interaction which isn't the last of its second gives a row, too."""
     # From a coarse map of the movies to one that is finer than the time of its fit is worth.
     dimensions: Annotated[int, Field(ge=1), Range(32, 256, log=True)] = 128
     """Length of each of a movie's two embeddings."""
@@ -68,16 +57,16 @@ class SequentialRidgeConfig(ModelConfig):
     hidden: Annotated[int, Field(ge=0), Range(64, 2048, log=True)] = 512
     """Number of random features."""
     rank: int = Field(default=256, ge=1)
-    """Leading directions that are kept of V."""
+    """Rank to which V is reduced."""
     most_movies: int = Field(default=5000, ge=1)
-    """The model knows this many movies, the most rated ones; the time of a fit grows with their number's cube."""
+    """Number of movies that the model learns, the most rated ones. The time of a fit grows with its cube."""
     # From a few hours to a month.
     long_gap_days: Annotated[float, Field(gt=0), Range(0.1, 30.0, log=True)] = 1.0
-    """From this gap between the last interaction and the query on, the second solution answers."""
+    """Days between the last interaction and the query; after a longer gap the second solution scores."""
     short_history: int = Field(default=6, ge=0)
-    """Histories of fewer interactions are also answered by what others chose at that point."""
+    """Histories with fewer interactions than this are also scored by what other users chose at that point."""
     seed: int = Field(default=0, ge=0)
-    """Of the random features and of the start of the searches for directions."""
+    """Seed of the random features, of the choice of rows within a second, and of the computation of eigenvectors."""
 
 
 class SequentialRidge(Recommender):
@@ -85,252 +74,208 @@ class SequentialRidge(Recommender):
     config: SequentialRidgeConfig
 
     columns_: Int32Array
-    """int32[n_movies]: number of each movie among the n_known ones, -1 for one that isn't known."""
+    """int32[n_movies]: number of each movie among the n_learned learned ones, -1 for a movie that isn't learned."""
     embeddings_: Float32Array
-    """float32[2, n_known, dimensions]: unit vectors by who watches a movie, and by what is watched beside it."""
+    """float32[2, n_learned, dimensions]: unit vectors, from common users and from nearby baskets."""
     mixing_: Float32Array
     """float32[4 * dimensions + 1, hidden]: H."""
     weights_: Float32Array
-    """float32[2, n_known, n_known]: W, for short gaps and for long ones."""
+    """float32[2, n_learned, n_learned]: W, of the first solution and of the one for long gaps."""
     inner_: Float32Array
-    """float32[2, n_features, rank]: V is inner @ outer."""
+    """float32[2, n_features, rank]: first factor of V, which is inner @ outer, of both solutions."""
     outer_: Float32Array
-    """float32[2, rank, n_known]"""
+    """float32[2, rank, n_learned]: second factor of V, of both solutions."""
     completion_: Float32Array
-    """float32[n_known, n_known]: W for queries in the second of the last interaction."""
+    """float32[n_learned, n_learned]: W of the regression for queries in the second of the last interaction."""
     first_times_: Int64Array
-    """int64[n_first]: POSIX seconds, ascending, of the first choices of all users."""
+    """int64[n_first]: timestamps of all users' first interactions, POSIX seconds, ascending."""
     first_movies_: Int32Array
-    """int32[n_first]: their movies."""
+    """int32[n_first]: movies of these interactions, as indices of the catalog."""
     first_places_: Int32Array
-    """int32[n_first]: how many interactions their user had before them."""
+    """int32[n_first]: number of interactions that their user had before."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        """Embed the movies, then solve the two regressions; `training` has no effect."""
         config, random = self.config, np.random.default_rng(self.config.seed)
         self.columns_ = _number_most_rated(dataset, config.most_movies)
-        n_movies = int(self.columns_.max()) + 1
+        n_learned = int(self.columns_.max()) + 1
         timeline = dataset.timeline.renumber(self.columns_)
-        everybody = timeline.as_of(timeline.user_ids, np.full(timeline.n_users, NEVER))
-        self.embeddings_ = embed_movies(Sequences.of(everybody, n_movies), config.dimensions, random)
+        everyone = timeline.as_of(timeline.user_ids, np.full(timeline.n_users, NEVER))
+        self.embeddings_ = embed_movies(BasketSequences.of(everyone, n_learned), config.dimensions, random)
         self.mixing_ = random.standard_normal((4 * config.dimensions + 1, config.hidden), dtype=np.float32)
-
-        system, target = self._normal_equations(everybody, random)
-        dense_gram = system[n_movies:, n_movies:].copy()
-        penalty = np.full(len(system), config.dense_regularization, dtype=np.float32)
-        penalty[:n_movies] = config.regularization
-        system[np.diag_indices_from(system)] += penalty
-        factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-        solution = np.ascontiguousarray(cho_solve(factor, target, overwrite_b=True, check_finite=False))
-
-        solutions = solution[:, :n_movies], solution[:, n_movies:]
-        self.weights_ = np.stack([weights[:n_movies] for weights in solutions])
-        dense = [reduce_rank(weights[n_movies:], dense_gram, config.rank, random) for weights in solutions]
-        self.inner_, self.outer_ = (np.stack(parts) for parts in zip(*dense, strict=True))
-        self.completion_ = self._complete_moments(everybody)
-
-        choices = NextChoices().fit(dataset)
-        first = choices.places_ < FIRST_CHOICES
-        self.first_times_, self.first_movies_ = choices.times_[first], choices.movies_[first]
-        self.first_places_ = choices.places_[first]
+        self._fit_following(everyone, random)
+        self._fit_completion(everyone)
+        self._keep_first_choices(dataset)
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        latest, features = self._describe(histories)
-        known = np.flatnonzero(histories.lengths)
-        gap = timestamps[known] - histories.timeline.timestamps[histories.stops[known] - 1]
+        """Return the scores of all movies; a movie that isn't learned has the lowest score of a learned one.
+
+        The gap between the last interaction and the query decides which of the three regressions scores it.
+        """
+        x, z = self._features.of_histories(histories, self.columns_)
+        nonempty = np.flatnonzero(histories.lengths)
+        gap = timestamps[nonempty] - histories.timeline.timestamps[histories.stops[nonempty] - 1]
         same_second, long_gap = gap <= 0, gap > self.config.long_gap_days * DAY
-        scores = np.zeros((len(histories), len(self.completion_)), dtype=np.float32)
-        for queries, answer in (
-            (known[same_second], lambda x, z: x @ self.completion_),
-            (known[~long_gap & ~same_second], partial(self._solve, 0)),
-            (known[long_gap], partial(self._solve, 1)),
+        learned = np.zeros((len(histories), self._n_learned), dtype=np.float32)
+        for queries, score in (
+            (nonempty[same_second], lambda x, z: x @ self.completion_),
+            (nonempty[~long_gap & ~same_second], partial(self._score_following, 0)),
+            (nonempty[long_gap], partial(self._score_following, 1)),
         ):
             if len(queries) == len(histories):  # picking rows of a sparse array takes longer than all else
-                scores = answer(latest, features)
+                learned = score(x, z)
             elif len(queries):
-                scores[queries] = answer(latest[queries], features[queries])
-        everything = np.repeat(scores.min(axis=1, keepdims=True), len(self.columns_), axis=1)
-        everything[:, self.columns_ >= 0] = scores
+                learned[queries] = score(x[queries], z[queries])
+
+        scores = np.repeat(learned.min(axis=1, keepdims=True), len(self.columns_), axis=1)
+        scores[:, self.columns_ >= 0] = learned
         short = np.flatnonzero(histories.lengths < self.config.short_history)
         if len(short):
-            everything[short] += self._next_choices(
-                histories[short], timestamps[short], everything[short].std(axis=1)
-            )
-        return everything
+            spread = scores[short].std(axis=1)
+            scores[short] += self._score_next_choices(histories[short], timestamps[short], spread)
+        return scores
 
-    def _next_choices(
-        self, histories: Histories, timestamps: Int64Array, scale: Float32Array
+    def knows(self, histories: Histories) -> BoolArray:
+        """Return bool[n_queries]: whether the history has a movie that the model learned."""
+        query, row = histories.rows()
+        has_learned_movie = np.zeros(len(histories), dtype=np.bool_)
+        has_learned_movie[query[self.columns_[histories.timeline.movies[row]] >= 0]] = True
+        return has_learned_movie
+
+    @property
+    def _n_learned(self) -> int:
+        return int(self.embeddings_.shape[1])
+
+    @property
+    def _features(self) -> FeatureMap:
+        return FeatureMap(self.embeddings_, self.mixing_)
+
+    def _fit_following(self, everyone: Histories, random: np.random.Generator) -> None:
+        """Solve the regression of the following interactions on [x z], for any gap and for long gaps."""
+        config, n_learned = self.config, self._n_learned
+        gram, target = self._normal_equations(everyone, random)
+        dense_gram = gram[n_learned:, n_learned:].copy()
+        penalty = np.full(len(gram), config.dense_regularization, dtype=np.float32)
+        penalty[:n_learned] = config.regularization
+        solution = _solve_ridge(gram, target, penalty)
+
+        solutions = solution[:, :n_learned], solution[:, n_learned:]
+        self.weights_ = np.stack([weights[:n_learned] for weights in solutions])
+        dense = [reduce_rank(weights[n_learned:], dense_gram, config.rank, random) for weights in solutions]
+        self.inner_, self.outer_ = (np.stack(factors) for factors in zip(*dense, strict=True))
+
+    def _normal_equations(
+        self, everyone: Histories, random: np.random.Generator
+    ) -> tuple[Float32Array, Float32Array]:
+        """Return [x z]'[x z] and [x z]'[y, y beyond a long gap], summed over all rows.
+
+        Only the lower triangle of the first matrix is filled: the upper right block stays zero.
+        """
+        n_learned = self._n_learned
+        size = n_learned + self._features.n_dense
+        gram = np.zeros((size, size), dtype=np.float32, order="F")
+        target = np.zeros((size, 2 * n_learned), dtype=np.float32, order="F")
+        for histories in _in_parts(everyone):
+            sequences = BasketSequences.of(histories, n_learned)
+            ends_basket = np.append(np.diff(sequences.baskets) != 0, True)
+            is_row = ends_basket | (random.random(len(ends_basket)) < self.config.within_second)
+            rows = np.flatnonzero(is_row)
+            x, z = self._features.of_rows(sequences, rows)
+            y, y_beyond, _ = self._targets(sequences, rows)
+            gram[:n_learned, :n_learned] += (x.T @ x).toarray()
+            gram[n_learned:, :n_learned] += (x.T @ z).T
+            gram[n_learned:, n_learned:] += z.T @ z
+            target[:n_learned, :n_learned] += (x.T @ y).toarray()
+            target[:n_learned, n_learned:] += (x.T @ y_beyond).toarray()
+            target[n_learned:, :n_learned] += (y.T @ z).T
+            target[n_learned:, n_learned:] += (y_beyond.T @ z).T
+        return gram, target
+
+    def _fit_completion(self, everyone: Histories) -> None:
+        """Solve the regression of the rest of a basket on x; rows are all interactions except the last of a basket."""
+        n_learned = self._n_learned
+        gram, target = (np.zeros((n_learned, n_learned), dtype=np.float32, order="F") for _ in range(2))
+        for histories in _in_parts(everyone):
+            sequences = BasketSequences.of(histories, n_learned)
+            rows = np.flatnonzero(np.diff(sequences.baskets) == 0)
+            x = decayed_baskets(sequences, rows)
+            _, _, y_same_second = self._targets(sequences, rows)
+            gram += (x.T @ x).toarray()
+            target += (x.T @ y_same_second).toarray()
+        penalty = np.full(n_learned, self.config.regularization, dtype=np.float32)
+        self.completion_ = _solve_ridge(gram, target, penalty)
+
+    def _targets(
+        self, sequences: BasketSequences, rows: Int64Array
+    ) -> tuple[csr_array, csr_array, csr_array]:
+        """Return y for each row, the part of y beyond a long gap, and the part of y in the row's own second.
+
+        Each is sparse float32[n_rows, n_learned].
+        """
+        users, timestamps, n_events = sequences.users, sequences.timestamps, len(sequences.users)
+        steps = np.arange(self.config.horizon)
+        event = rows[:, None] + 1 + steps  # [n_rows, horizon]
+        exists = event < n_events
+        event[~exists] = 0
+        exists &= users[event] == users[rows][:, None]
+        event_weight = np.where(sequences.liked > 0, 1, self.config.unliked_weight)
+        weights = (self.config.target_decay**steps * event_weight[event]).astype(np.float32)
+        gap = timestamps[event] - timestamps[rows][:, None]
+
+        def targets_where(kept: BoolArray) -> csr_array:
+            bounds = np.append(0, np.cumsum(kept.sum(axis=1)))
+            shape = (len(rows), sequences.events.shape[1])
+            return csr_array((weights[kept], sequences.events.indices[event[kept]], bounds), shape=shape)
+
+        is_beyond = exists & (gap > self.config.long_gap_days * DAY)
+        return targets_where(exists), targets_where(is_beyond), targets_where(exists & (gap == 0))
+
+    def _score_following(self, solution: int, x: csr_array, z: Float32Array) -> Float32Array:
+        """Return float32[n, n_learned]: x W + z V, of solution 0, for any gap, or 1, for long gaps."""
+        weights, inner, outer = self.weights_[solution], self.inner_[solution], self.outer_[solution]
+        scores: Float32Array = x @ weights + (z @ inner) @ outer
+        return scores
+
+    def _keep_first_choices(self, dataset: Dataset) -> None:
+        choices = NextChoices().fit(dataset)
+        is_first = choices.places_ < FIRST_CHOICES
+        self.first_times_, self.first_movies_ = choices.times_[is_first], choices.movies_[is_first]
+        self.first_places_ = choices.places_[is_first]
+
+    def _score_next_choices(
+        self, histories: Histories, timestamps: Int64Array, spread: Float32Array
     ) -> Float32Array:
-        """float32[n, n_movies]: what others chose at this point, with mean 0 and the standard deviation `scale`."""
+        """Return what others chose at this point, float32[n, n_movies], with mean 0 and standard deviation `spread`."""
         choices = NextChoices.of_events(
             self.first_times_, self.first_movies_, self.first_places_, len(self.columns_)
         )
         scores = choices.score(histories, timestamps)
         scores -= scores.mean(axis=1, keepdims=True)
-        scores *= scale[:, None] / np.maximum(scores.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        scores *= spread[:, None] / np.maximum(scores.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return scores
-
-    def _solve(self, solution: int, latest: csr_array, features: Float32Array) -> Float32Array:
-        """float32[n, n_movies]: what x and z say, by the ridge for any gap or the one for long gaps."""
-        weights, inner, outer = self.weights_[solution], self.inner_[solution], self.outer_[solution]
-        scores: Float32Array = latest @ weights + (features @ inner) @ outer
-        return scores
-
-    def knows(self, histories: Histories) -> BoolArray:
-        query, row = histories.rows()
-        known = np.zeros(len(histories), dtype=np.bool_)
-        known[query[self.columns_[histories.timeline.movies[row]] >= 0]] = True
-        return known
-
-    def _describe(self, histories: Histories) -> tuple[csr_array, Float32Array]:
-        """x and z of each history: float32[n, n_movies], sparse, and float32[n, n_features]."""
-        timeline, shape = histories.timeline, (len(histories), len(self.completion_))
-        query, row = histories.rows()
-        known = self.columns_[timeline.movies[row]] >= 0
-        query, row = query[known], row[known]
-        movie = self.columns_[timeline.movies[row]]
-        bounds = np.searchsorted(query, np.arange(len(histories) + 1))
-        moment: Int64Array = np.cumsum(opens_moment(query, timeline.timestamps[row]))
-        age = (moment[bounds[query + 1] - 1] - moment).astype(np.float32)
-
-        def recall(weights: Float32Array) -> csr_array:
-            kept = weights >= FORGOTTEN
-            stops = np.append(0, np.cumsum(kept))[bounds]
-            return csr_array((weights[kept], movie[kept], stops), shape=shape)
-
-        taste, neighbours = self.embeddings_
-        liked = timeline.is_positive(row)
-        features = self._features(
-            recall(np.ones_like(age)) @ taste,
-            recall(liked.astype(np.float32)) @ taste,
-            recall(RECENT**age) @ neighbours,
-            recall(NEAREST**age) @ neighbours,
-            np.diff(bounds),
-        )
-        return recall(LATEST**age), features
-
-    def _normal_equations(
-        self, everybody: Histories, random: np.random.Generator
-    ) -> tuple[Float32Array, Float32Array]:
-        """[x z]' [x z] and [x z]' [y, y beyond a long gap], summed over all rows."""
-        n_movies = self.embeddings_.shape[1]
-        size = n_movies + 4 * self.config.dimensions + LENGTHS + self.config.hidden
-        system = np.zeros((size, size), dtype=np.float32, order="F")
-        target = np.zeros((size, 2 * n_movies), dtype=np.float32, order="F")
-        for histories in _chunks(everybody):
-            sequences = Sequences.of(histories, n_movies)
-            ends = np.append(np.diff(sequences.moment) != 0, True)
-            rows = np.flatnonzero(ends | (random.random(len(ends)) < self.config.within_second))
-            latest, features = self._describe_rows(sequences, rows)
-            soon, later, _ = self._targets(sequences, rows)
-            system[:n_movies, :n_movies] += (latest.T @ latest).toarray()
-            system[n_movies:, :n_movies] += (latest.T @ features).T
-            system[n_movies:, n_movies:] += features.T @ features
-            target[:n_movies, :n_movies] += (latest.T @ soon).toarray()
-            target[:n_movies, n_movies:] += (latest.T @ later).toarray()
-            target[n_movies:, :n_movies] += (soon.T @ features).T
-            target[n_movies:, n_movies:] += (later.T @ features).T
-        return system, target
-
-    def _complete_moments(self, everybody: Histories) -> Float32Array:
-        """The ridge from a history that ends within a moment to the rest of that moment."""
-        n_movies = self.embeddings_.shape[1]
-        system, target = (np.zeros((n_movies, n_movies), dtype=np.float32, order="F") for _ in range(2))
-        for histories in _chunks(everybody):
-            sequences = Sequences.of(histories, n_movies)
-            rows = np.flatnonzero(np.diff(sequences.moment) == 0)
-            latest = _latest_movies(sequences, rows)
-            system += (latest.T @ latest).toarray()
-            target += (latest.T @ self._targets(sequences, rows)[2]).toarray()
-        system[np.diag_indices(n_movies)] += np.float32(self.config.regularization)
-        factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-        weights: Float32Array = np.ascontiguousarray(
-            cho_solve(factor, target, overwrite_b=True, check_finite=False)
-        )
-        return weights
-
-    def _features(
-        self,
-        watched: Float32Array,
-        liked: Float32Array,
-        recent: Float32Array,
-        nearest: Float32Array,
-        lengths: Int64Array,
-    ) -> Float32Array:
-        """z: float32[n, 4 * dimensions + LENGTHS + hidden], from four sums of embeddings."""
-        units = np.concatenate([unit_rows(part) for part in (watched, liked, recent, nearest)], axis=1)
-        length_class = np.minimum(np.log2(np.maximum(lengths, 1)).astype(np.int64), LENGTHS - 1)
-        bent = np.maximum(units @ self.mixing_[:-1] + self.mixing_[-1], 0)
-        return np.concatenate([units, np.eye(LENGTHS, dtype=np.float32)[length_class], bent], axis=1)
-
-    def _describe_rows(self, sequences: "Sequences", rows: Int64Array) -> tuple[csr_array, Float32Array]:
-        """x and z as `_describe` has them, of the histories that end with each of some events.
-
-        The sum over the moments up to the event's own is taken once for each moment; what of the event's own
-        moment is still to come is taken off again.
-        """
-        taste, neighbours = self.embeddings_
-        events, moment, owner = sequences.events, sequences.moment, sequences.owner
-        beside = events @ neighbours
-        to_come_beside = to_come(moment)[rows] @ beside
-        sets = sets_of(sequences)
-
-        def decayed(decay: float) -> Float32Array:
-            whole = decay_matrix(owner, decay) @ (sets @ neighbours)
-            sums: Float32Array = whole[moment[rows]] - to_come_beside
-            return sums
-
-        features = self._features(
-            running_sum(sequences.user, events @ taste)[rows],
-            running_sum(sequences.user, (events * sequences.liked[:, None]) @ taste)[rows],
-            decayed(RECENT),
-            decayed(NEAREST),
-            (np.arange(len(moment)) - np.searchsorted(sequences.user, sequences.user) + 1)[rows],
-        )
-        return _latest_movies(sequences, rows), features
-
-    def _targets(self, sequences: "Sequences", rows: Int64Array) -> tuple[csr_array, csr_array, csr_array]:
-        """y of each row, the part of it beyond a long gap, and that in the row's own moment.
-
-        Each is sparse float32[n_rows, n_movies].
-        """
-        user, times, n_events = sequences.user, sequences.times, len(sequences.user)
-        steps = np.arange(self.config.horizon)
-        event = rows[:, None] + 1 + steps
-        within = event < n_events
-        event[~within] = 0
-        within &= user[event] == user[rows][:, None]
-        worth = np.where(sequences.liked > 0, 1, self.config.unliked_weight)
-        weights = (self.config.target_decay**steps * worth[event]).astype(np.float32)
-        gap = times[event] - times[rows][:, None]
-
-        def table(kept: BoolArray) -> csr_array:
-            bounds = np.append(0, np.cumsum(kept.sum(axis=1)))
-            shape = (len(rows), sequences.events.shape[1])
-            return csr_array((weights[kept], sequences.events.indices[event[kept]], bounds), shape=shape)
-
-        beyond = within & (gap > self.config.long_gap_days * DAY)
-        return table(within), table(beyond), table(within & (gap == 0))
 
 
 def _number_most_rated(dataset: Dataset, most: int) -> Int32Array:
-    """int32[n_movies]: the most rated movies numbered in the order of the catalog, -1 for the others."""
+    """Return int32[n_movies]: the `most` most rated movies numbered in catalog order, -1 for the others."""
     counts = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies)
-    known = np.argsort(-counts, kind="stable")[: min(most, np.count_nonzero(counts))]
+    learned = np.argsort(-counts, kind="stable")[: min(most, np.count_nonzero(counts))]
     columns = np.full(dataset.n_movies, -1, dtype=np.int32)
-    columns[np.sort(known)] = np.arange(len(known))
+    columns[np.sort(learned)] = np.arange(len(learned))
     return columns
 
 
-def _chunks(everybody: Histories) -> list[Histories]:
-    """Some users each, with about CHUNK rows together."""
-    part = np.cumsum(everybody.lengths) // CHUNK
-    return [everybody[np.flatnonzero(part == i)] for i in np.unique(part)]
+def _in_parts(everyone: Histories) -> list[Histories]:
+    """Divide the users into parts with about INTERACTIONS_AT_ONCE interactions each."""
+    part = np.cumsum(everyone.lengths) // INTERACTIONS_AT_ONCE
+    return [everyone[np.flatnonzero(part == number)] for number in np.unique(part)]
 
 
-def _latest_movies(sequences: Sequences, rows: Int64Array) -> csr_array:
-    """x of the histories that end with each of some events: sparse float32[n_rows, n_movies]."""
-    whole = decay_matrix(sequences.owner, LATEST) @ sets_of(sequences)
-    latest: csr_array = whole[sequences.moment[rows]] - to_come(sequences.moment)[rows] @ sequences.events
-    latest.eliminate_zeros()
-    return latest
+def _solve_ridge(gram: Float32Array, target: Float32Array, penalty: Float32Array) -> Float32Array:
+    """Solve (gram + diag(penalty)) w = target for w; reads the lower triangle of `gram`, overwrites both matrices."""
+    gram[np.diag_indices_from(gram)] += penalty
+    factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    solution: Float32Array = np.ascontiguousarray(
+        cho_solve(factor, target, overwrite_b=True, check_finite=False)
+    )
+    return solution

@@ -1,1 +1,1 @@
-"""Fitting in epochs: what a fit reports, its checkpoints, and the users it holds out."""
+"""Training in epochs: the loop itself, what it reports, its checkpoints, and the held-out users it is validated on."""

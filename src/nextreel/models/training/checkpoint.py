@@ -1,14 +1,16 @@
-"""A checkpoint: where a long fit stands after an epoch, so that it can go on as if nothing had happened."""
+"""Checkpoints: the epochs done and the arrays of a fit in progress, from which an interrupted fit can continue.
+
+A resumed fit gives the same arrays, bit for bit, as one that was never interrupted.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.arrays import read_arrays, write_arrays
+from nextreel.arrays import Arrays, read_arrays, write_arrays
 from nextreel.artifacts import MANIFEST, read_manifest, seal
 from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
@@ -18,12 +20,12 @@ from nextreel.options import Options
 
 ARRAYS = "arrays.safetensors"
 
-Identity = dict[str, str | int | float | None]
-"""What makes two fits the same one: the model, its options, fingerprints of its data."""
+FitIdentity = dict[str, str | int | float | None]
+"""What two fits must have in common for one to continue the other: the model, its options, the data's fingerprints."""
 
 
-def identify_fit(model: str, config: Options, dataset: Dataset, validation: Dataset | None) -> Identity:
-    """What tells this fit from others."""
+def identify_fit(model: str, config: Options, dataset: Dataset, validation: Dataset | None) -> FitIdentity:
+    """Return the identity of a fit of `model`; `validation` is None for a fit without validation data."""
     return {
         "model": model,
         "training data": dataset.fingerprint,
@@ -33,31 +35,37 @@ def identify_fit(model: str, config: Options, dataset: Dataset, validation: Data
 
 
 def write_checkpoint(
-    directory: Path, identity: Identity, history: list[Epoch], arrays: Mapping[str, npt.NDArray[np.generic]]
+    directory: Path, fit: FitIdentity, history: list[Epoch], arrays: Mapping[str, npt.NDArray[np.generic]]
 ) -> None:
-    """Put a checkpoint in the place of the one before, in one step."""
-    with atomic_directory(directory, MANIFEST) as aside:
-        write_arrays(dict(arrays), aside / ARRAYS)
-        seal(aside, {"fit": identity, "history": [asdict(epoch) for epoch in history]})
+    """Replace the checkpoint in `directory` atomically: a reader sees the previous checkpoint or this one."""
+    with atomic_directory(directory, MANIFEST) as temporary:
+        write_arrays(dict(arrays), temporary / ARRAYS)
+        seal(temporary, {"fit": fit, "history": [asdict(epoch) for epoch in history]})
 
 
-def read_checkpoint(directory: Path, identity: Identity) -> tuple[list[Epoch], dict[str, npt.NDArray[Any]]]:
-    """The epochs done and the arrays; ArtifactError if it is missing, damaged, or of another fit."""
+def read_checkpoint(directory: Path, fit: FitIdentity) -> tuple[list[Epoch], Arrays]:
+    """Read the epochs done and the arrays of a checkpoint.
+
+    Raises
+    ------
+    ArtifactError
+        The checkpoint is missing or damaged, or belongs to a fit other than `fit`; the message lists the differences.
+    """
     if not (directory / MANIFEST).is_file():
-        raise ArtifactError(f"{directory} holds no checkpoint to go on from; fit without resuming")
+        raise ArtifactError(f"{directory} holds no checkpoint to continue from; fit without resuming")
     manifest = read_manifest(directory)
     try:
-        there, history = dict(manifest["fit"]), [Epoch(**epoch) for epoch in manifest["history"]]
+        saved_fit, history = dict(manifest["fit"]), [Epoch(**epoch) for epoch in manifest["history"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{directory} isn't a checkpoint; fit without resuming") from error
-    if differences := _find_differences(there, identity):
+    if differences := _list_differences(saved_fit, fit):
         raise ArtifactError(f"{directory} is the checkpoint of another fit: {'; '.join(differences)}")
     return history, read_arrays(directory / ARRAYS)
 
 
-def _find_differences(there: Mapping[str, object], here: Mapping[str, object]) -> list[str]:
+def _list_differences(saved: FitIdentity, current: FitIdentity) -> list[str]:
     return [
-        f"{name} was {there.get(name)}, now is {here.get(name)}"
-        for name in sorted(there.keys() | here.keys())
-        if there.get(name) != here.get(name)
+        f"{name} was {saved.get(name)}, now is {current.get(name)}"
+        for name in sorted(saved.keys() | current.keys())
+        if saved.get(name) != current.get(name)
     ]

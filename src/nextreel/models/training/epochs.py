@@ -1,4 +1,8 @@
-"""What a long fit is told besides the data: what to validate on, whom to report to, where to keep checkpoints."""
+"""What `fit` takes besides the data, and the record that it keeps of each epoch.
+
+`Training` names the validation data, the callbacks and the checkpoint of a fit. `Epoch` is the record of one pass over
+the training data; a saved model keeps the records in `history.json`.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,60 +14,78 @@ from nextreel.errors import ConfigError
 from nextreel.models.training.held_out_users import HeldOut
 
 EPOCHS = "history.json"
-"""File of a saved model that holds the epochs of its fit."""
+"""Name of the file in a saved model's directory that holds the epochs of its fit."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training rows."""
+    """Losses and duration of one pass over the training data."""
 
     number: int
-    """Counted from 1."""
+    """Number of the epoch, counted from 1."""
     train_loss: float
-    """Mean over the rows, each taken just before its batch was learned from."""
+    """Mean loss over the training data; the loss of each batch is taken just before the step on that batch."""
     validation_loss: float | None
-    """Mean over the validation rows after the epoch; None without validation data."""
+    """Mean loss over the validation data after the epoch; None without validation data."""
     seconds: float
+    """Duration of the epoch, validation included, in seconds."""
     validation_ndcg: float | None = None
-    """Mean NDCG@10 of the validation queries after the epoch; None where the model isn't judged by its lists."""
+    """Mean NDCG@10 of the validation queries after the epoch; None for a model that doesn't compute it."""
 
 
 @dataclass(frozen=True)
 class Training:
+    """Validation data, callbacks and checkpoint of a fit.
+
+    Raises
+    ------
+    ConfigError
+        `resume` is set without a `checkpoint`.
+    """
+
     validation: Dataset | None = None
-    """Interactions whose loss is computed after each epoch; never learned from."""
+    """Interactions on which the loss is computed after each epoch; the model never learns from them."""
     held_out: HeldOut | None = None
-    """Queries about users who were held out already; a model that chooses its best epoch then holds out none."""
+    """Queries of users whom the caller has already held out; a model that chooses its best epoch by held-out users then
+    uses these queries and holds out no other users."""
     checkpoint: Path | None = None
-    """Directory of the checkpoint that is rewritten after each epoch; None keeps none."""
+    """Directory of the checkpoint, which is rewritten after each epoch; None writes no checkpoint."""
     resume: bool = False
-    """Go on from the checkpoint, which must be of the same config and data."""
+    """Continue from the checkpoint, which must have been written by a fit with the same options on the same data."""
     on_step: Callable[[int, int, float], None] = field(default=lambda done, total, loss: None)
-    """Called every few batches with (rows done, rows in all, mean loss so far), each of this epoch."""
+    """Called every few batches with the progress within the current epoch: how many rows or batches are done, how many
+    there are in total, and the mean loss so far."""
     on_epoch: Callable[[Epoch], None] = field(default=lambda epoch: None)
-    """Called after each epoch, once its checkpoint is written; on resuming, first with the epochs done before."""
+    """Called after each epoch, once its checkpoint is written; a resumed fit first reports the epochs done before."""
 
     def __post_init__(self) -> None:
         if self.resume and self.checkpoint is None:
             raise ConfigError("to resume, name the directory of the checkpoint")
 
 
-def write_epochs(epochs: Sequence[Epoch], directory: Path) -> None:
-    """Leave the epochs of a fit with a saved model."""
-    text = json.dumps([asdict(epoch) for epoch in epochs], indent=2)
-    (directory / EPOCHS).write_text(text + "\n", encoding="utf-8")
+def has_stalled(history: Sequence[Epoch], patience: int | None) -> bool:
+    """Whether none of the last `patience` epochs went below the lowest validation loss of the epochs before them.
+
+    False if `patience` is None, and while there are at most `patience` epochs with a validation loss.
+    """
+    if patience is None:
+        return False
+    losses = [epoch.validation_loss for epoch in history if epoch.validation_loss is not None]
+    return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
 
 
-def read_epochs(directory: Path) -> list[Epoch]:
-    """The epochs that a saved model was fitted in; none for a model that doesn't learn in epochs."""
-    file = directory / EPOCHS
-    return (
-        [Epoch(**epoch) for epoch in json.loads(file.read_text(encoding="utf-8"))] if file.is_file() else []
-    )
+def best_epoch(history: Sequence[Epoch]) -> int:
+    """Return the number of the epoch with the lowest validation loss, or of the last epoch without validation.
+
+    The loss decides and not the NDCG, because NDCG@10 depends only on the few queries whose movie reaches the list, so
+    it varies more by chance from one epoch to the next than it improves by learning.
+    """
+    losses = {epoch.number: epoch.validation_loss for epoch in history if epoch.validation_loss is not None}
+    return min(losses, key=losses.__getitem__) if losses else history[-1].number
 
 
 def losses_by_part(epochs: Sequence[Epoch]) -> dict[str, list[tuple[int, float]]]:
-    """Points (epoch, loss) of `train` and `validation`; the latter may be empty."""
+    """Return the learning curves "train" and "validation" as points (epoch, loss); "validation" may be empty."""
     return {
         "train": [(epoch.number, epoch.train_loss) for epoch in epochs],
         "validation": [
@@ -72,21 +94,15 @@ def losses_by_part(epochs: Sequence[Epoch]) -> dict[str, list[tuple[int, float]]
     }
 
 
-def has_stalled(history: list[Epoch], patience: int | None) -> bool:
-    """Whether the last `patience` epochs all failed to go below the validation loss reached before them."""
-    if patience is None:
-        return False
-    losses = [epoch.validation_loss for epoch in history if epoch.validation_loss is not None]
-    return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
+def write_epochs(epochs: Sequence[Epoch], directory: Path) -> None:
+    """Write the epochs of a fit into the directory of the saved model."""
+    text = json.dumps([asdict(epoch) for epoch in epochs], indent=2)
+    (directory / EPOCHS).write_text(text + "\n", encoding="utf-8")
 
 
-def best_epoch(history: Sequence[Epoch]) -> int:
-    """Number of the epoch with the lowest validation loss; of the last one where there is none.
-
-    Not the highest NDCG: it counts only the few movies that reach the list, so chance moves it more from epoch to epoch
-    than learning does.
-    """
-    judged = [epoch for epoch in history if epoch.validation_loss is not None]
-    return (
-        min(judged, key=lambda epoch: epoch.validation_loss or 0.0).number if judged else history[-1].number
-    )
+def read_epochs(directory: Path) -> list[Epoch]:
+    """Read the epochs of a saved model's fit; empty for a model that does not train in epochs."""
+    file = directory / EPOCHS
+    if not file.is_file():
+        return []
+    return [Epoch(**epoch) for epoch in json.loads(file.read_text(encoding="utf-8"))]

@@ -1,8 +1,9 @@
-"""Users held out of a fit, as queries: what a fit may choose its best epoch and its weights by.
+"""Queries of users held out of a fit, by which the fit chooses its best epoch or its weights.
 
-All but a few closed models score any user from the history alone, so holding a few users out of the training rows
-costs little and asks about people whom the model never saw. Each positive of these users is a query whose history
-ends up to four positives earlier, as a train part does before the positives of its test part.
+Most models score any user from the history alone, so holding a few users out of the training data costs little and
+tests the model on users whom it never saw. Each positive of a held-out user gives one query. Its history ends right
+before one of the `EARLIER_POSITIVES` latest positives, the query's own included. So the history often lacks the latest
+positives, like the history of a query from the test part of a split, where several positives are held out at once.
 """
 
 from collections.abc import Callable
@@ -17,40 +18,53 @@ from nextreel.data.schema import USER_ID
 from nextreel.data.timeline import Histories, Timeline
 
 EARLIER_POSITIVES = 5
-"""A query's history ends before one of this many positives, its own included."""
+"""Number of latest positives, the query's own included, before one of which the history of a query ends. Five is what
+the default split puts into the test part of each user, so held-out queries have gaps like those of test queries."""
 QUERIES_AT_ONCE = 512
+"""Number of queries scored in one batch; bounds the memory of the score matrix."""
 CUTOFF = 10
+"""Length of the recommendation list whose NDCG is computed."""
+
+ScoreFunction = Callable[[Histories, Int64Array], Float32Array]
+"""`Recommender.score`: float32[n_queries, n_movies] from the histories and the timestamps of queries."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Queries about users whom a model doesn't learn from."""
+    """Queries of users from whom a model does not learn, each with the movie that the user liked then."""
 
     histories: Histories
+    """Histories of the queries."""
     timestamps: Int64Array
-    """int64[n_queries]: the moments asked about, POSIX seconds."""
+    """int64[n_queries]: timestamps of the queries, POSIX seconds."""
     movies: Int32Array
-    """int32[n_queries]: what was liked then."""
+    """int32[n_queries]: the movie that the user liked at the query's timestamp; the target of the query."""
 
     @classmethod
     def split(cls, dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Self]:
-        """The dataset without a share of its users, drawn by chance, and the queries about these."""
+        """Draw a share of the users at random.
+
+        Returns
+        -------
+        (the dataset without the interactions of these users, the queries of these users)
+        """
         random = np.random.default_rng(seed)
         held_out = random.random(dataset.n_users) < share
         rows = dataset.interactions()
-        known = dataset.with_rows(rows.filter(~rows[USER_ID].is_in(dataset.user_ids[held_out].tolist())))
-        return known, cls.of(dataset.timeline, held_out, random)
+        remaining = dataset.with_rows(rows.filter(~rows[USER_ID].is_in(dataset.user_ids[held_out].tolist())))
+        return remaining, cls.of(dataset.timeline, held_out, random)
 
     @classmethod
     def of(cls, timeline: Timeline, users: BoolArray, random: np.random.Generator) -> Self:
-        """A query for each positive of the marked users that has a history; bool[n_users]."""
+        """Build a query from each positive of the users marked in bool[n_users], unless its history is empty."""
         row = np.flatnonzero(timeline.is_positive() & users[timeline.users])
         user = timeline.users[row]
-        first = np.searchsorted(user, user)
-        earlier = np.maximum(np.arange(len(row)) - random.integers(EARLIER_POSITIVES, size=len(row)), first)
-        starts, stops = timeline.offsets[user], row[earlier]
-        asked = stops > starts
-        row, starts, stops = row[asked], starts[asked], stops[asked]
+        first_of_user = np.searchsorted(user, user)
+        n_earlier = random.integers(EARLIER_POSITIVES, size=len(row))
+        first_hidden = np.maximum(np.arange(len(row)) - n_earlier, first_of_user)
+        starts, stops = timeline.offsets[user], row[first_hidden]
+        has_history = stops > starts
+        row, starts, stops = row[has_history], starts[has_history], stops[has_history]
         timestamps = timeline.timestamps[row]
         histories = Histories(timeline, timeline.user_ids[timeline.users[row]], starts, stops, timestamps + 1)
         return cls(histories, timestamps, timeline.movies[row])
@@ -61,12 +75,15 @@ class HeldOut:
     def __getitem__(self, queries: slice | Int64Array) -> Self:
         return type(self)(self.histories[queries], self.timestamps[queries], self.movies[queries])
 
-    def some(self, n_queries: int) -> Self:
-        """About that many of the queries, evenly over users and time."""
+    def subsample(self, n_queries: int) -> Self:
+        """Return at most `n_queries` of the queries, spread evenly over users and time."""
         return self[:: 1 + len(self) // n_queries]
 
-    def relative_scores(self, score: Callable[[Histories, Int64Array], Float32Array]) -> Float32Array:
-        """float32[n_queries, n_movies]: less the score of the movie asked for; -inf for those seen."""
+    def scores_relative_to_target(self, score: ScoreFunction) -> Float32Array:
+        """Return each movie's score minus the target's score, float32[n_queries, n_movies].
+
+        The target has 0, a movie that the model prefers to it has more, and a movie in the history has -inf.
+        """
         scores, query = score(self.histories, self.timestamps), np.arange(len(self))
         scores = scores - scores[query, self.movies][:, None]
         seen_query, row = self.histories.rows()
@@ -74,13 +91,16 @@ class HeldOut:
         scores[query, self.movies] = 0
         return scores
 
-    def judge(self, score: Callable[[Histories, Int64Array], Float32Array]) -> tuple[float, float]:
-        """Mean -log softmax of the movies asked for, and mean NDCG@10, both among the movies not seen yet."""
+    def evaluate(self, score: ScoreFunction) -> tuple[float, float]:
+        """Return the mean loss and the mean NDCG@10, both over the movies that are not in the history.
+
+        The loss of a query is -log softmax(scores)[target]. There must be at least one query.
+        """
         loss = gain = 0.0
         for start in range(0, len(self), QUERIES_AT_ONCE):
-            scores = self[start : start + QUERIES_AT_ONCE].relative_scores(score)
-            top = scores.max(axis=1, keepdims=True)
-            loss += float((np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0]).sum())
+            scores = self[start : start + QUERIES_AT_ONCE].scores_relative_to_target(score)
+            highest = scores.max(axis=1, keepdims=True)
+            loss += float((np.log(np.exp(scores - highest).sum(axis=1)) + highest[:, 0]).sum())
             rank = 1 + (scores > 0).sum(axis=1)
             gain += float((1 / np.log2(1 + rank[rank <= CUTOFF])).sum())
         return loss / len(self), gain / len(self)

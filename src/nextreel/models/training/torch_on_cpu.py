@@ -1,4 +1,4 @@
-"""How torch learns in small steps on a processor."""
+"""Settings under which torch trains small models fastest on a CPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,14 @@ from types import ModuleType
 
 
 @contextmanager
-def one_quick_thread(torch: ModuleType) -> Iterator[None]:
-    """Torch on one thread, with denormal numbers taken for zero; the thread count is put back.
+def fast_small_steps(torch: ModuleType) -> Iterator[None]:
+    """Run torch on one thread and flush denormal numbers to zero; both settings are reset afterwards.
 
-    A step is short and bound by memory: a second thread gains little on an idle machine and loses much, in
-    spinning at barriers, on a busy one. Momentum that fades becomes denormal, and slow to compute with, but
-    never zero.
+    One thread: a training step of these models is short and limited by memory bandwidth. A second thread gains little
+    on an idle machine, and on a busy one it costs a lot, because threads wait for one another at every operation.
+
+    Flushing: Adam's moment estimates of a parameter without gradients decay towards zero. They become denormal, which
+    CPUs compute with slowly, long before they become zero.
     """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -21,3 +23,11 @@ def one_quick_thread(torch: ModuleType) -> Iterator[None]:
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(n_threads)
+
+
+@contextmanager
+def seeded_training(torch: ModuleType, seed: int) -> Iterator[None]:
+    """Run `fast_small_steps` with torch's random numbers drawn from `seed`; the caller's generator is not advanced."""
+    with torch.random.fork_rng(devices=[]), fast_small_steps(torch):
+        torch.manual_seed(seed)
+        yield

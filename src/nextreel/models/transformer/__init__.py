@@ -1,16 +1,23 @@
-"""A transformer over the history that is asked with the query's own time.
+"""A transformer that reads a history and scores the movies for the query's own timestamp.
 
-The events of a history are read by a causal transformer (pre-norm, SwiGLU). A query is one more row behind
-them: it begins as an embedding of its gap from the last known event and of its calendar week, attends to
-the events before its cut, and no event attends to it. So a history is read once for any number of moments.
-To each attention logit a learned number is added, by head, for the time and for the number of rows that lie
-between the two (as in HSTU, Zhai et al., ICML 2024, where the time is that of the event to predict).
+The events of a history are read by a causal transformer (pre-norm, SwiGLU). Each event starts as the sum of three
+embeddings: of its movie, of its rating, and of the pause since the event before. A query is one more row after the
+events. It starts as the sum of two embeddings, of the gap since the last event and of the calendar week; it attends to
+the events of its history, and no event attends to it. So one pass over a history serves queries at any number of
+timestamps. To each attention logit, each head adds a learned bias for the time and for the number of events between the
+two rows, as in HSTU (Zhai et al., ICML 2024), where the time is that of the event to predict. The score of a movie is
+the dot product of the query's last vector with the movie's embedding, plus a bias for each movie.
 
-Training asks what the protocol asks. A question is one second in which a user rated movies: all of them are
-its answers, liked ones with full weight. Its history ends some positives earlier, as a frozen history does, or
-within the second itself. The loss is the softmax over all movies that the user hasn't seen
-(Klenitskiy & Vasilev, RecSys 2023, show what the full softmax is worth). Movie embeddings, shared by input
-and output, start from the singular vectors of who follows whom, which saves the first epochs.
+Training uses queries like those of evaluation. A basket is the set of movies that a user rated in one second. Each
+basket is the target of one query at its timestamp, and each movie in it is a label; liked movies have full weight,
+others less. The history of the query ends right before the basket, as with live history, some positives earlier, as
+with frozen history, or within the basket, where a split may cut, too. The loss is the softmax over all movies that the
+user has not seen (Klenitskiy & Vasilev, RecSys 2023, show how much the full softmax gains over few negatives).
+
+Movie embeddings, shared by input and output, start from the singular vectors of which movies follow one another, which
+saves the first epochs. The optimiser is AdamW with a warm-up and a cosine schedule. The weights are averaged over the
+latest steps (Polyak & Juditsky, 1992). After each epoch the average is validated on held-out users, and the epoch with
+the lowest loss on them is kept.
 """
 
 from nextreel.models.transformer.hyperparameters import TransformerConfig

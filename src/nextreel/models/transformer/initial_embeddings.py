@@ -1,35 +1,66 @@
-"""The movie embeddings that training starts from."""
+"""The movie embeddings that training starts from: singular vectors of which movies follow one another.
+
+Two movies meet when a user rated one at most `REACH` rows after the other; a meeting k rows apart counts DECAY^k. With
+n_ij the meetings of movies i and j, n_i the meetings of i, and n all of them, the lift n_ij n / (n_i n_j) says how much
+more often than by chance they meet. The embeddings are made of the leading singular vectors of log(1 + lift /
+LIFT_SCALE), each multiplied by the square root of its singular value. Starting from them rather than from noise saves
+the first epochs.
+"""
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nextreel.arrays import Float32Array
 from nextreel.data.dataset import Dataset
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 
+REACH = 20
+"""Maximum number of rows between two movies that meet; 0.9^20 = 0.12, so a longer reach would add little."""
+DECAY = 0.9
+"""Weight of a meeting relative to one that is a row closer."""
+SHRINKAGE = 20
+"""Added to the meetings of each movie: rare movies would otherwise have the highest lifts, by chance."""
+LIFT_SCALE = 20
+"""Lift from which on its logarithm rather than the lift itself counts; a smaller scale flattens the strongest pairs."""
+SVD_ITERATIONS = 3
+"""Power iterations of the randomised SVD. A more exact factorisation costs time, and training changes it anyway."""
+EMBEDDING_STD = 0.05
+"""Standard deviation of the embeddings' elements: above that of the network's other initial weights, so that movies
+dominate the events, and small enough for the first logits to be close to 0."""
 
-def _embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
-    """float32[n_movies, dimensions]: singular vectors of how much likelier than chance two movies meet.
 
-    Two movies meet where a user rated one up to 20 rows after the other; a meeting k rows apart counts 0.9^k.
+def embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
+    """Return the initial movie embeddings, float32[n_movies, dimensions].
+
+    Each movie's vector is normalised, so that popular movies don't get longer ones, and the mean is subtracted. A
+    random rotation, drawn from torch's default generator, spreads the leading directions over all dimensions, which the
+    attention heads divide among themselves.
     """
-    timeline, n_movies = dataset.timeline, dataset.n_movies
-    meetings = np.zeros(n_movies * n_movies, dtype=np.float32)
-    for apart in range(1, min(20, len(timeline) - 1) + 1):
-        same = timeline.users[apart:] == timeline.users[:-apart]
-        pair = timeline.movies[:-apart][same].astype(np.int64) * n_movies + timeline.movies[apart:][same]
-        meetings += np.float32(0.9**apart) * np.bincount(pair, minlength=len(meetings)).astype(np.float32)
-    table = meetings.reshape(n_movies, n_movies)
-    table += table.T.copy()
-    often = table.sum(1) + 20
-    likelier = np.log1p(table * (often.sum() / 20) / often[:, None] / often)
-    rank = min(config.dimensions, n_movies)
-    left, singular, _ = torch.svd_lowrank(torch.from_numpy(likelier), rank, niter=3)
-    vectors = functional.normalize(
-        functional.pad(left * singular.sqrt(), (0, config.dimensions - rank)), dim=1
-    )
+    meetings = _count_meetings(dataset)
+    n_meetings = meetings.sum(1) + SHRINKAGE  # float32[n_movies]
+    scaled_lift = meetings * (n_meetings.sum() / LIFT_SCALE) / n_meetings[:, None] / n_meetings
+    rank = min(config.dimensions, dataset.n_movies)
+    left, singular, _ = torch.svd_lowrank(torch.from_numpy(np.log1p(scaled_lift)), rank, niter=SVD_ITERATIONS)
+    padded = functional.pad(left * singular.sqrt(), (0, config.dimensions - rank))
+    vectors = functional.normalize(padded, dim=1)
     vectors = vectors - vectors.mean(0)
-    turn = torch.linalg.qr(torch.randn(config.dimensions, config.dimensions))[0]
-    embedding: Tensor = (vectors @ turn) * (0.05 / vectors.std())
+    rotation = torch.linalg.qr(torch.randn(config.dimensions, config.dimensions))[0]
+    embedding: Tensor = (vectors @ rotation) * (EMBEDDING_STD / vectors.std())
     return embedding
+
+
+def _count_meetings(dataset: Dataset) -> Float32Array:
+    """Return float32[n_movies, n_movies], symmetric: the weighted number of meetings of each pair of movies."""
+    timeline, n_movies = dataset.timeline, dataset.n_movies
+    following = np.zeros(n_movies * n_movies, dtype=np.float32)
+    for apart in range(1, min(REACH, len(timeline) - 1) + 1):
+        same_user = timeline.users[apart:] == timeline.users[:-apart]
+        earlier, later = timeline.movies[:-apart][same_user], timeline.movies[apart:][same_user]
+        pair = earlier.astype(np.int64) * n_movies + later
+        counts = np.bincount(pair, minlength=len(following)).astype(np.float32)
+        following += np.float32(DECAY**apart) * counts
+    meetings = following.reshape(n_movies, n_movies)
+    meetings += meetings.T.copy()
+    return meetings

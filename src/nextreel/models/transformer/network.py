@@ -1,4 +1,11 @@
-"""The transformer's network: layers in which a row's relation to an event is part of attention, and the loss."""
+"""The transformer's network, from windows of events to one vector for each query.
+
+Each layer is pre-norm attention with a SiLU gate, followed by SwiGLU. Attention adds to each logit a learned bias by
+head and by the relation between the row and the event: the time and the number of events between them. Rows attend to
+events only, never to queries.
+
+The names of the parameters are the names of the arrays in a saved model.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,47 +17,75 @@ from torch.nn import functional
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.window_batches import N_DISTANCES, N_TIMES, Batch
 
+N_RATINGS = 10
+"""Half stars from 0.5 to 5."""
 N_WEEKS = 1024
+"""Number of calendar weeks with an embedding, counted from the first week of training: nearly 20 years."""
+INITIAL_STD = 0.02
+"""Standard deviation of initial weights, as in GPT-2: small beside the movie embeddings, which start from data."""
+INITIAL_MIX = 0.5
+"""Initial weight of a layer's attention relative to its input; both contribute from the start."""
+INITIAL_RECENCY = 0.05
+"""Initial decrease of the attention logit for each bucket of distance: the latest events start with the most weight,
+and distant ones still have some."""
 HIDDEN = -1e4
-"""A logit of what may not be seen; finite, so that a padded row without any key stays a number."""
+"""Logit of what must not be seen. It is finite, so that the softmax of a padded row, where all is hidden, is finite."""
+
+Context = Any
+"""The context of an autograd function, on which torch allows any attribute."""
 
 
-class _Attention(torch.autograd.Function):
-    """softmax(q k' / sqrt(width) + table[relation]) v, and its gradients by hand: few passes over the matrix."""
+class RelationalAttention(torch.autograd.Function):
+    """softmax(q k' / sqrt(width) + bias[relation]) v.
+
+    The gradients are written by hand, because autograd would make more passes over the [B, heads, R, T] matrices, which
+    are what a step spends most of its time on. R is the number of rows.
+    """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, table: Tensor, relations: Tensor) -> Tensor:
+    def forward(ctx: Context, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, relations: Tensor) -> Tensor:
+        """Return [B, heads, R, width].
+
+        Parameters
+        ----------
+        q : [B, heads, R, width]
+        k, v : [B, heads, T, width]
+        bias : [heads, n_relations]
+        relations : int64[B, R, T]
+        """
         logits = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
         for head in range(q.shape[1]):
-            logits[:, head] += table[head].index_select(0, relations.flatten()).view_as(relations)
+            logits[:, head] += bias[head].index_select(0, relations.flatten()).view_as(relations)
         weights = torch.softmax(logits, -1)
         ctx.save_for_backward(q, k, v, weights, relations)
-        ctx.n_relations = table.shape[1]
+        ctx.n_relations = bias.shape[1]
         return weights @ v
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Context, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, weights, relations = ctx.saved_tensors
         grad_v = weights.transpose(2, 3) @ grad
         grad_logits = grad @ v.transpose(2, 3)
         grad_logits.sub_((grad_logits * weights).sum(-1, keepdim=True)).mul_(weights)
-        table = torch.zeros(q.shape[1], ctx.n_relations)
+        grad_bias = torch.zeros(q.shape[1], ctx.n_relations)
         for head in range(q.shape[1]):
-            table[head].scatter_add_(0, relations.flatten(), grad_logits[:, head].flatten().float())
+            grad_bias[head].scatter_add_(0, relations.flatten(), grad_logits[:, head].flatten().float())
         scale = q.shape[-1] ** -0.5
-        return (
-            (grad_logits @ k) * scale,
-            (grad_logits.transpose(2, 3) @ q) * scale,
-            grad_v,
-            table.to(q.dtype),
-            None,
-        )
+        grad_q = (grad_logits @ k) * scale
+        grad_k = (grad_logits.transpose(2, 3) @ q) * scale
+        return grad_q, grad_k, grad_v, grad_bias.to(q.dtype), None
 
 
-attend: Callable[..., Tensor] = _Attention.apply
+attend: Callable[..., Tensor] = RelationalAttention.apply
 
 
-class _Layer(nn.Module):
+class Layer(nn.Module):
+    """Attention with a SiLU gate, then SwiGLU; both are added to the input.
+
+    Initially the attention of a layer is a weighted mean of the movie embeddings, with more weight on later events.
+    That is a sensible recommender already, and training improves on it.
+    """
+
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         width, self.heads, self.dropout = config.dimensions, config.heads, config.dropout
@@ -59,62 +94,81 @@ class _Layer(nn.Module):
         self.key_value = nn.Linear(width, 2 * width, bias=False)
         self.mix = nn.Linear(width, width, bias=False)
         self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(2 * width, width, bias=False)
+        # The biases [head, is_query, time, distance] are sums of one for the time and one for the distance.
         self.by_time = nn.Parameter(torch.zeros(config.heads, 2, N_TIMES, 1))
-        self.by_distance = nn.Parameter(-0.05 * torch.arange(N_DISTANCES).repeat(config.heads, 2, 1, 1))
-        # A layer begins as a mean of the latest movies' embeddings, on top of what it is given.
+        self.by_distance = nn.Parameter(
+            -INITIAL_RECENCY * torch.arange(N_DISTANCES).repeat(config.heads, 2, 1, 1)
+        )
+        # The values start as the normed inputs themselves.
         self.key_value.weight.data[width:] = torch.eye(width)
-        nn.init.normal_(self.down.weight, std=0.02)
-        self.mix.weight.data = 0.5 * torch.eye(width) + 0.02 * torch.randn(width, width)
+        nn.init.normal_(self.down.weight, std=INITIAL_STD)
+        self.mix.weight.data = INITIAL_MIX * torch.eye(width) + INITIAL_STD * torch.randn(width, width)
 
     def forward(self, x: Tensor, n_events: int, from_row: int, relations: Tensor) -> Tensor:
-        """x is [B, T + Q, width]; the rows from `from_row` on come back changed, the first T are the keys."""
-        normed, changed = self.norm_in(x), x[:, from_row:]
+        """Return [B, R - from_row, width]: the output of the layer for the rows from `from_row` on.
+
+        Parameters
+        ----------
+        x : [B, R, width]
+            Inputs of the events, then of the queries.
+        n_events : int
+            T; the first T rows have keys and values.
+        from_row : int
+            First row that is computed.
+        relations : int64[B, R, T]
+        """
+        normed, out = self.norm_in(x), x[:, from_row:]
         q, gate = self.query_gate(normed[:, from_row:]).chunk(2, -1)
         q = q.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = self.key_value(normed[:, :n_events]).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        attended = attend(q, k, v, self._table().to(q.dtype), relations[:, from_row:])
-        changed = changed + self._drop(self.mix(attended.transpose(1, 2).flatten(2) * functional.silu(gate)))
-        gate, value = self.up(self.norm_out(changed)).chunk(2, -1)
-        return changed + self._drop(self.down(functional.silu(gate) * value))
+        attended = attend(q, k, v, self._relation_bias().to(q.dtype), relations[:, from_row:])
+        out = out + self._drop(self.mix(attended.transpose(1, 2).flatten(2) * functional.silu(gate)))
+        gate, value = self.up(self.norm_out(out)).chunk(2, -1)
+        return out + self._drop(self.down(functional.silu(gate) * value))
 
-    def _table(self) -> Tensor:
-        seen = (self.by_time + self.by_distance).flatten(1)
-        return functional.pad(seen, (0, 1), value=HIDDEN)
+    def _relation_bias(self) -> Tensor:
+        """Return [heads, N_RELATIONS + 1]: the bias of each relation; the last one is "must not be seen"."""
+        bias = (self.by_time + self.by_distance).flatten(1)
+        return functional.pad(bias, (0, 1), value=HIDDEN)
 
     def _drop(self, x: Tensor) -> Tensor:
         return functional.dropout(x, self.dropout, self.training)
 
 
 class Network(nn.Module):
+    """Embeddings of events and queries, layers of attention, and the movie embeddings again as the output matrix."""
+
     weeks: Tensor
-    """int64[2]: first and last calendar week of training; others are taken for the nearer of the two."""
+    """int64[2]: first and last calendar week of training; a week outside is treated as the nearer of the two."""
 
     def __init__(self, n_movies: int, config: TransformerConfig) -> None:
         super().__init__()
         width, self.dropout = config.dimensions, config.dropout
         self.n_movies, self.movies = n_movies, nn.Embedding(n_movies, width)
         self.bias = nn.Parameter(torch.zeros(n_movies))
-        self.ratings, self.pauses = nn.Embedding(10, width), nn.Embedding(N_TIMES, width)
+        self.ratings, self.pauses = nn.Embedding(N_RATINGS, width), nn.Embedding(N_TIMES, width)
         self.gaps, self.calendar = nn.Embedding(N_TIMES, width), nn.Embedding(N_WEEKS, width)
         for embedding in (self.ratings, self.pauses, self.gaps, self.calendar):
-            nn.init.normal_(embedding.weight, std=0.02)
-        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
+            nn.init.normal_(embedding.weight, std=INITIAL_STD)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
         self.register_buffer("weeks", torch.zeros(2, dtype=torch.int64))
 
     def forward(self, batch: Batch) -> Tensor:
-        """[n_questions, width]: where each question's answers are sought among the movies."""
+        """Return [n_queries, width]: the vector of each query, in the order of `batch.query_index`."""
         events = self.movies(batch.movies) + self.ratings(batch.ratings) + self.pauses(batch.pauses)
-        events = functional.dropout(events, self.dropout, self.training)
+        events = functional.dropout(events, self.dropout, self.training)  # [B, T, width]
         week = (torch.minimum(batch.weeks, self.weeks[1]) - self.weeks[0]).clamp(0, N_WEEKS - 1)
+        queries = self.gaps(batch.gaps) + self.calendar(week)  # [B, Q, width]
         n_events = events.shape[1]
-        x = torch.cat([events, self.gaps(batch.gaps) + self.calendar(week)], 1)
+        x = torch.cat([events, queries], 1)
         for layer in self.layers[:-1]:
             x = layer(x, n_events, 0, batch.relations)
-        asked: Tensor = self.layers[-1](x, n_events, n_events, batch.relations)
-        answer: Tensor = self.norm(asked[batch.asked])
-        return answer
+        # No later layer reads the events, so the last one computes the queries only.
+        out: Tensor = self.layers[-1](x, n_events, n_events, batch.relations)  # [B, Q, width]
+        vectors: Tensor = self.norm(out[batch.is_query])
+        return vectors
 
-    def score(self, asked: Tensor) -> Tensor:
-        """float32[n_questions, n_movies]: logits."""
-        return torch.addmm(self.bias, asked, self.movies.weight.T)
+    def score(self, vectors: Tensor) -> Tensor:
+        """Return the logits, [n_queries, n_movies]: dot products of query vectors with the movies, plus the bias."""
+        return torch.addmm(self.bias, vectors, self.movies.weight.T)

@@ -1,8 +1,7 @@
-"""AdamW with a warm-up and a cosine schedule, and the running mean of the weights."""
+"""AdamW with a warm-up, a cosine schedule, and an average of the weights over the latest steps."""
 
 import copy
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,78 +11,108 @@ from nextreel.arrays import Arrays
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.softmax_loss import softmax_loss
-from nextreel.models.transformer.window_batches import Batch, Labels
+from nextreel.models.transformer.training_windows import Labels
+from nextreel.models.transformer.window_batches import Batch
 
+FIRST_DECAY, SECOND_DECAY = 0.9, 0.98
+"""Decay rates of Adam's first and second moment estimates, those of "Attention Is All You Need": the second forgets
+faster than by torch's default of 0.999, which takes more steps than a short training has to settle."""
+WARM_UP_STEPS = 100
+"""Steps in which the learning rate rises to its maximum, while Adam's moment estimates are still inaccurate."""
+MAX_GRADIENT_NORM = 1.0
+"""Norm to which a larger gradient is scaled down, the usual value for transformers: a single batch can't undo much."""
 AVERAGE_DECAY = 0.998
-"""Of the running mean of the weights, by step: about the last epoch's weights count."""
+"""Decay of the average of the weights, by step: it covers about the last 500 steps. A slower decay averages out more
+noise of single batches, and lags further behind what was learned."""
+AVERAGE_WARM_UP = 10
+"""At step s the decay is at most s / (s + 10), so that the average leaves the untrained weights behind quickly."""
+MOMENT_ESTIMATES = ("exp_avg", "exp_avg_sq")
+"""Torch's names for Adam's first and second moment estimates; also the names in a checkpoint."""
 
 
-class _Descent:
-    """AdamW with a warm-up and a cosine to zero, and the running mean of the weights on the way.
+class AveragedAdamW:
+    """Trains a network, averages its weights (Polyak & Juditsky, 1992), and remembers the best average.
 
-    The mean (Polyak & Juditsky, 1992) is what is judged and kept: it is better than the weights at any step.
+    The average is what is validated and kept: it has less of the noise of the latest batches than the weights of any
+    single step.
     """
 
     def __init__(self, network: Network, config: TransformerConfig) -> None:
         self.network, self.config, self.steps = network, config, 0
         self.averaged, self.best = copy.deepcopy(network), copy.deepcopy(network)
         self.precision = torch.bfloat16 if config.bfloat16 else torch.float32
-        plain = [p for name, p in network.named_parameters() if p.ndim < 2 or ".by_" in name]
-        decayed = [p for name, p in network.named_parameters() if not (p.ndim < 2 or ".by_" in name)]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-        rate, decay = config.learning_rate, config.weight_decay
-        self.adam = torch.optim.AdamW(groups, rate, (0.9, 0.98), weight_decay=decay, fused=True)
+        # As usual, weight decay is for matrices only; the attention biases of relations are biases, too.
+        decayed = [p for name, p in network.named_parameters() if p.ndim >= 2 and ".by_" not in name]
+        others = [p for name, p in network.named_parameters() if p.ndim < 2 or ".by_" in name]
+        self.adam = torch.optim.AdamW(
+            decayed,
+            config.learning_rate,
+            (FIRST_DECAY, SECOND_DECAY),
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.adam.add_param_group({"params": others, "weight_decay": 0.0})
 
-    def step(self, batch: Batch, answers: Labels, progress: float) -> float:
-        """One step; `progress` is the share of the training that is over after it. Returns the loss before."""
+    def step(self, batch: Batch, labels: Labels, progress: float) -> float:
+        """Do one step, and return the loss of the batch before it.
+
+        Parameters
+        ----------
+        batch : Batch
+        labels : Labels
+        progress : float
+            Share of the training that is done after this step; sets the learning rate.
+        """
         self.steps += 1
-        warm = min(1.0, self.steps / 100)
+        warm_up = min(1.0, self.steps / WARM_UP_STEPS)
         for group in self.adam.param_groups:
             group["lr"] = (
-                self.config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1, progress)))
+                self.config.learning_rate * warm_up * (0.5 + 0.5 * math.cos(math.pi * min(1, progress)))
             )
         network = self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
-            asked, movies, bias = network(batch), network.movies.weight, network.bias
-            loss = softmax_loss(*(x.to(self.precision) for x in (asked, movies, bias)), answers)
+            inputs = network(batch), network.movies.weight, network.bias
+            loss = softmax_loss(*(tensor.to(self.precision) for tensor in inputs), labels)
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
         self.adam.step()
-        share = 1 - min(AVERAGE_DECAY, self.steps / (self.steps + 10))
-        with torch.no_grad():
-            for mean, current in zip(self.averaged.parameters(), network.parameters(), strict=True):
-                mean.lerp_(current, share)
+        self._average()
         return float(loss.detach())
 
-    def keep(self) -> None:
-        """Take the mean of the weights as it is now for the best."""
+    def keep_best(self) -> None:
+        """Remember the current average as the best one."""
         self.best.load_state_dict(self.averaged.state_dict())
 
     def arrays(self) -> Arrays:
-        """The networks and the optimiser's moments by name, as for a checkpoint."""
+        """Return the three networks, Adam's moment estimates and the number of steps by name, for a checkpoint."""
         arrays = {
             f"{role}.{name}": tensor.numpy()
             for role, network in self._networks().items()
             for name, tensor in network.state_dict().items()
         }
         for name, parameter in self.network.named_parameters():
-            for moment in ("exp_avg", "exp_avg_sq"):
-                arrays[f"{moment}.{name}"] = self.adam.state[parameter][moment].numpy()
+            for estimate in MOMENT_ESTIMATES:
+                arrays[f"{estimate}.{name}"] = self.adam.state[parameter][estimate].numpy()
         return arrays | {"steps": np.array([self.steps])}
 
     def restore(self, arrays: Arrays) -> None:
-        """Take up where `arrays` were written."""
+        """Continue from arrays that `arrays` returned."""
         self.steps = int(arrays["steps"][0])
         for role, network in self._networks().items():
             names = network.state_dict()
             network.load_state_dict({name: torch.from_numpy(arrays[f"{role}.{name}"]) for name in names})
         for name, parameter in self.network.named_parameters():
-            self.adam.state[parameter] = {
-                "step": torch.tensor(float(self.steps)),
-                "exp_avg": torch.from_numpy(arrays[f"exp_avg.{name}"]),
-                "exp_avg_sq": torch.from_numpy(arrays[f"exp_avg_sq.{name}"]),
+            estimates = {
+                estimate: torch.from_numpy(arrays[f"{estimate}.{name}"]) for estimate in MOMENT_ESTIMATES
             }
+            self.adam.state[parameter] = {"step": torch.tensor(float(self.steps)), **estimates}
+
+    def _average(self) -> None:
+        decay = min(AVERAGE_DECAY, self.steps / (self.steps + AVERAGE_WARM_UP))
+        with torch.no_grad():
+            for average, current in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+                average.lerp_(current, 1 - decay)
 
     def _networks(self) -> dict[str, Network]:
         return {"network": self.network, "averaged": self.averaged, "best": self.best}

@@ -1,4 +1,9 @@
-"""The loss: a softmax over all movies that the user has not seen."""
+"""The training loss: the softmax over all movies that the user has not seen.
+
+For query q with the vector h_q, the logit of movie i is h_q . e_i + b_i, and the movies in the query's history are
+hidden. The loss is the weighted mean over all labels (q, i) of -log softmax_q(i). All unseen movies are negatives;
+Klenitskiy & Vasilev (RecSys 2023) show how much a transformer gains by this over a few sampled negatives.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,48 +13,64 @@ import torch
 from torch import Tensor
 
 from nextreel.models.transformer.network import HIDDEN
-from nextreel.models.transformer.window_batches import Labels
+from nextreel.models.transformer.training_windows import Labels
 
-ROWS_OF_LOGITS = 512
+QUERIES_AT_ONCE = 512
+"""Number of queries whose logits are held in memory at once."""
+MIN_PROBABILITY = 1e-9
+"""Lower bound of a label's probability in the loss; bfloat16 may round it to 0. The gradient doesn't use the bound."""
+
+Context = Any
+"""The context of an autograd function, on which torch allows any attribute."""
 
 
-class _SoftmaxLoss(torch.autograd.Function):
-    """Weighted mean of -log softmax of the answers among unseen movies; the logits live a few rows at a time."""
+class SoftmaxLoss(torch.autograd.Function):
+    """Computes the loss and, in the same pass, its gradients: the full matrix of logits is never in memory."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, movies: Tensor, bias: Tensor, answers: Labels) -> Tensor:
-        n_rows, n_movies = len(rows), len(movies)
-        weight = torch.zeros(n_rows).scatter_add_(0, answers.question, answers.weight)
+    def forward(ctx: Context, vectors: Tensor, movies: Tensor, bias: Tensor, labels: Labels) -> Tensor:
+        """Return the loss.
+
+        Parameters
+        ----------
+        vectors : [n_queries, width]
+        movies : [n_movies, width]
+            Movie embeddings.
+        bias : [n_movies]
+        labels : Labels
+        """
+        n_queries, n_movies = len(vectors), len(movies)
+        query_weight = torch.zeros(n_queries).scatter_add_(0, labels.query, labels.weight)
         loss = torch.zeros(())
-        grad_rows, grad_movies, grad_bias = (
-            torch.empty_like(rows),
-            torch.zeros(movies.shape),
-            torch.zeros(n_movies),
-        )
-        for start in range(0, n_rows, ROWS_OF_LOGITS):
-            stop = min(n_rows, start + ROWS_OF_LOGITS)
-            some = rows[start:stop]
-            logits = torch.addmm(bias, some, movies.T)
-            seen = slice(*np.searchsorted(answers.seen_question, [start, stop]))
-            cell = (answers.seen_question[seen] - start) * n_movies + answers.seen_movie[seen]
+        grad_vectors = torch.empty_like(vectors)
+        grad_movies, grad_bias = torch.zeros(movies.shape), torch.zeros(n_movies)
+        for start in range(0, n_queries, QUERIES_AT_ONCE):
+            stop = min(n_queries, start + QUERIES_AT_ONCE)
+            logits = torch.addmm(bias, vectors[start:stop], movies.T)
+            seen = slice(*np.searchsorted(labels.seen_query, [start, stop]))
+            cell = (labels.seen_query[seen] - start) * n_movies + labels.seen_movie[seen]
             logits.view(-1).index_fill_(0, torch.from_numpy(cell), HIDDEN)
-            grad = torch.softmax(logits, -1)
-            first, end = torch.searchsorted(answers.question, torch.tensor([start, stop])).tolist()
-            row, movie = answers.question[first:end] - start, answers.movie[first:end]
-            share = answers.weight[first:end]
-            loss -= (share * grad[row, movie].float().clamp_(min=1e-9).log()).sum()
-            grad.mul_(weight[start:stop, None].to(grad.dtype))
-            grad.index_put_((row, movie), -share.to(grad.dtype), accumulate=True)
-            torch.mm(grad, movies, out=grad_rows[start:stop])
-            grad_movies += grad.T @ some
-            grad_bias += grad.sum(0)
-        ctx.save_for_backward(grad_rows, grad_movies, grad_bias)
-        ctx.total = answers.total
-        return loss / answers.total
+            probability = torch.softmax(logits, -1)
+
+            first, end = torch.searchsorted(labels.query, torch.tensor([start, stop])).tolist()
+            query, movie = labels.query[first:end] - start, labels.movie[first:end]
+            weight = labels.weight[first:end]
+            label_probability = probability[query, movie].float().clamp_(min=MIN_PROBABILITY)
+            loss -= (weight * label_probability.log()).sum()
+
+            # The derivative by a logit is (sum of the query's weights) * probability - (weight of the label).
+            grad_logits = probability.mul_(query_weight[start:stop, None].to(probability.dtype))
+            grad_logits.index_put_((query, movie), -weight.to(grad_logits.dtype), accumulate=True)
+            torch.mm(grad_logits, movies, out=grad_vectors[start:stop])
+            grad_movies += grad_logits.T @ vectors[start:stop]
+            grad_bias += grad_logits.sum(0)
+        ctx.save_for_backward(grad_vectors, grad_movies, grad_bias)
+        ctx.total = labels.total
+        return loss / labels.total
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Context, grad: Tensor) -> tuple[Tensor | None, ...]:
         return *(saved * (grad / ctx.total).to(saved.dtype) for saved in ctx.saved_tensors), None
 
 
-softmax_loss: Callable[..., Tensor] = _SoftmaxLoss.apply
+softmax_loss: Callable[..., Tensor] = SoftmaxLoss.apply

@@ -1,4 +1,13 @@
-"""The transformer's questions: which it learns from in an epoch, and how windows of events become tensors."""
+"""What the transformer learns from in an epoch: target baskets, each with a query, in windows of events.
+
+A basket is the set of movies that a user rated in one second. Every basket is a training target: the query is put at
+its timestamp, and the movies in it are the labels. The *cut* of a query is the row at which its history ends. In
+evaluation a history may end some interactions before the query, or within the query's own second, so the cuts are drawn
+anew in each epoch to cover all these cases.
+
+The epoch is built in three steps: draw a cut for each basket, cut the histories into windows that hold the events which
+the queries see, and group windows of similar length into batches.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,136 +15,238 @@ from typing import Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nextreel.arrays import Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.window_batches import Batch, Labels, pack
+from nextreel.models.transformer.window_batches import Batch, pack_windows
+
+LENGTH_CLASS = 16
+"""Windows are sorted into batches by their length in classes of this many events: larger classes mix windows more
+freely, smaller classes need less padding."""
+LENGTH_JITTER, QUERY_JITTER = 12, 16
+"""Upper bounds of the random numbers that are added to a window's number of events and of queries before sorting. They
+put different windows together in each epoch; being at most one length class, they hardly add padding."""
 
 
 @dataclass(frozen=True)
 class TargetBaskets:
-    """Each second in which somebody rated movies, and where the history of its question may end."""
+    """All baskets that a model may learn from, with the places at which the history of their query may be cut."""
 
     dataset: Dataset
     config: TransformerConfig
     users: Int64Array
-    """int64[n_questions]."""
+    """int64[n_baskets]: index of the user; ascending."""
     starts: Int64Array
-    """int64[n_questions]: first row of the second."""
+    """int64[n_baskets]: first row of the basket in the timeline."""
     stops: Int64Array
+    """int64[n_baskets]: one past the last row of the basket."""
     cuts: Int64Array
-    """int64[n_questions, ahead]: the second's own first row, then the rows of the positives before it, latest
-    first; those that don't exist, or leave no history, are -1. Where all are, the history ends within the second."""
+    """int64[n_baskets, ahead]: the possible cuts in front of the basket: its own first row, then the rows of the
+    positives before it, latest first; -1 where there is no such positive or no event before it. If all are -1, only
+    a cut within the basket leaves the query a history."""
 
     @classmethod
     def of(cls, dataset: Dataset, config: TransformerConfig) -> Self:
+        """Take all baskets of a data set, except a first basket of a single movie: its query has no history."""
         timeline = dataset.timeline
         users = timeline.users.astype(np.int64)
-        new = np.flatnonzero(
+        starts = np.flatnonzero(
             (np.diff(timeline.timestamps, prepend=-1) != 0) | (np.diff(users, prepend=-1) != 0)
         )
+        stops = np.append(starts[1:], len(users))
         positives = np.flatnonzero(timeline.is_positive())
-        before = np.searchsorted(positives, new)[:, None] - np.arange(1, config.ahead)
-        first_row = timeline.offsets[users[new]][:, None]
-        cuts = np.concatenate([new[:, None], np.where(before >= 0, positives[np.maximum(before, 0)], -1)], 1)
-        cuts = np.where(cuts > first_row, cuts, -1)
-        stops = np.append(new[1:], len(users))
-        able = (cuts[:, 0] >= 0) | (stops - new > 1)
-        return cls(dataset, config, users[new][able], new[able], stops[able], cuts[able])
+        earlier = np.searchsorted(positives, starts)[:, None] - np.arange(1, config.ahead)
+        cuts = np.concatenate(
+            [starts[:, None], np.where(earlier >= 0, positives[np.maximum(earlier, 0)], -1)], 1
+        )
+        cuts = np.where(cuts > timeline.offsets[users[starts]][:, None], cuts, -1)
+        usable = (cuts[:, 0] >= 0) | (stops - starts > 1)
+        return cls(dataset, config, users[starts][usable], starts[usable], stops[usable], cuts[usable])
+
+    def __len__(self) -> int:
+        return len(self.starts)
 
     def draw(self, random: np.random.Generator) -> "EpochBatches":
-        """One epoch: a cut for each question, windows over the histories, and batches of similar length."""
-        config, offsets = self.config, self.dataset.timeline.offsets
-        n_cuts = np.maximum((self.cuts[:, 1:] >= 0).sum(1), 0)
-        chosen = 1 + (random.random(len(n_cuts)) * n_cuts).astype(np.int64)
-        chosen[(random.random(len(n_cuts)) < config.next_share) | (n_cuts == 0)] = 0
-        cuts = self.cuts[np.arange(len(n_cuts)), chosen]
-        others = self.stops - self.starts - 1
-        within = (others > 0) & ((random.random(len(cuts)) < config.within_share) | (self.cuts[:, 0] < 0))
-        cuts = np.where(within, self.starts + 1 + (random.random(len(cuts)) * others).astype(np.int64), cuts)
+        """Draw the batches of one epoch."""
+        cuts = draw_cuts(self, random)
+        windows = cut_windows(self, cuts, random)
+        return EpochBatches(self, cuts, windows, batch_windows(windows, self.config.rows_per_step, random))
 
-        stride = max(1, config.window - config.overlap)
-        lengths = np.diff(offsets)
-        first_stop = np.where(lengths <= config.window, lengths, random.integers(1, stride + 1, len(lengths)))
-        place = cuts - offsets[self.users]
-        number = -(-np.maximum(place - first_stop[self.users], 0) // stride)
-        order = np.lexsort((number, self.users))
-        new = (np.diff(self.users[order], prepend=-1) != 0) | (np.diff(number[order], prepend=-1) != 0)
-        first = np.flatnonzero(new)
-        n_asked = np.diff(np.append(first, len(order)))
-        user = self.users[order[first]]
-        stops = np.maximum.reduceat(cuts[order], first)
-        begin = first_stop[user] + (number[order[first]] - 1) * stride - config.overlap
-        starts = offsets[user] + np.where(number[order[first]] == 0, 0, np.maximum(begin, 0))
 
-        jitter = random.random(len(first))
-        by_length = np.lexsort((n_asked + 16 * jitter, (stops - starts + 12 * jitter) // 16))[::-1]
-        batches: list[Int64Array] = []
-        members: list[int] = []
-        longest = most = 0
-        for window in by_length:
-            longest, most = max(longest, stops[window] - starts[window]), max(most, n_asked[window])
-            if members and (len(members) + 1) * (longest + most) > config.rows_per_step:
-                batches.append(np.array(members))
-                members, longest, most = [], stops[window] - starts[window], n_asked[window]
-            members.append(window)
-        batches.append(np.array(members))
-        random.shuffle(batches)
-        return EpochBatches(self, cuts, order, first, n_asked, starts, stops, batches)
+def draw_cuts(baskets: TargetBaskets, random: np.random.Generator) -> Int64Array:
+    """Draw the cut of each basket's query, int64[n_baskets].
+
+    With probability `next_share` the cut is right before the basket, otherwise before a random one of the earlier
+    positives. For a basket of several movies, it is within the basket with probability `within_share`.
+    """
+    config, n_baskets = baskets.config, len(baskets)
+    n_earlier = (baskets.cuts[:, 1:] >= 0).sum(1)  # [n_baskets]: possible cuts at earlier positives
+    column = 1 + (random.random(n_baskets) * n_earlier).astype(np.int64)
+    column[(random.random(n_baskets) < config.next_share) | (n_earlier == 0)] = 0
+    before = baskets.cuts[np.arange(n_baskets), column]
+
+    n_within = baskets.stops - baskets.starts - 1  # [n_baskets]: possible cuts within the basket
+    must_be_within = baskets.cuts[:, 0] < 0  # [n_baskets]: no event precedes the basket
+    is_within = (n_within > 0) & ((random.random(n_baskets) < config.within_share) | must_be_within)
+    within = baskets.starts + 1 + (random.random(n_baskets) * n_within).astype(np.int64)
+    return np.where(is_within, within, before)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of one epoch, and the baskets whose queries are about each window."""
+
+    starts: Int64Array
+    """int64[n_windows]: first row of the window in the timeline."""
+    stops: Int64Array
+    """int64[n_windows]: one past the last row of the window."""
+    n_queries: Int64Array
+    """int64[n_windows]: number of queries in the window, at least 1."""
+    first_query: Int64Array
+    """int64[n_windows]: position in `baskets` of the window's first basket."""
+    baskets: Int64Array
+    """int64[n_baskets]: numbers of the baskets, sorted by window."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def lengths(self) -> Int64Array:
+        """int64[n_windows]: number of events in the window."""
+        return self.stops - self.starts
+
+    def baskets_in(self, windows: Int64Array) -> Int64Array:
+        """Return the numbers of the baskets in these windows, one window after the other."""
+        return self.baskets[_ranges(self.first_query[windows], self.n_queries[windows])]
+
+
+def cut_windows(baskets: TargetBaskets, cuts: Int64Array, random: np.random.Generator) -> Windows:
+    """Cut each user's history into windows, and assign each query to the window that its cut lies in.
+
+    A history that fits into `config.window` is one window. A longer one is divided every `window - overlap` events,
+    starting at a random event. A window also holds up to `overlap` events in front of the point of division, as context
+    for its first queries. It ends at the last cut of its queries, because none of them sees later events.
+    """
+    config, offsets, users = baskets.config, baskets.dataset.timeline.offsets, baskets.users
+    stride = max(1, config.window - config.overlap)
+    n_events = np.diff(offsets)  # [n_users]
+    random_stop = random.integers(1, stride + 1, len(n_events))
+    first_stop = np.where(n_events <= config.window, n_events, random_stop)  # [n_users]: end of window 0
+
+    place = cuts - offsets[users]  # [n_baskets]: number of events before the cut
+    number = -(-np.maximum(place - first_stop[users], 0) // stride)  # [n_baskets]: of the window, rounded up
+    by_window = np.lexsort((number, users))  # [n_baskets]
+    sorted_users, sorted_numbers = users[by_window], number[by_window]
+    is_first = (np.diff(sorted_users, prepend=-1) != 0) | (np.diff(sorted_numbers, prepend=-1) != 0)
+
+    first_query = np.flatnonzero(is_first)  # [n_windows]
+    user, window = sorted_users[first_query], sorted_numbers[first_query]  # [n_windows]
+    begin = first_stop[user] + (window - 1) * stride - config.overlap
+    return Windows(
+        starts=offsets[user] + np.where(window == 0, 0, np.maximum(begin, 0)),
+        stops=np.maximum.reduceat(cuts[by_window], first_query),
+        n_queries=np.diff(np.append(first_query, len(by_window))),
+        first_query=first_query,
+        baskets=by_window,
+    )
+
+
+def batch_windows(windows: Windows, rows_per_step: int, random: np.random.Generator) -> list[Int64Array]:
+    """Group windows into batches, shuffle the batches, and return the numbers of the windows in each.
+
+    Windows are taken in order of length, so that a batch needs little padding. A batch has at most
+    `rows_per_step` rows (events and queries, padding included), unless a single window has more.
+    """
+    jitter = random.random(len(windows))
+    length_class = (windows.lengths + LENGTH_JITTER * jitter) // LENGTH_CLASS
+    longest_first = np.lexsort((windows.n_queries + QUERY_JITTER * jitter, length_class))[::-1]
+
+    batches: list[Int64Array] = []
+    members: list[int] = []
+    n_events = n_queries = 0  # padded size of a window of the batch
+    for window in longest_first:
+        length, queries = windows.lengths[window], windows.n_queries[window]
+        n_events, n_queries = max(n_events, length), max(n_queries, queries)
+        if members and (len(members) + 1) * (n_events + n_queries) > rows_per_step:
+            batches.append(np.array(members))
+            members, n_events, n_queries = [], length, queries
+        members.append(window)
+    batches.append(np.array(members))
+    random.shuffle(batches)
+    return batches
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a batch's queries, and the movies that their users had seen; queries are numbered from 0."""
+
+    query: Tensor
+    """int64[n_labels]: query of the label; ascending."""
+    movie: Tensor
+    """int64[n_labels]: movie of the label."""
+    weight: Tensor
+    """float32[n_labels]: weight of the label in the loss: 1 if the movie was liked, else `disliked_weight`."""
+    seen_query: Int64Array
+    """int64[n_seen]: query whose history holds `seen_movie`; ascending."""
+    seen_movie: Int64Array
+    """int64[n_seen]: a movie in the history of `seen_query`."""
+    total: float
+    """Sum of the weights."""
 
 
 @dataclass(frozen=True)
 class EpochBatches:
-    """One epoch's batches; each is made when its turn comes."""
+    """The batches of one epoch; iteration builds the tensors of one batch at a time."""
 
-    questions: TargetBaskets
+    baskets: TargetBaskets
     cuts: Int64Array
-    """int64[n_questions]: the cut drawn for each."""
-    order: Int64Array
-    """int64[n_questions]: the questions by window."""
-    first: Int64Array
-    """int64[n_windows]: where each window's questions begin in `order`."""
-    n_asked: Int64Array
-    starts: Int64Array
-    stops: Int64Array
+    """int64[n_baskets]: the cut drawn for each basket's query."""
+    windows: Windows
     batches: list[Int64Array]
-    """The windows of each batch."""
+    """Numbers of the windows in each batch."""
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[tuple[Batch, Labels]]:
-        everything, timeline = self.questions, self.questions.dataset.timeline
-        events = timeline.movies, timeline.ratings, timeline.timestamps
         for windows in self.batches:
-            n_asked = self.n_asked[windows]
-            question = self.order[_ranges(self.first[windows], n_asked)]
-            cuts, begin = self.cuts[question], everything.starts[question]
-            window_of = np.repeat(np.arange(len(windows)), n_asked)
-            batch = pack(
-                events, self.starts[windows], self.stops[windows], window_of, cuts, timeline.timestamps[begin]
-            )
-            first_answer = np.maximum(begin, cuts)
-            n_answers = everything.stops[question] - first_answer
-            rows = _ranges(first_answer, n_answers)
-            weight = np.where(timeline.is_positive(rows), 1, everything.config.disliked_weight)
-            opened = timeline.offsets[everything.users[question]]
-            yield (
-                batch,
-                Labels(
-                    question=torch.from_numpy(np.repeat(np.arange(len(question)), n_answers)),
-                    movie=torch.from_numpy(timeline.movies[rows].astype(np.int64)),
-                    weight=torch.from_numpy(weight.astype(np.float32)),
-                    seen_question=np.repeat(np.arange(len(question)), cuts - opened),
-                    seen_movie=timeline.movies[_ranges(opened, cuts - opened)].astype(np.int64),
-                    total=float(weight.sum()),
-                ),
-            )
+            baskets = self.windows.baskets_in(windows)
+            yield self._pack(windows, baskets), self._label(baskets)
+
+    def _pack(self, windows: Int64Array, baskets: Int64Array) -> Batch:
+        timeline = self.baskets.dataset.timeline
+        return pack_windows(
+            (timeline.movies, timeline.ratings, timeline.timestamps),
+            self.windows.starts[windows],
+            self.windows.stops[windows],
+            window_of=np.repeat(np.arange(len(windows)), self.windows.n_queries[windows]),
+            cuts=self.cuts[baskets],
+            timestamps=timeline.timestamps[self.baskets.starts[baskets]],
+        )
+
+    def _label(self, baskets: Int64Array) -> Labels:
+        timeline, cuts = self.baskets.dataset.timeline, self.cuts[baskets]
+        queries = np.arange(len(baskets))
+        first_label = np.maximum(self.baskets.starts[baskets], cuts)
+        n_labels = self.baskets.stops[baskets] - first_label
+        rows = _ranges(first_label, n_labels)
+        weight = np.where(timeline.is_positive(rows), 1, self.baskets.config.disliked_weight)
+        first_seen = timeline.offsets[self.baskets.users[baskets]]
+        n_seen = cuts - first_seen
+        return Labels(
+            query=torch.from_numpy(np.repeat(queries, n_labels)),
+            movie=torch.from_numpy(timeline.movies[rows].astype(np.int64)),
+            weight=torch.from_numpy(weight.astype(np.float32)),
+            seen_query=np.repeat(queries, n_seen),
+            seen_movie=timeline.movies[_ranges(first_seen, n_seen)].astype(np.int64),
+            total=float(weight.sum()),
+        )
 
 
 def _ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:
-    """start, start + 1, ... of each range, one after the other."""
+    """Concatenate the ranges start, start + 1, ..., start + length - 1."""
     ends = np.cumsum(lengths)
     rows: Int64Array = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
     return rows

@@ -1,8 +1,6 @@
-"""Fitting the transformer and asking it."""
+"""The transformer as a model: `fit` and `score`, and what it learns and validates in an epoch."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
@@ -14,20 +12,23 @@ from nextreel.data.timeline import Histories
 from nextreel.data.times import WEEK
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
-from nextreel.models.training.checkpoint import identify_fit, read_checkpoint, write_checkpoint
-from nextreel.models.training.epochs import Epoch, Training, best_epoch
+from nextreel.models.training.checkpoint import identify_fit
+from nextreel.models.training.epoch_loop import EpochLearner, StoppingRule, Validation, run_epochs
+from nextreel.models.training.epochs import Epoch, Training
 from nextreel.models.training.held_out_users import HeldOut
-from nextreel.models.training.torch_on_cpu import one_quick_thread
+from nextreel.models.training.torch_on_cpu import fast_small_steps, seeded_training
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.initial_embeddings import _embed_by_succession
+from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.network import Network
-from nextreel.models.transformer.optimizer import _Descent
+from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.training_windows import TargetBaskets
-from nextreel.models.transformer.window_batches import ask
+from nextreel.models.transformer.window_batches import batch_queries
 
 QUERIES_AT_ONCE = 256
-QUERIES_OF_VALIDATION = 3000
-"""About how many queries the loss and the NDCG after each epoch are the mean of."""
+"""Number of queries scored in one batch; bounds the memory of attention and of the logits."""
+VALIDATION_QUERIES = 3000
+"""Maximum number of held-out queries evaluated after each epoch: more would take longer, fewer would let chance choose
+the best epoch."""
 
 
 class Transformer(Recommender):
@@ -35,111 +36,133 @@ class Transformer(Recommender):
     config: TransformerConfig
 
     epochs: list[Epoch]
-    """The epochs of `fit`; empty on a model that was loaded."""
+    """Epochs of `fit`; empty for a model that was loaded from a file."""
+    network: Network | None
+    """The network that scores: the best epoch's after a fit, the latest epoch's during it, None before."""
 
     def __init__(self, config: TransformerConfig | None = None) -> None:
         super().__init__(config)
         self.epochs = []
-        self._network: Network | None = None
+        self.network = None
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        """Learn from the target baskets, and keep the epoch with the lowest loss on held-out users.
+
+        Raises
+        ------
+        DataError
+            No user rated two movies.
+        ArtifactError
+            The fit is to be resumed, and its checkpoint is missing, damaged, or of another fit.
+        """
         training = training if training is not None else Training()
-        config, held_out, known = self.config, training.held_out, dataset
+        config, train, held_out = self.config, dataset, training.held_out
         if held_out is None:
-            known, held_out = HeldOut.split(dataset, config.held_out_share, config.seed)
-        held_out, questions = held_out.some(QUERIES_OF_VALIDATION), TargetBaskets.of(known, config)
-        if len(questions.cuts) == 0:
+            train, held_out = HeldOut.split(dataset, config.held_out_share, config.seed)
+        baskets = TargetBaskets.of(train, config)
+        if len(baskets) == 0:
             raise DataError("no user rated two movies, so there is nothing to learn from")
-        identity = identify_fit("transformer", config, known, None)
-        with _quick_steps(config.seed):
-            network = Network(dataset.n_movies, config)
-            network.movies.weight.data = _embed_by_succession(known, config)
-        network.weeks[:] = torch.from_numpy(_weeks_between(known.timeline.timestamps))
-        descent, history = _Descent(network, config), list[Epoch]()
-        if training.resume and training.checkpoint is not None:
-            history, arrays = read_checkpoint(training.checkpoint, identity)
-            descent.restore(arrays)
-        for epoch in history:
-            training.on_epoch(epoch)
-        spent = sum(epoch.seconds for epoch in history)
-        while len(history) < config.epochs and (config.minutes is None or spent < 60 * config.minutes):
-            number, started = len(history) + 1, time.perf_counter()
-            loss = self._learn_once(descent, questions, number, spent, training)
-            self._network = descent.averaged.eval()
-            judged = self._judge(held_out)
-            history.append(Epoch(number, loss, judged[0], time.perf_counter() - started, judged[1]))
-            if best_epoch(history) == number:
-                descent.keep()
-            spent += history[-1].seconds
-            if training.checkpoint is not None:
-                write_checkpoint(training.checkpoint, identity, history, descent.arrays())
-            training.on_epoch(history[-1])
-        self._network, self.epochs = descent.best.eval(), history
+
+        optimizer = AveragedAdamW(_create_network(train, config), config)
+        learner = NetworkLearner(self, optimizer, baskets, held_out.subsample(VALIDATION_QUERIES), training)
+        identity = identify_fit("transformer", config, train, validation=None)
+        stopping_rule = StoppingRule(config.epochs, minutes=config.minutes)
+        self.epochs = run_epochs(learner, identity, stopping_rule, training)
+        self.network = optimizer.best.eval()
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        if self._network is None:
-            raise NotFittedError("Transformer isn't fitted yet: call fit(dataset) first")
-        answers = np.zeros((len(timestamps), self._network.n_movies), dtype=np.float32)
-        known = np.flatnonzero(histories.lengths > 0)
-        known = known[np.argsort(histories.lengths[known], kind="stable")]
-        for some in (
-            known[start : start + QUERIES_AT_ONCE] for start in range(0, len(known), QUERIES_AT_ONCE)
-        ):
+        """Return the logits of all movies for each query, zeros for an empty history.
+
+        Raises
+        ------
+        NotFittedError
+            The model isn't fitted yet.
+        """
+        network = self._fitted_network()
+        scores = np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
+        # Histories of similar length go into one batch, so that little of it is padding.
+        with_history = np.flatnonzero(histories.lengths > 0)
+        by_length = with_history[np.argsort(histories.lengths[with_history], kind="stable")]
+        for start in range(0, len(by_length), QUERIES_AT_ONCE):
+            queries = by_length[start : start + QUERIES_AT_ONCE]
             with torch.inference_mode():
-                batch = ask(histories[some], timestamps[some], self.config.window)
-                scores = self._network.score(self._network(batch))
-            answers[some[batch.order]] = scores.numpy()
-        return answers
+                batch = batch_queries(histories[queries], timestamps[queries], self.config.window)
+                logits = network.score(network(batch))
+            scores[queries[batch.query_index]] = logits.numpy()
+        return scores
 
     @property
     def state(self) -> Arrays:
-        if self._network is None:
-            raise NotFittedError("Transformer isn't fitted yet: call fit(dataset) first")
-        return {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
+        return {name: tensor.numpy() for name, tensor in self._fitted_network().state_dict().items()}
 
     def restore(self, state: Arrays) -> Self:
         network = Network(len(state["bias"]), self.config)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
-        self._network = network.eval()
+        self.network = network.eval()
         return self
 
-    def _learn_once(
-        self, descent: "_Descent", questions: "TargetBaskets", number: int, spent: float, training: Training
-    ) -> float:
-        """Learn from every question once; returns the mean loss of an answer."""
-        config, started = self.config, time.perf_counter()
-        random = np.random.default_rng([config.seed, number])
-        batches = questions.draw(random)
+    def _fitted_network(self) -> Network:
+        if self.network is None:
+            raise NotFittedError("Transformer isn't fitted yet: call fit(dataset) first")
+        return self.network
+
+
+class NetworkLearner(EpochLearner):
+    """Learns from all target baskets in an epoch, and validates the averaged network on held-out users."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        optimizer: AveragedAdamW,
+        baskets: TargetBaskets,
+        held_out: HeldOut,
+        training: Training,
+    ) -> None:
+        self.model, self.optimizer, self.baskets = model, optimizer, baskets
+        self.held_out, self.training = held_out, training
+
+    def learn_epoch(self, number: int, seconds_before: float) -> float:
+        """Learn from every target basket once; with `minutes` set, end the epoch when the time is over."""
+        config, started = self.model.config, time.perf_counter()
+        batches = self.baskets.draw(np.random.default_rng([config.seed, number]))
         loss = weight = 0.0
-        with _quick_steps(config.seed + number):
-            for done, (batch, answers) in enumerate(batches, start=1):
+        with seeded_training(torch, config.seed + number):
+            for done, (batch, labels) in enumerate(batches, start=1):
                 progress = (number - 1 + done / len(batches)) / config.epochs
                 if config.minutes is not None:
-                    elapsed = spent + time.perf_counter() - started
-                    progress = max(progress, elapsed / (60 * config.minutes))
-                if progress >= 1 and done > 1 and config.minutes is not None:
-                    break
-                mean = descent.step(batch, answers, progress)
-                loss, weight = loss + mean * answers.total, weight + answers.total
-                training.on_step(done, len(batches), loss / weight)
+                    seconds = seconds_before + time.perf_counter() - started
+                    progress = max(progress, seconds / (60 * config.minutes))
+                    if progress >= 1 and done > 1:
+                        break
+                batch_loss = self.optimizer.step(batch, labels, progress)
+                loss, weight = loss + batch_loss * labels.total, weight + labels.total
+                self.training.on_step(done, len(batches), loss / weight)
         return loss / weight
 
-    def _judge(self, held_out: HeldOut) -> tuple[float, float] | tuple[None, None]:
-        """Loss and NDCG@10 on the queries held out; None without any."""
-        if len(held_out) == 0:
-            return None, None
-        with one_quick_thread(torch):
-            return held_out.judge(self.score)
+    def validate(self, number: int) -> Validation:
+        """Compute loss and NDCG@10 on the held-out queries; from here on the model scores with this epoch's network."""
+        self.model.network = self.optimizer.averaged.eval()
+        if len(self.held_out) == 0:
+            return Validation()
+        with fast_small_steps(torch):
+            return Validation(*self.held_out.evaluate(self.model.score))
+
+    def keep_best(self) -> None:
+        self.optimizer.keep_best()
+
+    def arrays(self) -> Arrays:
+        return self.optimizer.arrays()
+
+    def restore(self, arrays: Arrays) -> None:
+        self.optimizer.restore(arrays)
 
 
-def _weeks_between(timestamps: Int64Array) -> Int64Array:
-    return np.array([timestamps.min() // WEEK, timestamps.max() // WEEK])
-
-
-@contextmanager
-def _quick_steps(seed: int) -> Iterator[None]:
-    """Chance drawn from the seed, and quick small steps; torch's own settings are put back."""
-    with torch.random.fork_rng(devices=[]), one_quick_thread(torch):
-        torch.manual_seed(seed)
-        yield
+def _create_network(dataset: Dataset, config: TransformerConfig) -> Network:
+    """Create a network with the data set's initial movie embeddings and its range of calendar weeks."""
+    with seeded_training(torch, config.seed):
+        network = Network(dataset.n_movies, config)
+        network.movies.weight.data = embed_by_succession(dataset, config)
+    timestamps = dataset.timeline.timestamps
+    network.weeks[:] = torch.tensor([timestamps.min() // WEEK, timestamps.max() // WEEK])
+    return network

@@ -1,4 +1,8 @@
-"""Windows of events as padded tensors, with the queries that are asked about them."""
+"""Windows of events, and the queries about them, as padded tensors.
+
+A window is a run of consecutive events of one user. All queries about a window share it, and each sees only the events
+before its own cut. The shapes are B windows, at most T events in a window, and at most Q queries about a window.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -12,118 +16,155 @@ from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.timeline import Histories
 from nextreel.data.times import WEEK
 
-N_TIMES, N_DISTANCES = 64, 32
+N_TIMES = 64
+"""Number of buckets for a duration: one for 0 seconds, then `TIMES_PER_DOUBLING` up to 2^31 seconds, or 68 years."""
+TIMES_PER_DOUBLING = 2
+"""Buckets for each doubling of a duration. Relative precision is what matters: a minute more or less means much after
+two minutes and nothing after two years."""
+N_DISTANCES = 32
+"""Number of buckets for the number of events between two rows of a window; the last begins at 512 events."""
+NEAR_DISTANCES = 16
+"""Distances below this have a bucket each, because the latest events say the most about the next one."""
+DISTANCES_PER_DOUBLING = 3
+"""Buckets for each doubling of a distance from `NEAR_DISTANCES` on."""
+N_RELATIONS = 2 * N_TIMES * N_DISTANCES
+"""Number of relations that have a learned attention bias: time x distance, for events and for queries. The relation
+number N_RELATIONS itself stands for an event that a row must not see."""
+NOT_VISIBLE = 1e6
+"""Stands in the table of distances for an event that a row must not see; more than any sum of buckets."""
 
-
-OUT_OF_SIGHT = 1e6
+Events = tuple[npt.NDArray[np.integer], Float32Array, Int64Array]
+"""Movies, ratings in stars, and timestamps of consecutive events, n_events each."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows of events, each with questions, padded: B windows, T events, Q questions."""
+    """B windows of events with their queries, padded to T events and Q queries in each window."""
 
     movies: Tensor
-    """int64[B, T]."""
+    """int64[B, T]: the movie of each event."""
     ratings: Tensor
-    """int64[B, T]: twice the stars, less one."""
+    """int64[B, T]: 2 * stars - 1, so 0 to 9."""
     pauses: Tensor
-    """int64[B, T]: bucket of the time since the event before."""
+    """int64[B, T]: bucket of the time since the event before; 0 for the first event of a window."""
     gaps: Tensor
-    """int64[B, Q]: bucket of the time from the last event in sight to the question."""
+    """int64[B, Q]: bucket of the time from the last event that the query sees to the query."""
     weeks: Tensor
-    """int64[B, Q]: calendar week of the question, counted from 1970."""
+    """int64[B, Q]: calendar week of the query, counted from 1970."""
     relations: Tensor
-    """int64[B, T + Q, T]: how a row stands to an event, an index into a layer's table; the last is "hidden"."""
-    asked: Tensor
-    """bool[B, Q]: False where there is only padding."""
-    order: Int64Array
-    """int64[n_questions]: which question each True of `asked` is."""
+    """int64[B, T + Q, T]: relation of each row, first the events and then the queries, to each event. It numbers
+    the pairs (bucket of the time, bucket of the distance) between the two, queries after events; N_RELATIONS
+    marks an event that the row must not see."""
+    is_query: Tensor
+    """bool[B, Q]: True for a query, False for padding."""
+    query_index: Int64Array
+    """int64[n_queries]: number of the query, in the order in which queries were given, at each True of `is_query`."""
 
 
-def pack(
-    events: tuple[npt.NDArray[np.integer], Float32Array, Int64Array],
+def pack_windows(
+    events: Events,
     starts: Int64Array,
     stops: Int64Array,
     window_of: Int64Array,
     cuts: Int64Array,
     timestamps: Int64Array,
 ) -> Batch:
-    """Windows [start, stop) of the events (movies, ratings, times), and questions about them.
+    """Pack windows of events and the queries about them into padded tensors.
 
-    A question of window w at a moment sees the events of w before row `cut`.
+    Parameters
+    ----------
+    events : Events
+        The events that the windows are cut from.
+    starts, stops : int64[B]
+        Window w holds the events starts[w] to stops[w] - 1.
+    window_of : int64[n_queries]
+        The window of each query; every window has at least one query.
+    cuts : int64[n_queries]
+        A query sees the events of its window before this one.
+    timestamps : int64[n_queries]
+        Timestamps of the queries, POSIX seconds.
     """
-    movies, ratings, times = events
-    order = np.argsort(window_of, kind="stable")
-    n_asked = np.bincount(window_of, minlength=len(starts))
-    asked = np.arange(n_asked.max()) < n_asked[:, None]
-    rows = starts[:, None] + np.arange(max(1, int((stops - starts).max())))
-    rows = np.minimum(rows, np.maximum(stops - 1, starts)[:, None])
-    n_events = rows.shape[1]
-    first = np.cumsum(n_asked) - n_asked
-    question = order[first[:, None] + np.minimum(np.arange(asked.shape[1]), n_asked[:, None] - 1)]
-    cut, moment, seen = cuts[question] - starts[:, None], timestamps[question], times[rows]
-    last = np.take_along_axis(seen, np.maximum(cut - 1, 0), 1)
+    movies, ratings, event_timestamps = events
+    by_window = np.argsort(window_of, kind="stable")  # [n_queries]
+    n_queries = np.bincount(window_of, minlength=len(starts))  # [B]
+    first_query = np.cumsum(n_queries) - n_queries  # [B]: position in by_window
+    is_query = np.arange(n_queries.max()) < n_queries[:, None]  # [B, Q]
 
-    own_place = np.concatenate([np.broadcast_to(np.arange(1, n_events + 1), rows.shape), cut], 1)
-    own_time = torch.from_numpy(np.concatenate([seen, moment], 1))
-    relations = _bucket(own_time[:, :, None] - torch.from_numpy(seen)[:, None, :]).mul_(N_DISTANCES)
-    relations += _distances(n_events).index_select(0, torch.from_numpy(own_place.ravel())).view_as(relations)
-    relations[:, n_events:] += N_TIMES * N_DISTANCES
+    # Padding repeats the last event and the last query of a window.
+    rows = starts[:, None] + np.arange(max(1, int((stops - starts).max())))
+    rows = np.minimum(rows, np.maximum(stops - 1, starts)[:, None])  # [B, T]
+    places = np.minimum(np.arange(is_query.shape[1]), n_queries[:, None] - 1)
+    query = by_window[first_query[:, None] + places]  # [B, Q]
+
+    event_time, query_time = event_timestamps[rows], timestamps[query]  # [B, T], [B, Q]
+    n_seen = cuts[query] - starts[:, None]  # [B, Q]: number of events of the window before the cut
+    last_seen = np.take_along_axis(event_time, np.maximum(n_seen - 1, 0), 1)  # [B, Q]
     return Batch(
         movies=torch.from_numpy(movies[rows].astype(np.int64)),
         ratings=torch.from_numpy((2 * ratings[rows]).astype(np.int64) - 1),
-        pauses=_bucket(torch.from_numpy(np.diff(seen, axis=1, prepend=seen[:, :1]))).long(),
-        gaps=_bucket(torch.from_numpy(moment - last)).long(),
-        weeks=torch.from_numpy(moment // WEEK),
-        relations=relations.clamp_(max=2 * N_TIMES * N_DISTANCES).long(),
-        asked=torch.from_numpy(asked),
-        order=order,
+        pauses=_time_bucket(torch.from_numpy(np.diff(event_time, axis=1, prepend=event_time[:, :1]))).long(),
+        gaps=_time_bucket(torch.from_numpy(query_time - last_seen)).long(),
+        weeks=torch.from_numpy(query_time // WEEK),
+        relations=_relate(event_time, query_time, n_seen),
+        is_query=torch.from_numpy(is_query),
+        query_index=by_window,
     )
 
 
-def _bucket(seconds: Tensor) -> Tensor:
-    """0 for no time at all, then two buckets for each doubling, as whole float32 numbers."""
-    halves = seconds.float().clamp_(min=0.8).log2_().mul_(2).floor_().add_(1)
-    return halves.clamp_(max=N_TIMES - 1)
+def batch_queries(histories: Histories, timestamps: Int64Array, window: int) -> Batch:
+    """Pack queries with the latest `window` events of their histories; queries with the same history share a window.
+
+    Parameters
+    ----------
+    histories : Histories
+        n_queries histories, none of them empty.
+    timestamps : int64[n_queries]
+        Timestamps of the queries, POSIX seconds.
+    window : int
+        Maximum number of events in a window.
+    """
+    slices = np.stack([histories.starts, histories.stops])
+    _, first_query, window_of = np.unique(slices, axis=1, return_index=True, return_inverse=True)
+    window_of = window_of.reshape(-1)  # numpy 2.0 returns it with two dimensions
+    windows, timeline = np.arange(len(first_query)), histories.timeline
+    window_of_event, row = histories[first_query].last(window).rows()
+    starts = np.searchsorted(window_of_event, windows)
+    stops = np.searchsorted(window_of_event, windows, side="right")
+    events = timeline.movies[row], timeline.ratings[row], timeline.timestamps[row]
+    return pack_windows(events, starts, stops, window_of, stops[window_of], timestamps)
+
+
+def _relate(event_time: Int64Array, query_time: Int64Array, n_seen: Int64Array) -> Tensor:
+    """Return `Batch.relations`, int64[B, T + Q, T]."""
+    n_windows, n_events = event_time.shape
+    row_time = torch.from_numpy(np.concatenate([event_time, query_time], 1))  # [B, T + Q]
+    # An event sees itself and the events before it, so event t sees t + 1 of them.
+    n_seen_by_event = np.broadcast_to(np.arange(1, n_events + 1), (n_windows, n_events))
+    n_seen_by_row = torch.from_numpy(np.concatenate([n_seen_by_event, n_seen], 1).ravel())
+
+    # Computed in place, in float32: the largest tensor of a batch, and bucket numbers are small integers.
+    relations = _time_bucket(row_time[:, :, None] - torch.from_numpy(event_time)[:, None, :])
+    relations.mul_(N_DISTANCES)
+    relations += _distance_buckets(n_events).index_select(0, n_seen_by_row).view_as(relations)
+    relations[:, n_events:] += N_TIMES * N_DISTANCES
+    return relations.clamp_(max=N_RELATIONS).long()
+
+
+def _time_bucket(seconds: Tensor) -> Tensor:
+    """Return the bucket of each duration, as whole numbers in float32."""
+    # Any minimum between 2^-0.5 and 1 second puts durations of 0 into bucket 0, and those of 1 second into bucket 1.
+    logarithm = seconds.float().clamp_(min=0.8).log2_()
+    return logarithm.mul_(TIMES_PER_DOUBLING).floor_().add_(1).clamp_(max=N_TIMES - 1)
 
 
 @cache
-def _distances(n_events: int) -> Tensor:
-    """float32[n_events + 1, n_events]: bucket of how far event j lies before a row that sees the first i events.
+def _distance_buckets(n_events: int) -> Tensor:
+    """Return float32[n_events + 1, n_events]: bucket of the distance from a row that sees i events to event j.
 
-    One bucket each to 16 rows, then three for each doubling; far beyond all of them for an event not in sight.
+    NOT_VISIBLE stands where j is not among the first i events.
     """
-    rows = torch.arange(n_events + 1)[:, None] - torch.arange(n_events)
-    far = 16 + (3 * torch.log2(rows.clamp(min=16) / 16)).floor()
-    buckets = torch.where(rows < 16, rows, far).clamp(max=N_DISTANCES - 1)
-    return torch.where(rows > 0, buckets, OUT_OF_SIGHT)
-
-
-def ask(histories: Histories, timestamps: Int64Array, window: int) -> Batch:
-    """Queries as a batch; those with the same history share one window."""
-    slices = np.stack([histories.starts, histories.stops])
-    _, first, window_of = np.unique(slices, axis=1, return_index=True, return_inverse=True)
-    query, row = histories[first].last(window).rows()
-    timeline = histories.timeline
-    starts = np.searchsorted(query, np.arange(len(first)))
-    stops = np.searchsorted(query, np.arange(len(first)), side="right")
-    events = timeline.movies[row], timeline.ratings[row], timeline.timestamps[row]
-    window_of = window_of.reshape(-1)
-    return pack(events, starts, stops, window_of, stops[window_of], timestamps)
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What the questions of a batch are answered by, and what must not be: n questions."""
-
-    question: Tensor
-    """int64[n_answers], ascending: which of the n."""
-    movie: Tensor
-    """int64[n_answers]."""
-    weight: Tensor
-    """float32[n_answers]."""
-    seen_question: Int64Array
-    seen_movie: Int64Array
-    """int64[n_seen] each: the movies a question's user had rated by its cut."""
-    total: float
-    """Sum of the weights."""
+    distance = torch.arange(n_events + 1)[:, None] - torch.arange(n_events)
+    doublings = torch.log2(distance.clamp(min=NEAR_DISTANCES) / NEAR_DISTANCES)
+    far = NEAR_DISTANCES + (DISTANCES_PER_DOUBLING * doublings).floor()
+    buckets = torch.where(distance < NEAR_DISTANCES, distance, far).clamp(max=N_DISTANCES - 1)
+    return torch.where(distance > 0, buckets, NOT_VISIBLE)

@@ -1,0 +1,140 @@
+"""The features of a history: x, the movies of its latest baskets, and z, the taste of its user and its length.
+
+They are computed in two ways with the same result: for the histories of queries, each by itself, and for the rows of
+the regression, where the histories of a user's rows grow by one interaction at a time and share most of the work.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from nextreel.arrays import Float32Array, Int32Array, Int64Array
+from nextreel.data.timeline import Histories
+from nextreel.models.sequential_ridge.baskets import (
+    BASKET_DECAY,
+    MIN_WEIGHT,
+    BasketSequences,
+    basket_matrix,
+    decay_matrix,
+    later_in_basket,
+    running_sum,
+    starts_basket,
+)
+from nextreel.models.sequential_ridge.low_rank import unit_rows
+
+SLOW_DECAY, FAST_DECAY = 0.8, 0.4
+"""Weights of a basket relative to the next one in the two decaying sums of embeddings: one reaches over about the ten
+latest baskets, the other is little more than the latest two."""
+LENGTH_CLASSES = 12
+"""Number of classes of history length: 1, 2 to 3, 4 to 7, and so on; the last begins at 2048 interactions."""
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Computes x and z, the features of histories, from the movies' embeddings."""
+
+    embeddings: Float32Array
+    """float32[2, n_learned, dimensions]: unit vectors, from common users and from nearby baskets."""
+    mixing: Float32Array
+    """float32[4 * dimensions + 1, hidden]: H, the random matrix; its last row is added for each history."""
+
+    @property
+    def n_dense(self) -> int:
+        """Number of features in z."""
+        n_inputs, hidden = self.mixing.shape
+        return int(n_inputs - 1 + LENGTH_CLASSES + hidden)
+
+    def of_histories(self, histories: Histories, columns: Int32Array) -> tuple[csr_array, Float32Array]:
+        """Return x and z of each history: sparse float32[n, n_learned], and float32[n, n_dense].
+
+        Parameters
+        ----------
+        histories : Histories
+        columns : int32[n_movies]
+            Number of each movie among the learned ones; those with -1 are ignored.
+        """
+        timeline = histories.timeline
+        query, row = histories.rows()
+        is_learned = columns[timeline.movies[row]] >= 0
+        query, row = query[is_learned], row[is_learned]
+        movie = columns[timeline.movies[row]]
+        bounds = np.searchsorted(query, np.arange(len(histories) + 1))
+        basket: Int64Array = np.cumsum(starts_basket(query, timeline.timestamps[row]))
+        age = (basket[bounds[query + 1] - 1] - basket).astype(
+            np.float32
+        )  # 0 in the latest basket, then 1, 2, ...
+
+        def sum_movies(weights: Float32Array) -> csr_array:
+            kept = weights >= MIN_WEIGHT
+            kept_bounds = np.append(0, np.cumsum(kept))[bounds]
+            shape = (len(histories), self.embeddings.shape[1])
+            return csr_array((weights[kept], movie[kept], kept_bounds), shape=shape)
+
+        by_user, by_basket = self.embeddings
+        liked = timeline.is_positive(row)
+        z = self._combine(
+            sum_movies(np.ones_like(age)) @ by_user,
+            sum_movies(liked.astype(np.float32)) @ by_user,
+            sum_movies(SLOW_DECAY**age) @ by_basket,
+            sum_movies(FAST_DECAY**age) @ by_basket,
+            np.diff(bounds),
+        )
+        return sum_movies(BASKET_DECAY**age), z
+
+    def of_rows(self, sequences: BasketSequences, rows: Int64Array) -> tuple[csr_array, Float32Array]:
+        """Return x and z of the histories that end with each of these events, as `of_histories` does.
+
+        Decaying sums are computed once for each whole basket; the events of the basket that come after the row's own
+        are then subtracted.
+        """
+        by_user, by_basket = self.embeddings
+        events, users, baskets = sequences.events, sequences.users, sequences.baskets
+        later = later_in_basket(baskets)[rows] @ (events @ by_basket)
+        basket_sums = basket_matrix(sequences) @ by_basket
+
+        def decayed_sum(decay: float) -> Float32Array:
+            whole_baskets = decay_matrix(sequences.basket_users, decay) @ basket_sums
+            sums: Float32Array = whole_baskets[baskets[rows]] - later
+            return sums
+
+        z = self._combine(
+            running_sum(users, events @ by_user)[rows],
+            running_sum(users, (events * sequences.liked[:, None]) @ by_user)[rows],
+            decayed_sum(SLOW_DECAY),
+            decayed_sum(FAST_DECAY),
+            (np.arange(len(users)) - np.searchsorted(users, users) + 1)[rows],
+        )
+        return decayed_baskets(sequences, rows), z
+
+    def _combine(
+        self,
+        rated: Float32Array,
+        liked: Float32Array,
+        slow: Float32Array,
+        fast: Float32Array,
+        lengths: Int64Array,
+    ) -> Float32Array:
+        """Return z, float32[n, n_dense].
+
+        Parameters
+        ----------
+        rated, liked, slow, fast : float32[n, dimensions]
+            Sums of embeddings over the history, over its liked part, and over its latest baskets with either decay.
+        lengths : int64[n]
+            Number of interactions in the history.
+        """
+        taste = np.concatenate([unit_rows(sums) for sums in (rated, liked, slow, fast)], axis=1)
+        length_class = np.minimum(np.log2(np.maximum(lengths, 1)).astype(np.int64), LENGTH_CLASSES - 1)
+        random_features = np.maximum(taste @ self.mixing[:-1] + self.mixing[-1], 0)
+        one_hot = np.eye(LENGTH_CLASSES, dtype=np.float32)[length_class]
+        return np.concatenate([taste, one_hot, random_features], axis=1)
+
+
+def decayed_baskets(sequences: BasketSequences, rows: Int64Array) -> csr_array:
+    """Return x of the histories that end with each of these events, sparse float32[n_rows, n_learned]."""
+    whole_baskets = decay_matrix(sequences.basket_users, BASKET_DECAY) @ basket_matrix(sequences)
+    later = later_in_basket(sequences.baskets)[rows] @ sequences.events
+    x: csr_array = whole_baskets[sequences.baskets[rows]] - later
+    x.eliminate_zeros()
+    return x
