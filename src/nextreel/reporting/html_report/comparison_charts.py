@@ -14,9 +14,10 @@ from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.significance import PairedTest
 from nextreel.models.training.epochs import Epoch
 from nextreel.reporting.chart_style import AXIS, FAINT_INK, INK
-from nextreel.reporting.loss_curve import COLORS, describe_loss, draw_loss
+from nextreel.reporting.chart_style import BLUE
+from nextreel.reporting.loss_curve import describe_loss, draw_loss
 
-BLUE = COLORS["train"]
+
 WIDTH, NARROW, ROW, FRAME, LETTERS = 440, 360, 40, 62, 14
 """Pixels: of a picture and a narrow one, of one model in it, of its axis and margins, of its letters."""
 INNER = WIDTH - 65
