@@ -139,7 +139,9 @@ def _draw_groups(points: dict[str, list[WindowPoint]], x: Chart) -> Chart:
         _draw_quality(points[group], x).properties(
             width=(WIDTH - GAP - 50) // 2,
             height=130,
-            title=altair.TitleParams(_name_group(group, points[group]), fontSize=13, offset=8, anchor="start"),
+            title=altair.TitleParams(
+                _name_group(group, points[group]), fontSize=13, offset=8, anchor="start"
+            ),
         )
         for group in (NEW_USERS, ACQUAINTED)
         if points[group]

@@ -113,8 +113,9 @@ def log_leaderboard(board: Leaderboard) -> None:
             _log_model(run.model, run.config)
             _log_tags(data_sha256, split=board.parts.rule, protocol=board.protocol)
             for history, figures in board.figures.items():
-                metrics = {**figures[name].metrics, **figures[name].lists.by_query, **figures[name].lists.overall}
-                mlflow.log_metrics(_name_metrics(metrics, history))
+                lists = figures[name].lists
+                mlflow.log_metrics(_name_metrics(figures[name].metrics, history))
+                mlflow.log_metrics(_name_metrics({**lists.by_query, **lists.overall}, history))
             mlflow.log_metrics(_costs_of(run))
 
 

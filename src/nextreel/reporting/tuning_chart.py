@@ -53,7 +53,9 @@ def _draw_progress(tuned: TuningResult) -> Chart:
     trials = [{"trial": trial.number, "ndcg": trial.ndcg} for trial in _shown_trials(tuned)]
     layers = [
         chart_of(ends).mark_line(strokeDash=[5, 4], color=INK).encode(x, y),
-        chart_of(steps).mark_line(interpolate="step-after", strokeWidth=2.5, color=BEST).encode(x, y="best:Q"),
+        chart_of(steps)
+        .mark_line(interpolate="step-after", strokeWidth=2.5, color=BEST)
+        .encode(x, y="best:Q"),
         _draw_dots(trials).encode(x, y),
         _draw_dots([{"trial": 0, "ndcg": default}], INK, 60).encode(x, y),
         _draw_dots([{"trial": tuned.best.number, "ndcg": tuned.best.ndcg}], BEST, 90).encode(x, y),
