@@ -44,7 +44,7 @@ K = 10
 TIMED_QUERIES = 200
 """Maximum number of single queries that are timed."""
 TIMED_FITS = 3
-WITHOUT_COLD_START, WITH_COLD_START = "whole, without newcomers", "whole, newcomers"
+WITHOUT_COLD_START, WITH_COLD_START = "without cold-start movies", "with cold-start movies"
 """Lists of the whole catalog, and whether cold-start movies may be in them."""
 
 

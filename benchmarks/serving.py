@@ -45,7 +45,7 @@ START_SECONDS = 600
 """Maximum seconds that a server takes to start."""
 MINUTE = 60
 SOAK_CLIENTS, SOAK_RATINGS = 4, 1_000
-"""Of a soak test: the number of connections at a time, and of ratings in a minute."""
+"""Number of connections at a time and of ratings per minute in a soak test."""
 ENGINE_QUERIES = 200
 """Number of single queries that the engine alone is timed with."""
 

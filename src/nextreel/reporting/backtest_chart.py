@@ -177,7 +177,7 @@ def _draw_queries(backtest: Backtest) -> Chart:
 
 
 def _stack_queries(backtest: Backtest) -> list[dict[str, str | float]]:
-    """Return a bar for each window and group of users, which starts where the bar of the group before it ends."""
+    """Return a bar for each window and group of users; the groups of one window are stacked."""
     bars: list[dict[str, str | float]] = []
     for window, groups in zip(backtest.windows, backtest.by_window, strict=True):
         time, until, low = _format_time(window.opens), _format_time(window.closes), 0

@@ -65,7 +65,7 @@ def log_fit(directory: Path) -> None:
         mlflow.log_artifact(str(file))
 
 
-class _TestedData(BaseModel):
+class _DataHash(BaseModel):
     sha256: str
 
 
@@ -74,10 +74,10 @@ class _EvaluationFacts(BaseModel):
 
     model: str
     config: dict[str, JsonValue]
-    fitted_on: _TestedData
+    fitted_on: _DataHash
     split: dict[str, JsonValue]
     protocol: dict[str, JsonValue]
-    test: _TestedData
+    test: _DataHash
     metrics: dict[str, Estimate]
 
 

@@ -86,7 +86,7 @@ def draw_intervals(estimates: dict[str, Estimate], metric: str, axis_end: float)
 
 
 def draw_differences(tests: Sequence[PairedTest], history: str, best: str, metric: str) -> str:
-    """Return an SVG of how far each other model is behind the best one; a hollow dot isn't significant.
+    """Return an SVG of how far each other model is behind the best one; a hollow dot means not significant.
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """

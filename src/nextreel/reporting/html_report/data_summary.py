@@ -13,7 +13,7 @@ class PartSummary:
     """Counts of one part of a split."""
 
     name: str
-    """"train" or "test"."""
+    """Name of the part, "train" or "test"."""
     rows: int
     """Number of interactions."""
     users: int

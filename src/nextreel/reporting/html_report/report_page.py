@@ -67,9 +67,9 @@ class ReportCharts:
     differences: dict[HistoryMode, str]
     """Lead of the best model over each other one, by history; empty if there is only one model."""
     fit_cost: str | None
-    """Quality against the time of a fit; None if no model's is known."""
+    """Quality against the time of a fit; None if that time isn't known for any model."""
     query_cost: str | None
-    """Quality against the time of a query; None if no model's is known."""
+    """Quality against the time of a query; None if that time isn't known for any model."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class ReportPage:
     version: str
     """Version of nextreel."""
     created_at: int
-    """POSIX seconds."""
+    """Timestamp of the report, POSIX seconds."""
     histories: list[HistoryMode]
     main_history: HistoryMode
     """The history that the summary, the examples and the cards are about: live if it was measured."""
