@@ -1,1 +1,1 @@
-"""What measures quality and speed: configs in, result files out, tables rendered from them."""
+"""Benchmarks of quality and speed: a config goes in, a result file comes out, and tables are rendered from it."""

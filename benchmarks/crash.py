@@ -1,9 +1,10 @@
-"""Crashes: does kill -9 under write load lose an interaction that was acknowledged, or keep half a batch?
+"""Crashes: does kill -9 under write load lose an acknowledged interaction, or leave half a batch in the store?
 
-A writer process adds batches from several threads and reports each one once it was acknowledged. Then one process is
-killed with SIGKILL: the writer, the PostgreSQL process that serves it (the server then ends all others and recovers),
-or PostgreSQL's first process (and it's started again). A writer that lives on sends the batch that failed again.
-Once a writer has ended, the store is opened anew and compared with what it had acknowledged.
+A writer process adds batches from several threads and reports each batch that the store has acknowledged. Then one
+process is killed with SIGKILL: the writer, the PostgreSQL process that serves its connection (PostgreSQL then ends all
+other connections and recovers), or PostgreSQL's first process (which is then started again). A writer that survives
+retries the batch that failed. After a writer has ended, the store is opened again and compared with the acknowledged
+batches.
 """
 
 import multiprocessing
@@ -17,45 +18,46 @@ from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 import psycopg
 
 from benchmarks.postgres import Postgres
+from benchmarks.run import Config, Result
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.errors import StoreError
 from nextreel.serving.storage.store import NewInteraction, Store
 
 THREADS, BATCH, MOST_BATCHES = 4, 3, 30
-"""Of the writer: its threads, interactions in a batch, and batches acknowledged before the kill at most."""
+"""Number of threads of the writer, of interactions in a batch, and maximum of batches acknowledged before the kill."""
 
 LONGEST_PAUSE = 0.1
-"""Seconds between that and the kill at most."""
+"""Maximum seconds between the last of these acknowledgements and the kill."""
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
 
 Victim = Literal["writer", "serving process", "first process"]
 VICTIMS: tuple[Victim, ...] = get_args(Victim)
-"""Who is killed; the last two are PostgreSQL's."""
+"""The process that is killed; the last two belong to PostgreSQL."""
 
 
 @dataclass
 class Tally:
-    """What was counted over the rounds of a case."""
+    """Counts over all rounds of a case."""
 
     acknowledged: int = 0
-    """Interactions whose `add` returned."""
+    """Number of interactions whose `add` returned."""
     lost: int = 0
-    """Acknowledged interactions that weren't there afterwards."""
+    """Number of acknowledged interactions that were missing afterwards."""
     half_written: int = 0
-    """Batches of which some but not all interactions were there."""
+    """Number of batches of which only some interactions were stored."""
     unacknowledged: int = 0
-    """Interactions that were there although their acknowledgement had not come yet; they may be."""
+    """Number of interactions that were stored but not yet acknowledged, which is allowed."""
 
 
-def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
-    """A tally by case, a case being a store, who is killed, and how often; no data set is used."""
+def measure(config: Config, data: Path) -> Result:
+    """Return a tally of each case: a store, the process that is killed, and the number of rounds; `data` isn't used."""
     with tempfile.TemporaryDirectory() as directory, Postgres(durable=True) as server:
         tallies = []
         for number, case in enumerate(config["cases"]):
@@ -69,7 +71,7 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
 
 
 def crash_postgresql(server: Postgres, victim: Victim, rounds: int) -> Tally:
-    """Kill the victim in each of some rounds on a database of its own."""
+    """Kill the victim `rounds` times while a writer writes to a new database."""
     name = f"crash {victim}"
     return crash(server.create_database(name), victim, rounds, lambda: _kill(server, name, victim))
 
@@ -90,22 +92,21 @@ def _kill_serving_process(server: Postgres, database: str) -> bool:
     try:
         return server.kill_backend(database)
     except psycopg.OperationalError:
-        return False  # still recovering from the last time
+        return False  # The server is still recovering from the kill before.
 
 
 def crash(url: str, victim: Victim, rounds: int, kill_server: Callable[[], None] = lambda: None) -> Tally:
-    """Kill the victim in each of some rounds, on one store that lives through all of them."""
+    """Kill the victim `rounds` times while a writer writes to one store; return what was lost."""
     tally = Tally()
-    moments = random.Random(0)
-    lives = rounds if victim == "writer" else 1
-    for life in range(lives):
-        users = range(life * THREADS, (life + 1) * THREADS)
+    random_times = random.Random(0)
+    n_writers = rounds if victim == "writer" else 1
+    for number in range(n_writers):
+        users = range(number * THREADS, (number + 1) * THREADS)
         with _Writer(url, users) as writer:
-            for _ in range(rounds // lives):
-                writer.wait_for(moments.randint(1, MOST_BATCHES))
-                time.sleep(
-                    moments.uniform(0, LONGEST_PAUSE)
-                )  # so that the kill isn't tied to an acknowledgement
+            for _ in range(rounds // n_writers):
+                writer.wait_for(random_times.randint(1, MOST_BATCHES))
+                # A random pause, so that the kill doesn't always follow an acknowledgement.
+                time.sleep(random_times.uniform(0, LONGEST_PAUSE))
                 kill_server()
             if victim != "writer":
                 writer.wait_for(MOST_BATCHES)
@@ -114,7 +115,7 @@ def crash(url: str, victim: Victim, rounds: int, kill_server: Callable[[], None]
 
 
 class _Writer:
-    """A process that runs `write_forever` until it's killed on leaving the context."""
+    """A process that runs `write_forever` until it is killed at the end of the `with` block."""
 
     def __init__(self, url: str, users: range) -> None:
         self.acknowledged: list[tuple[int, int]] = []
@@ -135,9 +136,9 @@ class _Writer:
         self._receiver.close()
 
     def wait_for(self, batches: int) -> None:
-        """Until so many more were acknowledged."""
-        enough = len(self.acknowledged) + batches
-        while len(self.acknowledged) < enough:
+        """Wait until so many more batches have been acknowledged."""
+        target = len(self.acknowledged) + batches
+        while len(self.acknowledged) < target:
             if not self._process.is_alive():
                 raise RuntimeError("the writer ended by itself")
             time.sleep(0.001)
@@ -149,7 +150,8 @@ class _Writer:
 
 
 def _compare(url: str, users: range, acknowledged: set[tuple[int, int]], tally: Tally) -> None:
-    with _open_when_up(url) as store:
+    """Add to the tally how the store differs from the acknowledged batches, each (user, second)."""
+    with _open_when_ready(url) as store:
         rows = store.histories(users)
     sizes = {(user, second): size for user, second, size in rows.group_by(USER_ID, TIMESTAMP).len().rows()}
     tally.acknowledged += BATCH * len(acknowledged)
@@ -158,7 +160,7 @@ def _compare(url: str, users: range, acknowledged: set[tuple[int, int]], tally: 
     tally.unacknowledged += sum(size for batch, size in sizes.items() if batch not in acknowledged)
 
 
-def _open_when_up(url: str) -> Store:
+def _open_when_ready(url: str) -> Store:
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -170,23 +172,23 @@ def _open_when_up(url: str) -> Store:
 
 
 def write_forever(url: str, users: range, acknowledged: Connection) -> None:
-    """Add batches, a thread for each user; send (user, second) of each one that was acknowledged."""
-    store = _open_when_up(url)
-    one_at_a_time = threading.Lock()
+    """Add batches in one thread per user; send (user, second) of each batch that was acknowledged."""
+    store = _open_when_ready(url)
+    send_lock = threading.Lock()
 
     def write(user: int) -> None:
         for second in count():
             batch = [NewInteraction(user, movie, 3.0, second) for movie in range(BATCH)]
-            while not _is_added(store, batch):
+            while not _try_to_add(store, batch):
                 time.sleep(0.02)
-            with one_at_a_time:
+            with send_lock:
                 acknowledged.send((user, second))
 
     for user in users:
         threading.Thread(target=write, args=(user,)).start()
 
 
-def _is_added(store: Store, batch: list[NewInteraction]) -> bool:
+def _try_to_add(store: Store, batch: list[NewInteraction]) -> bool:
     try:
         store.add(batch, idempotency_key=f"{batch[0].user_id} {batch[0].timestamp}")
     except StoreError:

@@ -1,31 +1,36 @@
-"""Movies held out of training entirely: what genres, year and title are worth before anybody has rated a movie.
+"""Cold-start movies: what genres, year and title are worth before anybody has rated a movie.
 
-All interactions with a share of the movies, drawn by chance among those with enough of them, are kept from the model.
-The positives of the test part that fall on these movies are asked for among the held-out movies alone and among the
-whole catalog; the other positives show what newcomers in the lists cost. Histories hold what the users rated, held-out
-movies included, as a server would know it; a model that hasn't learned a movie passes over it. `learned` is the same
-model, fitted with these movies: how far content is from behaviour. With `inner`, the split's rule is applied to the
-train part again: what options are chosen on.
+A random share of the movies with enough interactions is held out of training entirely. The positives of the test part
+that are on held-out movies are queried twice: with lists of the held-out movies alone, and with lists of the whole
+catalog. The other positives show what it costs to let cold-start movies into the lists. Histories hold everything that
+the users rated, held-out movies included, as on a server; a model ignores the movies that it hasn't learned.
+
+In the result file, "newcomers" are cold-start movies that are scored by their content, and "learned" is the same model
+fitted with the held-out movies, as an upper bound. With `inner` in the config, the train part is split once more by the
+same rule; options are chosen on such an inner split.
 """
 
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+import polars as pl
 
+from benchmarks.run import Config, Result
+from benchmarks.split_data import SplitData
 from nextreel.arrays import BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.schema import MOVIE_ID
-from nextreel.data.splitting.split_rules import SplitRule, split_interactions
+from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.data.timeline import Histories
 from nextreel.evaluation.bootstrap import estimate_mean
-from nextreel.evaluation.metrics import METRICS, ranks_of
+from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.popularity import Popularity
@@ -36,12 +41,15 @@ from nextreel.ranking.genres import share_genres
 from nextreel.ranking.ranker import Ranker, Ranking, find_released_at
 
 K = 10
-TIMINGS = 200
-"""Single queries that the time is the median of."""
+TIMED_QUERIES = 200
+"""Maximum number of single queries that are timed."""
+TIMED_FITS = 3
+WITHOUT_COLD_START, WITH_COLD_START = "without cold-start movies", "with cold-start movies"
+"""Lists of the whole catalog, and whether cold-start movies may be in them."""
 
 
-class Chance(Recommender):
-    """Any order."""
+class RandomOrder(Recommender):
+    """Ranks the movies in a random order, as the lower bound."""
 
     Config = ModelConfig
 
@@ -51,153 +59,183 @@ class Chance(Recommender):
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        """float32[n_queries, n_movies], the same whenever it is asked in the same batches."""
+        """Return random scores, float32[n_queries, n_movies], which are the same for the same number of queries."""
         return np.random.default_rng(0).random((len(timestamps), int(self.n_movies_[0])), dtype=np.float32)
 
 
 class GenrePopularity(Recommender):
-    """The mean popularity, as of the moment, of the movies of each genre, averaged over a movie's genres."""
+    """Scores a movie by the mean popularity of its genres' movies as of the query, averaged over its genres."""
 
     Config = ModelConfig
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        """Count as popularity does."""
+        """Fit popularity, and compute each movie's weight in the mean of each genre."""
         self._popularity = Popularity().fit(dataset)
         shares = share_genres(dataset.movies)
-        rated = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies) > 0
-        of_genre = shares * rated[:, None]
-        self.means_ = of_genre / np.maximum(of_genre.sum(axis=0), 1)
+        is_rated = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies) > 0
+        rated_shares = shares * is_rated[:, None]
+        self.means_ = rated_shares / np.maximum(rated_shares.sum(axis=0), 1)
         self.shares_ = shares
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        """float32[n_queries, n_movies]."""
+        """Return float32[n_queries, n_movies]."""
         scores: Float32Array = (self._popularity.score(histories, timestamps) @ self.means_) @ self.shares_.T
         return scores
 
 
-def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
-    """Metrics pooled over the draws of held-out movies, what newcomers cost, how often they come up, and times."""
-    tables = read_tables(data)
-    rule = SplitRule.for_rule(**config["split"])
-    split = split_interactions(tables.interactions, rule)
-    if config.get("inner"):
-        split = split_interactions(split.train, rule)
-    train = Dataset.from_frames(split.train, tables.movies, tables.users)
-    questions = EvaluationQueries.from_split(train, split.test, "frozen", rule.threshold)
-    options = ColdStartMoviesConfig.parse(config["newcomers"])
-    ranks: dict[str, list[Int64Array]] = defaultdict(list)
-    parts, exposures, times = [], [], []
-    learned = create_model(config["model"], config.get("options", {})).fit(train)
-    for seed in config["seeds"]:
-        held_out = _draw_movies(train, config["share"], config["at_least"], seed)
-        known = train.with_interactions(split.train.filter(~_is_of(split.train[MOVIE_ID], train, held_out)))
-        model = create_model(config["model"], config.get("options", {})).fit(known)
-        newcomers = ColdStartMovies.wrap(model, known, options)
-        on_held_out = held_out[questions.relevant]
-        asked = questions[on_held_out]
-        for name, one in {
-            "chance": Chance().fit(known),
-            "genre-popularity": GenrePopularity().fit(known),
-            "newcomers": newcomers,
-            "learned": learned,
-        }.items():
-            answers = _rank(one, known, asked, held_out)
-            ranks[name].append(ranks_of(answers.movies, asked.relevant))
-        for name, allowed in {"whole, without newcomers": ~held_out, "whole, newcomers": None}.items():
-            answers = _rank(newcomers, known, questions, allowed)
-            ranks[name].append(ranks_of(answers.movies, questions.relevant))
-        exposures.append(
-            {
-                "seed": seed,
-                "boost": newcomers.boost_,
-                "share_of_movies": float(held_out.mean()),
-                "share_of_positives": float(on_held_out.mean()),
-                "share_of_places": float(held_out[answers.movies].mean()),
-            }
-        )
-        parts.append(on_held_out)
-        times.append(_time(newcomers, model, known, options, asked))
-    pooled = {name: np.concatenate(of_seeds) for name, of_seeds in ranks.items()}
-    on_held_out = np.concatenate(parts)
-    users = np.tile(questions.users, len(parts))
-    among = {name: pooled[name] for name in ("chance", "genre-popularity", "newcomers", "learned")}
-    without, with_newcomers = pooled["whole, without newcomers"], pooled["whole, newcomers"]
-    whole = {
-        part: {
-            "queries": int(chosen.sum()),
-            "without_newcomers": _metrics(without[chosen], users[chosen]),
-            "newcomers": _metrics(with_newcomers[chosen], users[chosen]),
-            "difference": _metrics(with_newcomers[chosen], users[chosen], without[chosen]),
-        }
-        for part, chosen in {
-            "held_out": on_held_out,
-            "others": ~on_held_out,
-            "all": np.ones_like(on_held_out),
-        }.items()
-    }
+@dataclass(frozen=True)
+class _Draw:
+    """The results of one draw of held-out movies."""
+
+    is_on_held_out: BoolArray
+    """bool[n_queries]: whether the relevant movie of each query is held out."""
+    among_held_out: dict[str, Int64Array]
+    """Ranks in lists of the held-out movies alone, of the queries on held-out movies, by model."""
+    whole_catalog: dict[str, Int64Array]
+    """Ranks in lists of the whole catalog, of all queries."""
+    exposure: Result
+    """How often held-out movies are in the lists of the whole catalog."""
+    milliseconds: dict[str, float]
+
+
+def measure(config: Config, data: Path) -> Result:
+    """Return metrics over all draws of held-out movies, how often such movies are listed, and processor times."""
+    split = SplitData.read(data, SplitRule.for_rule(**config["split"]), config.get("inner", False))
+    queries = EvaluationQueries.from_split(split.train, split.test, "frozen", split.rule.threshold)
+    learned = create_model(config["model"], config.get("options", {})).fit(split.train)
+    draws = [_measure_draw(config, split, queries, learned, seed) for seed in config["seeds"]]
+
+    is_on_held_out = np.concatenate([draw.is_on_held_out for draw in draws])
+    users = np.tile(queries.users, len(draws))
+    held_out_users = users[is_on_held_out]
+    among = _join_ranks([draw.among_held_out for draw in draws])
+    whole = _join_ranks([draw.whole_catalog for draw in draws])
+    parts = {"held_out": is_on_held_out, "others": ~is_on_held_out, "all": np.ones_like(is_on_held_out)}
     return {
-        "data": {"sha256": train.fingerprint, "train_rows": len(split.train), "test_rows": len(split.test)},
-        "queries_of_held_out": int(on_held_out.sum()),
-        "among_held_out": {name: _metrics(of_model, users[on_held_out]) for name, of_model in among.items()},
-        "above_genre_popularity": _metrics(among["newcomers"], users[on_held_out], among["genre-popularity"]),
-        "whole_catalog": whole,
-        "exposure": exposures,
+        "data": split.facts(),
+        "queries_of_held_out": int(is_on_held_out.sum()),
+        "among_held_out": {name: _estimate(ranks, held_out_users) for name, ranks in among.items()},
+        "above_genre_popularity": _estimate(
+            among["newcomers"], held_out_users, minus=among["genre-popularity"]
+        ),
+        "whole_catalog": {
+            name: _compare_whole(whole[WITHOUT_COLD_START][part], whole[WITH_COLD_START][part], users[part])
+            for name, part in parts.items()
+        },
+        "exposure": [draw.exposure for draw in draws],
         "processor_milliseconds": {
-            name: statistics.median(each[name] for each in times) for name in times[0]
+            name: statistics.median(draw.milliseconds[name] for draw in draws)
+            for name in draws[0].milliseconds
         },
     }
 
 
+def _measure_draw(
+    config: Config, split: SplitData, queries: EvaluationQueries, learned: Recommender, seed: int
+) -> _Draw:
+    train = split.train
+    is_held_out = _draw_movies(train, config["share"], config["at_least"], seed)
+    held_out_ids = train.movie_ids[is_held_out].tolist()
+    known = train.with_interactions(split.train_rows.filter(~pl.col(MOVIE_ID).is_in(held_out_ids)))
+    model = create_model(config["model"], config.get("options", {})).fit(known)
+    options = ColdStartMoviesConfig.parse(config["newcomers"])
+    cold_start = ColdStartMovies.wrap(model, known, options)
+
+    is_on_held_out = is_held_out[queries.relevant]
+    held_out_queries = queries[is_on_held_out]
+    models: dict[str, Recommender] = {
+        "chance": RandomOrder().fit(known),
+        "genre-popularity": GenrePopularity().fit(known),
+        "newcomers": cold_start,
+        "learned": learned,
+    }
+    among = {name: _rank(model, known, held_out_queries, is_held_out) for name, model in models.items()}
+    without_cold_start = _rank(cold_start, known, queries, ~is_held_out)
+    with_cold_start = _rank(cold_start, known, queries, None)
+    return _Draw(
+        is_on_held_out,
+        {name: ranks_of(lists.movies, held_out_queries.relevant) for name, lists in among.items()},
+        {
+            WITHOUT_COLD_START: ranks_of(without_cold_start.movies, queries.relevant),
+            WITH_COLD_START: ranks_of(with_cold_start.movies, queries.relevant),
+        },
+        {
+            "seed": seed,
+            "boost": cold_start.boost_,
+            "share_of_movies": float(is_held_out.mean()),
+            "share_of_positives": float(is_on_held_out.mean()),
+            "share_of_places": float(is_held_out[with_cold_start.movies].mean()),
+        },
+        _time(cold_start, model, known, options, held_out_queries),
+    )
+
+
 def _draw_movies(train: Dataset, share: float, at_least: int, seed: int) -> BoolArray:
-    """bool[n_movies]: a share of the movies with at least so many interactions."""
+    """Return bool[n_movies]: a random share of the movies with at least so many interactions."""
     counts = np.bincount(train.timeline.movies, minlength=train.n_movies)
-    able = np.flatnonzero(counts >= at_least)
+    candidates = np.flatnonzero(counts >= at_least)
     drawn = np.zeros(train.n_movies, dtype=np.bool_)
-    drawn[np.random.default_rng(seed).choice(able, size=round(share * len(able)), replace=False)] = True
+    size = round(share * len(candidates))
+    drawn[np.random.default_rng(seed).choice(candidates, size=size, replace=False)] = True
     return drawn
 
 
-def _is_of(movie_ids: Any, train: Dataset, movies: BoolArray) -> Any:
-    return movie_ids.is_in(train.movie_ids[movies].tolist())
-
-
 def _rank(
-    model: Recommender, known: Dataset, questions: EvaluationQueries, allowed: BoolArray | None
+    model: Recommender, known: Dataset, queries: EvaluationQueries, allowed: BoolArray | None
 ) -> Ranking:
-    """Answers in which popularity, too, knows nothing of the movies held out."""
+    """Return lists for which the fallback to popularity hasn't learned the held-out movies either."""
     ranker = Ranker(
-        model, Popularity().fit(known), find_released_at(questions.dataset.timeline, questions.dataset.movies)
+        model, Popularity().fit(known), find_released_at(queries.dataset.timeline, queries.dataset.movies)
     )
-    return ranker.rank(questions.histories, questions.timestamps, K, allowed=allowed)
+    return ranker.rank(queries.histories, queries.timestamps, K, allowed=allowed)
 
 
-def _metrics(ranks: Int64Array, users: Int64Array, minus: Int64Array | None = None) -> dict[str, Any]:
-    """Means with their intervals, or those of the differences to other ranks of the same queries."""
+def _join_ranks(draws: list[dict[str, Int64Array]]) -> dict[str, Int64Array]:
+    joined: dict[str, list[Int64Array]] = defaultdict(list)
+    for draw in draws:
+        for name, ranks in draw.items():
+            joined[name].append(ranks)
+    return {name: np.concatenate(ranks) for name, ranks in joined.items()}
+
+
+def _compare_whole(without: Int64Array, with_cold_start: Int64Array, users: Int64Array) -> Result:
     return {
-        f"{name}@{K}": asdict(
-            estimate_mean(metric(ranks, K) - (0 if minus is None else metric(minus, K)), users)
-        )
-        for name, metric in METRICS.items()
+        "queries": len(users),
+        "without_newcomers": _estimate(without, users),
+        "newcomers": _estimate(with_cold_start, users),
+        "difference": _estimate(with_cold_start, users, minus=without),
     }
 
 
+def _estimate(ranks: Int64Array, users: Int64Array, minus: Int64Array | None = None) -> Result:
+    """Return the metrics of the ranks, or with `minus` the differences to other ranks of the same queries."""
+    scores = score_ranks(ranks, [K])
+    if minus is not None:
+        scores = {name: scores[name] - values for name, values in score_ranks(minus, [K]).items()}
+    return {name: asdict(estimate_mean(values, users)) for name, values in scores.items()}
+
+
 def _time(
-    newcomers: ColdStartMovies,
+    cold_start: ColdStartMovies,
     model: Recommender,
     known: Dataset,
     options: ColdStartMoviesConfig,
-    questions: EvaluationQueries,
+    queries: EvaluationQueries,
 ) -> dict[str, float]:
-    """Milliseconds of the processor: to wrap a fitted model, to add a movie, to score a query without and with."""
-    histories, timestamps = questions.histories[:TIMINGS], questions.timestamps[:TIMINGS]
-    singles = [(histories[i : i + 1], timestamps[i : i + 1]) for i in range(len(timestamps))]
+    """Return processor milliseconds of wrapping a fitted model, of adding a movie, and of single queries."""
+    histories, timestamps = queries.histories[:TIMED_QUERIES], queries.timestamps[:TIMED_QUERIES]
+    single = [slice(number, number + 1) for number in range(len(timestamps))]
     grown = known.movies.vstack(known.movies.tail(1))
     return {
-        "construct": _median_ms([lambda: ColdStartMovies.wrap(model, known, options)] * 3),
-        "add_a_movie": _median_ms([lambda: newcomers.for_catalog(grown)] * 3),
-        "score_without": _median_ms([lambda one=one: model.score(*one) for one in singles]),  # type: ignore[misc]
-        "score_with": _median_ms([lambda one=one: newcomers.score(*one) for one in singles]),  # type: ignore[misc]
+        "construct": _median_ms([lambda: ColdStartMovies.wrap(model, known, options)] * TIMED_FITS),
+        "add_a_movie": _median_ms([lambda: cold_start.for_catalog(grown)] * TIMED_FITS),
+        "score_without": _median_ms(
+            [partial(model.score, histories[query], timestamps[query]) for query in single]
+        ),
+        "score_with": _median_ms(
+            [partial(cold_start.score, histories[query], timestamps[query]) for query in single]
+        ),
     }
 
 

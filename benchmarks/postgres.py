@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own: in a new directory, on a free port of this machine, and gone afterwards."""
+"""A temporary PostgreSQL server, with its files in a new directory and on a free port of this machine."""
 
 import os
 import pwd
@@ -16,16 +16,20 @@ from typing import Self
 import psycopg
 
 STARTING_SECONDS = 60
+"""Maximum seconds that the server takes to start."""
 
 
 class NoPostgresError(Exception):
-    """PostgreSQL's programs aren't installed."""
+    """PostgreSQL's server isn't installed or can't run here."""
 
 
 def find_programs() -> Path:
-    """The directory of initdb and postgres: on the PATH, or where Debian puts it; the newest version there."""
-    if found := shutil.which("postgres"):
-        return Path(found).resolve().parent
+    """Return the directory of initdb and postgres: from the PATH, otherwise Debian's newest version.
+
+    Raises NoPostgresError if there is none.
+    """
+    if program := shutil.which("postgres"):
+        return Path(program).resolve().parent
     debian = Path("/usr/lib/postgresql")
     versions = sorted(debian.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if not versions:
@@ -34,10 +38,13 @@ def find_programs() -> Path:
 
 
 class Postgres:
-    """A server with one superuser and a password; as root it runs as the user postgres, which it insists on."""
+    """A server with one superuser; if this process runs as root, the server runs as the user postgres, as it must."""
 
     def __init__(self, *, durable: bool) -> None:
-        """Create its files; without `durable` it's quicker and only a crash of the machine could tell."""
+        """Create the server's files; without `durable` it doesn't sync to disk, so a crash of the machine loses data.
+
+        Raises NoPostgresError if PostgreSQL isn't installed or can't run here.
+        """
         self._programs = find_programs()
         self._user = _find_user()
         self._home = Path(tempfile.mkdtemp(prefix="nextreel-postgres-"))
@@ -75,31 +82,31 @@ class Postgres:
         self.remove()
 
     def url(self, database: str = "postgres") -> str:
-        """For SQLAlchemy, the password in it."""
+        """Return the URL of a database for SQLAlchemy, with the password."""
         return f"postgresql+psycopg://nextreel:{self._password}@127.0.0.1:{self.port}/{database}"
 
     def connect(self) -> "psycopg.Connection[tuple[object, ...]]":
-        """A connection for administration, each statement a transaction."""
+        """Return a connection for administration in which each statement is a transaction."""
         return psycopg.connect(self.url().replace("+psycopg", ""), autocommit=True)
 
     def create_database(self, name: str) -> str:
-        """Create an empty database; its URL."""
+        """Create an empty database and return its URL."""
         with self.connect() as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, whoever is still connected."""
+        """Drop a database, even if there are connections to it."""
         with self.connect() as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and not stopped or killed."""
+        """Whether the server was started and neither stopped nor killed."""
         return self._process is not None
 
     def start(self) -> None:
-        """Start it, or start it again, and wait until it answers."""
+        """Start the server, or start it again, and wait until it accepts connections."""
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -131,21 +138,24 @@ class Postgres:
                 time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stop it as an administrator does, ending all connections."""
+        """Stop the server as an administrator would, which ends all connections."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait()
             self._process = None
 
     def kill(self) -> None:
-        """Kill -9 the postmaster; its other processes notice and end by themselves."""
+        """Kill the first process with SIGKILL; the server's other processes notice that and end."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
         self._process = None
 
     def kill_backend(self, database: str) -> bool:
-        """Kill -9 a process that serves this database, which makes the server recover; whether there was one."""
+        """Kill a process that serves this database with SIGKILL, which makes the server recover.
+
+        Return False if no process serves the database.
+        """
         with self.connect() as connection:
             row = connection.execute(
                 "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() LIMIT 1",
@@ -157,12 +167,12 @@ class Postgres:
         return True
 
     def remove(self) -> None:
-        """Stop it and delete its files."""
+        """Stop the server and delete its files."""
         self.stop()
         shutil.rmtree(self._home, ignore_errors=True)
 
     def _run(self, program: str, *arguments: str) -> None:
-        done = subprocess.run(
+        completed = subprocess.run(
             [self._programs / program, *arguments],
             capture_output=True,
             text=True,
@@ -172,8 +182,8 @@ class Postgres:
             group=self._user,
             extra_groups=[] if self._user else None,
         )
-        if done.returncode != 0:
-            raise RuntimeError(f"{program}: {done.stderr.strip()}")
+        if completed.returncode != 0:
+            raise RuntimeError(f"{program}: {completed.stderr.strip()}")
 
 
 def _find_user() -> str | None:

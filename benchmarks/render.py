@@ -1,20 +1,22 @@
-"""Write the tables of README.md and docs/benchmarks.md from the result files: `python -m benchmarks.render`.
+"""Write the tables of README.md and docs/benchmarks.md from the result files.
 
-A table stands between `<!-- NAME -->` and `<!-- end -->`; nothing between them is written by hand.
+    python -m benchmarks.render
+
+A table is between `<!-- NAME -->` and `<!-- end -->`; everything between these markers is generated.
 """
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
-from benchmarks.run import HERE, read_result
+from benchmarks.run import HERE, Result, read_result
 
 PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "benchmarks.md")
 
 COURSE = {"train loss": "0.0833", "validation loss": "0.2097", "NDCG@10": "0.0217", "Recall@10": "0.0424"}
-"""What the course's notebook prints."""
+"""The metrics that the course's original notebook prints."""
 BEST = ("clean-best-0", "clean-best-1", "clean-best-2")
-"""One seed each; tables show their mean."""
+"""One result for each seed; tables show their mean."""
 CLEAN = {
     "popularity": ["clean-popularity"],
     "popularity, last 30 days": ["clean-popularity-30-days"],
@@ -45,21 +47,24 @@ ABLATION = {
     "64 instead of 96 dimensions": "narrow",
     "no dropout": "no-dropout",
 }
-Result = dict[str, Any]
 Rows = list[list[str]]
 
 
 def render(text: str) -> str:
-    """The page with every table written afresh."""
+    """Return the text of a page with every table rendered from the result files."""
     for name, table in TABLES.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text = pattern.sub(lambda found, made=table: f"{found[1]}{made()}{found[2]}", text)  # type: ignore[misc]
+        text = pattern.sub(partial(_replace_table, table), text)
     return text
 
 
+def _replace_table(table: Callable[[], str], match: re.Match[str]) -> str:
+    return f"{match[1]}{table()}{match[2]}"
+
+
 def _course() -> str:
-    funk = read_result("course-funk-svd")
-    last, metrics = funk["epochs"][-1], _find(funk, exclude_seen=False)["metrics"]
+    result = read_result("course-funk-svd")
+    last, metrics = result["epochs"][-1], _find_evaluation(result, exclude_seen=False)["metrics"]
     ours = {
         "train loss": f"{last['train_loss']:.4f}",
         "validation loss": f"{last['validation_loss']:.4f}",
@@ -71,10 +76,10 @@ def _course() -> str:
 
 def _clean() -> str:
     rows = []
-    for shown, names in CLEAN.items():
+    for label, names in CLEAN.items():
         results = [read_result(name) for name in names]
         rows.append(
-            [shown, *_frozen_and_live(results), f"{_mean([r['fit_seconds'] for r in results]):,.0f} s"]
+            [label, *_frozen_and_live(results), f"{_mean([r['fit_seconds'] for r in results]):,.0f} s"]
         )
     rows.insert(
         -1, ["transformer", *_frozen_and_live([read_result(name) for name in BEST], "transformer"), ""]
@@ -85,27 +90,27 @@ def _clean() -> str:
 
 def _frozen_and_live(results: Sequence[Result], member: str | None = None) -> list[str]:
     return [
-        _interval([_find(result, history, member=member)["metrics"][metric] for result in results])
+        _interval([_find_evaluation(result, history, member=member)["metrics"][metric] for result in results])
         for history in ("frozen", "live")
         for metric in ("NDCG@10", "Recall@10")
     ]
 
 
 def _peers() -> str:
-    rows = [_peer_row(shown, [read_result(name)]) for shown, name in PEERS.items()]
-    ours = {f"nextreel {shown}": CLEAN[shown] for shown in list(CLEAN)[-3:]}
-    rows += [_peer_row(shown, [read_result(name) for name in names]) for shown, names in ours.items()]
+    rows = [_peer_row(label, [read_result(name)]) for label, name in PEERS.items()]
+    ours = {f"nextreel {label}": CLEAN[label] for label in list(CLEAN)[-3:]}
+    rows += [_peer_row(label, [read_result(name) for name in names]) for label, names in ours.items()]
     return _table(["model", "NDCG@10", "Recall@10", "fit"], rows)
 
 
-def _peer_row(shown: str, results: Sequence[Result]) -> list[str]:
-    found = [_find(result)["metrics"] for result in results]
+def _peer_row(label: str, results: Sequence[Result]) -> list[str]:
+    evaluations = [_find_evaluation(result)["metrics"] for result in results]
     seconds = _mean(
         [result["fit_cpu_seconds" if "fit_cpu_seconds" in result else "fit_seconds"] for result in results]
     )
     return [
-        shown,
-        *(_interval([metrics[name] for metrics in found]) for name in ("NDCG@10", "Recall@10")),
+        label,
+        *(_interval([metrics[name] for metrics in evaluations]) for name in ("NDCG@10", "Recall@10")),
         f"{seconds:,.0f} s",
     ]
 
@@ -113,13 +118,15 @@ def _peer_row(shown: str, results: Sequence[Result]) -> list[str]:
 def _leaderboard() -> str:
     models = read_result("leaderboard")["frozen"]["models"]
     rows = []
-    for model in sorted(models, key=lambda each: -each["histories"]["frozen"]["metrics"]["NDCG@10"]["mean"]):
-        found = model["histories"]["frozen"]
+    for model in sorted(
+        models, key=lambda model: -model["histories"]["frozen"]["metrics"]["NDCG@10"]["mean"]
+    ):
+        evaluation = model["histories"]["frozen"]
         rows.append(
             [
                 model["name"],
-                *(_interval([found["metrics"][name]]) for name in ("NDCG@10", "Recall@10")),
-                f"{found['lists']['coverage']:.0%}",
+                *(_interval([evaluation["metrics"][name]]) for name in ("NDCG@10", "Recall@10")),
+                f"{evaluation['lists']['coverage']:.0%}",
                 f"{model.get('fit_cpu_seconds', model['fit_seconds']):,.0f} s",
                 f"{model['peak_memory_gib']:.1f} GiB",
             ]
@@ -137,14 +144,14 @@ def _verdict() -> str:
 def _answering() -> str:
     boards = read_result("leaderboard")
     ours = {model["name"]: model["fit_seconds"] for model in boards["live"]["models"]}
-    asked = sum(
+    answer_seconds = sum(
         boards[history]["queries"] / model["histories"][history]["queries_per_second"]
         for history in ("frozen", "live")
         for model in boards[history]["models"]
         if model["name"] in ours
     )
     return (
-        f"Answering all queries under both histories took the {len(ours)} models of nextreel {asked:.0f} s; "
+        f"Answering all queries under both histories took the {len(ours)} models of nextreel {answer_seconds:.0f} s; "
         f"fitting them, {sum(ours.values()):,.0f} s.\n"
     )
 
@@ -159,24 +166,25 @@ def _protocols() -> str:
     }
     rows = []
     models = {name: name for name in ("popularity", "item-knn", "als", "ease", "sequential-ridge")}
-    for shown, model in {**models, "blend (`best`)": "best"}.items():
-        found = [
-            _find(read_result(f"{rule}-{model}"), history, exclude)["metrics"]["NDCG@10"]
+    for label, model in {**models, "blend (`best`)": "best"}.items():
+        estimates = [
+            _find_evaluation(read_result(f"{rule}-{model}"), history, exclude)["metrics"]["NDCG@10"]
             for rule, history, exclude in protocols.values()
         ]
-        rows.append([shown, *(_interval([estimate]) for estimate in found)])
+        rows.append([label, *(_interval([estimate]) for estimate in estimates)])
     return _table(["NDCG@10", *protocols], rows)
 
 
 def _ablation() -> str:
     rows = []
-    for shown, name in ABLATION.items():
-        found = _find(read_result(f"ablation-{name}"))
+    for label, name in ABLATION.items():
+        evaluation = _find_evaluation(read_result(f"ablation-{name}"))
         slices = [
-            found["slices"][part]["NDCG@10"]
+            evaluation["slices"][part]["NDCG@10"]
             for part in ("gap: same second", "gap: up to a day", "gap: over two days")
         ]
-        rows.append([shown, *(_interval([estimate]) for estimate in (found["metrics"]["NDCG@10"], *slices))])
+        estimates = (evaluation["metrics"]["NDCG@10"], *slices)
+        rows.append([label, *(_interval([estimate]) for estimate in estimates)])
     return _table(["transformer", "NDCG@10", "same second", "up to a day", "over two days"], rows)
 
 
@@ -192,10 +200,7 @@ def _soak() -> str:
     memory = soak["memory_mib"]
     rows = [
         ["answers, and ratings stored meanwhile", f"{soak['queries']:,}, {soak['ratings']:,}"],
-        *(
-            [f"memory, {moment}", f"{memory[moment]:.0f} MiB"]
-            for moment in ("start", "after 10 minutes", "end")
-        ),
+        *([f"memory, {time}", f"{memory[time]:.0f} MiB"] for time in ("start", "after 10 minutes", "end")),
     ]
     return _table([f"{soak['minutes']:.0f} minutes under load", ""], rows)
 
@@ -226,14 +231,15 @@ def _seeds() -> str:
 
 
 def _slices() -> str:
-    names = ("popularity", "ease", "sequential-ridge (`fast`)", "blend (`best`)")
-    found = [[_find(read_result(name))["slices"] for name in CLEAN[shown]] for shown in names]
+    labels = ("popularity", "ease", "sequential-ridge (`fast`)", "blend (`best`)")
+    models = [[_find_evaluation(read_result(name))["slices"] for name in CLEAN[label]] for label in labels]
+    first = models[0][0]
     rows = [
-        [part, f"{found[0][0][part]['queries']:,}"]
-        + [_interval([slices[part]["NDCG@10"] for slices in of_model]) for of_model in found]
-        for part in found[0][0]
+        [part, f"{first[part]['queries']:,}"]
+        + [_interval([slices[part]["NDCG@10"] for slices in model]) for model in models]
+        for part in first
     ]
-    return _table(["part of the queries", "queries", *names], rows)
+    return _table(["part of the queries", "queries", *labels], rows)
 
 
 def _latency() -> str:
@@ -241,8 +247,8 @@ def _latency() -> str:
     for preset in ("fast", "best"):
         result = read_result(f"latency-{preset}")
         single, batch = result["single"], result["batch"]
-        answers = [f"{single['p50_ms']:.2f} ms", f"{single['p99_ms']:.2f} ms"]
-        rows.append([f"`{preset}`", *answers, f"{batch['queries_per_second']:,.0f}"])
+        latencies = [f"{single['p50_ms']:.2f} ms", f"{single['p99_ms']:.2f} ms"]
+        rows.append([f"`{preset}`", *latencies, f"{batch['queries_per_second']:,.0f}"])
     return _table(["model", "one query, median", "one query, 99 %", "queries/s in batch"], rows)
 
 
@@ -284,28 +290,30 @@ def _new_users() -> str:
     models = list(parts[0]["models"])
     rows = []
     for part in parts:
-        shown = []
-        for model, figures in part["models"].items():
-            above = figures["above_popularity"]["NDCG@10"]
+        cells = []
+        for model, metrics in part["models"].items():
+            above = metrics["above_popularity"]["NDCG@10"]
             difference = "" if model == "popularity" else f" ({above['low']:+.4f} to {above['high']:+.4f})"
-            shown.append(f"{figures['metrics']['NDCG@10']['mean']:.4f}{difference}")
-        rows.append([str(part["history"]), f"{part['queries']:,}", *shown])
+            cells.append(f"{metrics['metrics']['NDCG@10']['mean']:.4f}{difference}")
+        rows.append([str(part["history"]), f"{part['queries']:,}", *cells])
     return _table(["ratings known", "queries", *models], rows)
 
 
 def _new_movies() -> str:
     results = [read_result(f"new-movies-{model}") for model in ("als", "sequential-ridge")]
-    names = {
+    labels = {
         "chance": "chance",
         "genre-popularity": "popularity of the genre",
         "newcomers": "by content",
         "learned": "the same model, fitted with these movies",
     }
     rows = [
-        [shown] + [_interval([result["among_held_out"][name]["NDCG@10"]]) for result in results]
-        for name, shown in names.items()
+        [label] + [_interval([result["among_held_out"][name]["NDCG@10"]]) for result in results]
+        for name, label in labels.items()
     ]
-    return _table(["new movies among themselves, NDCG@10", *(r["config"]["model"] for r in results)], rows)
+    return _table(
+        ["new movies among themselves, NDCG@10", *(result["config"]["model"] for result in results)], rows
+    )
 
 
 def _crash() -> str:
@@ -352,23 +360,24 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def _find(
+def _find_evaluation(
     result: Result, history: str = "frozen", exclude_seen: bool = True, member: str | None = None
 ) -> Result:
-    for evaluation in result["evaluations"]:
+    """Return the evaluation by this protocol, of the whole model or of one member of a blend."""
+    evaluations: list[Result] = result["evaluations"]
+    for evaluation in evaluations:
         protocol = evaluation["protocol"]
         if (protocol["history"], protocol["exclude_seen"], evaluation.get("member")) == (
             history,
             exclude_seen,
             member,
         ):
-            found: Result = evaluation
-            return found
+            return evaluation
     raise KeyError(f"{result['name']} has no evaluation with {history} history, exclude_seen={exclude_seen}")
 
 
 def _interval(estimates: Sequence[dict[str, float]]) -> str:
-    """Mean and half the width of the interval, each the mean over seeds."""
+    """Return the mean and half the width of the interval, each averaged over the seeds."""
     half = _mean([(estimate["high"] - estimate["low"]) / 2 for estimate in estimates])
     return f"{_mean([estimate['mean'] for estimate in estimates]):.4f} ± {half:.4f}"
 

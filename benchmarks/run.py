@@ -1,9 +1,10 @@
-"""Run one benchmark: a config in, a result file out.
+"""Run one benchmark: read its config and write its result file.
 
     python -m benchmarks.run NAME DATA_DIR
 
 reads benchmarks/configs/NAME.json and writes benchmarks/results/NAME.json, which states the config and its hash, the
-machine, the versions, the data's fingerprint and the figures. A config's kind names the module here that measures it.
+machine, the versions, the fingerprint of the data and the measurements. The config's `kind` names the module of this
+package whose function `measure` is called.
 """
 
 import hashlib
@@ -20,42 +21,30 @@ from typing import Any
 from nextreel import __version__
 from nextreel.atomic_files import replacing
 
+Config = dict[str, Any]
+"""A benchmark's config, as in its JSON file."""
+Result = dict[str, Any]
+"""A benchmark's measurements, as in its result file."""
+
 HERE = Path(__file__).parent
-ANSWERS = HERE / "answers"
-"""What rows of a leaderboard leave behind, by the hash of their config: a saved model, or a peer's answers.parquet."""
+OUTPUTS = HERE / "answers"
+"""What benchmarks leave for others, by the hash of their config: a saved model or a peer's recommendation lists."""
 PACKAGES = ("numpy", "polars", "scipy", "torch")
 
 
-def config_hash(config: dict[str, Any]) -> str:
-    """SHA-256 of a config, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-
-
-def read_config(name: str) -> dict[str, Any]:
-    """configs/NAME.json."""
-    config: dict[str, Any] = json.loads((HERE / "configs" / f"{name}.json").read_text(encoding="utf-8"))
-    return config
-
-
-def read_result(name: str) -> dict[str, Any]:
-    """results/NAME.json."""
-    result: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
-    return result
-
-
 def run(name: str, data: Path) -> Path:
-    """Measure what configs/NAME.json describes and write the result file."""
+    """Measure what configs/NAME.json describes, write results/NAME.json and return its path."""
     config = read_config(name)
     kind = import_module(f"benchmarks.{config['kind'].replace('-', '_')}")
-    figures = kind.measure(config, data)
+    measurements = kind.measure(config, data)
     result = {
         "name": name,
         "config": config,
         "config_sha256": config_hash(config),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": describe_machine(),
-        "versions": {"nextreel": __version__, "python": platform.python_version(), **_versions()},
-        **figures,
+        "versions": {"nextreel": __version__, "python": platform.python_version(), **_package_versions()},
+        **measurements,
     }
     file = HERE / "results" / f"{name}.json"
     with replacing(file) as temporary:
@@ -63,16 +52,33 @@ def run(name: str, data: Path) -> Path:
     return file
 
 
-def left_by(row: str, data: Path) -> Path:
-    """What the benchmark of this name left to answer with; it is run first if it never was here."""
-    place = ANSWERS / config_hash(read_config(row))
-    if not place.is_dir():
-        print(run(row, data), flush=True)
-    return place
+def find_outputs(name: str, data: Path) -> Path:
+    """Return the directory of what a benchmark left for others; run the benchmark first if there is none."""
+    directory = OUTPUTS / config_hash(read_config(name))
+    if not directory.is_dir():
+        print(run(name, data), flush=True)
+    return directory
 
 
-def describe_machine() -> dict[str, object]:
-    """Processor, cores that this process may use, memory in GiB, system."""
+def read_config(name: str) -> Config:
+    """Return what configs/NAME.json holds."""
+    config: Config = json.loads((HERE / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    return config
+
+
+def read_result(name: str) -> Result:
+    """Return what results/NAME.json holds."""
+    result: Result = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return result
+
+
+def config_hash(config: Config) -> str:
+    """Return the SHA-256 of a config, which doesn't depend on the order of its keys."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def describe_machine() -> dict[str, str | float]:
+    """Return the processor, the number of cores that this process may use, the memory in GiB, and the system."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": _processor(),
@@ -88,14 +94,14 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def _package_versions() -> dict[str, str]:
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 if __name__ == "__main__":

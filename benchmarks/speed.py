@@ -1,63 +1,66 @@
-"""Speed of the foundation: reading and checking, an epoch of Funk-SVD, evaluating a split's positive queries.
+"""Speed of basic tasks: reading and checking data, an epoch of Funk-SVD, and evaluating two models on a split.
 
-Each task runs several times in one process, after one run that isn't counted; the median is what to quote.
+Each task runs several times in one process, after one run that isn't counted.
 """
 
-import resource
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from benchmarks.run import Config, Result
+from benchmarks.split_data import SplitData
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.data_profile import profile_tables
 from nextreel.data.reading.table_reader import read_tables
-from nextreel.data.splitting.split_rules import SplitRule, split_interactions
+from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.funk_svd import FunkSVD, FunkSVDConfig
 from nextreel.models.popularity import Popularity
 from nextreel.models.training.epochs import Epoch, Training
+from nextreel.prediction.fitting import measure_peak_memory
 
 
-def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
-    """Seconds by task, and the peak memory of the process after the fit in GiB."""
+def measure(config: Config, data: Path) -> Result:
+    """Return the seconds of each task, and the peak memory of the process after the fit in GiB."""
     repeats = config["repeats"]
-    tables = read_tables(data)
-    split = split_interactions(tables.interactions, SplitRule.for_rule(config["split"]))
-    train = Dataset.from_frames(split.train, tables.movies, tables.users)
+    split = SplitData.read(data, SplitRule.for_rule(config["split"]))
     epochs: list[Epoch] = []
     options = FunkSVDConfig(epochs=repeats + 1)
-    model = FunkSVD(options).fit(train, Training(on_epoch=epochs.append))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    popularity = Popularity().fit(train)
+    funk_svd = FunkSVD(options).fit(split.train, Training(on_epoch=epochs.append))
+    peak_memory = measure_peak_memory()
+    popularity = Popularity().fit(split.train)
 
     def read_and_check() -> None:
-        read = read_tables(data)
-        Dataset.from_frames(read.interactions, read.movies, read.users)
-        profile_tables(read)
+        tables = read_tables(data)
+        Dataset.from_frames(tables.interactions, tables.movies, tables.users)
+        profile_tables(tables)
 
     tasks: dict[str, Callable[[], object]] = {
         "read and check": read_and_check,
-        "evaluate funk-svd": lambda: evaluate(model, train, split.test),
-        "evaluate popularity": lambda: evaluate(popularity, train, split.test),
+        "evaluate funk-svd": lambda: evaluate(funk_svd, split.train, split.test),
+        "evaluate popularity": lambda: evaluate(popularity, split.train, split.test),
     }
-    seconds = {name: _time(task, repeats) for name, task in tasks.items()}
-    seconds["funk-svd epoch"] = _summary([epoch.seconds for epoch in epochs[1:]])
-    return {"data": {"sha256": train.fingerprint}, "seconds": seconds, "peak_memory_gib": round(peak, 3)}
+    seconds = {name: _summarize(_time(task, repeats)) for name, task in tasks.items()}
+    seconds["funk-svd epoch"] = _summarize([epoch.seconds for epoch in epochs[1:]])
+    return {
+        "data": {"sha256": split.train.fingerprint},
+        "seconds": seconds,
+        "peak_memory_gib": round(peak_memory, 3),
+    }
 
 
-def _time(task: Callable[[], object], repeats: int) -> dict[str, float]:
+def _time(task: Callable[[], object], repeats: int) -> list[float]:
     task()
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
         task()
         seconds.append(time.perf_counter() - started)
-    return _summary(seconds)
+    return seconds
 
 
-def _summary(seconds: list[float]) -> dict[str, float]:
+def _summarize(seconds: list[float]) -> dict[str, float]:
     return {
         "median": round(statistics.median(seconds), 3),
         "min": round(min(seconds), 3),

@@ -1,7 +1,8 @@
-"""Other libraries on the same split, judged by the same metrics: fed by files, they answer with a file.
+"""Other libraries ("peers") on the same split, evaluated with the same metrics.
 
-A peer runs in an environment of its own, where nextreel isn't installed: `answer` and the modules beside it that
-name a library run there. `scoring` runs here, writes what the peer may know and judges what it answered.
+A peer runs in its own Python environment, where nextreel isn't installed: `recommend` and the modules named for a
+library run there. They read the data and the queries from files and write recommendation lists to a file.
+`scoring` runs in our environment: it writes what the peer may know and evaluates the lists.
 """
 
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 
 
 def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
-    """Let one peer learn and answer in its environment, on one thread; its figures in the form of our own."""
-    # Late, since a peer's environment imports this package without nextreel.
+    """Run a peer in its environment on one thread; return the metrics of its lists as a `quality` benchmark does."""
+    # Imported here, since a peer's environment imports this package without nextreel.
     from benchmarks.peers import scoring
 
     return scoring.measure(config, data)

@@ -1,4 +1,4 @@
-"""LensKit: ItemKNN for implicit feedback and ALS for implicit feedback, in LensKit's own top-n pipeline."""
+"""LensKit: ItemKNN and ALS, both for implicit feedback, in LensKit's own top-n pipeline."""
 
 import pandas as pd
 import polars as pl
@@ -9,13 +9,13 @@ from lenskit.knn import ItemKNNScorer
 from lenskit.pipeline import topn_pipeline
 from lenskit.training import TrainingOptions
 
-from benchmarks.peers.answer import Fitted, Task, lists_by_user
+from benchmarks.peers.recommend import FittedPeer, PeerTask, lists_by_user
 
 PACKAGES = ("lenskit", "numpy", "scipy", "pandas", "torch")
 
 
-def fit(task: Task) -> Fitted:
-    """`lenskit item-knn` or `lenskit implicit-mf` with the options of LensKit's own configuration."""
+def fit(task: PeerTask) -> FittedPeer:
+    """Fit `lenskit item-knn` or `lenskit implicit-mf` with the options of LensKit's own configuration."""
     kind = {"lenskit item-knn": ItemKNNScorer, "lenskit implicit-mf": ImplicitMFScorer}[task.model]
     rows = {
         "user_id": task.train["UserID"].to_numpy(),
@@ -25,11 +25,11 @@ def fit(task: Task) -> Fitted:
     pipeline = topn_pipeline(kind(**task.options), n=task.k)
     pipeline.train(from_interactions_df(pd.DataFrame(rows)), TrainingOptions(rng=task.seed))
 
-    def answer(queries: pl.DataFrame) -> pl.DataFrame:
+    def recommend_lists(queries: pl.DataFrame) -> pl.DataFrame:
         users = queries["UserID"].unique(maintain_order=True).to_list()
-        found = recommend(pipeline, users, n=task.k, n_jobs=1).to_df()
+        recommended = recommend(pipeline, users, n=task.k, n_jobs=1).to_df()
         columns = {"UserID": "user_id", "rank": "rank", "MovieID": "item_id"}
-        lists = pl.DataFrame({ours: found[theirs].to_numpy() for ours, theirs in columns.items()})
+        lists = pl.DataFrame({ours: recommended[theirs].to_numpy() for ours, theirs in columns.items()})
         return lists_by_user(queries, lists)
 
-    return Fitted(answer)
+    return FittedPeer(recommend_lists)

@@ -1,8 +1,8 @@
 """RecTools: EASE and the transformers SASRec and HSTU.
 
-Every interaction has weight 1, as in RecTools' own notebooks on MovieLens. A transformer's option `cpu_minutes`
-ends its training after that much processor time instead of after a number of epochs: on a core of one's own
-that is the time on the clock, and on a shared core it is what the clock would have shown.
+Every interaction has weight 1, as in RecTools' own notebooks on MovieLens. A transformer's option `cpu_minutes` ends
+its training after that much processor time instead of after a number of epochs. On an otherwise idle core this equals
+wall-clock time, and on a shared core it stays comparable.
 """
 
 import time
@@ -16,38 +16,38 @@ from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import EASEModel, HSTUModel, SASRecModel
 
-from benchmarks.peers.answer import Fitted, Task, cpu_seconds, lists_by_user
+from benchmarks.peers.recommend import FittedPeer, PeerTask, cpu_seconds, lists_by_user
 
 PACKAGES = ("rectools", "torch", "pytorch-lightning", "numpy", "pandas")
 
 
-class Clock(Callback):  # type: ignore[misc]
-    """Notes each epoch, and ends the training when the processor time is spent."""
+class TrainingClock(Callback):  # type: ignore[misc]
+    """Records each epoch, and ends the training when the processor time is used up."""
 
     def __init__(self, minutes: float | None) -> None:
         self.epochs: list[dict[str, float]] = []
         self.minutes = minutes
-        self._first = self._started = self._cpu_started = 0.0
+        self._training_cpu_started = self._started = self._cpu_started = 0.0
         self._losses: list[float] = []
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Processor time counts from here."""
-        self._first = cpu_seconds()
+        """Start to count the processor time."""
+        self._training_cpu_started = cpu_seconds()
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """An epoch begins."""
+        """Start to time the epoch."""
         self._started, self._cpu_started, self._losses = time.perf_counter(), cpu_seconds(), []
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The budget may be spent within an epoch."""
+        """Stop the training, even within an epoch, when the processor time is used up."""
         self._losses.append(float(outputs["loss"]))
-        if self.minutes is not None and cpu_seconds() - self._first > 60 * self.minutes:
+        if self.minutes is not None and cpu_seconds() - self._training_cpu_started > 60 * self.minutes:
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Also called for the epoch that the budget cut short: `part` is how far it came."""
+        """Record the epoch; `part` is below 1 for an epoch that was cut short."""
         self.epochs.append(
             {
                 "number": len(self.epochs) + 1,
@@ -60,8 +60,8 @@ class Clock(Callback):  # type: ignore[misc]
         print(self.epochs[-1], flush=True)
 
 
-def fit(task: Task) -> Fitted:
-    """`rectools ease`, `rectools sasrec` or `rectools hstu` with the options of RecTools' own constructor."""
+def fit(task: PeerTask) -> FittedPeer:
+    """Fit `rectools ease`, `rectools sasrec` or `rectools hstu` with the options of RecTools' own constructor."""
     interactions = pd.DataFrame(
         {
             Columns.User: task.train["UserID"].to_numpy(),
@@ -74,15 +74,15 @@ def fit(task: Task) -> Fitted:
     if task.model == "rectools ease":
         ease = EASEModel(**task.options)
         ease.fit(dataset)
-        return Fitted(lambda queries: lists_by_user(queries, _recommend(ease, dataset, queries, task.k)))
+        return FittedPeer(lambda queries: lists_by_user(queries, _recommend(ease, dataset, queries, task.k)))
     return _fit_transformer(task, dataset)
 
 
-def _fit_transformer(task: Task, dataset: Dataset) -> Fitted:
+def _fit_transformer(task: PeerTask, dataset: Dataset) -> FittedPeer:
     torch.set_num_threads(1)
     seed_everything(task.seed)
     options = dict(task.options)
-    clock = Clock(options.pop("cpu_minutes", None))
+    clock = TrainingClock(options.pop("cpu_minutes", None))
     epochs = options["epochs"] if clock.minutes is None else -1
 
     def trainer() -> Trainer:
@@ -103,17 +103,17 @@ def _fit_transformer(task: Task, dataset: Dataset) -> Fitted:
 
     def recommend(queries: pl.DataFrame) -> pl.DataFrame:
         if model.require_recommend_context:
-            return _recommend_at_moments(model, dataset, queries, task.k)
+            return _recommend_by_timestamp(model, dataset, queries, task.k)
         return lists_by_user(queries, _recommend(model, dataset, queries, task.k))
 
-    return Fitted(recommend, clock.epochs)
+    return FittedPeer(recommend, clock.epochs)
 
 
 def _recommend(
     model: Any, dataset: Dataset, queries: pl.DataFrame, k: int, context: pd.DataFrame | None = None
 ) -> pl.DataFrame:
     known = queries.filter(pl.col("UserID").is_in(list(dataset.user_id_map.external_ids)))
-    found = model.recommend(
+    recommended = model.recommend(
         users=known["UserID"].unique(maintain_order=True).to_numpy(),
         dataset=dataset,
         k=k,
@@ -122,15 +122,18 @@ def _recommend(
         context=context,
     )
     columns = {"UserID": Columns.User, "rank": Columns.Rank, "MovieID": Columns.Item}
-    return pl.DataFrame({ours: found[theirs].to_numpy() for ours, theirs in columns.items()})
+    return pl.DataFrame({ours: recommended[theirs].to_numpy() for ours, theirs in columns.items()})
 
 
-def _recommend_at_moments(model: Any, dataset: Dataset, queries: pl.DataFrame, k: int) -> pl.DataFrame:
-    """RecTools takes one moment per user and call, so there is a call for each user's first query, second, ..."""
-    rounds = queries.with_columns(turn=pl.int_range(pl.len()).over("UserID"))
-    answers = []
-    for turn in rounds.partition_by("turn", maintain_order=True):
-        known = turn.filter(pl.col("UserID").is_in(list(dataset.user_id_map.external_ids)))
+def _recommend_by_timestamp(model: Any, dataset: Dataset, queries: pl.DataFrame, k: int) -> pl.DataFrame:
+    """Return a list for each query in several calls, since RecTools takes only one timestamp per user in a call.
+
+    The first call has each user's first query, the second call each user's second query, and so on.
+    """
+    numbered = queries.with_columns(number=pl.int_range(pl.len()).over("UserID"))
+    lists = []
+    for part in numbered.partition_by("number", maintain_order=True):
+        known = part.filter(pl.col("UserID").is_in(list(dataset.user_id_map.external_ids)))
         context = pd.DataFrame(
             {
                 Columns.User: known["UserID"].to_numpy(),
@@ -138,5 +141,5 @@ def _recommend_at_moments(model: Any, dataset: Dataset, queries: pl.DataFrame, k
                 Columns.Datetime: pd.to_datetime(known["Timestamp"].to_numpy(), unit="s"),
             }
         )
-        answers.append(lists_by_user(turn, _recommend(model, dataset, turn, k, context)))
-    return pl.concat(answers).sort("query", "rank")
+        lists.append(lists_by_user(part, _recommend(model, dataset, part, k, context)))
+    return pl.concat(lists).sort("query", "rank")

@@ -1,16 +1,16 @@
-"""skrecsys: EASE and ItemKNN; every interaction counts as 1, as in skrecsys' own benchmark of ML-1M."""
+"""skrecsys: EASE and ItemKNN with a weight of 1 for every interaction, as in skrecsys' own benchmark on ML-1M."""
 
 import numpy as np
 import polars as pl
 from skrecsys.recommendation import EASE, ItemKNNRecommender
 
-from benchmarks.peers.answer import Fitted, Task, lists_by_user
+from benchmarks.peers.recommend import FittedPeer, PeerTask, lists_by_user
 
 PACKAGES = ("skrecsys", "numpy", "scipy", "scikit-learn")
 
 
-def fit(task: Task) -> Fitted:
-    """`skrecsys ease` or `skrecsys item-knn` with the options of skrecsys' own constructor."""
+def fit(task: PeerTask) -> FittedPeer:
+    """Fit `skrecsys ease` or `skrecsys item-knn` with the options of skrecsys' own constructor."""
     kind = {"skrecsys ease": EASE, "skrecsys item-knn": ItemKNNRecommender}[task.model]
     model = kind(n_jobs=1, **task.options)
     model.fit(task.train.select("UserID", "MovieID").to_numpy())
@@ -27,4 +27,4 @@ def fit(task: Task) -> Fitted:
         )
         return lists_by_user(queries, lists.filter(np.isfinite(scores.ravel())))
 
-    return Fitted(recommend)
+    return FittedPeer(recommend)

@@ -11,7 +11,7 @@ from nextreel.testing.conformance import tiny_dataset
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """The tiny dataset as files."""
+    """Directory with the tiny data set as files."""
     dataset = tiny_dataset()
     dataset.interactions().write_csv(tmp_path / "ratings_train.csv")
     movies = dataset.movies.with_columns(pl.col("Genres").list.join("|")).select(MOVIES.schema.names())
@@ -36,17 +36,17 @@ def test_popularity_is_no_better_than_itself(data: Path) -> None:
     assert difference == {"mean": 0, "low": 0, "high": 0}
 
 
-def test_an_empty_history_is_answered_by_popularity(data: Path) -> None:
+def test_an_empty_history_gets_the_list_of_popularity(data: Path) -> None:
     models = new_users_part(data, history=0)["models"]
     assert models["item-knn"] == models["popularity"]
 
 
-def test_each_new_user_is_asked_for_a_few_positives(data: Path) -> None:
+def test_each_new_user_has_a_limited_number_of_queries(data: Path) -> None:
     part = new_users_part(data, history=1)
     assert part["users"] < part["queries"] <= 2 * part["users"]
 
 
-def test_movies_held_out_are_never_listed_without_newcomers(data: Path) -> None:
+def test_held_out_movies_are_listed_only_as_cold_start_movies(data: Path) -> None:
     config = {
         "split": {"rule": "clean", "positives": 2},
         "model": "ease",
@@ -55,8 +55,8 @@ def test_movies_held_out_are_never_listed_without_newcomers(data: Path) -> None:
         "at_least": 3,
         "seeds": [0, 1],
     }
-    found = new_movies.measure(config, data)
-    held_out = found["whole_catalog"]["held_out"]
-    assert held_out["queries"] == found["queries_of_held_out"] > 0
+    result = new_movies.measure(config, data)
+    held_out = result["whole_catalog"]["held_out"]
+    assert held_out["queries"] == result["queries_of_held_out"] > 0
     assert held_out["without_newcomers"]["Recall@10"]["mean"] == 0
-    assert len(found["exposure"]) == 2
+    assert len(result["exposure"]) == 2

@@ -8,14 +8,14 @@ CONFIGS = sorted(path.stem for path in (run.HERE / "configs").glob("*.json"))
 
 
 @pytest.mark.parametrize("page", render.PAGES, ids=lambda page: page.name)
-def test_the_tables_of_a_page_are_those_of_the_result_files(page: Path) -> None:
+def test_the_tables_of_a_page_match_the_result_files(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.count("<!-- end -->") >= 3
     assert render.render(text) == text, "run make docs"
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_every_result_was_measured_with_the_config_that_stands_there_now(name: str) -> None:
+def test_every_result_was_measured_with_the_current_config(name: str) -> None:
     config = run.read_config(name)
     result = run.read_result(name)
     assert result["config"] == config

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.peers import answer, scoring
+from benchmarks.peers import recommend, scoring
 from nextreel.data.dataset import Dataset
 from nextreel.errors import DataError
 from nextreel.evaluation.model_evaluation import Evaluation
@@ -18,25 +18,25 @@ CONFIG = {"model": "test_peers newest", "options": {}, "k": 2, "seed": 0}
 PACKAGES = ("polars",)
 
 
-def fit(task: answer.Task) -> answer.Fitted:
-    """A peer of the least kind, on the peer's side of the files: everybody is recommended movies 9 and 8."""
-    lists = (
+def fit(task: recommend.PeerTask) -> recommend.FittedPeer:
+    """Fit a trivial peer, which recommends the movies 9 and 8 to everybody."""
+    everybody = (
         task.train.select("UserID")
         .unique()
         .join(pl.DataFrame({"rank": [1, 2], "MovieID": [9, 8]}), how="cross")
     )
-    return answer.Fitted(lambda queries: answer.lists_by_user(queries, lists))
+    return recommend.FittedPeer(lambda queries: recommend.lists_by_user(queries, everybody))
 
 
-def answers(*rows: tuple[int, int, int]) -> pl.DataFrame:
+def lists(*rows: tuple[int, int, int]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["query", "rank", "MovieID"], orient="row")
 
 
-def judge(*rows: tuple[int, int, int]) -> Evaluation:
-    return scoring.judge(answers(*rows), Dataset.from_frames(TRAIN, catalog(5)), TEST, k=2)
+def evaluate(*rows: tuple[int, int, int]) -> Evaluation:
+    return scoring.evaluate_lists(lists(*rows), Dataset.from_frames(TRAIN, catalog(5)), TEST, k=2)
 
 
-def test_a_peer_is_told_the_train_rows_and_of_each_positive_only_the_user_and_the_moment(
+def test_a_peer_gets_the_train_rows_and_only_the_user_and_the_timestamp_of_each_query(
     tmp_path: Path,
 ) -> None:
     scoring.write_task(tmp_path, CONFIG, TRAIN, TEST)
@@ -44,16 +44,18 @@ def test_a_peer_is_told_the_train_rows_and_of_each_positive_only_the_user_and_th
     assert pl.read_csv(tmp_path / "train.csv").rows() == TRAIN.rows()
 
 
-def test_a_users_list_serves_all_the_users_queries() -> None:
+def test_a_list_of_a_user_is_copied_to_all_queries_of_the_user() -> None:
     queries = pl.DataFrame({"query": [0, 1, 2], "UserID": [7, 8, 7]})
     lists = pl.DataFrame({"UserID": [7, 7], "rank": [1, 2], "MovieID": [5, 3]})
-    assert answer.lists_by_user(queries, lists).rows() == [(0, 1, 5), (0, 2, 3), (2, 1, 5), (2, 2, 3)]
+    assert recommend.lists_by_user(queries, lists).rows() == [(0, 1, 5), (0, 2, 3), (2, 1, 5), (2, 2, 3)]
 
 
-def test_a_peer_answers_from_files_to_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(answer.MODULES, "test_peers", __name__)
+def test_a_peer_reads_its_task_and_writes_its_lists_as_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(recommend.MODULES, "test_peers", __name__)
     scoring.write_task(tmp_path, CONFIG, TRAIN, TEST)
-    answer.answer(tmp_path)
+    recommend.run_task(tmp_path)
     assert pl.read_parquet(tmp_path / "answers.parquet").rows() == [
         (0, 1, 9),
         (0, 2, 8),
@@ -65,33 +67,33 @@ def test_a_peer_answers_from_files_to_files(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_peers_lists_are_ranked_as_ours_are() -> None:
-    ranks = judge((0, 1, 1), (0, 2, 2), (1, 1, 1), (1, 2, 2), (2, 1, 3), (2, 2, 4)).ranks
+    ranks = evaluate((0, 1, 1), (0, 2, 2), (1, 1, 1), (1, 2, 2), (2, 1, 3), (2, 2, 4)).ranks
     assert ranks.tolist() == [1, 2, 0]
 
 
-def test_a_query_without_an_answer_is_answered_by_popularity() -> None:
-    judged = judge((0, 1, 2), (1, 1, 2))
-    assert judged.ranks.tolist() == [0, 1, 2]
-    assert judged.personal == 2
+def test_a_query_without_a_list_gets_the_list_of_popularity() -> None:
+    evaluation = evaluate((0, 1, 2), (1, 1, 2))
+    assert evaluation.ranks.tolist() == [0, 1, 2]
+    assert evaluation.personal == 2
 
 
-def test_a_short_list_misses_what_it_does_not_name() -> None:
-    assert judge((0, 2, 1), (1, 1, 4), (2, 1, 4)).ranks.tolist() == [2, 0, 0]
+def test_a_short_list_misses_the_movies_that_are_not_in_it() -> None:
+    assert evaluate((0, 2, 1), (1, 1, 4), (2, 1, 4)).ranks.tolist() == [2, 0, 0]
 
 
 def test_the_metrics_are_means_over_the_queries() -> None:
-    metrics = judge((0, 1, 1), (1, 2, 2), (2, 1, 3)).metrics
+    metrics = evaluate((0, 1, 1), (1, 2, 2), (2, 1, 3)).metrics
     assert metrics["Recall@2"].mean == pytest.approx(2 / 3)
     assert metrics["NDCG@2"].mean == pytest.approx((1 + 1 / np.log2(3)) / 3)
 
 
-def test_a_test_row_that_was_learned_from_too_is_counted() -> None:
+def test_a_test_row_in_the_train_part_is_counted() -> None:
     train = Dataset.from_frames(pl.concat([TRAIN, TEST[:1]]), catalog(5))
-    assert scoring.judge(answers((0, 1, 2)), train, TEST, k=2).learned_too == 1
+    assert scoring.evaluate_lists(lists((0, 1, 2)), train, TEST, k=2).learned_too == 1
 
 
 @pytest.mark.parametrize(
-    ("rows", "fault"),
+    ("rows", "message"),
     [
         ([(0, 1, 0)], "seen"),
         ([(0, 1, 9)], "outside the catalog"),
@@ -102,9 +104,9 @@ def test_a_test_row_that_was_learned_from_too_is_counted() -> None:
         ([(3, 1, 1)], "queries 0 to 2"),
     ],
 )
-def test_lists_that_break_the_protocol_are_refused(rows: list[tuple[int, int, int]], fault: str) -> None:
-    with pytest.raises(DataError, match=fault):
-        judge(*rows)
+def test_lists_that_break_the_protocol_are_an_error(rows: list[tuple[int, int, int]], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        evaluate(*rows)
 
 
 def test_a_missing_environment_is_named_with_the_command_that_builds_it(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.cli.commands import fail, succeed
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A directory with a saved model, of which the versions a and b were made; a is current."""
+    """Directory with a saved model and two versions of it, a and b; a is the current one."""
     dataset = tiny_dataset()
     save(Predictor(Popularity().fit(dataset), dataset), tmp_path / "saved")
     versions = VersionDirectory.create(tmp_path / "models")
@@ -47,7 +47,7 @@ def test_the_list_shows_each_version_and_which_is_current(home: Path) -> None:
     assert "Invalid JSON: EOF while parsing an object" in printed
 
 
-def test_a_damaged_version_is_refused_with_one_message(home: Path) -> None:
+def test_a_damaged_version_cannot_be_promoted(home: Path) -> None:
     (home / "models" / "versions" / "b" / "model.safetensors").write_bytes(b"")
     message = fail("models", "promote", "models", "b", cwd=home)
     assert message.startswith("nextreel: b can't become current; a stays current: ")
@@ -55,10 +55,10 @@ def test_a_damaged_version_is_refused_with_one_message(home: Path) -> None:
 
 
 def test_a_saved_model_is_listed_as_one_version(home: Path) -> None:
-    (only,) = json.loads(succeed("models", "list", "saved", "--json", cwd=home))
-    assert (only["model"], only["current"]) == ("popularity", True)
+    (version,) = json.loads(succeed("models", "list", "saved", "--json", cwd=home))
+    assert (version["model"], version["current"]) == ("popularity", True)
 
 
 @pytest.mark.parametrize("command", ["list", "add", "promote", "rollback", "data"])
-def test_every_command_on_versions_explains_itself(command: str) -> None:
+def test_every_command_on_versions_has_a_help_text(command: str) -> None:
     assert f"Usage: python -m nextreel models {command}" in succeed("models", command, "--help")

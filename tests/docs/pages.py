@@ -1,11 +1,11 @@
-"""The examples of the pages under docs, run as they stand there; `python -m tests.docs.pages` writes what they print.
+"""Run the examples of the pages under docs; `python -m tests.docs.pages` writes their current outputs into the pages.
 
-    sh, bash    run by bash; a single line `nextreel serve …` runs until the page ends
-    python      run by one interpreter a page
-    text        right behind one of these: what it prints, compared without its numbers
-    console     lines `$ command` are run and may fail; what is printed between them is compared as it is
+    sh, bash    run by bash; a block of one line `nextreel serve …` keeps running until the end of the page
+    python      run by one Python interpreter per page
+    text        directly after one of these: its output, which is compared without numbers
+    console     lines `$ command` are run and may fail; the output between them is compared exactly
 
-A page's blocks run in order in one directory.
+All blocks of a page run in order, in one directory.
 """
 
 import os
@@ -29,19 +29,19 @@ import atexit, subprocess, sys
 
 def shell(text):
     if subprocess.run(["bash", "-euo", "pipefail", "-c", text]).returncode:
-        sys.exit(f"this failed: {text}")
+        sys.exit(f"failed: {text}")
 
 def serve(command):
-    quiet = {"stderr": subprocess.DEVNULL}  # the log of its requests
+    quiet = {"stderr": subprocess.DEVNULL}  # the log of requests
     process = subprocess.Popen(["bash", "-c", f"exec {command}"], stdout=subprocess.PIPE, text=True, **quiet)
     atexit.register(lambda: (process.terminate(), process.wait()))
     for line in process.stdout:
         print(line, end="")
         if "http://" in line:
             return
-    sys.exit(f"no server: {command}")
+    sys.exit(f"the server didn't start: {command}")
 
-def type_in(text):
+def run_console(text):
     for line in text.splitlines():
         if line.startswith("$ "):
             print(line, flush=True)
@@ -51,16 +51,16 @@ def type_in(text):
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block."""
+    """A fenced block that is run."""
 
     kind: str
     text: str
     output: slice | None
-    """Where in the page its output stands."""
+    """Position of the block's output in the page; None if the page doesn't show it."""
 
 
 def find_blocks(page: str) -> list[Block]:
-    """The blocks of a page that are run."""
+    """Return the blocks of a page that are run, in order."""
     fences = list(FENCE.finditer(page))
     blocks = []
     for fence, following in pairwise([*fences, None]):
@@ -76,7 +76,7 @@ def find_blocks(page: str) -> list[Block]:
 
 
 def run_blocks(blocks: list[Block], directory: Path) -> list[str]:
-    """What each block prints, to stdout and stderr."""
+    """Run the blocks in a directory and return what each one prints to stdout and stderr."""
     port = str(_free_port())
     script = [PRELUDE]
     for block in blocks:
@@ -84,13 +84,13 @@ def run_blocks(blocks: list[Block], directory: Path) -> list[str]:
         if block.kind == "python":
             script.append(text)
         elif block.kind == "console":
-            script.append(f"type_in({text!r})")
+            script.append(f"run_console({text!r})")
         elif text.startswith("nextreel serve") and len(text.splitlines()) == 1:
             script.append(f"serve({f'{text.strip()} --port {port}'!r})")
         else:
             script.append(f"shell({text!r})")
         script.append(f"print({END!r}, flush=True)")
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-W", "error", "-u", "-c", "\n".join(script)],
         cwd=directory,
         env={
@@ -103,23 +103,23 @@ def run_blocks(blocks: list[Block], directory: Path) -> list[str]:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
-    return done.stdout.replace(port, "8000").split(f"{END}\n")[:-1]
+    assert completed.returncode == 0, completed.stdout
+    return completed.stdout.replace(port, "8000").split(f"{END}\n")[:-1]
 
 
 def tidy(output: str) -> str:
-    """What a terminal shows, without the blanks at the ends of lines."""
+    """Return the output without blanks at the ends of lines and without empty lines at its end."""
     return "".join(f"{line.rstrip()}\n" for line in output.rstrip().splitlines())
 
 
 def without_numbers(output: str) -> str:
-    """The words of an output; seconds and figures differ between machines, and the width of a table with them."""
+    """Return the words of an output; times and metrics differ between machines, and so does the width of a table."""
     words = re.sub(r"[-+]?\d[\d.,:]*", "0", re.sub(r"[━─┏┓┡╇┩└┴┘┳█]+", " ", output))
     return " ".join(words.split())
 
 
 def rewrite(page: str, directory: Path) -> str:
-    """The page with what its blocks print now."""
+    """Return the text of the page with the current outputs of its blocks."""
     blocks = find_blocks(page)
     for block, output in reversed(list(zip(blocks, run_blocks(blocks, directory), strict=True))):
         if block.output is not None:

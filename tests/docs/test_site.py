@@ -1,4 +1,4 @@
-"""The site that `make site` builds."""
+"""Tests of the site that `make site` builds."""
 
 import re
 import subprocess
@@ -14,26 +14,26 @@ LOADED = re.compile(r"""<(?:script|img|link|iframe|source)\b[^>]*?\b(?:src|href)
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built strictly: a broken link, a missing anchor or a page outside the navigation is an error."""
+    """The site, built in strict mode: a broken link, a missing anchor or a page outside the navigation is an error."""
     site = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
-    done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    completed = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     return site
 
 
-def test_every_page_is_there_and_loads_nothing_from_elsewhere(site: Path) -> None:
+def test_every_page_exists_and_loads_nothing_from_other_sites(site: Path) -> None:
     for path in PAGES:
         html = (site / path.relative_to(DOCS).with_suffix(".html")).read_text(encoding="utf-8")
         assert not LOADED.search(html), path
 
 
-def test_no_placeholder_of_a_generated_part_is_left(site: Path) -> None:
+def test_every_placeholder_of_a_generated_part_is_filled(site: Path) -> None:
     for page in (site / "reference").glob("*.html"):
         assert "<!-- " not in re.sub(r"<!--\[if.*?-->", "", page.read_text(encoding="utf-8"))
 
 
-def test_the_reference_says_what_the_help_says(site: Path) -> None:
+def test_the_reference_shows_the_help_of_commands(site: Path) -> None:
     page = (site / "reference" / "commands.html").read_text(encoding="utf-8")
     assert "Usage: nextreel experiment report [OPTIONS]" in page
     assert "Usage: nextreel split [OPTIONS]" in page

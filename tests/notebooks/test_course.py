@@ -1,4 +1,4 @@
-"""The course's notebook, executed on the invented sample as a reader would."""
+"""Tests of the course's notebook, which run it on the generated sample as a reader would."""
 
 import json
 from pathlib import Path
@@ -10,28 +10,28 @@ from nbclient import NotebookClient
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "course.ipynb"
 STORED = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
-HANGS = 900
-"""Seconds of one cell that only a hang reaches."""
-SHOW_THE_CLIMB = 'climb.write_csv("climb.csv")'
+TIMEOUT = 900
+"""Seconds for one cell, more than any cell takes unless it hangs."""
+WRITE_RESULTS = 'climb.write_csv("climb.csv")'
 MODELS = ["funk-svd", "popularity", "item-knn", "ease", "sequential-ridge", "transformer", "blend"]
 
 
-# One test, since each fact would cost another run.
-def test_it_runs_without_a_warning_and_climbs_above_popularity(
+# One test for all of this, since each run of the notebook takes long.
+def test_it_runs_without_a_warning_and_ends_above_popularity(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(variable, str(tmp_path / variable.lower()))
     notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
-    notebook.cells.append(nbformat.v4.new_code_cell(SHOW_THE_CLIMB))  # type: ignore[no-untyped-call]
-    NotebookClient(notebook, timeout=HANGS, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    notebook.cells.append(nbformat.v4.new_code_cell(WRITE_RESULTS))  # type: ignore[no-untyped-call]
+    NotebookClient(notebook, timeout=TIMEOUT, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert [output.text for output in outputs if output.get("name") == "stderr"] == []
     climb = pl.read_csv(tmp_path / "climb.csv")
-    figures = dict(climb.select("Model", "NDCG@10").iter_rows())
-    assert sorted(figures) == sorted(MODELS)
-    assert figures["funk-svd"] < figures["popularity"] < figures["blend"]
+    ndcg = dict(climb.select("Model", "NDCG@10").iter_rows())
+    assert sorted(ndcg) == sorted(MODELS)
+    assert ndcg["funk-svd"] < ndcg["popularity"] < ndcg["blend"]
     inside = pl.col("NDCG@10").is_between("Low", "High", closed="none")
     assert len(climb.filter(inside)) == len(MODELS)
 
@@ -42,7 +42,7 @@ def test_it_is_stored_without_outputs() -> None:
     assert [cell["id"] for cell in code if cell["outputs"] or cell["execution_count"] is not None] == []
 
 
-def test_it_is_stored_with_nothing_of_the_machine_it_was_written_on() -> None:
+def test_it_is_stored_without_metadata_of_a_machine() -> None:
     assert STORED["metadata"] == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -50,5 +50,5 @@ def test_it_is_stored_with_nothing_of_the_machine_it_was_written_on() -> None:
     assert [cell["id"] for cell in STORED["cells"] if cell["metadata"]] == []
 
 
-def test_it_is_stored_for_the_sample() -> None:
+def test_it_is_stored_with_the_sample_as_its_data() -> None:
     assert any(cell["source"][0].startswith("DATA = None") for cell in STORED["cells"])

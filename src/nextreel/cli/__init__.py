@@ -1,4 +1,4 @@
-"""The command line: one file per command, each thin. Heavy modules load only inside the command that needs them."""
+"""The command line: one small file per command. A command imports heavy modules only when it runs."""
 
 import sys
 
@@ -54,8 +54,8 @@ app.add_typer(models, name="models")
 app.add_typer(experiment, name="experiment")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"nextreel {__version__}")
         raise typer.Exit
 
@@ -70,7 +70,7 @@ def _options(
 
 
 def main() -> None:
-    """Run a command; a user's mistake ends with one clear message and exit code 1, never a traceback."""
+    """Run a command; an error that the user can fix ends with one message and exit code 1, without a traceback."""
     try:
         app()
     except NextreelError as error:
@@ -79,6 +79,6 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:
             raise
-        # What the system refuses, such as a directory without permission, is for the user to mend.
+        # A refusal by the operating system, such as a missing permission, is for the user to fix.
         print(f"nextreel: {error.filename}: {error.strerror}", file=sys.stderr)
         sys.exit(1)

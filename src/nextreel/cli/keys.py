@@ -1,4 +1,4 @@
-"""`nextreel keys`: who may use the server's API."""
+"""`nextreel keys`: the keys of the server's API."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ keys = typer.Typer(
 
 
 class ScopeName(StrEnum):
-    """What a key allows; each allows what those before it do."""
+    """What a key allows; each scope also allows everything that the ones before it allow."""
 
     read = "read"
     write = "write"
@@ -22,16 +22,16 @@ class ScopeName(StrEnum):
 
 @keys.command()
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what will use it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what will use the key.")],
     scope: Annotated[
         ScopeName,
         typer.Option(
-            help="read: recommendations and movies; write: ratings and people too; admin: models too."
+            help="read: recommendations and movies; write: also ratings and people; admin: also models."
         ),
     ],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Create a key and print it, this once: the store keeps only its hash."""
+    """Create a key and print it. It can't be shown again, since the store keeps only its hash."""
     from nextreel.errors import require
 
     require("sqlalchemy", "serve")
@@ -47,7 +47,7 @@ def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name that the key was created with.")],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """End a key at once and for good."""
+    """Revoke a key immediately and permanently."""
     from nextreel.errors import require
 
     require("sqlalchemy", "serve")
@@ -61,7 +61,7 @@ def revoke(
 
 @keys.command(name="list")
 def list_all(store: StoreOption = DEFAULT_STORE) -> None:
-    """List all keys, revoked ones too; never their secrets."""
+    """List all keys, including revoked ones, without their secrets."""
     from datetime import UTC, datetime
 
     from nextreel.cli.terminal.console import stdout, table
@@ -71,12 +71,13 @@ def list_all(store: StoreOption = DEFAULT_STORE) -> None:
     from nextreel.serving.storage.api_keys import list_keys
     from nextreel.serving.storage.store import Store
 
-    def day(seconds: int | None) -> str:
-        return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    def format_minute(timestamp: int | None) -> str:
+        return "" if timestamp is None else datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M")
 
     with Store.open(store) as opened:
-        found = list_keys(opened)
-    shown = table("Keys", "name", "scope", "id", "created (UTC)", "revoked (UTC)")
-    for key in found:
-        shown.add_row(key.name, key.scope, key.id, day(key.created), day(key.revoked))
-    stdout().print(shown)
+        stored_keys = list_keys(opened)
+    rows = table("Keys", "name", "scope", "id", "created (UTC)", "revoked (UTC)")
+    for key in stored_keys:
+        created, revoked = format_minute(key.created), format_minute(key.revoked)
+        rows.add_row(key.name, key.scope, key.id, created, revoked)
+    stdout().print(rows)

@@ -1,4 +1,4 @@
-"""`nextreel models`: versions of a model in a directory, one of them current."""
+"""`nextreel models`: the versions of a model in a directory, one of which is the current one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nextreel.serving.storage.model_versions import StoredVersion
 
 models = typer.Typer(
-    help="Keep versions of a model side by side; promote one, go back to the one before.",
+    help="Keep several versions of a model; promote one, or roll back to the one before.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -24,22 +24,24 @@ def list_versions(
     directory: Directory,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the versions, latest first.
+    """List the versions, latest first.
 
-    A directory that is itself a saved model is one version.
+    A directory that is itself a saved model counts as one version.
     """
     import json
 
     from nextreel.cli.terminal.console import stdout, table
     from nextreel.serving.storage.model_versions import DamagedVersion, VersionDirectory
 
-    found = VersionDirectory.open(directory).list()
+    versions = VersionDirectory.open(directory).list()
     if as_json:
-        facts = [{key: value for key, value in vars(each).items() if key != "path"} for each in found]
+        facts = [
+            {key: value for key, value in vars(version).items() if key != "path"} for version in versions
+        ]
         typer.echo(json.dumps(facts, indent=2))
         return
-    made = table(
-        f"Versions in {directory}",
+    rows = table(
+        f"VersionDirectory in {directory}",
         "",
         "Name",
         "Model",
@@ -48,34 +50,37 @@ def list_versions(
         "Validation NDCG@10",
         numbers=1,
     )
-    for each in found:
-        mark = "current" if each.current else ""
-        if isinstance(each, DamagedVersion):
-            made.add_row(mark, each.name, "damaged")
+    for version in versions:
+        mark = "current" if version.current else ""
+        if isinstance(version, DamagedVersion):
+            rows.add_row(mark, version.name, "damaged")
             continue
-        figure = "" if each.validation_ndcg is None else f"{each.validation_ndcg:.4f}"
-        made.add_row(mark, each.name, each.model, _minute(each.created_at), _minute(each.data_until), figure)
+        saved, data_until = _format_minute(version.created_at), _format_minute(version.data_until)
+        ndcg = "" if version.validation_ndcg is None else f"{version.validation_ndcg:.4f}"
+        rows.add_row(mark, version.name, version.model, saved, data_until, ndcg)
     console = stdout()
-    console.print(made)
-    for each in found:
-        if isinstance(each, DamagedVersion):
-            console.print(f"{each.name}: {each.problem}", soft_wrap=True, markup=False)
+    console.print(rows)
+    for version in versions:
+        if isinstance(version, DamagedVersion):
+            console.print(f"{version.name}: {version.problem}", soft_wrap=True, markup=False)
 
 
 @models.command("add")
 def add_version(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Directory of the versions; made if it isn't there.")
+        Path, typer.Argument(metavar="DIR", help="Directory of the versions; created if it doesn't exist.")
     ],
     artifact: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by nextreel fit.")],
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the version, otherwise from when it was saved and a hash of its files."),
+        typer.Option(
+            help="Name of the version; by default the time when it was saved and a hash of its files."
+        ),
     ] = None,
 ) -> None:
-    """Copy a saved model in as a version.
+    """Add a copy of a saved model as a version.
 
-    The first one is current at once; a later one waits until it is promoted.
+    The first version is current immediately; a later one only once it is promoted.
     """
     from nextreel.serving.storage.model_versions import VersionDirectory
 
@@ -94,23 +99,23 @@ def promote_version(
 ) -> None:
     """Make a version the current one.
 
-    It is loaded first; one that is damaged is refused and the old one stays. A running server takes it over
-    at SIGHUP, without dropping a request.
+    The version is loaded first: if it is damaged, the old version stays current. A running server switches to
+    the new version on SIGHUP, without dropping a request.
     """
     from nextreel.serving.storage.model_versions import VersionDirectory
 
-    _say_current(VersionDirectory.open(directory).promote(name))
+    _print_current(VersionDirectory.open(directory).promote(name))
 
 
 @models.command("rollback")
 def roll_back(directory: Directory) -> None:
-    """Go back to the version that was current before.
+    """Return to the version that was current before.
 
-    Doing it again goes further back. A running server takes it over at SIGHUP.
+    Doing so again goes further back. A running server switches to that version on SIGHUP.
     """
     from nextreel.serving.storage.model_versions import VersionDirectory
 
-    _say_current(VersionDirectory.open(directory).rollback())
+    _print_current(VersionDirectory.open(directory).rollback())
 
 
 @models.command("data")
@@ -118,18 +123,18 @@ def write_data(
     directory: Annotated[
         Path,
         typer.Argument(
-            metavar="MODEL", help="The served model, or the directory of its versions: it has the movies."
+            metavar="MODEL", help="The served model, or the directory of its versions, for the movies."
         ),
     ],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Directory to write; it mustn't hold anything yet.")
+        Path, typer.Argument(metavar="OUT", help="Directory to write, which must be new or empty.")
     ],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Write what a server's store holds now as data to fit again.
+    """Write the current content of a server's store as a data directory, to fit a model again.
 
-    OUT gets ratings_train.csv, movies.csv with the movies added since, and users.csv where something is known of
-    the people. Who was erased is in none of them.
+    OUT gets ratings_train.csv, movies.csv with the movies added since the last fit, and users.csv if anything is
+    known about the people. People who were erased are in none of these files.
     """
     from nextreel.errors import require
 
@@ -139,18 +144,20 @@ def write_data(
     from nextreel.serving.storage.model_versions import VersionDirectory
     from nextreel.serving.storage.store import Store
 
-    learned = load(VersionDirectory.open(directory).current.path).dataset
+    dataset = load(VersionDirectory.open(directory).current.path).dataset
     with Store.open(store) as opened:
-        written = refit.write_data(opened, learned, out)
+        written = refit.write_data(opened, dataset, out)
     typer.echo(
         f"Wrote {written.ratings:,} ratings of {written.users:,} users and {written.movies:,} movies to {out}. "
         f"Next: nextreel fit {out} --out MODEL"
     )
 
 
-def _say_current(version: "StoredVersion") -> None:
-    typer.echo(f"{version.name} ({version.model}, data until {_minute(version.data_until)}) is current.")
+def _print_current(version: "StoredVersion") -> None:
+    typer.echo(
+        f"{version.name} ({version.model}, data until {_format_minute(version.data_until)}) is current."
+    )
 
 
-def _minute(iso: str) -> str:
+def _format_minute(iso: str) -> str:
     return iso[:16].replace("T", " ")

@@ -1,4 +1,4 @@
-"""`nextreel serve`: put a model in front of people."""
+"""`nextreel serve`: answer requests for recommendations over HTTP."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,48 +9,49 @@ from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
 
 
 def serve(
-    model: Annotated[Path, typer.Argument(help="Directory of a saved model, or of versions of one.")],
+    model: Annotated[Path, typer.Argument(help="Directory of a saved model, or of its versions.")],
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Data directory to import at the first start, where it holds more than the model's own data."
+            help="Data directory to import at the first start, instead of the data that the model was fitted on."
         ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all addresses.")] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")
     ] = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, about one a core.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes; about one for each core.")] = 1,
     experiment: Annotated[
         str | None,
         typer.Option(
-            metavar="VERSION=SHARE", help="Let another version answer a share of the users, such as b=0.1."
+            metavar="VERSION=SHARE",
+            help="Let another version of the model serve a share of the users, such as b=0.1.",
         ),
     ] = None,
     rate: Annotated[
-        float, typer.Option(min=0.01, help="Requests a second that a key may make in the long run.")
+        float, typer.Option(min=0.01, help="Requests per second that a key may make on average.")
     ] = 100.0,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(
-            help="A web site whose scripts may call the API, such as https://example.org; repeatable."
+            help="A website whose scripts may call the API, such as https://example.org; repeatable."
         ),
     ] = None,
     no_keys: Annotated[
         bool,
-        typer.Option("--no-keys", help="Ask nobody for a key, though not only this machine can connect."),
+        typer.Option("--no-keys", help="Require no API keys, even if other machines can connect."),
     ] = False,
 ) -> None:
-    """Serve a model: an HTTP API, and a store that remembers.
+    """Serve a model over an HTTP API, with a store that keeps the ratings.
 
-    The first start imports the ratings into the store; later ones find them there. Where others than this
-    machine can connect, a request needs an API key, which `nextreel keys create` makes.
+    The first start imports the ratings into the store; later starts use what the store has. If other machines
+    can connect, each request needs an API key, which `nextreel keys create` creates.
     """
     import os
 
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")  # a query is too small to be shared between threads
+        os.environ.setdefault(variable, "1")  # One query is too little work for several threads.
 
     from nextreel.cli.terminal.console import progress_bar, stdout
     from nextreel.errors import ConfigError, require
@@ -83,10 +84,11 @@ def serve(
                     f"{host} can be reached by others, so requests need an API key, and the store has none: "
                     "nextreel keys create NAME --scope read makes one"
                 )
-    bound = listen(host, port)
+    listener = listen(host, port)
     console = stdout()
     if imported:
         console.print(f"Imported {number_of(imported, 'rating')}.")
-    shown = f"[{host}]" if ":" in host else host
-    console.print(f"Serving {model} on http://{shown}:{bound.getsockname()[1]} (Ctrl+C stops)", markup=False)
-    run(settings, bound, workers)
+    address = f"[{host}]" if ":" in host else host
+    url = f"http://{address}:{listener.getsockname()[1]}"
+    console.print(f"Serving {model} on {url} (Ctrl+C stops)", markup=False)
+    run(settings, listener, workers)
