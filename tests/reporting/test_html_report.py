@@ -19,14 +19,14 @@ from nextreel.models.names import MODELS
 from nextreel.models.training.epochs import Epoch
 from nextreel.reporting.html_report import require_extras, write_report
 from nextreel.reporting.html_report.example_lists import choose_examples
-from nextreel.reporting.html_report.sentences import say_split
+from nextreel.reporting.html_report.sentences import describe_split
 
-INK_OF_THE_PAGE = {"none", "transparent"}
+UNCOLOURED = {"none", "transparent"}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sample whose titles hold what HTML would take for a tag."""
+    """A generated data set whose titles contain an HTML tag."""
     data = tmp_path_factory.mktemp("home") / "data"
     write_sample(make_sample(users=80, movies=80, ratings=2400), data)
     header, *rows = (data / "movies.csv").read_text().splitlines()
@@ -37,8 +37,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def compare(data: Path, *models: str) -> Leaderboard:
     parts = read_train_test(data)
-    answers = [answer(each, parts, ["frozen", "live"], 10) for each in name_contestants(models, {})]
-    return judge(parts, answers, ["frozen", "live"], [5, 10])
+    contestants = name_contestants(models, {})
+    runs = [answer(contestant, parts, ["frozen", "live"], 10) for contestant in contestants]
+    return judge(parts, runs, ["frozen", "live"], [5, 10])
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def report(board: Leaderboard, directory: Path) -> str:
 
 
 class Reader(HTMLParser):
-    """Tags with their attributes, in order."""
+    """Collects the tags of a page with their attributes, in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -82,7 +83,7 @@ def with_epochs(board: Leaderboard, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def text_of(html: str) -> str:
-    """What a reader sees, with single spaces."""
+    """Return the text that a reader sees, with single spaces."""
     body = html.partition("<body>")[2] or html
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
@@ -92,14 +93,14 @@ def section_of(html: str, id_: str) -> str:
 
 
 @pytest.mark.parametrize("history", ["frozen", "live"])
-def test_the_leaderboard_holds_every_figure_with_its_interval(history, board: Leaderboard, html: str) -> None:  # type: ignore[no-untyped-def]
+def test_the_leaderboard_has_every_metric_with_its_interval(history, board: Leaderboard, html: str) -> None:  # type: ignore[no-untyped-def]
     shown = text_of(section_of(html, "leaderboard"))
     for figures in board.figures[history].values():
         for estimate in figures.metrics.values():
             assert f"{estimate.mean:.4f} {estimate.low:.4f} to {estimate.high:.4f}" in shown
 
 
-def test_nothing_is_loaded_and_nothing_is_run(html: str) -> None:
+def test_the_page_loads_nothing_and_runs_no_script(html: str) -> None:
     for tag, attributes in Reader(html).tags:
         assert tag not in {"script", "link", "img", "iframe"}
         assert "src" not in attributes
@@ -108,20 +109,20 @@ def test_nothing_is_loaded_and_nothing_is_run(html: str) -> None:
     assert "@import" not in html
 
 
-def test_titles_and_the_name_of_the_data_are_text_and_no_markup(html: str) -> None:
+def test_titles_and_the_name_of_the_data_are_escaped(html: str) -> None:
     assert "&lt;script&gt;" in section_of(html, "examples")
     assert "my &lt;data&gt;" in html
     assert "<data>" not in html
 
 
-def test_headings_go_down_one_step_at_a_time(html: str) -> None:
+def test_no_heading_level_is_skipped(html: str) -> None:
     levels = [int(tag[1]) for tag, _ in Reader(html).tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_every_table_has_a_caption_and_every_heading_of_one_a_scope(html: str) -> None:
+def test_every_table_has_a_caption_and_every_header_cell_a_scope(html: str) -> None:
     tags = Reader(html).tags
     after_tables = [tags[n + 1][0] for n, (tag, _) in enumerate(tags) if tag == "table"]
     assert after_tables
@@ -129,7 +130,7 @@ def test_every_table_has_a_caption_and_every_heading_of_one_a_scope(html: str) -
     assert {attributes.get("scope") for tag, attributes in tags if tag == "th"} == {"col", "row"}
 
 
-def test_every_id_stands_once_and_every_label_is_there(html: str) -> None:
+def test_every_id_is_unique_and_every_reference_to_one_resolves(html: str) -> None:
     tags = [attributes for _, attributes in Reader(html).tags]
     ids = [attributes["id"] for attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -139,7 +140,7 @@ def test_every_id_stands_once_and_every_label_is_there(html: str) -> None:
     assert {(attributes["href"] or "")[1:] for attributes in tags if "href" in attributes} <= set(ids)
 
 
-def test_every_picture_says_what_it_shows(board: Leaderboard, html: str) -> None:
+def test_every_chart_has_a_label_with_what_it_shows(board: Leaderboard, html: str) -> None:
     pictures = [attributes for tag, attributes in Reader(html).tags if tag == "svg" and "role" in attributes]
     labels = [attributes["aria-label"] or "" for attributes in pictures]
     assert all(labels)
@@ -150,22 +151,22 @@ def test_every_picture_says_what_it_shows(board: Leaderboard, html: str) -> None
         )
 
 
-def test_every_colour_of_a_picture_has_another_one_at_night(with_epochs: str) -> None:
+def test_every_colour_of_a_chart_has_a_counterpart_in_dark_mode(with_epochs: str) -> None:
     html = with_epochs
     drawn = set(re.findall(r' (fill|stroke)="([^"]+)"', html[html.index("<body>") :]))
-    at_night = set(re.findall(r'figure \[(fill|stroke)="([^"]+)"\]', html))
-    assert {(kind, colour) for kind, colour in drawn if colour not in INK_OF_THE_PAGE} <= at_night
+    in_dark_mode = set(re.findall(r'figure \[(fill|stroke)="([^"]+)"\]', html))
+    assert {(kind, colour) for kind, colour in drawn if colour not in UNCOLOURED} <= in_dark_mode
 
 
-def test_the_people_of_the_examples_stand_at_the_quarters_of_the_row(board: Leaderboard) -> None:
+def test_the_people_of_the_examples_are_at_the_quarters_by_length_of_history(board: Leaderboard) -> None:
     examples = choose_examples(board, "live")
-    lengths = [example.length for example in examples]
+    lengths = [example.history_length for example in examples]
     assert lengths == sorted(lengths)
     assert len({example.user for example in examples}) == 3
     assert choose_examples(board, "live") == examples
 
 
-def test_an_example_shows_the_answers_as_they_were_given(board: Leaderboard) -> None:
+def test_an_example_shows_the_recommendation_lists_that_were_evaluated(board: Leaderboard) -> None:
     example = choose_examples(board, "live")[0]
     test = board.parts.test.filter(
         (board.parts.test["UserID"] == example.user) & (board.parts.test["Rating"] >= 4)
@@ -176,36 +177,43 @@ def test_an_example_shows_the_answers_as_they_were_given(board: Leaderboard) -> 
     assert [movie.liked for movie in example.lists["item-knn"]] == [
         id_ in set(test["MovieID"]) for id_ in ids
     ]
-    assert [movie.asked for movie in example.lists["item-knn"]] == [id_ == test["MovieID"][0] for id_ in ids]
+    assert [movie.relevant for movie in example.lists["item-knn"]] == [
+        id_ == test["MovieID"][0] for id_ in ids
+    ]
     assert len(example.liked) == len(test)
 
 
-def test_a_hit_is_told_in_words(board: Leaderboard, html: str) -> None:
+def test_a_hit_is_marked_in_words(board: Leaderboard, html: str) -> None:
     examples = choose_examples(board, "live")
-    hits = [movie for each in examples for movies in each.lists.values() for movie in movies if movie.liked]
-    told = text_of(section_of(html, "examples").partition("<h3")[2])
+    lists = [movies for example in examples for movies in example.lists.values()]
+    hits = [movie for movies in lists for movie in movies if movie.liked]
+    shown = text_of(section_of(html, "examples").partition("<h3")[2])
     assert hits
-    assert told.count("★ liked next") + told.count("✓ liked later") == len(hits) + len(examples)
+    assert shown.count("★ liked next") + shown.count("✓ liked later") == len(hits) + len(examples)
 
 
-def test_a_lead_that_may_be_chance_is_not_called_the_best(board: Leaderboard, tmp_path: Path) -> None:
-    unsure = replace(board, tests=[replace(test, adjusted_p=0.4) for test in board.tests])
-    shown = text_of(report(unsure, tmp_path))
+def test_a_leader_is_not_called_the_best_if_its_lead_is_not_significant(
+    board: Leaderboard, tmp_path: Path
+) -> None:
+    doubtful = replace(board, tests=[replace(test, adjusted_p=0.4) for test in board.tests])
+    shown = text_of(report(doubtful, tmp_path))
     assert "is ahead on my <data>, but not beyond doubt" in shown
     assert "isn't shown to be better than" in shown
     assert "is the best of two recommenders" not in shown
 
 
-def test_a_real_lead_is_called_so(board: Leaderboard, tmp_path: Path) -> None:
+def test_a_significant_lead_is_called_real(board: Leaderboard, tmp_path: Path) -> None:
     best = board.ranked("live")[0]
-    under = {history: {best: figures[best]} | figures for history, figures in board.figures.items()}
-    sure = replace(board, figures=under, tests=[replace(test, adjusted_p=0.002) for test in board.tests])
-    shown = text_of(report(sure, tmp_path))
+    best_first = {history: {best: figures[best]} | figures for history, figures in board.figures.items()}
+    clear = replace(
+        board, figures=best_first, tests=[replace(test, adjusted_p=0.002) for test in board.tests]
+    )
+    shown = text_of(report(clear, tmp_path))
     assert f"{best} is the best of two recommenders on my <data>" in shown
     assert "with a probability of at most 0.002" in shown
 
 
-def test_a_model_of_unknown_cost_is_named_and_not_drawn(board: Leaderboard, tmp_path: Path) -> None:
+def test_a_model_of_unknown_cost_is_named_but_not_drawn(board: Leaderboard, tmp_path: Path) -> None:
     name = board.ranked("live")[0]
     answers = board.answers | {name: replace(board.answers[name], fit_seconds=None)}
     shown = text_of(report(replace(board, answers=answers), tmp_path))
@@ -213,31 +221,33 @@ def test_a_model_of_unknown_cost_is_named_and_not_drawn(board: Leaderboard, tmp_
     assert f"What {name} costs isn't known here" in shown
 
 
-def test_a_model_from_elsewhere_has_a_card_too(board: Leaderboard, tmp_path: Path) -> None:
-    known = board.answers["item-knn"]
-    lists = {history: replace(each, seconds=None) for history, each in known.lists.items()}
+def test_a_model_from_a_file_of_recommendations_has_a_card_too(board: Leaderboard, tmp_path: Path) -> None:
+    run = board.answers["item-knn"]
+    lists = {history: replace(result, seconds=None) for history, result in run.lists.items()}
     outside = replace(
-        known, model="answers.csv", config={}, fit_seconds=None, peak_memory_gib=None, lists=lists
+        run, model="answers.csv", config={}, fit_seconds=None, peak_memory_gib=None, lists=lists
     )
     shown = text_of(report(replace(board, answers=board.answers | {"item-knn": outside}), tmp_path))
     assert "It isn't one of nextreel's own models" in shown
     assert "Fitted elsewhere." in shown
 
 
-def test_one_model_alone_is_compared_with_nothing(data: Path, tmp_path: Path) -> None:
+def test_a_single_model_is_not_compared(data: Path, tmp_path: Path) -> None:
     shown = text_of(report(compare(data, "popularity"), tmp_path))
-    assert "popularity was asked alone" in shown
+    assert "popularity is the only model" in shown
     assert "Which differences are real?" not in shown
 
 
-def test_options_stand_with_their_values_and_meanings(board: Leaderboard, html: str) -> None:
+def test_options_are_listed_with_their_values_and_descriptions(board: Leaderboard, html: str) -> None:
     shown = text_of(section_of(html, "models"))
     for option, value in board.answers["item-knn"].config.items():
         assert f"{option} {json.dumps(value)}" in shown
     assert "Added to the denominator of the cosine, in users." in shown
 
 
-def test_a_model_that_learned_in_epochs_shows_its_curves_and_which_epoch_was_kept(with_epochs: str) -> None:
+def test_a_model_that_learned_in_epochs_has_a_loss_curve_and_names_the_epoch_that_was_kept(
+    with_epochs: str,
+) -> None:
     models = section_of(with_epochs, "models")
     assert (
         models.count('aria-label="Mean loss by epoch. Validation loss is lowest, 0.5000, after epoch 2"') == 1
@@ -248,7 +258,7 @@ def test_a_model_that_learned_in_epochs_shows_its_curves_and_which_epoch_was_kep
     )
 
 
-def test_without_validation_the_curve_says_why_there_is_none(board: Leaderboard, tmp_path: Path) -> None:
+def test_a_curve_without_validation_loss_says_why(board: Leaderboard, tmp_path: Path) -> None:
     epochs = [replace(epoch, validation_loss=None, validation_ndcg=None) for epoch in EPOCHS]
     answers = board.answers | {"item-knn": replace(board.answers["item-knn"], epochs=epochs)}
     shown = text_of(section_of(report(replace(board, answers=answers), tmp_path), "models"))
@@ -256,22 +266,20 @@ def test_without_validation_the_curve_says_why_there_is_none(board: Leaderboard,
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_model_says_what_it_is(model: str, board: Leaderboard, tmp_path: Path) -> None:
+def test_every_model_has_an_explanation(model: str, board: Leaderboard, tmp_path: Path) -> None:
     answers = board.answers | {"item-knn": replace(board.answers["item-knn"], model=model)}
     card = section_of(report(replace(board, answers=answers), tmp_path), "models")
     assert "How it works" in card
     assert "<p></p>" not in card
 
 
-def test_a_report_is_small_and_the_same_for_the_same_board(
-    board: Leaderboard, html: str, tmp_path: Path
-) -> None:
+def test_a_report_is_small_and_reproducible(board: Leaderboard, html: str, tmp_path: Path) -> None:
     assert len(html) < 300_000
     assert report(board, tmp_path) == html
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "description"),
     [
         (SplitRule.for_rule("clean"), "the 5th-last rating of 4 or more and everything after it"),
         (SplitRule.for_rule("clean", positives=1), "the last rating of 4 or more"),
@@ -282,15 +290,15 @@ def test_a_report_is_small_and_the_same_for_the_same_board(
     ],
     ids=lambda value: value if isinstance(value, str) else value.rule,
 )
-def test_the_split_is_told_in_words(rule: SplitRule, said: str) -> None:
-    assert said in say_split(rule.model_dump(exclude_none=True))
+def test_the_split_is_described_in_words(rule: SplitRule, description: str) -> None:
+    assert description in describe_split(rule.model_dump(exclude_none=True))
 
 
-def test_parts_of_unknown_origin_are_called_so() -> None:
-    assert "isn't known" in say_split({})
+def test_an_unknown_split_is_called_unknown() -> None:
+    assert "isn't known" in describe_split({})
 
 
-def test_without_the_extra_it_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_an_error_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
     with pytest.raises(MissingExtraError, match=r"this needs jinja2, .*nextreel\[plots\]"):
         require_extras()

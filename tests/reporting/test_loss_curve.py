@@ -1,4 +1,4 @@
-"""The picture of the loss."""
+"""Tests of the chart of the loss."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from nextreel.models.training.epochs import Epoch
 from nextreel.reporting.loss_curve import plot_loss
 
-HISTORY = [Epoch(1, 0.4, 0.39, 1.0), Epoch(2, 0.3, 0.25, 1.0), Epoch(3, 0.1234, 0.26789, 1.0)]
+EPOCHS = [Epoch(1, 0.4, 0.39, 1.0), Epoch(2, 0.3, 0.25, 1.0), Epoch(3, 0.1234, 0.26789, 1.0)]
 
 
 def texts_of(file: Path) -> list[str]:
@@ -14,23 +14,23 @@ def texts_of(file: Path) -> list[str]:
 
 
 def height_of(label: str, file: Path) -> float:
-    """Vertical position of a text, in pixels from the top of the plot."""
-    element = next(each for each in ElementTree.parse(file).iter() if each.text == label)
+    """Return the vertical position of a text, in pixels from the top of the plot."""
+    element = next(node for node in ElementTree.parse(file).iter() if node.text == label)
     return float(element.attrib["transform"].removesuffix(")").split(",")[-1])
 
 
 def test_curves_are_labelled_with_their_last_loss(tmp_path: Path) -> None:
-    plot_loss(HISTORY, tmp_path)
+    plot_loss(EPOCHS, tmp_path)
     assert {"train 0.1234", "validation 0.2679"} <= set(texts_of(tmp_path / "loss.svg"))
 
 
-def test_the_lowest_validation_loss_is_told(tmp_path: Path) -> None:
-    plot_loss(HISTORY, tmp_path)
+def test_the_lowest_validation_loss_is_named(tmp_path: Path) -> None:
+    plot_loss(EPOCHS, tmp_path)
     assert "Validation loss is lowest, 0.2500, after epoch 2" in texts_of(tmp_path / "loss.svg")
 
 
-def test_axes_are_titled_and_epochs_are_whole(tmp_path: Path) -> None:
-    plot_loss(HISTORY, tmp_path)
+def test_axes_have_titles_and_whole_epochs(tmp_path: Path) -> None:
+    plot_loss(EPOCHS, tmp_path)
     texts = texts_of(tmp_path / "loss.svg")
     assert {"Epoch", "Mean loss", "1", "2", "3"} <= set(texts)
     assert "1.5" not in texts
@@ -49,13 +49,13 @@ def test_a_fit_without_validation_has_one_curve(tmp_path: Path) -> None:
     assert not any(text.startswith("validation") for text in texts)
 
 
-def test_a_single_epoch_is_a_picture_too(tmp_path: Path) -> None:
-    plot_loss(HISTORY[:1], tmp_path)
+def test_a_single_epoch_has_a_chart_too(tmp_path: Path) -> None:
+    plot_loss(EPOCHS[:1], tmp_path)
     assert "train 0.4000" in texts_of(tmp_path / "loss.svg")
 
 
-def test_the_png_is_whole_and_twice_as_wide_as_the_svg(tmp_path: Path) -> None:
-    plot_loss(HISTORY, tmp_path)
+def test_the_png_is_valid_and_twice_as_wide_as_the_svg(tmp_path: Path) -> None:
+    plot_loss(EPOCHS, tmp_path)
     png = (tmp_path / "loss.png").read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     width = float(ElementTree.parse(tmp_path / "loss.svg").getroot().attrib["width"])

@@ -36,7 +36,7 @@ EVALUATION: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    """A store of files, which is ready at once where a database takes half a minute."""
+    """A client of a file store, which is ready at once; a database would take half a minute."""
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file://{tmp_path}/store")
     return MlflowClient(f"file://{tmp_path}/store")
@@ -52,7 +52,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Leaderboard:
 
 
 def runs(client: MlflowClient) -> list[Run]:
-    return list(client.search_runs([each.experiment_id for each in client.search_experiments()]))
+    return list(client.search_runs([experiment.experiment_id for experiment in client.search_experiments()]))
 
 
 def only_run(client: MlflowClient) -> Run:
@@ -87,7 +87,7 @@ def test_a_fit_is_logged_with_its_options_data_and_split(client: MlflowClient, t
     assert json.loads(run.data.tags["split"]) == {"rule": "clean"}
 
 
-def test_each_epoch_is_a_step_and_the_kept_one_a_figure_of_its_own(
+def test_each_epoch_is_a_step_and_the_best_epoch_has_its_own_metrics(
     client: MlflowClient, tmp_path: Path
 ) -> None:
     with tracked("fit"):
@@ -95,16 +95,16 @@ def test_each_epoch_is_a_step_and_the_kept_one_a_figure_of_its_own(
     run = only_run(client)
 
     def curve(name: str) -> list[tuple[int, float]]:
-        return [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, name)]
+        return [(metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, name)]
 
     assert curve("train_loss") == [(1, 0.9), (2, 0.8)]
     assert curve("validation_loss") == [(1, 1.1)]
     assert curve("validation_ndcg") == [(1, 0.11)]
-    figures = {name: run.data.metrics[name] for name in ("fit_seconds", "best_epoch", "best_validation_ndcg")}
-    assert figures == {"fit_seconds": 4.5, "best_epoch": 1, "best_validation_ndcg": 0.11}
+    metrics = {name: run.data.metrics[name] for name in ("fit_seconds", "best_epoch", "best_validation_ndcg")}
+    assert metrics == {"fit_seconds": 4.5, "best_epoch": 1, "best_validation_ndcg": 0.11}
 
 
-def test_the_curve_and_the_manifest_are_artifacts_and_the_weights_are_not(
+def test_the_loss_curve_and_the_manifest_are_artifacts_but_not_the_weights(
     client: MlflowClient, tmp_path: Path
 ) -> None:
     with tracked("fit"):
@@ -127,7 +127,7 @@ def test_an_evaluation_is_logged_with_its_interval_and_protocol(client: MlflowCl
     assert artifacts(client, run) == ["evaluation_live.json"]
 
 
-def test_an_evaluation_joins_the_run_of_the_fit_that_is_named(
+def test_an_evaluation_is_added_to_the_run_that_the_environment_names(
     client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tracked("fit"):
@@ -138,46 +138,46 @@ def test_an_evaluation_joins_the_run_of_the_fit_that_is_named(
     assert {"live/NDCG_at_10", "train_loss"} <= only_run(client).data.metrics.keys()
 
 
-def test_a_leaderboard_is_a_run_with_one_of_each_model_within(
+def test_a_leaderboard_is_a_run_with_a_nested_run_for_each_model(
     client: MlflowClient, board: Leaderboard
 ) -> None:
     with tracked("compare"):
         log_leaderboard(board)
-    whole, model = sorted(runs(client), key=lambda run: "mlflow.parentRunId" in run.data.tags)
-    assert artifacts(client, whole) == ["leaderboard.json"]
+    parent, model = sorted(runs(client), key=lambda run: "mlflow.parentRunId" in run.data.tags)
+    assert artifacts(client, parent) == ["leaderboard.json"]
     assert model.info.run_name == "newest"
-    assert model.data.tags["mlflow.parentRunId"] == whole.info.run_id
+    assert model.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert model.data.params == {"model": "popularity", "window_days": "5.0"}
     expected = board.figures["live"]["newest"].metrics["NDCG@10"]
-    found = [model.data.metrics[f"live/NDCG_at_10{end}"] for end in ("", "_low", "_high")]
-    assert found == [expected.mean, expected.low, expected.high]
+    logged = [model.data.metrics[f"live/NDCG_at_10{end}"] for end in ("", "_low", "_high")]
+    assert logged == [expected.mean, expected.low, expected.high]
     assert {"fit_seconds", "peak_memory_gib", "live/queries_per_second"} <= model.data.metrics.keys()
-    for run in (whole, model):
+    for run in (parent, model):
         assert run.data.tags["data_sha256"] == board.parts.train.fingerprint
         assert json.loads(run.data.tags["split"])["rule"] == "clean"
         assert json.loads(run.data.tags["protocol"])["main"] == "NDCG@10"
 
 
-def test_what_fails_while_it_is_tracked_is_logged_as_failed(client: MlflowClient) -> None:
+def test_a_run_whose_block_raises_is_logged_as_failed(client: MlflowClient) -> None:
     with pytest.raises(DataError, match="no rating"), tracked("fit"):
         raise DataError("no rating")
     assert only_run(client).info.status == "FAILED"
 
 
-def test_nothing_is_logged_where_it_is_not_wanted(client: MlflowClient) -> None:
+def test_nothing_is_logged_unless_wanted(client: MlflowClient) -> None:
     with tracked("fit", wanted=False):
         pass
     assert runs(client) == []
 
 
-def test_a_server_that_is_not_there_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_a_nextreel_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(NextreelError, match=r"MLflow: .*127\.0\.0\.1"), tracked("fit"):
         pass
 
 
-def test_without_the_extra_the_error_names_the_command_that_installs_it(
+def test_a_missing_extra_is_an_error_that_names_the_install_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)

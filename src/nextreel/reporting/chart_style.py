@@ -1,6 +1,6 @@
-"""Writing an altair chart as SVG and PNG, in the manner that all pictures share."""
+"""The style that all charts share, and a function that writes a chart as SVG and PNG without a browser."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -8,7 +8,12 @@ from typing import Any
 from nextreel.atomic_files import replacing
 from nextreel.errors import require
 
+Chart = Any
+"""A chart of altair or a part of one, such as an axis. Altair is optional, so its types can't be imported here."""
+
 INK, FAINT_INK, RULE = "#1f2933", "#616e7c", "#e4e7eb"
+BLUE, VERMILION = "#0072b2", "#d55e00"
+"""Two colours of Okabe and Ito's palette, which colour-blind readers can tell apart."""
 SUBTITLE = {"subtitleFontSize": 13, "subtitleColor": FAINT_INK, "subtitlePadding": 6}
 AXIS = {
     "labelColor": FAINT_INK,
@@ -24,13 +29,15 @@ AXIS = {
     "tickColor": RULE,
 }
 SUBTITLE_WIDTH = 105
-"""Characters of a line under the title."""
+"""Maximum number of characters in a line of the subtitle."""
+LABEL_HEIGHT = 0.06
+"""Height of a line's label as a share of the plot's height: labels closer than this would overlap."""
 
 
-def write_picture(chart: Any, title: str, sentences: Sequence[str], directory: Path, name: str) -> None:
-    """Write a chart under a title and sentences as `name`.svg and `name`.png.
+def write_picture(chart: Chart, title: str, sentences: Sequence[str], directory: Path, name: str) -> None:
+    """Write a chart as `name`.svg and `name`.png, with the title and the sentences above it.
 
-    Raises MissingExtraError without vl-convert.
+    Raises MissingExtraError if vl-convert isn't installed and DataError if a file can't be written.
     """
     subtitle = [line for sentence in sentences for line in wrap(sentence, SUBTITLE_WIDTH)]
     vl_convert = require("vl_convert", "plots")
@@ -44,3 +51,24 @@ def write_picture(chart: Any, title: str, sentences: Sequence[str], directory: P
     with replacing(directory / f"{name}.svg") as svg, replacing(directory / f"{name}.png") as png:
         svg.write_text(vl_convert.vegalite_to_svg(specification), encoding="utf-8")
         png.write_bytes(vl_convert.vegalite_to_png(specification, scale=2))
+
+
+def chart_of(points: Sequence[Mapping[str, object]]) -> Chart:
+    """Return an altair chart without marks whose data are the points, each with its fields by name.
+
+    Raises MissingExtraError if altair isn't installed.
+    """
+    altair = require("altair", "plots")
+    return altair.Chart(altair.Data(values=points))
+
+
+def space_labels(values: Sequence[float], height: float) -> list[float]:
+    """Return the positions of the labels of one or two lines, moved apart until they don't overlap.
+
+    `values` are the lines' last values, ascending; `height` is the height of the plot in their unit.
+    """
+    if len(values) < 2:
+        return list(values)
+    low, high = values
+    shift = max(0.0, LABEL_HEIGHT * height - (high - low)) / 2
+    return [low - shift, high + shift]

@@ -1,7 +1,8 @@
-"""Runs in MLflow: a model's options as parameters, figures as metrics, what they rest on as tags, files as artifacts.
+"""Logging to MLflow: options become parameters, metrics stay metrics, data and protocol become tags.
 
-Where they go is MLflow's business: MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, and MLFLOW_RUN_ID to add to a run that
-is there already. Its names have no "@", so NDCG@10 of live histories is `live/NDCG_at_10`, with `_low` and `_high`.
+MLflow's own environment variables say where runs are logged: MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, and
+MLFLOW_RUN_ID to add to an existing run. Metric names can't contain "@" in MLflow, so NDCG@10 under live histories is
+logged as `live/NDCG_at_10`, with the ends of its interval as `live/NDCG_at_10_low` and `live/NDCG_at_10_high`.
 """
 
 import json
@@ -9,21 +10,32 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, JsonValue
 
 from nextreel.artifacts import MANIFEST
+from nextreel.data.splitting.split_rules import describe_rule
 from nextreel.errors import NextreelError, require
+from nextreel.evaluation.bootstrap import Estimate
+from nextreel.evaluation.comparison.contestants import ContestantRun
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
 from nextreel.models.training.epochs import EPOCHS, read_epochs
+from nextreel.prediction.manifest import ModelManifest
 from nextreel.version import __version__
 
 
 @contextmanager
 def tracked(name: str, wanted: bool = True) -> Iterator[None]:
-    """A run for what is logged in the block; none where it isn't wanted.
+    """Start an MLflow run for everything that is logged within the block; do nothing unless `wanted`.
 
-    It starts with the block, so that a store that can't be reached is known before a long fit. Raises
-    MissingExtraError without MLflow, and NextreelError for what MLflow objects to.
+    The run starts before the block, so an unreachable tracking server is reported before a long fit.
+
+    Raises
+    ------
+    MissingExtraError
+        MLflow isn't installed.
+    NextreelError
+        MLflow reports an error.
     """
     if not wanted:
         yield
@@ -37,70 +49,100 @@ def tracked(name: str, wanted: bool = True) -> Iterator[None]:
 
 
 def log_fit(directory: Path) -> None:
-    """Log a saved model: how its fit went, each epoch as a step, with the curve and the manifest as artifacts."""
+    """Log a saved model: its options, how its fit went epoch by epoch, the loss curve and the manifest.
+
+    Raises MissingExtraError if MLflow isn't installed and ArtifactError if the manifest is missing or damaged.
+    """
     mlflow = require("mlflow", "mlflow")
-    manifest = _read_json(directory / MANIFEST)
-    _log_model(manifest["model"], manifest["config"])
-    _log_tags(manifest["data"]["sha256"], split=manifest["split"])
+    manifest = ModelManifest.read(directory)
+    _log_model(manifest.model, manifest.config)
+    _log_tags(manifest.data.sha256, split=manifest.split)
     for epoch in read_epochs(directory):
-        figures = {name: value for name, value in asdict(epoch).items() if value is not None}
-        mlflow.log_metrics(figures, step=figures.pop("number"))
-    fit = manifest["fit"]
+        metrics = {name: value for name, value in asdict(epoch).items() if value is not None}
+        mlflow.log_metrics(metrics, step=metrics.pop("number"))
+    fit = manifest.fit.model_dump(exclude_none=True)
     mlflow.log_metrics({f"best_{name}" if name == "validation_ndcg" else name: fit[name] for name in fit})
     for file in (directory / MANIFEST, *directory.glob(EPOCHS), *directory.glob("loss.*")):
         mlflow.log_artifact(str(file))
 
 
-def log_evaluation(facts: Mapping[str, Any]) -> None:
-    """Log what `nextreel evaluate --json` writes."""
-    history = facts["protocol"]["history"]
-    _log_model(facts["model"], facts["config"])
+class _TestedData(BaseModel):
+    sha256: str
+
+
+class _EvaluationFacts(BaseModel):
+    """The part of an evaluation's JSON that becomes parameters, metrics and tags."""
+
+    model: str
+    config: dict[str, JsonValue]
+    fitted_on: _TestedData
+    split: dict[str, JsonValue]
+    protocol: dict[str, JsonValue]
+    test: _TestedData
+    metrics: dict[str, Estimate]
+
+
+def log_evaluation(facts: Mapping[str, object]) -> None:
+    """Log an evaluation, given as what `nextreel evaluate --json` writes.
+
+    Raises MissingExtraError if MLflow isn't installed.
+    """
+    mlflow, evaluation = require("mlflow", "mlflow"), _EvaluationFacts.model_validate(facts)
+    history = str(evaluation.protocol["history"])
+    _log_model(evaluation.model, evaluation.config)
     _log_tags(
-        facts["fitted_on"]["sha256"],
-        split=facts["split"],
-        protocol=facts["protocol"],
-        test_sha256=facts["test"]["sha256"],
+        evaluation.fitted_on.sha256,
+        split=evaluation.split,
+        protocol=evaluation.protocol,
+        test_sha256=evaluation.test.sha256,
     )
-    mlflow = require("mlflow", "mlflow")
-    mlflow.log_metrics(_name_figures(facts["metrics"], history))
+    mlflow.log_metrics(_name_metrics(evaluation.metrics, history))
     mlflow.log_dict(facts, f"evaluation_{history}.json")
 
 
 def log_leaderboard(board: Leaderboard) -> None:
-    """Log a comparison: the whole of it as an artifact, and each model as a run of its own within the run."""
-    mlflow, facts = require("mlflow", "mlflow"), board.facts()
-    about = {"split": facts["split"], "protocol": facts["protocol"]}
-    _log_tags(facts["data"]["sha256"], **about)
-    mlflow.log_dict(facts, "leaderboard.json")
-    for each in facts["models"]:
-        with mlflow.start_run(run_name=each["name"], nested=True):
-            _log_model(each["model"], each["config"])
-            _log_tags(facts["data"]["sha256"], **about)
-            costs = {name: each[name] for name in ("fit_seconds", "peak_memory_gib")}
-            for history, found in each["histories"].items():
-                costs[f"{history}/queries_per_second"] = found["queries_per_second"]
-                mlflow.log_metrics(_name_figures({**found["metrics"], **found["lists"]}, history))
-            mlflow.log_metrics({name: cost for name, cost in costs.items() if cost is not None})
+    """Log a comparison: the whole leaderboard as an artifact, and each model as a nested run.
+
+    Raises MissingExtraError if MLflow isn't installed.
+    """
+    mlflow = require("mlflow", "mlflow")
+    data_sha256 = board.parts.train.fingerprint
+    _log_tags(data_sha256, split=describe_rule(board.parts.rule), protocol=board.protocol)
+    mlflow.log_dict(board.facts(), "leaderboard.json")
+    for name, run in board.answers.items():
+        with mlflow.start_run(run_name=name, nested=True):
+            _log_model(run.model, run.config)
+            _log_tags(data_sha256, split=describe_rule(board.parts.rule), protocol=board.protocol)
+            for history, figures in board.figures.items():
+                lists = figures[name].lists
+                mlflow.log_metrics(_name_metrics(figures[name].metrics, history))
+                mlflow.log_metrics(_name_metrics({**lists.by_query, **lists.overall}, history))
+            mlflow.log_metrics(_costs_of(run))
 
 
-def _log_model(name: str, config: Mapping[str, object]) -> None:
+def _costs_of(run: ContestantRun) -> dict[str, float]:
+    """Return the known costs of a model, rounded as in the leaderboard's JSON."""
+    costs = {"fit_seconds": (run.fit_seconds, 3), "peak_memory_gib": (run.peak_memory_gib, 3)}
+    costs |= {f"{history}/queries_per_second": (lists.rate, 1) for history, lists in run.lists.items()}
+    return {name: round(cost, digits) for name, (cost, digits) in costs.items() if cost is not None}
+
+
+def _log_model(name: str, config: Mapping[str, JsonValue]) -> None:
     require("mlflow", "mlflow").log_params({"model": name, **config})
 
 
-def _log_tags(data_sha256: str, **more: object) -> None:
-    told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in more.items()}
-    require("mlflow", "mlflow").set_tags({"nextreel": __version__, "data_sha256": data_sha256, **told})
+def _log_tags(data_sha256: str, **facts: JsonValue) -> None:
+    tags = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+    require("mlflow", "mlflow").set_tags({"nextreel": __version__, "data_sha256": data_sha256, **tags})
 
 
-def _name_figures(figures: Mapping[str, Any], history: str) -> dict[str, float]:
-    """Estimates and plain numbers by MLflow's names."""
+def _name_metrics(metrics: Mapping[str, Estimate | float], history: str) -> dict[str, float]:
+    """Return the means and the ends of their intervals under names that MLflow accepts."""
     named: dict[str, float] = {}
-    for name, figure in figures.items():
+    for name, metric in metrics.items():
         key = f"{history}/{name.replace('@', '_at_')}"
-        ends = {"mean": figure} if isinstance(figure, int | float) else figure
-        named |= {key if end == "mean" else f"{key}_{end}": value for end, value in ends.items()}
+        if isinstance(metric, Estimate):
+            named |= {key: metric.mean, f"{key}_low": metric.low, f"{key}_high": metric.high}
+        else:
+            named[key] = metric
     return named
-
-
-def _read_json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The report of a comparison: one HTML file, without any outside request, for a reader who wasn't there."""
+"""The report of a comparison as one HTML file, which loads nothing from elsewhere."""
 
 from nextreel.reporting.html_report.report_page import require_extras, write_report
 

@@ -1,7 +1,7 @@
-"""Example lists side by side: what each model lists for a few people, and what these liked next.
+"""Example lists: what each model lists at the same few queries, beside what the person rated before and liked next.
 
-Nobody picks the people. All who are asked about stand in a row by the length of the history at their first query, ties
-by UserID; shown are those a quarter, half and three quarters down the row.
+The people aren't picked by hand. All people with a query are sorted by the length of their history at their first query
+(ties by UserID), and those at one, two and three quarters of that order are shown.
 """
 
 from dataclasses import dataclass
@@ -13,83 +13,87 @@ from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 
 QUARTERS = (1, 2, 3)
 SHOWN = 8
-"""Movies of a history that are shown."""
+"""Maximum number of movies of a history that are shown."""
 
 
 @dataclass(frozen=True)
-class Movie:
-    """A movie as a list shows it."""
+class ListedMovie:
+    """A movie in a history, in a recommendation list or among the positives of the test part."""
 
     title: str
     rating: float | None = None
-    """What the person gave it, in the history."""
+    """The person's rating; None outside the history."""
     liked: bool = False
-    """Whether the person liked it in the test part."""
-    asked: bool = False
-    """Whether it is the one that this query asks for."""
+    """Whether the person liked the movie in the test part."""
+    relevant: bool = False
+    """Whether this is the one relevant movie of the query."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One query and its answers."""
+    """One query with the list of each model."""
 
     user: int
+    """UserID."""
     timestamp: int
-    """POSIX seconds."""
-    length: int
-    """Ratings that the history holds."""
-    history: list[Movie]
-    """The last of them, latest first."""
-    liked: list[Movie]
-    """Positives of the person in the test part, in order of time."""
-    lists: dict[str, list[Movie]]
-    """By model, best first."""
+    """Timestamp of the query, POSIX seconds."""
+    history_length: int
+    """Number of interactions in the history."""
+    history: list[ListedMovie]
+    """The latest interactions of the history, latest first, at most SHOWN."""
+    liked: list[ListedMovie]
+    """The person's positives in the test part, in order of time."""
+    lists: dict[str, list[ListedMovie]]
+    """Recommendation list of each model by the model's name, best movie first."""
 
 
 def choose_examples(board: Leaderboard, history: HistoryMode) -> list[Example]:
-    """The examples; fewer where fewer people are asked about."""
-    questions = EvaluationQueries.from_split(
+    """Return one example for each quarter; fewer if there are fewer people with a query."""
+    queries = EvaluationQueries.from_split(
         board.parts.train, board.parts.test, history, board.parts.threshold
     )
-    users, first = np.unique(questions.users, return_index=True)
-    order = first[np.lexsort((users, questions.histories.lengths[first]))]
-    chosen = dict.fromkeys(int(order[(len(order) - 1) * quarter // 4]) for quarter in QUARTERS)
-    titles = _title_movies(questions)
-    return [_show(board, history, questions, titles, query) for query in chosen]
+    users, first_queries = np.unique(queries.users, return_index=True)
+    by_length = first_queries[np.lexsort((users, queries.histories.lengths[first_queries]))]
+    chosen = dict.fromkeys(int(by_length[(len(by_length) - 1) * quarter // 4]) for quarter in QUARTERS)
+    titles = _titles_of(queries)
+    return [_describe_query(board, history, queries, titles, query) for query in chosen]
 
 
-def _show(
-    board: Leaderboard, history: HistoryMode, questions: EvaluationQueries, titles: list[str], query: int
+def _titles_of(queries: EvaluationQueries) -> list[str]:
+    movie_ids, titles = queries.dataset.movie_ids, queries.dataset.movies["Title"]
+    return [title or f"Movie {movie_id}" for movie_id, title in zip(movie_ids.tolist(), titles, strict=True)]
+
+
+def _describe_query(
+    board: Leaderboard, history: HistoryMode, queries: EvaluationQueries, titles: list[str], query: int
 ) -> Example:
-    user, k = int(questions.users[query]), int(board.main.partition("@")[2])
-    same = questions.users == user
-    relevant, asked = questions.relevant[same].tolist(), int(questions.relevant[query])
-    liked, ids = set(relevant), questions.queries["MovieID"].filter(same).to_list()
-    timeline = questions.dataset.timeline
-    _, rows = questions.histories[np.array([query])].last(SHOWN).rows()
+    k = int(board.main.partition("@")[2])
+    relevant = int(queries.relevant[query])
+    of_user = queries.users == queries.users[query]
+    liked, liked_ids = queries.relevant[of_user].tolist(), queries.queries["MovieID"].filter(of_user)
+    timeline = queries.dataset.timeline
+    _, rows = queries.histories[np.array([query])].last(SHOWN).rows()
     return Example(
-        user,
-        int(questions.timestamps[query]),
-        int(questions.histories.lengths[query]),
-        [Movie(titles[timeline.movies[row]], float(timeline.ratings[row])) for row in rows[::-1]],
-        [
-            Movie(
-                titles[movie] if movie >= 0 else f"Movie {id_}, outside the catalog",
-                liked=True,
-                asked=movie == asked,
-            )
-            for movie, id_ in zip(relevant, ids, strict=True)
+        user=int(queries.users[query]),
+        timestamp=int(queries.timestamps[query]),
+        history_length=int(queries.histories.lengths[query]),
+        history=[
+            ListedMovie(titles[timeline.movies[row]], rating=float(timeline.ratings[row]))
+            for row in rows[::-1]
         ],
-        {
+        liked=[
+            ListedMovie(
+                titles[movie] if movie >= 0 else f"Movie {movie_id}, outside the catalog",
+                liked=True,
+                relevant=movie == relevant,
+            )
+            for movie, movie_id in zip(liked, liked_ids.to_list(), strict=True)
+        ],
+        lists={
             name: [
-                Movie(titles[movie], liked=movie in liked, asked=movie == asked)
+                ListedMovie(titles[movie], liked=movie in liked, relevant=movie == relevant)
                 for movie in board.answers[name].lists[history].movies[query, :k].tolist()
             ]
             for name in board.ranked(history)
         },
     )
-
-
-def _title_movies(questions: EvaluationQueries) -> list[str]:
-    ids, known = questions.dataset.movie_ids, questions.dataset.movies["Title"]
-    return [title or f"Movie {id_}" for id_, title in zip(ids.tolist(), known, strict=True)]

@@ -1,15 +1,17 @@
-"""The card of each model: what it is and is for, what it learned from, its options, limits and ethical notes.
+"""The card of each model: what it is for, how it works, what it learned from, its options, limits and ethical notes.
 
-Its parts are those of Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
+The parts of a card are those of Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import cleandoc
-from typing import Any
+
+from pydantic import BaseModel, JsonValue
+from pydantic.fields import FieldInfo
 
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
@@ -18,198 +20,216 @@ from nextreel.models.names import MODELS
 from nextreel.models.registry import model_class
 from nextreel.models.training.epochs import Epoch, best_epoch
 from nextreel.reporting.html_report.comparison_charts import draw_training
-from nextreel.reporting.html_report.sentences import show_day, show_seconds
+from nextreel.reporting.html_report.sentences import format_day, format_seconds, list_weak_slices
 from nextreel.wording import join_names
 
 
 @dataclass(frozen=True)
-class Option:
-    """One option as it was set."""
+class Paragraph:
+    """One paragraph of the explanation of a model."""
 
-    name: str
-    value: str
-    meaning: str
-    usual: bool
-    """Whether it has its default."""
+    text: str
+    is_formula: bool = False
 
 
 @dataclass(frozen=True)
-class Card:
+class CardOption:
+    """One option of a model with its value."""
+
+    name: str
+    value: str
+    description: str
+    is_default: bool
+    """Whether the value is the option's default."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
     """What a reader must know before using a model."""
 
     name: str
+    """The model's name in the leaderboard."""
     model: str
-    what: str
-    """Its first sentence."""
+    """The model's registered name, or the file that its results were read from."""
+    summary: str
+    """First paragraph of the explanation of the model."""
     cost: str
-    explained: list[tuple[bool, str]]
-    """Further paragraphs on how it works, each with whether it is a formula."""
+    """Sentence on the fit time and the speed."""
+    explanation: list[Paragraph]
+    """Further paragraphs on how the model works."""
     use: list[str]
+    """Sentences on the intended use."""
     data: list[str]
+    """Sentences on what the model was fitted on."""
     limits: list[str]
+    """Sentences on what the model can't do."""
     ethics: list[str]
-    options: list[Option]
-    training: str | None
-    """Picture of its loss by epoch, as SVG, of a model that learns in epochs."""
-    training_said: str
-    """What it shows."""
+    """Sentences on fairness, popularity and privacy."""
+    options: list[CardOption]
+    loss_chart: str | None
+    """SVG of the loss by epoch; None for a model that doesn't learn in epochs."""
+    loss_caption: str
 
 
-def describe_model(board: Leaderboard, history: HistoryMode, name: str) -> Card:
-    """The card of one model; what is measured is measured under this history."""
-    answers = board.answers[name]
-    what, *explained = _explain(answers.model)
-    return Card(
-        name,
-        answers.model,
-        what[1],
-        _say_cost(board, history, name),
-        explained,
-        _say_use(board, history, name),
-        _say_data(board, name),
-        _say_limits(board, history, name),
-        _say_ethics(board, name),
-        _list_options(answers.model, answers.config),
-        draw_training(answers.epochs),
-        _say_training(answers.epochs),
+def describe_model(board: Leaderboard, history: HistoryMode, name: str) -> ModelCard:
+    """Return the card of one model, with its results under a history.
+
+    Raises MissingExtraError if altair or vl-convert isn't installed.
+    """
+    run = board.answers[name]
+    summary, *explanation = _explain(run.model)
+    return ModelCard(
+        name=name,
+        model=run.model,
+        summary=summary.text,
+        cost=_describe_cost(board, history, name),
+        explanation=explanation,
+        use=_describe_use(board, history, name),
+        data=_describe_data(board, name),
+        limits=_describe_limits(board, history, name),
+        ethics=_describe_ethics(board, name),
+        options=_list_options(run.model, run.config),
+        loss_chart=draw_training(run.epochs),
+        loss_caption=_describe_training(run.epochs),
     )
 
 
-def _explain(model: str) -> list[tuple[bool, str]]:
-    """What a model's own file says of it, by paragraph."""
+def _explain(model: str) -> list[Paragraph]:
+    """Return the docstring of the model's module by paragraph."""
     if model not in MODELS:
-        return [(False, "It isn't one of nextreel's own models: only its answers are known here.")]
+        return [Paragraph("It isn't one of nextreel's own models: only its answers are known here.")]
     try:
         model_class(model)
     except MissingExtraError:
-        return [(False, "What it needs isn't installed here, so nothing is told of how it works.")]
-    said = cleandoc(import_module(MODELS[model].split(":")[0]).__doc__ or model)
+        return [
+            Paragraph("A library that it needs isn't installed here, so how it works can't be shown here.")
+        ]
+    docstring = cleandoc(import_module(MODELS[model].split(":")[0]).__doc__ or model)
     return [
-        (
-            paragraph.startswith("    "),
-            paragraph if paragraph.startswith("    ") else " ".join(paragraph.split()),
-        )
-        for paragraph in said.split("\n\n")
+        Paragraph(text, is_formula=True) if text.startswith("    ") else Paragraph(" ".join(text.split()))
+        for text in docstring.split("\n\n")
     ]
 
 
-def _list_options(model: str, config: dict[str, Any]) -> list[Option]:
-    fields: dict[str, Any] = {}
+def _list_options(model: str, config: Mapping[str, JsonValue]) -> list[CardOption]:
+    fields: dict[str, FieldInfo] = {}
     if model in MODELS:
         with suppress(MissingExtraError):
             fields = dict(model_class(model).Config.model_fields)
     return [
-        Option(
+        CardOption(
             name,
             value if isinstance(value, str) else json.dumps(value),
             " ".join((fields[name].description or "").split()) if name in fields else "",
-            name not in fields or fields[name].is_required() or value == _default(fields[name]),
+            name not in fields or fields[name].is_required() or value == _default_of(fields[name]),
         )
         for name, value in config.items()
     ]
 
 
-def _default(field: Any) -> Any:
+def _default_of(field: FieldInfo) -> JsonValue:
     default = field.get_default(call_default_factory=True)
-    return default.model_dump(mode="json") if hasattr(default, "model_dump") else default
+    value: JsonValue = default.model_dump(mode="json") if isinstance(default, BaseModel) else default
+    return value
 
 
-def _say_use(board: Leaderboard, history: HistoryMode, name: str) -> list[str]:
-    lists, asked = board.answers[name].lists[history], len(board.users)
-    alone = asked - lists.personal
-    who = (
-        f"It answered all {asked:,} queries itself."
-        if not alone
-        else f"It answered {lists.personal:,} of {asked:,} queries itself; popularity answered the other {alone:,}, "
-        "of people it has nothing personal to say about."
-    )
+def _describe_use(board: Leaderboard, history: HistoryMode, name: str) -> list[str]:
+    n_queries, answered = len(board.users), board.answers[name].lists[history].personal
+    if answered == n_queries:
+        share = f"It answered all {n_queries:,} queries itself."
+    else:
+        share = (
+            f"It answered {answered:,} of {n_queries:,} queries itself; popularity answered the other "
+            f"{n_queries - answered:,}, of people about whom it knew nothing."
+        )
     return [
         "To propose movies to a person whose earlier ratings are known, as of a moment: all that was rated before it "
         "may be used and nothing later.",
-        who,
+        share,
         "Not for predicting the stars that somebody will give, nor for judging people or movies.",
     ]
 
 
-def _say_data(board: Leaderboard, name: str) -> list[str]:
+def _describe_data(board: Leaderboard, name: str) -> list[str]:
     train = board.parts.train
-    seconds = train.timeline.timestamps
-    learned = (
-        f"{len(seconds):,} ratings of {train.n_users:,} people and {train.n_movies:,} movies, from "
-        f"{show_day(int(seconds.min()))} to {show_day(int(seconds.max()))} (data {train.fingerprint[:12]})"
+    timestamps = train.timeline.timestamps
+    ratings = (
+        f"{len(timestamps):,} ratings of {train.n_users:,} people and {train.n_movies:,} movies, from "
+        f"{format_day(int(timestamps.min()))} to {format_day(int(timestamps.max()))} (data {train.fingerprint[:12]})"
     )
     if board.answers[name].model not in MODELS:
         return [
-            f"It was fitted elsewhere, so what it learned from isn't known here. The train part has {learned}."
+            f"It was fitted elsewhere, so what it learned from isn't known here. The train part has {ratings}."
         ]
     return [
-        f"Learned from the train part: {learned}.",
+        f"Learned from the train part: {ratings}.",
         "Nothing of the test part was shown to the fit, not even to choose when to stop.",
     ]
 
 
-def _say_training(epochs: Sequence[Epoch]) -> str:
-    validated = [epoch for epoch in epochs if epoch.validation_loss is not None]
-    if not validated:
+def _describe_training(epochs: Sequence[Epoch]) -> str:
+    if all(epoch.validation_loss is None for epoch in epochs):
         return "Loss by epoch. There is no validation loss: nothing of the test part is shown to the fit."
     kept = epochs[best_epoch(epochs) - 1]
-    said = f"Loss by epoch, and that of validation, which is lowest after epoch {kept.number}"
+    caption = f"Loss by epoch, and that of validation, which is lowest after epoch {kept.number}"
     if kept.validation_ndcg is None:
-        return f"{said}."
-    return f"{said}, the one that was kept; there NDCG@10 of users held out is {kept.validation_ndcg:.4f}."
+        return f"{caption}."
+    return f"{caption}, the one that was kept; there NDCG@10 of users held out is {kept.validation_ndcg:.4f}."
 
 
-def _say_cost(board: Leaderboard, history: HistoryMode, name: str) -> str:
+def _describe_cost(board: Leaderboard, history: HistoryMode, name: str) -> str:
     seconds, rate = board.answers[name].fit_seconds, board.answers[name].lists[history].rate
-    fitted = "Fitted elsewhere" if seconds is None else f"Fitted in {show_seconds(seconds)}"
-    answered = "" if rate is None else f"; {rate:,.0f} queries a second with {history} history"
-    return f"{fitted}{answered}."
+    fit = "Fitted elsewhere" if seconds is None else f"Fitted in {format_seconds(seconds)}"
+    speed = "" if rate is None else f"; {rate:,.0f} queries a second with {history} history"
+    return f"{fit}{speed}."
 
 
-def _say_limits(board: Leaderboard, history: HistoryMode, name: str) -> list[str]:
-    figures, lists = board.figures[history][name], board.figures[history][name].lists
-    weakest = [f"“{part}” ({figures.slices[part].mean:.4f})" for part in board.weakest(history, name)]
-    missed = 1 - figures.metrics[f"Recall@{board.main.partition('@')[2]}"].mean
-    said = [
+def _describe_limits(board: Leaderboard, history: HistoryMode, name: str) -> list[str]:
+    figures, k = board.figures[history][name], board.main.partition("@")[2]
+    missed = 1 - figures.metrics[f"Recall@{k}"].mean
+    limits = [
         f"In {100 * missed:.1f} of 100 cases the movie that the person liked next is not in the list.",
         f"It can list only the {board.parts.train.n_movies:,} movies of the catalog, and "
-        f"{100 * lists.overall['coverage']:.0f} % of these are in any of its lists here.",
+        f"{100 * figures.lists.overall['coverage']:.0f} % of these are in any of its lists here.",
         "These figures count a movie as right only if the person rated it; a good proposal that nobody followed counts "
-        "as a miss. What people do when they see the lists, only an experiment with people tells.",
+        "as a miss. Only an experiment with people can show what they do when they see the lists.",
     ]
-    if weakest:
-        said.insert(1, f"Weakest, by {board.main}, in the slices {join_names(weakest)}.")
-    return said
+    if board.weakest(history, name):
+        weak_slices = list_weak_slices(board, history, name)
+        limits.insert(1, f"Weakest, by {board.main}, in the slices {weak_slices}.")
+    return limits
 
 
-def _say_ethics(board: Leaderboard, name: str) -> list[str]:
-    real = [
-        f"{attribute} with {history} history ({gap.best} best, {gap.worst} worst, a gap of {gap.gap.mean:.4f})"
-        for history in board.figures
-        for attribute, gap in board.significant_gaps(history, name).items()
-    ]
-    looked_at = list(dict.fromkeys(attribute for gaps in board.gaps.values() for attribute in gaps))
-    if not looked_at:
-        fair = "The data has no groups of people large enough to ask whether all are served alike."
-    elif real:
-        fair = f"Some people are served better than others, beyond chance, by {'; by '.join(real)}."
-    else:
-        fair = (
-            f"No difference between people by {join_names(looked_at)} is larger than chance makes it; "
-            "small ones may be unseen."
-        )
+def _describe_ethics(board: Leaderboard, name: str) -> list[str]:
     shares = [
-        f"{100 * board.figures[history][name].lists.by_query['popularity'].mean:.0f} % ({history} history)"
-        for history in board.figures
+        f"{100 * figures[name].lists.by_query['popularity'].mean:.0f} % ({history} history)"
+        for history, figures in board.figures.items()
     ]
-    said = [
-        fair,
+    notes = [
+        _describe_gaps(board, name),
         f"What is listed tends to be known already: on average a listed movie had been rated by "
         f"{join_names(shares)} of all people. Lists that are followed make popular movies more so.",
         "A history of ratings is personal data and tells more than taste; keep it as such.",
     ]
     if board.answers[name].model in MODELS:
-        said.insert(
+        notes.insert(
             1, "Gender, age and occupation serve only to measure this; no model of nextreel is shown them."
         )
-    return said
+    return notes
+
+
+def _describe_gaps(board: Leaderboard, name: str) -> str:
+    attributes = list(dict.fromkeys(attribute for gaps in board.gaps.values() for attribute in gaps))
+    if not attributes:
+        return "The data has no groups of people large enough to ask whether all are served alike."
+    significant = [
+        f"{attribute} with {history} history ({gap.best} best, {gap.worst} worst, a gap of {gap.gap.mean:.4f})"
+        for history in board.figures
+        for attribute, gap in board.significant_gaps(history, name).items()
+    ]
+    if significant:
+        return f"Some people are served better than others, beyond chance, by {'; by '.join(significant)}."
+    return (
+        f"No difference between people by {join_names(attributes)} is larger than chance makes it; "
+        "small ones may be unseen."
+    )

@@ -1,8 +1,9 @@
-"""The report as one HTML file: what is said, drawn and listed, put into the templates."""
+"""The report as one HTML file: sentences, charts and tables, filled into the templates."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,51 +17,126 @@ from nextreel.evaluation.comparison.leaderboard import FEWEST_QUERIES, Leaderboa
 from nextreel.evaluation.protocol import HistoryMode
 from nextreel.evaluation.significance import ALPHA, PERMUTATIONS
 from nextreel.reporting.html_report.comparison_charts import (
+    ModelCost,
+    common_axis_end,
     draw_bars,
     draw_cost,
     draw_differences,
     draw_intervals,
-    share_scale,
 )
-from nextreel.reporting.html_report.example_lists import choose_examples
-from nextreel.reporting.html_report.model_cards import describe_model
+from nextreel.reporting.html_report.data_summary import (
+    PartSummary,
+    count_months,
+    join_parts,
+    summarize_parts,
+)
+from nextreel.reporting.html_report.example_lists import Example, choose_examples
+from nextreel.reporting.html_report.leaders import Leader, find_leader
+from nextreel.reporting.html_report.model_cards import ModelCard, describe_model
 from nextreel.reporting.html_report.sentences import (
     UNKNOWN,
-    count,
-    say_cost,
-    say_fairness,
-    say_headline,
-    say_leader,
-    say_reality,
-    say_split,
-    say_weakness,
-    show_day,
-    show_seconds,
+    describe_cost,
+    describe_fairness,
+    describe_leader,
+    describe_significance,
+    describe_split,
+    describe_weak_slices,
+    format_day,
+    format_seconds,
+    spell_number,
+    write_headline,
 )
-from nextreel.reporting.html_report.slice_tables import (
-    EXPLAINED,
-    all_rows,
-    count_months,
-    count_parts,
-    group_slices,
-    lead_of,
-)
+from nextreel.reporting.html_report.slice_tables import FAMILIES, SliceRow, group_slices
 from nextreel.version import __version__
 from nextreel.wording import join_names
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+@dataclass(frozen=True)
+class ReportCharts:
+    """All charts of the report, each as SVG."""
+
+    ratings: str
+    """Number of ratings by stars."""
+    history_lengths: str
+    """Number of people by the length of their history."""
+    months: str
+    """Number of ratings by month."""
+    quality: dict[HistoryMode, str]
+    """Main metric of each model, by history."""
+    differences: dict[HistoryMode, str]
+    """Lead of the best model over each other one, by history; empty if there is only one model."""
+    fit_cost: str | None
+    """Quality against the time of a fit; None if no model's is known."""
+    query_cost: str | None
+    """Quality against the time of a query; None if no model's is known."""
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """Everything that the templates use; each field is a variable there."""
+
+    board: Leaderboard
+    version: str
+    """Version of nextreel."""
+    created_at: int
+    """POSIX seconds."""
+    histories: list[HistoryMode]
+    main_history: HistoryMode
+    """The history that the summary, the examples and the cards are about: live if it was measured."""
+    k: int
+    """Cutoff of the main metric."""
+    n_models: int
+    n_queries: int
+    n_users: int
+    leaders: dict[HistoryMode, Leader]
+    headline: tuple[str, str]
+    """Subject and rest of the headline."""
+    lead_sentences: list[str]
+    """Sentences on the best model and on whether its lead is significant."""
+    summary: list[str]
+    """Sentences on the other histories, on cost, on weak slices and on fairness."""
+    split: str
+    """Sentences on how the data was split."""
+    profile: Profile
+    parts: list[PartSummary]
+    rates: dict[HistoryMode, dict[str, float | None]]
+    """Queries that each model answers in a second, by history and model; None if unknown."""
+    charts: ReportCharts
+    families: dict[str, str]
+    """What the slices of each family have in common, by family."""
+    slice_tables: dict[HistoryMode, dict[str, list[SliceRow]]]
+    """Rows of the slice tables, by history and family."""
+    fewest_queries: int
+    """Number of queries that a slice needs to judge a model by."""
+    permutations: int
+    """Number of random swaps in a paired test."""
+    alpha: float
+    """Level of significance."""
+    has_groups: bool
+    """Whether the data has groups of people that could be compared."""
+    unknown_costs: list[str]
+    """Names of the models whose fit time isn't known."""
+    examples: list[Example]
+    cards: list[ModelCard]
+
+
 def require_extras() -> None:
-    """Raise MissingExtraError if what the report needs isn't installed, so that a long run can say so at its start."""
+    """Raise MissingExtraError if a library that the report needs isn't installed; call it before a long run."""
     for module in ("altair", "jinja2", "vl_convert"):
         require(module, "plots")
 
 
 def write_report(board: Leaderboard, name: str, file: Path) -> None:
-    """Write the report of a comparison on the data set `name`, which is a title and no path.
+    """Write the report of a comparison as an HTML file; `name` is the data set's name in the headline.
 
-    Raises MissingExtraError without altair, jinja2 and vl-convert, and DataError for a file that can't be written.
+    Raises
+    ------
+    MissingExtraError
+        altair, jinja2 or vl-convert isn't installed.
+    DataError
+        The file can't be written.
     """
     jinja2 = require("jinja2", "plots")
     environment = jinja2.Environment(
@@ -71,111 +147,104 @@ def write_report(board: Leaderboard, name: str, file: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "count": count,
-        "day": show_day,
-        "gib": lambda gib: UNKNOWN if gib is None else f"{gib:.2f} GiB",
-        "rate": lambda rate: UNKNOWN if rate is None else f"{rate:,.0f}",
-        "seconds": show_seconds,
-        "stars": lambda rating: "★" * int(rating) + ("½" if rating % 1 else ""),
+        "day": format_day,
         "fixed": lambda value, digits: f"{value:.{digits}f}",
+        "gib": lambda gib: UNKNOWN if gib is None else f"{gib:.2f} GiB",
+        "names": join_names,
+        "rate": lambda rate: UNKNOWN if rate is None else f"{rate:,.0f}",
+        "seconds": format_seconds,
+        "spelled": spell_number,
+        "stars": lambda rating: "★" * int(rating) + ("½" if rating % 1 else ""),
         "thousands": lambda n: f"{n:,}",
-        "together": join_names,
     }
     environment.tests["endswith"] = str.endswith
-    html = environment.get_template("report.html").render(_contents(board, name))
+    html = environment.get_template("report.html").render(vars(_fill_page(board, name)))
     with replacing(file) as temporary:
         temporary.write_text(html, encoding="utf-8")
 
 
-def _contents(board: Leaderboard, name: str) -> dict[str, Any]:
+def _fill_page(board: Leaderboard, data_name: str) -> ReportPage:
     histories = list(board.figures)
-    shown: HistoryMode = "live" if "live" in histories else histories[0]
-    rows = all_rows(board.parts)
-    profile = profile_tables(Tables(rows))
-    leaders = {history: lead_of(board, history) for history in histories}
-    return {
-        "board": board,
-        "name": name,
-        "version": __version__,
-        "made": int(datetime.now(UTC).timestamp()),
-        "histories": histories,
-        "shown": shown,
-        "k": board.main.partition("@")[2],
-        "models": len(board.answers),
-        "queries": len(board.users),
-        "people": len(np.unique(board.users)),
-        "leaders": leaders,
-        "headline": say_headline(leaders, len(board.answers), name),
-        "lead_sentences": [say_leader(board, shown, leaders[shown]), *say_reality(leaders)],
-        "summary": [
-            *(say_leader(board, each, leaders[each]) for each in histories if each != shown),
-            say_cost(board, shown),
-            say_weakness(board, shown),
-            say_fairness(board),
+    main_history: HistoryMode = "live" if "live" in histories else histories[0]
+    interactions = join_parts(board.parts)
+    profile = profile_tables(Tables(interactions))
+    leaders = {history: find_leader(board, history) for history in histories}
+    return ReportPage(
+        board=board,
+        version=__version__,
+        created_at=int(datetime.now(UTC).timestamp()),
+        histories=histories,
+        main_history=main_history,
+        k=int(board.main.partition("@")[2]),
+        n_models=len(board.answers),
+        n_queries=len(board.users),
+        n_users=len(np.unique(board.users)),
+        leaders=leaders,
+        headline=write_headline(leaders, len(board.answers), data_name),
+        lead_sentences=[
+            describe_leader(board, main_history, leaders[main_history]),
+            *describe_significance(leaders),
         ],
-        "split": say_split(describe_rule(board.parts.rule)),
-        "profile": profile,
-        "parts": count_parts(board.parts),
-        "rates": {h: {each: board.answers[each].lists[h].rate for each in board.answers} for h in histories},
-        "charts": _draw(board, profile, count_months(rows), shown),
-        "explained": EXPLAINED,
-        "families": {history: group_slices(board, history) for history in histories},
-        "fewest": FEWEST_QUERIES,
-        "swaps": PERMUTATIONS,
-        "claim": ALPHA,
-        "looked_at": any(board.gaps.values()),
-        "unknown_costs": [each for each, answers in board.answers.items() if answers.fit_seconds is None],
-        "examples": choose_examples(board, shown),
-        "cards": [describe_model(board, shown, each) for each in board.ranked(shown)],
-    }
+        summary=[
+            *(describe_leader(board, other, leaders[other]) for other in histories if other != main_history),
+            describe_cost(board, main_history),
+            describe_weak_slices(board, main_history),
+            describe_fairness(board),
+        ],
+        split=describe_split(describe_rule(board.parts.rule)),
+        profile=profile,
+        parts=summarize_parts(board.parts),
+        rates={
+            history: {name: run.lists[history].rate for name, run in board.answers.items()}
+            for history in histories
+        },
+        charts=_draw_charts(board, profile, count_months(interactions), main_history),
+        families=FAMILIES,
+        slice_tables={history: group_slices(board, history) for history in histories},
+        fewest_queries=FEWEST_QUERIES,
+        permutations=PERMUTATIONS,
+        alpha=ALPHA,
+        has_groups=any(board.gaps.values()),
+        unknown_costs=[name for name, run in board.answers.items() if run.fit_seconds is None],
+        examples=choose_examples(board, main_history),
+        cards=[describe_model(board, main_history, name) for name in board.ranked(main_history)],
+    )
 
 
-def _draw(
-    board: Leaderboard, profile: Profile, months: list[tuple[str, int]], shown: HistoryMode
-) -> dict[str, Any]:
-    """Every picture as SVG."""
-    figures = {
-        history: {each: board.figures[history][each].metrics[board.main] for each in board.ranked(history)}
+def _draw_charts(
+    board: Leaderboard, profile: Profile, months: list[tuple[str, int]], main_history: HistoryMode
+) -> ReportCharts:
+    quality = {
+        history: {name: board.figures[history][name].metrics[board.main] for name in board.ranked(history)}
         for history in board.figures
     }
-    rates = {each: board.answers[each].lists[shown].rate for each in board.answers}
-    top = share_scale([estimate for by_name in figures.values() for estimate in by_name.values()])
-    return {
-        "ratings": draw_bars(
-            [(f"{rating:g}", rows) for rating, rows in profile.ratings.items()], "Rating", "Rows"
-        ),
-        "lengths": draw_bars(
-            [(f"{each.least:,}", each.users) for each in profile.histories],
-            "Ratings of one person, from",
-            "People",
-        ),
-        "months": draw_bars(months, "Month", "Rows"),
-        "quality": {
-            history: draw_intervals(estimates, board.main, top) for history, estimates in figures.items()
+    axis_end = common_axis_end([estimate for models in quality.values() for estimate in models.values()])
+    fit_seconds = {name: run.fit_seconds for name, run in board.answers.items()}
+    rates = {name: run.lists[main_history].rate for name, run in board.answers.items()}
+    query_milliseconds = {name: rate and 1000 / rate for name, rate in rates.items()}
+    lengths = [(f"{bin_.least:,}", bin_.users) for bin_ in profile.histories]
+    return ReportCharts(
+        ratings=draw_bars([(f"{stars:g}", n) for stars, n in profile.ratings.items()], "Rating", "Rows"),
+        history_lengths=draw_bars(lengths, "Ratings of one person, from", "People"),
+        months=draw_bars(months, "Month", "Rows"),
+        quality={
+            history: draw_intervals(estimates, board.main, axis_end) for history, estimates in quality.items()
         },
-        "differences": {
+        differences={
             history: draw_differences(board.tests, history, board.ranked(history)[0], board.main)
             for history in board.figures
             if len(board.answers) > 1
         },
-        "fit": draw_cost(
-            _costs(figures[shown], {n: a.fit_seconds for n, a in board.answers.items()}),
-            "Seconds to fit",
-            board.main,
+        fit_cost=draw_cost(_known_costs(fit_seconds, quality[main_history]), "Seconds to fit", board.main),
+        query_cost=draw_cost(
+            _known_costs(query_milliseconds, quality[main_history]), "Milliseconds for an answer", board.main
         ),
-        "answer": draw_cost(
-            _costs(
-                figures[shown],
-                {each: rate and 1000 / rate for each, rate in rates.items()},
-            ),
-            "Milliseconds for an answer",
-            board.main,
-        ),
-    }
+    )
 
 
-def _costs(figures: dict[str, Estimate], cost: dict[str, float | None]) -> list[tuple[str, float, Estimate]]:
-    """Models of known cost."""
+def _known_costs(costs: Mapping[str, float | None], quality: Mapping[str, Estimate]) -> list[ModelCost]:
     return [
-        (name, known, estimate) for name, estimate in figures.items() if (known := cost[name]) is not None
+        ModelCost(name, cost, estimate)
+        for name, estimate in quality.items()
+        if (cost := costs[name]) is not None
     ]

@@ -1,130 +1,143 @@
-"""Sentences of the report, each made from the figures that it speaks of."""
+"""Sentences of the report, made from the results that they describe."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
+from pydantic import JsonValue
+
+from nextreel.data.splitting.split_rules import SHARE, SplitRule
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import HistoryMode
-from nextreel.reporting.html_report.slice_tables import Lead
+from nextreel.reporting.html_report.leaders import Leader
 from nextreel.wording import join_names
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 UNKNOWN = "\N{EN DASH}"
-"""In the place of a figure that isn't known."""
+"""Stands for a value that isn't known."""
 
 
-def count(n: int) -> str:
-    """Such as "four" or "1,200"."""
+def spell_number(n: int) -> str:
+    """Return a count as a word up to ten ("four"), as digits above ("1,200")."""
     return NUMBERS[n] if n < len(NUMBERS) else f"{n:,}"
 
 
-def show_day(seconds: int) -> str:
-    """Such as "3 March 2001", UTC."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment.day} {moment:%B %Y}"
+def format_day(timestamp: int) -> str:
+    """Return the day of a timestamp in UTC, such as "3 March 2001"."""
+    time = datetime.fromtimestamp(timestamp, UTC)
+    return f"{time.day} {time:%B %Y}"
 
 
-def show_seconds(seconds: float | None) -> str:
-    """Such as "4.2 s"; a dash where it isn't known."""
+def format_seconds(seconds: float | None) -> str:
+    """Return a duration such as "4.2 s"; a dash if it isn't known."""
     if seconds is None:
         return UNKNOWN
     return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
-def say_headline(leads: Mapping[HistoryMode, Lead], models: int, name: str) -> tuple[str, str]:
-    """The whole report in one line, as who and what."""
-    best = list(dict.fromkeys(lead.best for lead in leads.values()))
-    if models == 1:
-        return best[0], f"on {name}"
+def write_headline(leaders: Mapping[HistoryMode, Leader], n_models: int, data_name: str) -> tuple[str, str]:
+    """Return the headline of the report as its subject (the best model or models) and the rest."""
+    best = list(dict.fromkeys(leader.name for leader in leaders.values()))
+    if n_models == 1:
+        return best[0], f"on {data_name}"
     if len(best) > 1:
-        return join_names(
-            [f"{lead.best} ({history})" for history, lead in leads.items()]
-        ), f"are ahead on {name}"
-    if any(lead.rivals for lead in leads.values()):
-        return best[0], f"is ahead on {name}, but not beyond doubt"
-    return best[0], f"is the best of {count(models)} recommenders on {name}"
+        by_history = join_names([f"{leader.name} ({history})" for history, leader in leaders.items()])
+        return by_history, f"are ahead on {data_name}"
+    if any(leader.rivals for leader in leaders.values()):
+        return best[0], f"is ahead on {data_name}, but not beyond doubt"
+    return best[0], f"is the best of {spell_number(n_models)} recommenders on {data_name}"
 
 
-def say_leader(board: Leaderboard, history: HistoryMode, lead: Lead) -> str:
-    """Who is ahead under a history, and what that means for a person."""
-    figures, recall = board.figures[history], f"Recall@{board.main.partition('@')[2]}"
-    k = count(int(board.main.partition("@")[2]))
+def describe_leader(board: Leaderboard, history: HistoryMode, leader: Leader) -> str:
+    """Return a sentence on which model is best under a history, and what that means for a person."""
+    models, k = board.figures[history], board.main.partition("@")[2]
 
-    def say_hits(name: str) -> str:
-        return f"{100 * figures[name].metrics[recall].mean:.1f}"
+    def hits_of_100(name: str) -> str:
+        return f"{100 * models[name].metrics[f'Recall@{k}'].mean:.1f}"
 
-    found = f"the movie that the person liked next is among the {k} it lists in {say_hits(lead.best)} of 100 cases"
-    if lead.second is None or lead.test is None:
-        return f"With {history} history, {lead.best} was asked alone: {found}."
-    difference, second = lead.test.difference, figures[lead.second].metrics[board.main].mean
-    share = f", {100 * difference.mean / second:.0f} % more" if second else ""
+    hits = (
+        f"the movie that the person liked next is among the {spell_number(int(k))} it lists "
+        f"in {hits_of_100(leader.name)} of 100 cases"
+    )
+    if leader.runner_up is None or leader.test is None:
+        return f"With {history} history, {leader.name} is the only model: {hits}."
+    runner_up, second = leader.runner_up, models[leader.runner_up].metrics[board.main].mean
+    share = f", {100 * leader.test.difference.mean / second:.0f} % more" if second else ""
     return (
-        f"With {history} history, {lead.best} is ahead: {found}, against {say_hits(lead.second)} with {lead.second}, "
-        f"the next best. Its {board.main} is {lead.figure.mean:.4f} against {second:.4f}{share}."
+        f"With {history} history, {leader.name} is ahead: {hits}, against {hits_of_100(runner_up)} with {runner_up}, "
+        f"the next best. Its {board.main} is {leader.metric.mean:.4f} against {second:.4f}{share}."
     )
 
 
-def say_reality(leads: Mapping[HistoryMode, Lead]) -> list[str]:
-    """Whether the leads are more than chance."""
-    tests = [lead.test for lead in leads.values() if lead.test is not None]
-    if not tests:
+def describe_significance(leaders: Mapping[HistoryMode, Leader]) -> list[str]:
+    """Return sentences on whether the leads are more than chance; none if there is only one model."""
+    if all(leader.test is None for leader in leaders.values()):
         return []
-    real = [history for history, lead in leads.items() if not lead.rivals]
-    open_ = [
-        f"with {history} history, {lead.best} isn't shown to be better than {join_names(lead.rivals)}"
-        for history, lead in leads.items()
-        if lead.rivals
+    clear = {history: leader for history, leader in leaders.items() if not leader.rivals}
+    doubtful = [
+        f"with {history} history, {leader.name} isn't shown to be better than {join_names(leader.rivals)}"
+        for history, leader in leaders.items()
+        if leader.rivals
     ]
     sentences = []
-    if real:
-        whole = (
-            "That lead over every other model" if not open_ else f"The lead with {join_names(real)} history"
+    if clear:
+        lead = (
+            f"The lead with {join_names(list(clear))} history"
+            if doubtful
+            else "That lead over every other model"
         )
-        worst = max(lead.chance for lead in leads.values() if not lead.rivals)
+        p = max(leader.highest_p for leader in clear.values())
         sentences.append(
-            f"{whole} is real: by chance alone, one as large would be seen with a probability of at most {worst:.2g} "
+            f"{lead} is real: by chance alone, one as large would be seen with a probability of at most {p:.2g} "
             "(paired test over people, corrected for the number of tests)."
         )
-    if open_:
-        sentences.append(f"{'But ' if real else 'Chance may explain it: '}{'; '.join(open_)}.")
+    if doubtful:
+        sentences.append(f"{'But ' if clear else 'Chance may explain it: '}{'; '.join(doubtful)}.")
     return sentences
 
 
-def say_cost(board: Leaderboard, history: HistoryMode) -> str:
-    """What the best model costs beside the others."""
+def describe_cost(board: Leaderboard, history: HistoryMode) -> str:
+    """Return a sentence on the speed and the fit time of the best model, compared with the quickest other fit."""
     best = board.ranked(history)[0]
-    known = {name: each.fit_seconds for name, each in board.answers.items() if each.fit_seconds is not None}
+    fit_seconds = {
+        name: run.fit_seconds for name, run in board.answers.items() if run.fit_seconds is not None
+    }
     rate = board.answers[best].lists[history].rate
-    if best not in known or rate is None:
+    if best not in fit_seconds or rate is None:
         return f"What {best} costs isn't known here."
-    answered = f"{best} answers {rate:,.0f} queries a second"
-    others = [(seconds, name) for name, seconds in known.items() if name != best]
-    beside = (
-        f"; {min(others)[1]}, the quickest of the others, takes {show_seconds(min(others)[0])}"
-        if others
-        else ""
+    sentence = (
+        f"{best} answers {rate:,.0f} queries a second and takes {format_seconds(fit_seconds[best])} to fit"
     )
-    return f"{answered} and takes {show_seconds(known[best])} to fit{beside}."
+    others = [(seconds, name) for name, seconds in fit_seconds.items() if name != best]
+    if not others:
+        return f"{sentence}."
+    seconds, quickest = min(others)
+    return f"{sentence}; {quickest}, the quickest of the others, takes {format_seconds(seconds)}."
 
 
-def say_weakness(board: Leaderboard, history: HistoryMode) -> str:
-    """Where the best model is weakest."""
+def describe_weak_slices(board: Leaderboard, history: HistoryMode) -> str:
+    """Return a sentence on the slices where the best model is weakest."""
     best = board.ranked(history)[0]
-    figures, weakest = board.figures[history][best], board.weakest(history, best)
-    if not weakest:
+    if not board.weakest(history, best):
         return f"No slice has enough queries to say where {best} is weak."
-    named = join_names([f"“{part}” ({figures.slices[part].mean:.4f})" for part in weakest])
-    overall = figures.metrics[board.main].mean
-    return f"{best} is weakest in the slices {named}; over all queries it reaches {overall:.4f}."
+    overall = board.figures[history][best].metrics[board.main].mean
+    return (
+        f"{best} is weakest in the slices {list_weak_slices(board, history, best)}; "
+        f"over all queries it reaches {overall:.4f}."
+    )
 
 
-def say_fairness(board: Leaderboard) -> str:
-    """Whether groups of people are served unequally by the models."""
+def list_weak_slices(board: Leaderboard, history: HistoryMode, name: str) -> str:
+    """Return the weakest slices of a model with their metric, such as "“gap: same second” (0.0213)"."""
+    estimates = board.figures[history][name].slices
+    return join_names([f"“{part}” ({estimates[part].mean:.4f})" for part in board.weakest(history, name)])
+
+
+def describe_fairness(board: Leaderboard) -> str:
+    """Return a sentence on whether the models serve groups of people unequally."""
     if not any(board.gaps.values()):
         return "The data doesn't tell groups of people apart, so nothing can be said on whether all are served alike."
     attributes = dict.fromkeys(attribute for gaps in board.gaps.values() for attribute in gaps)
-    real = {
+    unequal = {
         attribute: [
             name
             for name in board.answers
@@ -132,37 +145,39 @@ def say_fairness(board: Leaderboard) -> str:
         ]
         for attribute in attributes
     }
-    claims = [f"by {attribute} with {join_names(names)}" for attribute, names in real.items() if names]
+    claims = [f"by {attribute} with {join_names(names)}" for attribute, names in unequal.items() if names]
     if not claims:
         return "No difference between groups of people is larger than chance makes it."
     return f"Some groups of people are served better than others, beyond chance: {'; '.join(claims)}."
 
 
-def say_split(rule: Mapping[str, Any]) -> str:
-    """How the data were split."""
-    if not rule:
+def describe_split(facts: Mapping[str, JsonValue]) -> str:
+    """Return sentences on how the data was split, from the rule in split.json; `facts` is empty if it isn't known."""
+    if not facts:
         return "The train and the test part were given as files; how they were split isn't known."
-    if rule["rule"] == "global":
-        timestamp = (
-            show_day(int(rule["moment"]))
-            if "moment" in rule
-            else f"the moment before which {100 * rule['share']:.0f} % of the ratings lie"
-        )
-        return (
-            f"One moment for everybody, {timestamp}: models learn from what is before it and are asked about what "
-            "follows."
-        )
-    n = int(rule["positives"])
-    positive = f"rating of {rule['threshold']:g} or more"
-    start = f"last {positive}" if n == 1 else f"{_ordinal(n)}-last {positive}"
-    said = (
+    rule = SplitRule.model_validate(facts)
+    if rule.rule == "global":
+        return _describe_global_split(rule)
+    positive = f"rating of {rule.threshold:g} or more"
+    start = f"last {positive}" if rule.positives == 1 else f"{_ordinal(rule.positives)}-last {positive}"
+    description = (
         f"Person by person, in order of time: the {start} and everything after it is the test part; "
         "models learn from what is before. People with fewer such ratings stay in the train part."
     )
-    leak = (
-        " The row where the test part begins stands in both parts, which is a leak: models have learned it."
+    if rule.rule != "course":
+        return description
+    return (
+        f"{description} The row where the test part begins stands in both parts, which is a leak: "
+        "models have learned it."
     )
-    return said + leak if rule["rule"] == "course" else said
+
+
+def _describe_global_split(rule: SplitRule) -> str:
+    if rule.moment is not None:
+        time = format_day(rule.moment)
+    else:
+        time = f"the moment before which {100 * (rule.share or SHARE):.0f} % of the ratings lie"
+    return f"One moment for everybody, {time}: models learn from what is before it and are asked about what follows."
 
 
 def _ordinal(n: int) -> str:

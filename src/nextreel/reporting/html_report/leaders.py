@@ -1,0 +1,44 @@
+"""The best model under each history, and how sure its lead over the other models is."""
+
+from dataclasses import dataclass
+
+from nextreel.evaluation.bootstrap import Estimate
+from nextreel.evaluation.comparison.leaderboard import Leaderboard
+from nextreel.evaluation.protocol import HistoryMode
+from nextreel.evaluation.significance import PairedTest
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The best model under one history, compared with the others."""
+
+    name: str
+    metric: Estimate
+    """The leader's main metric."""
+    runner_up: str | None
+    """Name of the second-best model; None if there is only one model."""
+    test: PairedTest | None
+    """Paired test of the leader against the runner-up."""
+    highest_p: float
+    """Highest corrected p among the tests of the leader against each other model; 1 if there is only one model."""
+    rivals: tuple[str, ...]
+    """Names of the models that the leader isn't significantly better than."""
+
+
+def find_leader(board: Leaderboard, history: HistoryMode) -> Leader:
+    """Return the best model under a history."""
+    best, *others = board.ranked(history)
+    tests = {
+        other: test
+        for other in others
+        for test in board.tests
+        if test.history == history and {test.better, test.worse} == {best, other}
+    }
+    return Leader(
+        name=best,
+        metric=board.figures[history][best].metrics[board.main],
+        runner_up=others[0] if others else None,
+        test=tests[others[0]] if others else None,
+        highest_p=max((test.adjusted_p for test in tests.values()), default=1.0),
+        rivals=tuple(other for other, test in tests.items() if not test.significant),
+    )
