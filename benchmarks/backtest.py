@@ -23,7 +23,7 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
         plot_backtest(result, Path(name))
         PICTURES.mkdir(parents=True, exist_ok=True)
         shutil.copy(Path(name) / "backtest.svg", PICTURES / f"backtest-{config['model']}.svg")
-    return {"sentences": result.sentences(), **_keep_main(result)}
+    return {"sentences": result.findings(), **_keep_main(result)}
 
 
 def _keep_main(result: Backtest) -> dict[str, Any]:

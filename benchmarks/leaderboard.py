@@ -16,7 +16,7 @@ from nextreel.artifacts import MANIFEST
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.data.splitting.split_directory import read_train_test
 from nextreel.errors import DataError
-from nextreel.evaluation.comparison.contestants import name_contestants
+from nextreel.evaluation.comparison.contestants import parse_contestants
 from nextreel.evaluation.comparison.leaderboard import compare_models
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 
@@ -31,15 +31,15 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
     parts = read_train_test(data, rule)
     with TemporaryDirectory() as name:
         ours = {shown: path for shown, path in paths.items() if (path / MANIFEST).is_file()}
-        queries = EvaluationQueries.from_split(parts.train, parts.test, "frozen", parts.threshold).queries
+        queries = EvaluationQueries.from_split(parts.train, parts.test, "frozen", parts.threshold).rows
         for shown in paths.keys() - ours.keys():
             paths[shown] = _widen(
                 paths[shown] / "answers.parquet", queries, Path(name) / f"{rows[shown]}.parquet"
             )
         asked: dict[HistoryMode, dict[str, Path]] = {"frozen": paths, "live": ours}
-        boards = {}
+        boards: dict[HistoryMode, dict[str, Any]] = {}
         for history, chosen in asked.items():
-            contestants = name_contestants([f"{shown}={path}" for shown, path in chosen.items()], {})
+            contestants = parse_contestants([f"{shown}={path}" for shown, path in chosen.items()], {})
             boards[history] = compare_models(data, contestants, rule, [history], config["cutoffs"]).facts()
     for board in boards.values():
         facts = board.pop("data")

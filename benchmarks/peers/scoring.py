@@ -108,7 +108,7 @@ def judge(answers: pl.DataFrame, train: Dataset, test: pl.DataFrame, k: int) -> 
     scores = score_ranks(ranks, [k])
     learned = test.join(train.interactions(), on=[USER_ID, MOVIE_ID, TIMESTAMP], how="semi")
     return Evaluation(
-        questions.queries,
+        questions.rows,
         ranks,
         personal=int(answered.sum()),
         outside_catalog=int((relevant < 0).sum()),

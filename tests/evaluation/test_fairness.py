@@ -8,7 +8,7 @@ from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import UserBootstrap
 from nextreel.evaluation.fairness import Gaps, adjust_gaps, find_gaps
 from nextreel.evaluation.protocol import EvaluationQueries
-from nextreel.evaluation.slices import count_days, slice_questions
+from nextreel.evaluation.slices import count_days, slice_queries
 from tests.frames import catalog, interactions
 
 YEAR_2000 = 946_684_800
@@ -25,8 +25,8 @@ def slices_of(*asked: tuple[int, int], users: pl.DataFrame | None = None) -> dic
     movies = movies.with_columns(Genres=pl.Series(["Drama", "Drama|War", ""]))
     train = interactions(*((user, 0, 4, YEAR_2000 + user) for user in range(4)), (9, 2, 4, YEAR_2000))
     test = interactions(*((user, movie, 5, YEAR_2000 + DAY) for user, movie in asked))
-    questions = EvaluationQueries.from_split(Dataset.from_frames(train, movies, users), test, "frozen")
-    return {name: np.flatnonzero(part).tolist() for name, part in slice_questions(questions).items()}
+    queries = EvaluationQueries.from_split(Dataset.from_frames(train, movies, users), test, "frozen")
+    return {name: np.flatnonzero(part).tolist() for name, part in slice_queries(queries).items()}
 
 
 def test_a_query_is_in_the_slice_of_each_of_its_movies_genres() -> None:

@@ -82,7 +82,7 @@ def test_a_test_part_of_garbage_changes_nothing(home: Path, inner: InnerSplit, t
     (tmp_path / "parts" / "test.csv").write_bytes(b"\xff\x00 not a table")
     found = split_inner(tmp_path / "parts", None, "frozen")
     assert found.train.fingerprint == inner.train.fingerprint
-    assert found.questions.queries.equals(inner.questions.queries)
+    assert found.questions.rows.equals(inner.questions.rows)
 
 
 def test_the_inner_split_is_the_rule_applied_to_the_train_part(home: Path, inner: InnerSplit) -> None:
