@@ -76,8 +76,8 @@ def find_gaps(
     for attribute in ATTRIBUTES:
         groups = _find_groups(attribute, slices, bootstrap)
         if len(groups) >= 2:
-            found = _compare_groups(columns, groups, bootstrap, shuffles)
-            gaps[attribute] = dict(zip(values, found, strict=True))
+            model_gaps = _compare_groups(columns, groups, bootstrap, shuffles)
+            gaps[attribute] = dict(zip(values, model_gaps, strict=True))
     return gaps
 
 

@@ -3,7 +3,7 @@
 `frozen`  The user's history ends with the train part, as in the course's notebook and in most papers. Train rows
           in the query's own second count as history: their place in the train part says that they came first.
 `live`    The history holds everything strictly before the query's Timestamp, earlier test rows included. A server
-          would have known the same, so the figures are those of a server.
+          would have known the same, so the figures show how well it would have recommended.
 
 The model is fitted once, on the train part, and is the same under both. Queries are ranked by the code that serves
 them, `nextreel.ranking`.

@@ -47,7 +47,7 @@ class Leak:
     queries: int
     """Number of queries that the leak touches."""
     sentence: str
-    """What was found."""
+    """The finding in words."""
     effects: tuple[LeakEffect, ...] = ()
     """Effects on NDCG; empty if there is nothing to measure."""
     details: dict[str, float] | None = None
