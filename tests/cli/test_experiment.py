@@ -24,7 +24,7 @@ def url(tmp_path: Path) -> str:
     return url
 
 
-def test_the_report_compares_the_versions_and_says_whether_the_difference_is_real(url: str) -> None:
+def test_the_report_compares_the_versions_and_says_whether_the_difference_is_significant(url: str) -> None:
     printed = succeed("experiment", "report", "--store", url, "--experiment", "b=0.5")
     assert "What followed within 7 days of an impression" in printed
     assert "0.0500 [" in printed
@@ -52,7 +52,7 @@ def test_a_shorter_window_leaves_out_what_came_later(url: str) -> None:
     assert "within 30 minutes" in printed
 
 
-def test_since_leaves_out_earlier_answers(url: str) -> None:
+def test_since_leaves_out_earlier_impressions(url: str) -> None:
     message = fail("experiment", "report", "--store", url, "--since", GIVEN_AT + 1)
     assert message == (
         "nextreel: there are no impressions; to compare, there must be two versions: choose another --since\n"

@@ -74,8 +74,8 @@ def test_without_a_positive_in_the_window_there_is_no_next_one() -> None:
 
 
 def test_a_positive_follows_every_impression_whose_window_it_lies_in() -> None:
-    given = impressions((1, 1000, "a", [7, 8]), (1, 1050, "a", [9]), (1, 1200, "a", [7]))
-    followed = follow(given, interactions((1, 7, 5.0, 1060)), 100)
+    shown_lists = impressions((1, 1000, "a", [7, 8]), (1, 1050, "a", [9]), (1, 1200, "a", [7]))
+    followed = follow(shown_lists, interactions((1, 7, 5.0, 1060)), 100)
     assert followed["Positives"].to_list() == [[7], [], []]
     assert followed["NextNDCG"].to_list() == [1, 0, None]
 
@@ -99,14 +99,14 @@ def find(report: Report, metric: str) -> Comparison:
 
 
 def test_each_metric_counts_what_it_says() -> None:
-    given = impressions(
+    shown_lists = impressions(
         (1, 1000, "a", [7, 8]),
         (1, 1010, "a", [7, 9]),
         (2, 1000, "a", [7, 8]),
         (3, 1000, "b", [7, 8]),
     )
     rated = interactions((1, 7, 5.0, 1020), (3, 8, 5.0, 1001), (3, 7, 5.0, 1002))
-    metrics = figures(compare(given, rated, 100, LATER, "b", 0.5))
+    metrics = figures(compare(shown_lists, rated, 100, LATER, "b", 0.5))
     assert metrics["users with a hit"] == (1 / 2, 1, 1 / 2)
     assert metrics["positives a user"] == (1 / 2, 2, 3 / 2)
     assert metrics["precision"] == pytest.approx((2 / 6, 1, 2 / 3))
@@ -114,19 +114,19 @@ def test_each_metric_counts_what_it_says() -> None:
 
 
 def test_an_impression_whose_window_has_not_passed_is_not_counted_but_noted() -> None:
-    given = impressions((1, 1000, "a", [7]), (2, 1000, "b", [7]), (3, 1001, "b", [7]))
-    report = compare(given, interactions((3, 7, 5.0, 1002)), 100, 1100, "b", 0.5)
+    shown_lists = impressions((1, 1000, "a", [7]), (2, 1000, "b", [7]), (3, 1001, "b", [7]))
+    report = compare(shown_lists, interactions((3, 7, 5.0, 1002)), 100, 1100, "b", 0.5)
     assert report.challenger.users == 1
     assert figures(report)["users with a hit"] == (0, 0, 0)
     assert "1 answers aren't counted yet: less than 100 seconds have passed since." in report.notes
 
 
 def test_a_version_without_an_impression_that_is_old_enough_is_an_error_that_says_what_to_do() -> None:
-    given = impressions((1, 1000, "a", [7]), (2, 2000, "b", [7]))
+    shown_lists = impressions((1, 1000, "a", [7]), (2, 2000, "b", [7]))
     with pytest.raises(
         QueryError, match=r"no impression of version b is older than 2 hours yet: wait, or .*--within"
     ):
-        compare(given, interactions((1, 7, 5.0, 1)), 7200, 8200)
+        compare(shown_lists, interactions((1, 7, 5.0, 1)), 7200, 8200)
 
 
 @pytest.mark.parametrize(
@@ -134,18 +134,18 @@ def test_a_version_without_an_impression_that_is_old_enough_is_an_error_that_say
     [("", "no impressions"), ("a", "impressions of a"), ("abc", "impressions of c, b, a")],
 )
 def test_a_comparison_needs_two_versions(versions: str, shown: str) -> None:
-    given = impressions(*((1, 1000, version, [7]) for version in versions))
+    shown_lists = impressions(*((1, 1000, version, [7]) for version in versions))
     with pytest.raises(QueryError, match=f"there are {shown}; to compare, there must be two versions"):
-        compare(given, interactions((1, 7, 5.0, 1)), 100, LATER)
+        compare(shown_lists, interactions((1, 7, 5.0, 1)), 100, LATER)
 
 
 def test_the_challenger_is_the_version_of_the_experiment_or_else_the_one_with_fewer_users() -> None:
-    given = impressions((1, 1000, "b", [7]), (2, 1000, "b", [7]), (3, 1000, "a", [7]))
+    shown_lists = impressions((1, 1000, "b", [7]), (2, 1000, "b", [7]), (3, 1000, "a", [7]))
     rated = interactions((1, 7, 5.0, 1001))
-    assert compare(given, rated, 100, LATER).challenger.version == "a"
-    assert compare(given, rated, 100, LATER, "b", 0.5).challenger.version == "b"
+    assert compare(shown_lists, rated, 100, LATER).challenger.version == "a"
+    assert compare(shown_lists, rated, 100, LATER, "b", 0.5).challenger.version == "b"
     with pytest.raises(QueryError, match="version c has no impressions; those that do are b, a"):
-        compare(given, rated, 100, LATER, "c", 0.5)
+        compare(shown_lists, rated, 100, LATER, "c", 0.5)
 
 
 def simulated(
@@ -155,16 +155,16 @@ def simulated(
     random = np.random.default_rng(seed)
     challenger = random.random(n_users) < share
     liked = random.random(n_users) < np.where(challenger, hit_rates[1], hit_rates[0])
-    given = [
+    shown_lists = [
         (user, 1000 + turn, "b" if challenger[user] else "a", [7, 8])
         for user in range(n_users)
         for turn in range(impressions_each)
     ]
     rated = [(user, 7 if liked[user] else 1, 5.0, 1050) for user in range(n_users)]
-    return impressions(*given), interactions(*rated)
+    return impressions(*shown_lists), interactions(*rated)
 
 
-def test_a_large_difference_is_called_real_and_named_by_its_direction() -> None:
+def test_a_large_difference_is_significant_and_named_by_its_direction() -> None:
     report = compare(*simulated(600, 0.5, (0.1, 0.4), seed=1), 100, LATER, "b", 0.5)
     assert find(report, "users with a hit").verdict.startswith("Real: b is higher")
     worse = compare(*simulated(600, 0.5, (0.4, 0.1), seed=1), 100, LATER, "b", 0.5)
@@ -179,14 +179,16 @@ def test_two_versions_alike_show_no_difference() -> None:
 def test_the_interval_of_the_difference_holds_what_is_true_about_as_often_as_it_says() -> None:
     truth, held = 0.1, 0
     for seed in range(100):
-        given, rated = simulated(300, 0.3, (0.2, 0.2 + truth), seed)
-        difference = find(compare(given, rated, 100, LATER, resamples=200), "users with a hit").difference
+        shown_lists, rated = simulated(300, 0.3, (0.2, 0.2 + truth), seed)
+        difference = find(
+            compare(shown_lists, rated, 100, LATER, resamples=200), "users with a hit"
+        ).difference
         held += difference.low <= truth <= difference.high
     assert stats.binomtest(held, 100, 0.95).pvalue > 0.001
 
 
-def test_asking_more_often_makes_nobody_surer() -> None:
-    """Ten answers to comparison user, followed by the same positives, say no more than one."""
+def test_more_impressions_per_user_do_not_narrow_the_interval() -> None:
+    """Ten impressions per user, followed by the same positives, are no more evidence than one."""
     once, often = (
         find(compare(*simulated(400, 0.5, (0.2, 0.2), 3, times), 100, LATER), "precision").difference
         for times in (1, 10)
@@ -196,31 +198,31 @@ def test_asking_more_often_makes_nobody_surer() -> None:
 
 def test_users_who_saw_both_versions_are_paired_with_themselves() -> None:
     """b adds a hit for comparison user to very different numbers of them: unpaired, that difference would drown."""
-    given, rated = [], []
+    shown_lists, rated = [], []
     for user in range(60):
         liked = user % 10
         movies = list(range(10, 20))
-        given += [(user, 1000, "a", [*movies, 30, 31]), (user, 2000, "b", [*movies, 30, 31])]
+        shown_lists += [(user, 1000, "a", [*movies, 30, 31]), (user, 2000, "b", [*movies, 30, 31])]
         rated += [(user, movie, 5.0, 1001) for movie in movies[:liked]]
         rated += [(user, movie, 5.0, 2001) for movie in [*movies[:liked], 30]]
-    report = compare(impressions(*given), interactions(*rated), 100, LATER, "b", 0.5)
+    report = compare(impressions(*shown_lists), interactions(*rated), 100, LATER, "b", 0.5)
     difference = find(report, "positives a user").difference
     assert (difference.low, difference.mean, difference.high) == pytest.approx((1, 1, 1))
     assert any(note.startswith("60 users got answers of both versions") for note in report.notes)
 
 
 def test_a_handful_of_users_gets_no_verdict_however_clear_it_looks() -> None:
-    given = impressions(*((user, 1000, "ab"[user % 2], [7]) for user in range(58)))
+    shown_lists = impressions(*((user, 1000, "ab"[user % 2], [7]) for user in range(58)))
     rated = interactions(*((user, 7 if user % 2 else 1, 5.0, 1001) for user in range(58)))
-    report = compare(given, rated, 100, LATER, "b", 0.5)
+    report = compare(shown_lists, rated, 100, LATER, "b", 0.5)
     assert {comparison.verdict for comparison in report.comparisons} == {
         "Too few users to tell: a has 29, a verdict needs 30 each."
     }
 
 
 def test_where_no_positive_followed_one_version_its_ndcg_is_left_out_and_noted() -> None:
-    given = impressions((1, 1000, "a", [7]), (2, 1000, "b", [7]))
-    report = compare(given, interactions((1, 7, 5.0, 1001)), 100, LATER, "b", 0.5)
+    shown_lists = impressions((1, 1000, "a", [7]), (2, 1000, "b", [7]))
+    report = compare(shown_lists, interactions((1, 7, 5.0, 1001)), 100, LATER, "b", 0.5)
     assert [comparison.metric for comparison in report.comparisons] == list(METRICS[:3])
     assert (
         "No positive followed the answers of one version, so there is no NDCG of the next positive."
@@ -228,17 +230,19 @@ def test_where_no_positive_followed_one_version_its_ndcg_is_left_out_and_noted()
     )
 
 
-def test_the_same_question_has_the_same_answer() -> None:
-    given, rated = simulated(80, 0.5, (0.2, 0.3), seed=5)
-    shuffled = given.sample(fraction=1, shuffle=True, seed=1)
-    assert compare(given, rated, 100, LATER).facts() == compare(shuffled, rated, 100, LATER).facts()
+def test_the_order_of_the_impressions_does_not_change_the_report() -> None:
+    shown_lists, rated = simulated(80, 0.5, (0.2, 0.3), seed=5)
+    shuffled = shown_lists.sample(fraction=1, shuffle=True, seed=1)
+    assert compare(shown_lists, rated, 100, LATER).facts() == compare(shuffled, rated, 100, LATER).facts()
 
 
 def divided(challengers: int, users: int, share: float) -> Report:
     """The report on a version a that liked nothing and a version b that liked all."""
-    given = impressions(*((user, 1000, "b" if user < challengers else "a", [7]) for user in range(users)))
+    shown_lists = impressions(
+        *((user, 1000, "b" if user < challengers else "a", [7]) for user in range(users))
+    )
     rated = interactions(*((user, 7, 5.0, 1001) for user in range(challengers)))
-    return compare(given, rated, 100, LATER, "b", share)
+    return compare(shown_lists, rated, 100, LATER, "b", share)
 
 
 def test_too_few_users_of_the_challenger_are_a_sample_ratio_mismatch_and_forbid_a_verdict() -> None:

@@ -33,7 +33,7 @@ def test_the_interval_covers_the_true_mean_of_clustered_queries_as_often_as_it_s
     assert 0.92 <= np.mean(covered) <= 0.98
 
 
-def test_equal_models_are_called_different_in_about_one_of_twenty_tests() -> None:
+def test_equal_models_differ_significantly_in_about_one_of_twenty_tests() -> None:
     random = np.random.default_rng(3)
     # Differences that users share, in one column a trial: the queries are far from independent.
     taste = random.normal(0, 0.2, size=(40, 800))
@@ -75,7 +75,7 @@ def test_the_difference_is_the_better_minus_the_worse() -> None:
     assert test.significant
 
 
-def test_equal_answers_are_never_told_apart() -> None:
+def test_equal_figures_never_differ_significantly() -> None:
     (test,) = run(one=noise(0), other=noise(0))
     assert (test.p, test.difference.low, test.difference.high) == (1.0, 0.0, 0.0)
 
@@ -88,7 +88,7 @@ def test_all_pairs_of_all_histories_are_one_family() -> None:
     assert [test.adjusted_p for test in tests] == adjust_by_holm([test.p for test in tests])
 
 
-def test_two_models_that_differ_are_said_to_differ() -> None:
+def test_two_models_that_differ_are_reported_as_different() -> None:
     first, last = describe_significance(run(low=noise(0), high=noise(1, 0.5)), "NDCG@10")
     assert first == "NDCG@10, frozen history: the difference is real. high is the best."
     assert last.endswith("in the one test of this run: a paired randomisation test that swaps whole users.")
@@ -103,7 +103,7 @@ def test_pairs_that_cannot_be_told_apart_are_named() -> None:
     assert "among the 3 tests of this run" in last
 
 
-def test_without_any_real_difference_none_is_claimed() -> None:
+def test_without_any_significant_difference_none_is_claimed() -> None:
     first, _ = describe_significance(run(a=noise(0), b=noise(1)), "NDCG@10")
     assert first.startswith("NDCG@10, frozen history: the difference is not shown to be real.")
     assert "is ahead, but not shown to be better than" in first

@@ -47,7 +47,7 @@ def plan(tables: Tables) -> BacktestPlan:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("backtests") / "whole"
+    return tmp_path_factory.mktemp("backtests") / "complete"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_start_needs_something_before_it() -> None:
         cut_windows(interactions((1, 1, 5, 5), (1, 2, 5, 9)), BacktestPlan("ease", 5, 10), 4.0)
 
 
-def test_a_start_needs_something_to_ask_after_it() -> None:
+def test_a_start_needs_a_positive_after_it() -> None:
     with pytest.raises(QueryError, match="no rating of at least 4 stands after the start"):
         cut_windows(interactions((1, 1, 5, 5), (1, 2, 3, 9)), BacktestPlan("ease", 7, 10), 4.0)
 
@@ -128,7 +128,9 @@ def test_what_happens_later_changes_no_earlier_window(
     assert not again.filter(~earlier).equals(backtest.ranks.filter(~earlier))
 
 
-def test_the_first_window_is_what_evaluate_says_of_a_live_history(tables: Tables, backtest: Backtest) -> None:
+def test_the_first_window_has_the_ranks_of_evaluate_under_live_history(
+    tables: Tables, backtest: Backtest
+) -> None:
     window = backtest.windows[0]
     train = dataset_before(tables, window.opens)
     test = tables.interactions.filter(pl.col(TIMESTAMP).is_between(window.opens, window.closes, "left"))
@@ -139,7 +141,7 @@ def test_the_first_window_is_what_evaluate_says_of_a_live_history(tables: Tables
     assert ranks[NEVER_REFITTED].to_list() == expected.ranks.tolist()
 
 
-def test_a_later_window_is_answered_by_a_model_fitted_right_before_it(
+def test_a_later_window_is_ranked_by_a_model_fitted_right_before_it(
     tables: Tables, backtest: Backtest
 ) -> None:
     window = backtest.windows[2]
@@ -157,7 +159,7 @@ def test_in_the_first_window_both_models_are_one(backtest: Backtest) -> None:
     assert not later[REFITTED].equals(later[NEVER_REFITTED], check_names=False)
 
 
-def test_a_model_that_is_never_refitted_hears_of_ratings_since(tmp_path: Path) -> None:
+def test_a_model_that_is_never_refitted_uses_later_ratings_as_history(tmp_path: Path) -> None:
     """Users liked 0 to 9 or 10 to 19; user 9 comes after the start and is known by the first rating."""
     before = [(user, 10 * (user % 2) + movie, 5.0, user) for user in range(8) for movie in range(10)]
     rows = [*before, (9, 10, 5.0, 100), (9, 11, 5.0, 150)]
@@ -203,31 +205,31 @@ def test_an_interval_surrounds_the_mean_of_the_queries(backtest: Backtest) -> No
         assert estimate.low < estimate.mean < estimate.high
 
 
-def test_a_model_that_ages_is_said_to_be_worse() -> None:
+def test_a_model_that_ages_is_reported_as_worse() -> None:
     assert (
         "The model that was never refitted is worse at every age from 1 day on."
         in backtest_with(1, 5).findings()
     )
 
 
-def test_a_model_that_keeps_up_is_not_said_to_be_worse() -> None:
+def test_a_model_that_does_not_age_is_not_reported_as_worse() -> None:
     assert (
         "The model that was never refitted is significantly worse at no age."
         in backtest_with(3, 3).findings()
     )
 
 
-def test_a_model_that_refits_make_worse_is_said_to_be_better() -> None:
+def test_a_model_that_refits_make_worse_is_reported_as_better() -> None:
     assert "It is significantly better at an age of 1 to 2 days." in backtest_with(5, 1).findings()
 
 
-def test_what_a_refit_is_worth_leaves_the_first_window_out() -> None:
+def test_the_effect_of_refits_leaves_the_first_window_out() -> None:
     assert (
         "a refit every 1 day is worth +0.5000 [+0.5000, +0.5000] NDCG@10" in backtest_with(1, 3).findings()[0]
     )
 
 
-def test_windows_of_a_handful_of_users_are_told() -> None:
+def test_windows_of_a_handful_of_users_are_counted() -> None:
     findings = backtest_with(1, 3, n_users=9).findings()
     assert "Windows with fewer than 10 users, too few for an interval: 2." in findings
     assert not any("interval: " in sentence for sentence in backtest_with(1, 3).findings())
@@ -253,12 +255,12 @@ def test_a_stopped_backtest_goes_on_and_ends_the_same(
     assert run_backtest(tables, plan, tmp_path / "out").ranks.equals(backtest.ranks)
 
 
-def test_a_finished_window_is_not_asked_again(
+def test_a_finished_window_is_not_evaluated_again(
     tables: Tables, plan: BacktestPlan, backtest: Backtest, home: Path
 ) -> None:
     before = {file: file.stat().st_mtime_ns for file in home.rglob("*") if file.is_file()}
     assert run_backtest(tables, plan, home).ranks.equals(backtest.ranks)
-    assert all(file.stat().st_mtime_ns == moment for file, moment in before.items())
+    assert all(file.stat().st_mtime_ns == mtime for file, mtime in before.items())
 
 
 def test_another_backtest_does_not_go_on_in_the_same_directory(
@@ -303,7 +305,7 @@ def test_the_files_hold_every_figure(backtest: Backtest, tmp_path: Path) -> None
     assert facts["config"]["regularization"] == 50.0
 
 
-def test_the_picture_names_both_models_and_says_what_they_say(backtest: Backtest, tmp_path: Path) -> None:
+def test_the_chart_names_both_models_and_shows_the_findings(backtest: Backtest, tmp_path: Path) -> None:
     plot_backtest(backtest, tmp_path)
     texts = {(element.text or "").strip() for element in ElementTree.parse(tmp_path / "backtest.svg").iter()}
     assert {REFITTED, NEVER_REFITTED, MAIN, "Gain of refits", "Queries"} <= texts
@@ -312,13 +314,13 @@ def test_the_picture_names_both_models_and_says_what_they_say(backtest: Backtest
     assert (tmp_path / "backtest.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_picture_of_one_window_without_refits_is_a_picture_too(tmp_path: Path) -> None:
-    whole = backtest_with(1, 3)
+def test_one_window_without_refits_has_a_chart_too(tmp_path: Path) -> None:
+    backtest = backtest_with(1, 3)
     one = replace(
-        whole,
-        plan=replace(whole.plan, refits=False),
-        windows=whole.windows[:1],
-        ranks=whole.ranks.filter(Window=1).drop(REFITTED),
+        backtest,
+        plan=replace(backtest.plan, refits=False),
+        windows=backtest.windows[:1],
+        ranks=backtest.ranks.filter(Window=1).drop(REFITTED),
     )
     plot_backtest(one, tmp_path)
     assert (tmp_path / "backtest.png").stat().st_size > 10_000

@@ -31,10 +31,10 @@ def read(
 ) -> tuple[list[list[int]], int]:
     names = ["UserID", "Timestamp", *(f"MovieID{place}" for place in range(1, len(rows[0]) - 1))]
     pl.DataFrame(rows, schema=names, orient="row").write_csv(file)
-    lists, answered = read_external_lists(
+    lists, n_in_file = read_external_lists(
         file, EvaluationQueries.from_split(TRAIN, TEST, "frozen"), k, exclude_seen
     )
-    return lists.tolist(), answered
+    return lists.tolist(), n_in_file
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "theirs.csv"
 
 
-def test_each_query_gets_the_row_of_its_user_and_moment(file: Path) -> None:
-    lists, answered = read(file, (4, 13, 3, 2), (1, 11, 4, 5), (1, 10, 5, 4), (9, 9, 0, 1))
-    assert (lists, answered) == ([[5, 4], [4, 5], [3, 2]], 3)
+def test_each_query_gets_the_row_of_its_user_and_timestamp(file: Path) -> None:
+    lists, n_in_file = read(file, (4, 13, 3, 2), (1, 11, 4, 5), (1, 10, 5, 4), (9, 9, 0, 1))
+    assert (lists, n_in_file) == ([[5, 4], [4, 5], [3, 2]], 3)
 
 
-def test_a_query_without_a_row_is_answered_by_popularity(file: Path) -> None:
-    lists, answered = read(file, (1, 10, 5, 4))
-    assert (lists, answered) == ([[5, 4], [1, 2], [0, 1]], 1)
+def test_a_query_without_a_row_is_ranked_by_popularity(file: Path) -> None:
+    lists, n_in_file = read(file, (1, 10, 5, 4))
+    assert (lists, n_in_file) == ([[5, 4], [1, 2], [0, 1]], 1)
 
 
 def test_longer_lists_are_cut(file: Path) -> None:
@@ -71,7 +71,7 @@ def test_longer_lists_are_cut(file: Path) -> None:
         ),
     ],
 )
-def test_a_list_that_is_not_as_it_should_be_is_refused(
+def test_a_list_with_a_movie_that_is_not_allowed_is_refused(
     file: Path, row: tuple[int, ...], message: str
 ) -> None:
     with pytest.raises(DataError) as caught:
@@ -101,27 +101,27 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     queries = EvaluationQueries.from_split(parts.train, parts.test, "frozen").rows.select(
         "UserID", "Timestamp"
     )
-    queries.with_columns(**columns).write_parquet(home / "answers.parquet")
+    queries.with_columns(**columns).write_parquet(home / "lists.parquet")
     return home
 
 
-def answers_of(home: Path, model: str) -> ContestantRun:
+def run(home: Path, model: str) -> ContestantRun:
     (contestant,) = parse_contestants([model], {})
     return run_contestant(contestant, read_train_test(home / "data"), ["frozen"], 10)
 
 
-def test_a_saved_model_and_its_answers_in_a_file_say_what_the_model_says(home: Path) -> None:
-    fitted = answers_of(home, "item-knn").lists["frozen"].movies
-    saved = answers_of(home, f"mine={home / 'saved'}")
-    file = answers_of(home, f"theirs={home / 'answers.parquet'}")
+def test_a_saved_model_and_a_file_of_its_lists_give_the_same_lists_as_the_model(home: Path) -> None:
+    fitted = run(home, "item-knn").lists["frozen"].movies
+    saved = run(home, f"mine={home / 'saved'}")
+    file = run(home, f"theirs={home / 'lists.parquet'}")
     np.testing.assert_array_equal(saved.lists["frozen"].movies, fitted)
     np.testing.assert_array_equal(file.lists["frozen"].movies, fitted)
     assert (saved.model, saved.fit_seconds, saved.peak_memory_gib) == ("item-knn", 1.25, None)
-    assert (file.model, file.fit_seconds, file.lists["frozen"].seconds) == ("answers.parquet", None, None)
+    assert (file.model, file.fit_seconds, file.lists["frozen"].seconds) == ("lists.parquet", None, None)
 
 
 def test_all_three_kinds_stand_in_one_leaderboard(home: Path) -> None:
-    models = ["item-knn", f"mine={home / 'saved'}", f"theirs={home / 'answers.parquet'}"]
+    models = ["item-knn", f"mine={home / 'saved'}", f"theirs={home / 'lists.parquet'}"]
     board = compare_models(home / "parts", parse_contestants(models, {}), None, ["frozen"], [10])
     facts: Any = board.facts()
     figures = [model["histories"]["frozen"]["metrics"]["NDCG@10"] for model in facts["models"]]
@@ -140,7 +140,9 @@ def test_a_saved_model_takes_no_options(home: Path) -> None:
         parse_contestants([f"mine={home / 'saved'}"], {"mine.regularization": 5})
 
 
-def test_the_epochs_of_a_fit_are_told_for_a_fitted_and_for_a_saved_model(home: Path, tmp_path: Path) -> None:
+def test_a_run_has_the_epochs_of_the_fit_for_a_fitted_and_for_a_saved_model(
+    home: Path, tmp_path: Path
+) -> None:
     parts, epochs = read_train_test(home / "parts"), list[Epoch]()
     model = create_model("funk-svd", {"epochs": 2, "dimensions": 4})
     model.fit(parts.train, Training(on_epoch=epochs.append))

@@ -43,9 +43,9 @@ def board(parts: TrainTest) -> Leaderboard:
 def test_the_figures_are_those_of_evaluate(history, parts: TrainTest, board: Leaderboard) -> None:  # type: ignore[no-untyped-def]
     model = create_model("item-knn").fit(parts.train)
     expected = evaluate(model, parts.train, parts.test, history, k=10).metrics
-    found = board.figures[history]["item-knn"].metrics
+    metrics = board.figures[history]["item-knn"].metrics
     for name, estimate in expected.items():
-        assert vars(found[name]) == pytest.approx(vars(estimate), abs=1e-12)
+        assert vars(metrics[name]) == pytest.approx(vars(estimate), abs=1e-12)
 
 
 def test_lists_of_another_length_give_the_same_figures_at_the_same_cutoff(
@@ -77,8 +77,8 @@ def test_a_slice_holds_the_mean_of_its_queries(parts: TrainTest, board: Leaderbo
     shared = expected.keys() & board.slices["frozen"].keys()
     assert shared
     for name in shared:
-        found = board.figures["frozen"]["item-knn"].slices[name].mean
-        assert found == pytest.approx(expected[name]["NDCG@10"].mean)
+        mean = board.figures["frozen"]["item-knn"].slices[name].mean
+        assert mean == pytest.approx(expected[name]["NDCG@10"].mean)
 
 
 def test_the_facts_are_json_and_the_same_for_the_same_run(parts: TrainTest, board: Leaderboard) -> None:
@@ -101,10 +101,10 @@ def test_costs_are_stated(board: Leaderboard) -> None:
         assert model["histories"]["frozen"]["queries_per_second"] > 0
 
 
-def test_a_process_of_its_own_gives_the_same_answers(home: Path, parts: TrainTest) -> None:
-    apart = compare_models(home / "data", parse_contestants(["item-knn"], {}), cutoffs=(5, 10))
+def test_a_process_of_its_own_gives_the_same_figures(home: Path, parts: TrainTest) -> None:
+    in_subprocess = compare_models(home / "data", parse_contestants(["item-knn"], {}), cutoffs=(5, 10))
     assert (
-        apart.figures["live"]["item-knn"].metrics
+        in_subprocess.figures["live"]["item-knn"].metrics
         == run(parts, ["item-knn"]).figures["live"]["item-knn"].metrics
     )
 
@@ -151,7 +151,7 @@ def test_the_same_model_may_stand_twice_under_two_names() -> None:
         ([], {}, "no model is named"),
     ],
 )
-def test_a_mistake_in_the_models_is_told_before_anything_is_fitted(
+def test_a_mistake_in_the_models_is_reported_before_anything_is_fitted(
     models: list[str], options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
