@@ -93,7 +93,7 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
         held_out = _draw_movies(train, config["share"], config["at_least"], seed)
         known = train.with_interactions(split.train.filter(~_is_of(split.train[MOVIE_ID], train, held_out)))
         model = create_model(config["model"], config.get("options", {})).fit(known)
-        newcomers = ColdStartMovies.around(model, known, options)
+        newcomers = ColdStartMovies.wrap(model, known, options)
         on_held_out = held_out[questions.relevant]
         asked = questions[on_held_out]
         for name, one in {
@@ -110,7 +110,7 @@ def measure(config: dict[str, Any], data: Path) -> dict[str, Any]:
         exposures.append(
             {
                 "seed": seed,
-                "boost": float(newcomers.boost_[0]),
+                "boost": newcomers.boost_,
                 "share_of_movies": float(held_out.mean()),
                 "share_of_positives": float(on_held_out.mean()),
                 "share_of_places": float(held_out[answers.movies].mean()),
@@ -166,7 +166,9 @@ def _rank(
     model: Recommender, known: Dataset, questions: EvaluationQueries, allowed: BoolArray | None
 ) -> Ranking:
     """Answers in which popularity, too, knows nothing of the movies held out."""
-    ranker = Ranker(model, Popularity().fit(known), find_released_at(questions.dataset))
+    ranker = Ranker(
+        model, Popularity().fit(known), find_released_at(questions.dataset.timeline, questions.dataset.movies)
+    )
     return ranker.rank(questions.histories, questions.timestamps, K, allowed=allowed)
 
 
@@ -192,8 +194,8 @@ def _time(
     singles = [(histories[i : i + 1], timestamps[i : i + 1]) for i in range(len(timestamps))]
     grown = known.movies.vstack(known.movies.tail(1))
     return {
-        "construct": _median_ms([lambda: ColdStartMovies.around(model, known, options)] * 3),
-        "add_a_movie": _median_ms([lambda: newcomers.over(grown)] * 3),
+        "construct": _median_ms([lambda: ColdStartMovies.wrap(model, known, options)] * 3),
+        "add_a_movie": _median_ms([lambda: newcomers.for_catalog(grown)] * 3),
         "score_without": _median_ms([lambda one=one: model.score(*one) for one in singles]),  # type: ignore[misc]
         "score_with": _median_ms([lambda one=one: newcomers.score(*one) for one in singles]),  # type: ignore[misc]
     }

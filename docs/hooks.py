@@ -7,7 +7,6 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,7 @@ from typer.testing import CliRunner
 
 from nextreel.cli import app
 from nextreel.models.base import ModelConfig
-from nextreel.models.names import MODELS, PRESETS
-from nextreel.models.registry import model_class
+from nextreel.models.registry import PRESETS, built_in_names, model_class, model_docstring
 from nextreel.serving.app import Settings, create_app
 
 OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]*\)")
@@ -52,11 +50,10 @@ def _command_paths(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 def models() -> Iterator[str]:
     """Every model: what its module says of it, and its options."""
-    for name in MODELS:
+    for name in built_in_names():
         preset = "".join(f" (`{short}`)" for short, model in PRESETS.items() if model == name)
         cls = model_class(name)
-        package = MODELS[name].split(":")[0]
-        yield f"## {name}{preset}\n\n{import_module(package).__doc__}\n"
+        yield f"## {name}{preset}\n\n{model_docstring(name)}\n"
         yield "| option | default | |\n| --- | --- | --- |"
         for option, info in cls.Config.model_fields.items():
             default = "its own" if isinstance(info.default, ModelConfig) else f"`{info.default}`"

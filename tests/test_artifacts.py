@@ -27,12 +27,12 @@ def test_a_saved_predictor_comes_back_with_its_config_and_answers(saved: Path) -
     assert loaded.model.config == PopularityConfig(window_days=9)
     original = Predictor(Popularity(PopularityConfig(window_days=9)).fit(dataset), dataset)
     timestamps = np.full(dataset.n_users, 3_000_000)
-    expected, found = (
+    expected, actual = (
         predictor.ranker.rank(predictor.dataset.histories(dataset.user_ids, timestamps), timestamps)
         for predictor in (original, loaded)
     )
-    np.testing.assert_array_equal(found.movies, expected.movies)
-    np.testing.assert_array_equal(found.scores, expected.scores)
+    np.testing.assert_array_equal(actual.movies, expected.movies)
+    np.testing.assert_array_equal(actual.scores, expected.scores)
 
 
 def test_titles_genres_and_years_come_back(saved: Path) -> None:
@@ -88,7 +88,7 @@ def change(key: str, value: object) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut, r"model\.safetensors has \d+ bytes, expected \d+: it was cut or changed"),
+        (cut, r"model\.safetensors has \d+ bytes, expected \d+: it was truncated or changed"),
         (flip_a_bit, r"model\.safetensors doesn't match its SHA-256"),
         (remove_a_file, r"movies\.parquet is missing; the saved model is incomplete"),
         (remove_the_manifest, r"has no manifest\.json; expected a model saved by"),

@@ -24,6 +24,7 @@ def test_the_public_names_are_these() -> None:
         "load",
         "read_dataset",
         "read_interactions",
+        "register_model",
         "save",
         "split_interactions",
     ]

@@ -74,7 +74,7 @@ def test_the_server_answers_every_example(home: Path, tmp_path: Path) -> None:
     command = serve.replace("nextreel", f"{sys.executable} -m nextreel", 1) + " --port 0"
     with subprocess.Popen(command.split(), cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        address = next(found[0] for line in server.stdout if (found := re.search(r"http://[0-9.:]+", line)))
+        address = next(match[0] for line in server.stdout if (match := re.search(r"http://[0-9.:]+", line)))
         try:
             for example in examples:
                 done = subprocess.run(

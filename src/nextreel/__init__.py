@@ -1,4 +1,4 @@
-"""What should this person watch next, as of this moment?
+"""Recommend movies: which movies should a user watch next, as of a given time?
 
     import nextreel
 
@@ -6,7 +6,7 @@
     predictor = nextreel.fit(dataset)
     predictor.recommend([(5, 978300760)])       # (UserID, Timestamp) in, ten MovieIDs out
 
-Names load on first use, so importing the package is quick.
+Each name is imported when it is first used, which keeps `import nextreel` fast.
 """
 
 from importlib import import_module
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from nextreel.evaluation.model_evaluation import evaluate as evaluate
     from nextreel.models.base import Recommender as Recommender
     from nextreel.models.registry import create_model as create_model
+    from nextreel.models.registry import register_model as register_model
     from nextreel.prediction.fitting import fit as fit
     from nextreel.prediction.predictor import Predictor as Predictor
     from nextreel.prediction.saving import load as load
     from nextreel.prediction.saving import save as save
 
-_HOMES = {
+_MODULES = {
     "Dataset": "nextreel.data.dataset",
     "NextreelError": "nextreel.errors",
     "Predictor": "nextreel.prediction.predictor",
@@ -41,16 +42,17 @@ _HOMES = {
     "load": "nextreel.prediction.saving",
     "read_dataset": "nextreel.data.reading.table_reader",
     "read_interactions": "nextreel.data.reading.table_reader",
+    "register_model": "nextreel.models.registry",
     "save": "nextreel.prediction.saving",
     "split_interactions": "nextreel.data.splitting.split_rules",
 }
-__all__ = sorted(_HOMES)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'nextreel' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""`python -m nextreel` is `nextreel`."""
+"""Run the command line: `python -m nextreel` does the same as `nextreel`."""
 
 from nextreel.cli import main
 

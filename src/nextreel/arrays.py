@@ -1,4 +1,4 @@
-"""Types of numpy arrays, lookups in sorted ids, and named arrays in safetensors files."""
+"""Types of numpy arrays, lookups in sorted ids, and safetensors files."""
 
 from pathlib import Path
 
@@ -16,15 +16,18 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 Arrays = dict[str, npt.NDArray[np.generic]]
-"""Arrays by name, as a safetensors file holds them."""
+"""Named arrays, as a safetensors file holds them."""
 
 
 def find_sorted(ids: Int64Array, wanted: npt.NDArray[np.integer]) -> Int64Array:
-    """int64[len(wanted)]: the position of every wanted id in the ascending `ids`, -1 for an id that is absent."""
+    """Return int64[len(wanted)]: the position of each wanted id in `ids`, -1 if it is absent.
+
+    `ids` must be sorted in ascending order.
+    """
     if len(ids) == 0:
         return np.full(len(wanted), -1, dtype=np.int64)
-    position = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return np.where(ids[position] == wanted, position, -1)
+    positions = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[positions] == wanted, positions, -1)
 
 
 def write_arrays(arrays: Arrays, file: Path) -> None:
@@ -38,7 +41,7 @@ def read_arrays(file: Path) -> Arrays:
     Raises
     ------
     ArtifactError
-        The file can't be read or isn't a safetensors file.
+        The file is missing, can't be read, or isn't a safetensors file.
     """
     try:
         return dict(load_file(file))

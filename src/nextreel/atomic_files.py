@@ -1,4 +1,4 @@
-"""Files and directories that appear whole or not at all, and runs that go on where they stopped."""
+"""Files and directories that are written completely or not at all, and directories of runs that can be resumed."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -15,7 +14,13 @@ from nextreel.errors import ArtifactError, DataError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it becomes `path` when the block ends well."""
+    """Yield a temporary file name beside `path`; the file replaces `path` if the block ends without an error.
+
+    Raises
+    ------
+    DataError
+        `path` can't be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     if path.is_dir():
         raise DataError(f"{path}: can't be written (it is a directory)")
@@ -27,16 +32,21 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except (OSError, pl.exceptions.ComputeError) as error:
-        # Polars tells of a full disk in words of its own.
+        # Polars reports a full disk as a ComputeError.
         raise DataError(f"{path}: can't be written ({getattr(error, 'strerror', None) or error})") from error
 
 
 @contextmanager
 def atomic_directory(path: Path, marker: str) -> Iterator[Path]:
-    """A directory to fill that takes the place of `path` when the block ends well, and vanishes otherwise.
+    """Yield an empty directory to fill; it replaces `path` if the block ends without an error, or else is deleted.
 
-    Only a directory that holds the file `marker`, and so was made the same way, is replaced; an empty one is
-    filled; ArtifactError if anything else is there.
+    `path` may be absent, an empty directory, or a directory that holds the file `marker`, which shows that it was
+    written in the same way.
+
+    Raises
+    ------
+    ArtifactError
+        `path` is anything else, or it can't be written.
     """
     given, path = path, path.absolute()
     if path.exists() and not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
@@ -52,42 +62,53 @@ def atomic_directory(path: Path, marker: str) -> Iterator[Path]:
     except OSError as error:
         raise ArtifactError(f"can't write {given}: {error.strerror or error}") from error
     finally:
-        if replaced.exists() and not path.exists():  # stopped between the two renames
+        if replaced.exists() and not path.exists():  # interrupted between the two renames
             replaced.rename(path)
         shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
 
 
-def claim_directory(directory: Path, marker: str, about: Mapping[str, Any]) -> None:
-    """Begin in a new or empty directory, which gets the file `marker`, or go on in one of the same run.
+def claim_directory(directory: Path, marker: str, about: Mapping[str, object]) -> None:
+    """Start a run in a new or empty directory, or resume the same run in its directory.
 
-    `about` is what makes two runs the same one. Raises ArtifactError for a directory that holds another run, naming
-    what differs, or something else altogether.
+    A new run writes `about`, which identifies it, to the file `marker`. A run can be resumed if the file holds the
+    same content.
+
+    Raises
+    ------
+    ArtifactError
+        The directory holds another run, in which case the message names the differences, or something else.
     """
-    file, about = directory / marker, json.loads(json.dumps(about))
+    file, wanted = directory / marker, json.loads(json.dumps(about))
     if not file.is_file():
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
             raise ArtifactError(
                 f"{directory} exists and holds no {marker}; nothing was written: choose another name"
             )
-        write_json(about, file)
+        write_json(wanted, file)
         return
     try:
-        there = dict(json.loads(file.read_text(encoding="utf-8")))
+        present = dict(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ArtifactError(f"{file} is damaged: {error}; choose another name") from None
-    different = [
-        f"{name} was {there.get(name)}, now is {about.get(name)}"
-        for name in sorted(there.keys() | about.keys())
-        if there.get(name) != about.get(name)
+    differences = [
+        f"{name} was {present.get(name)}, now is {wanted.get(name)}"
+        for name in sorted(present.keys() | wanted.keys())
+        if present.get(name) != wanted.get(name)
     ]
-    if different:
+    if differences:
         raise ArtifactError(
-            f"{directory} holds another run: {'; '.join(different)}. Choose another name with --out"
+            f"{directory} holds another run: {'; '.join(differences)}. Choose another name with --out"
         )
 
 
 def write_json(facts: Mapping[str, object], file: Path) -> None:
-    """Write facts for people and programs, whole or not at all."""
+    """Write indented JSON to a file, completely or not at all.
+
+    Raises
+    ------
+    DataError
+        The file can't be written.
+    """
     with replacing(file) as temporary:
         temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Any fitted model in the shape of the course's notebook, to drop into its `evaluate` loop."""
+"""A predictor with the interface of the models in the course's notebook."""
 
 from collections.abc import Iterable
 from typing import SupportsInt
@@ -11,10 +11,10 @@ from nextreel.prediction.predictor import Predictor
 
 
 class CourseModel:
-    """`eval_predict_onestep(query)` for any model: one query in, ten MovieIDs out.
+    """Wrap a predictor so that the notebook's `evaluate` loop accepts it as a model.
 
-    A history ends with what the model was fitted on, as in `evaluate` with `frozen` history. The notebook's own
-    model recommends movies that the user has rated already; `exclude_seen=False` does the same.
+    Histories are frozen: they hold only the interactions that the model was fitted on. The notebook's own model also
+    recommends movies that the user has already rated; `exclude_seen=False` does the same.
     """
 
     def __init__(self, model: Predictor, exclude_seen: bool = True, k: int = 10) -> None:
@@ -23,7 +23,10 @@ class CourseModel:
         self.k = k
 
     def eval_predict_onestep(self, query: Iterable[SupportsInt]) -> Int64Array:
-        """int64[k] MovieIDs, best first, for [UserID, Timestamp] of numpy, torch, TensorFlow or plain integers."""
+        """Return int64[k]: MovieIDs for one query, best first.
+
+        `query` is [UserID, Timestamp] as a list, or as an array of numpy, torch or TensorFlow.
+        """
         user_id, timestamp = (int(value) for value in query)
         timestamps = np.array([timestamp])
         histories = freeze_histories(self.model.dataset, np.array([user_id]), timestamps)

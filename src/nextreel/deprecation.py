@@ -1,4 +1,4 @@
-"""Public names that were renamed: the old name works for one release and warns."""
+"""Renamed public names: the old name works for one more release and issues a DeprecationWarning."""
 
 import functools
 import warnings
@@ -10,12 +10,14 @@ R = TypeVar("R")
 
 
 def warn_renamed(old: str, new: str) -> None:
-    """Issue a DeprecationWarning at the line that called the caller of this function."""
-    warnings.warn(f"{old} is now {new}; the old name goes in the next release", DeprecationWarning, 3)
+    """Issue a DeprecationWarning that points at the code which used the old name."""
+    warnings.warn(
+        f"{old} is now {new}; the old name will be removed in the next release", DeprecationWarning, 3
+    )
 
 
 def renamed_argument(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function accept the keyword `old` for its argument `new`, with a DeprecationWarning."""
+    """Decorate a function so that it accepts the keyword `old` for its argument `new`, with a DeprecationWarning."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)

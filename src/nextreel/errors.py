@@ -1,17 +1,17 @@
-"""Every error that nextreel raises on purpose, as one tree.
+"""The errors that nextreel raises deliberately.
 
     NextreelError
-    ├── DataError           a file or a frame holds what it may not hold
-    ├── DownloadError       a data set couldn't be fetched
-    ├── ConfigError         a model's option is unknown or out of range
-    ├── QueryError          a question that can't be answered: an unknown movie, a k beyond the catalog
-    ├── ArtifactError       a saved model is missing, damaged, or of a newer format
-    ├── NotFittedError      a model was asked before it was fitted
+    ├── DataError           a file or a frame is missing, malformed or inconsistent
+    ├── DownloadError       a data set couldn't be downloaded
+    ├── ConfigError         an option is unknown or has an invalid value
+    ├── QueryError          a query is invalid, such as an unknown movie or a k larger than the catalog
+    ├── ArtifactError       a saved model is missing, damaged, or in an unsupported format
+    ├── NotFittedError      a model was used before it was fitted
     ├── StoreError          the server's database can't be reached, read or written
-    │   └── IdempotencyError    an Idempotency-Key came again with another body
+    │   └── IdempotencyError    an Idempotency-Key was reused for a different request body
     └── MissingExtraError   an optional dependency isn't installed
 
-The command line prints the message alone and exits with 1; a traceback means a bug of ours.
+The command line prints only the message and exits with status 1. A traceback means a bug in nextreel.
 """
 
 from dataclasses import dataclass
@@ -22,19 +22,20 @@ from nextreel.deprecation import warn_renamed
 
 
 class NextreelError(Exception):
-    """Base of all errors that a user can cause and mend."""
+    """Base class of all errors that a user can cause and fix."""
 
 
 @dataclass(frozen=True)
 class DataProblem:
-    """One thing wrong at one place of a file."""
+    """One problem at one place in a file."""
 
     file: str
     line: int | None
-    """Line in the file, counted from 1, the header included; None when the whole file is meant."""
+    """Line in the file, counted from 1, the header included; None if the problem isn't on one line."""
     column: str | None
+    """Name of the column; None if the problem isn't in one column."""
     message: str
-    """What was found and what was expected."""
+    """What stands in the file and what was expected."""
 
     def __str__(self) -> str:
         place = [self.file]
@@ -46,9 +47,18 @@ class DataProblem:
 
 
 class DataError(NextreelError):
-    """A file or frame holds what it may not hold; `problems` lists each place."""
+    """A file or a frame is missing, malformed or inconsistent.
+
+    Attributes
+    ----------
+    problems : list[DataProblem]
+        Problems by place, at most the first 20 of a file; empty for an error that concerns a whole directory or frame.
+    total : int
+        Number of problems, including those that `problems` doesn't list.
+    """
 
     SHOWN = 20
+    """Number of problems that a message shows: enough to see a pattern, few enough for one screen."""
 
     def __init__(self, problems: list[DataProblem] | str, total: int | None = None) -> None:
         self.problems = [] if isinstance(problems, str) else problems
@@ -58,37 +68,37 @@ class DataError(NextreelError):
             return
         lines = [str(problem) for problem in self.problems[: self.SHOWN]]
         if self.total > len(lines):
-            left = self.total - len(lines)
-            lines.append(f"... and {left:,} more {'problem' if left == 1 else 'problems'}")
+            others = self.total - len(lines)
+            lines.append(f"... and {others:,} more {'problem' if others == 1 else 'problems'}")
         super().__init__("\n".join(lines))
 
 
 class DownloadError(NextreelError):
-    """A data set couldn't be fetched; what has arrived is kept for the next try."""
+    """A data set couldn't be downloaded. The part that has arrived is kept, so that another attempt can resume."""
 
 
 class ConfigError(NextreelError):
-    """A model's option is unknown or out of range."""
+    """An option is unknown or has an invalid value."""
 
 
 class QueryError(NextreelError):
-    """A question that can't be answered as asked."""
+    """A query is invalid, such as an unknown movie or a k larger than the catalog."""
 
 
 class ArtifactError(NextreelError):
-    """A saved model is missing, damaged, or of a newer format."""
+    """A saved model is missing, damaged, or in an unsupported format."""
 
 
 class NotFittedError(NextreelError):
-    """A model was asked before it was fitted."""
+    """A model was used before it was fitted."""
 
 
 class StoreError(NextreelError):
-    """The server's database can't be reached, read or written; nothing is half written."""
+    """The server's database can't be reached, read or written. A failed write leaves no partial change."""
 
 
 class IdempotencyError(StoreError):
-    """An Idempotency-Key came again with another body."""
+    """An Idempotency-Key was reused for a different request body."""
 
 
 class MissingExtraError(NextreelError):
@@ -96,7 +106,13 @@ class MissingExtraError(NextreelError):
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import an optional dependency, or say in one line how to get it."""
+    """Import a module that belongs to an optional extra.
+
+    Raises
+    ------
+    MissingExtraError
+        The module isn't installed; the message says how to install it.
+    """
     try:
         return import_module(module)
     except ImportError as error:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Self
 
@@ -18,6 +19,39 @@ TYPES = {
     "string": "text",
 }
 """How messages name the types of JSON Schema."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Search range of a numeric option, given beside it in `Annotated[...]`; integers if both ends are."""
+
+    low: float
+    """Smallest value."""
+    high: float
+    """Largest value."""
+    log: bool = False
+    """Whether values are drawn uniformly on a logarithmic scale."""
+
+    @property
+    def integer(self) -> bool:
+        """Whether the values are integers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def contains(self, value: object) -> bool:
+        """Whether `value` lies within the range; None doesn't."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Search range of an option that has a few values worth trying, given beside it in `Annotated[...]`."""
+
+    values: tuple[int, ...]
+    """The values."""
+
+    def contains(self, value: object) -> bool:
+        """Whether `value` is one of the values."""
+        return value in self.values
 
 
 class Options(BaseModel):

@@ -1,13 +1,16 @@
-"""Numbers of things as people say them."""
+"""Counts and lists of names in the wording of messages."""
 
 from collections.abc import Sequence
 
 
 def number_of(n: float, noun: str, plural: str | None = None) -> str:
-    """ "1 row", "2,000 rows"; `plural` for a noun that takes more than an s, or for one with its verb."""
+    """Return a count with its noun, such as "1 row" or "2,000 rows".
+
+    `plural` is for nouns whose plural isn't formed with an s, and for a noun together with its verb.
+    """
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Such as "a, b and c"."""
+    """Return names joined as in "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

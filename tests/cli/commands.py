@@ -7,21 +7,23 @@ from pathlib import Path
 
 
 def nextreel(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    """Run the command as a user does, in a pipe and with a plain environment."""
+    """Run a command in a pipe, with a fixed width and with every warning an error."""
     command = [sys.executable, "-m", "nextreel", *map(str, arguments)]
     environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error"}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
 
 def succeed(*arguments: object, cwd: Path | None = None) -> str:
-    done = nextreel(*arguments, cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
+    """Run a command that must exit with 0 and print nothing to stderr; returns what it prints to stdout."""
+    process = nextreel(*arguments, cwd=cwd)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == ""
+    return process.stdout
 
 
 def fail(*arguments: object, cwd: Path | None = None) -> str:
-    done = nextreel(*arguments, cwd=cwd)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    """Run a command that must exit with 1 and without a traceback; returns what it prints to stderr."""
+    process = nextreel(*arguments, cwd=cwd)
+    assert process.returncode == 1, process.stdout + process.stderr
+    assert "Traceback" not in process.stderr
+    return process.stderr

@@ -42,10 +42,10 @@ def test_a_backtest_starts_at_a_date_and_may_leave_refits_out(home: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--every", "month"], "--every 'month' is no duration; expected a number and s, m, h, d or w"),
+        (["--every", "month"], "--every 'month' is not a duration; expected a number and s, m, h, d or w"),
         (["--start", "100%"], "--start '100%': expected a share between 0% and 100%"),
         (["--every", "6000w"], "--every '6000w' is longer than 100 years"),
-        (["--every", "nand"], "--every 'nand' is no duration; expected a number and s, m, h, d or w"),
+        (["--every", "nand"], "--every 'nand' is not a duration; expected a number and s, m, h, d or w"),
         (["--out", "data"], "data exists and holds no plan.json"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 
 from nextreel.cli import app
-from nextreel.models.names import DEFAULT_MODEL
+from nextreel.models.registry import DEFAULT_MODEL
 from tests.cli.commands import fail, succeed
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a small sample, its split and a model fitted on it, made by the commands themselves."""
+    """A directory with a small sample, its split and a model fitted on it, written by the commands themselves."""
     home = tmp_path_factory.mktemp("home")
     succeed("sample", "data", "--users", 60, "--movies", 90, "--ratings", 1800, cwd=home)
     succeed("split", "data", "parts", cwd=home)
@@ -26,7 +26,7 @@ COMMANDS = sorted(command.callback.__name__ for command in app.registered_comman
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(command: str) -> None:
+def test_every_command_has_a_help(command: str) -> None:
     assert f"Usage: python -m nextreel {command}" in succeed(command, "--help")
 
 
@@ -39,8 +39,8 @@ def test_help_loads_none_of_the_heavy_modules() -> None:
         "import sys, nextreel.cli; "
         "print([name for name in ('polars', 'numpy', 'scipy', 'torch', 'pydantic', 'altair') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 def test_a_split_states_its_rule_counts_and_hashes(home: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_split_states_its_rule_counts_and_hashes(home: Path) -> None:
     assert len(facts["source"]["sha256"]) == len(facts["test"]["sha256"]) == 64
 
 
-def test_a_split_is_a_data_directory_of_its_own(home: Path) -> None:
+def test_a_split_is_a_data_directory_itself(home: Path) -> None:
     assert {path.name for path in (home / "parts").iterdir()} == {
         "train.csv",
         "test.csv",
@@ -86,40 +86,57 @@ def test_evaluate_writes_what_it_prints_as_json(home: Path, tmp_path: Path) -> N
     assert facts["queries"] > facts["users"] > 0
 
 
-def test_recommend_shows_titles_for_one_person(home: Path) -> None:
+def test_recommend_shows_titles_for_one_user(home: Path) -> None:
     printed = succeed("recommend", "model", "--user", 3, "--at", "2023-06-01", cwd=home)
     assert "What user 3 should watch next, as of 2023-06-01 00:00:00 UTC" in printed
     assert len([line for line in printed.splitlines() if "(19" in line or "(20" in line]) >= 10
 
 
-def test_recommend_as_json_gives_ten_distinct_movies_and_what_it_knew(home: Path) -> None:
-    answer = json.loads(succeed("recommend", "model", "--user", 3, "--json", cwd=home))
-    assert len({row["MovieID"] for row in answer["recommendations"]}) == 10
-    assert answer["history_length"] > 0
-    assert answer["fallback"] is None
+def test_recommend_as_json_gives_ten_distinct_movies_and_what_they_are_based_on(home: Path) -> None:
+    report = json.loads(succeed("recommend", "model", "--user", 3, "--json", cwd=home))
+    assert len({row["MovieID"] for row in report["recommendations"]}) == 10
+    assert report["history_length"] > 0
+    assert report["fallback"] is None
+
+
+def test_the_json_of_recommend_has_these_keys_in_this_order(home: Path) -> None:
+    report = json.loads(succeed("recommend", "model", "--user", 3, "--json", cwd=home))
+    assert list(report) == [
+        "UserID",
+        "Timestamp",
+        "history_length",
+        "lately_rated",
+        "data_until",
+        "fallback",
+        "model_learned_from_later",
+        "recommendations",
+    ]
+    assert list(report["lately_rated"][0]) == ["MovieID", "Title", "Rating"]
+    movie_keys = ["Rank", "MovieID", "Title", "Genres", "Year", "Score", "Fallback"]
+    assert [list(movie) for movie in report["recommendations"]] == [movie_keys] * 10
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
+def test_a_file_of_queries_gives_a_file_of_lists_in_the_same_order(
     home: Path, tmp_path: Path, suffix: str
 ) -> None:
-    asked = pl.DataFrame(
+    queries = pl.DataFrame(
         {"UserID": [5, 2, 5, 999], "Timestamp": [1_700_000_000, 1_650_000_000, 1_650_000_000, 5]}
     )
-    asked.write_csv(tmp_path / "q.csv")
+    queries.write_csv(tmp_path / "q.csv")
     out = tmp_path / f"r.{suffix}"
     succeed("recommend", "model", "--queries", tmp_path / "q.csv", "--out", out, cwd=home)
-    answers = pl.read_parquet(out) if suffix == "parquet" else pl.read_csv(out)
-    assert answers.columns == ["UserID", "Timestamp", *(f"MovieID{place}" for place in range(1, 11))]
-    assert answers.select("UserID", "Timestamp").equals(asked)
+    lists = pl.read_parquet(out) if suffix == "parquet" else pl.read_csv(out)
+    assert lists.columns == ["UserID", "Timestamp", *(f"MovieID{place}" for place in range(1, 11))]
+    assert lists.select("UserID", "Timestamp").equals(queries)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["recommend", "model"], "name either one person with --user or a file of queries with --queries"),
+        (["recommend", "model"], "name either one user with --user or a file of queries with --queries"),
         (["recommend", "model", "--queries", "q.csv"], "--queries needs --out, and --out needs --queries"),
-        (["recommend", "model", "--user", "1", "--at", "soon"], "'soon' is no moment"),
+        (["recommend", "model", "--user", "1", "--at", "soon"], "'soon' is not a time"),
         (["recommend", "model", "--user", "1", "-k", "5000"], "k is 5000; the catalog has"),
         (["recommend", "nothing", "--user", "1"], "nothing isn't a directory; expected a model saved by"),
         (["recommend", "parts", "--user", "1"], "parts has no manifest.json; expected a model saved by"),
@@ -138,15 +155,15 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         ),
         (
             ["fit", "parts", "--model", "best", "--budget", "soon"],
-            "--budget 'soon' is no duration; expected a number and s, m, h, d or w",
+            "--budget 'soon' is not a duration; expected a number and s, m, h, d or w",
         ),
         (
             ["fit", "parts", "--model", "best", "--budget", "-5m"],
-            "--budget '-5m' is no duration; expected a number",
+            "--budget '-5m' is not a duration; expected a number",
         ),
         (
             ["fit", "parts", "--model", "ease", "--budget", "30m"],
-            "ease has no time budget: leave --budget out, it is for transformer and blend",
+            "ease has no time budget: leave --budget out, it is for a model with the option minutes, such as transformer",
         ),
         (["fit", "parts", "--set", "epochs"], "--set 'epochs' isn't of the form name=value"),
         (["fit", "parts", "--out", "data", "--model", "popularity"], "data exists and isn't a saved model"),
@@ -163,7 +180,7 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         (["split", "nowhere", "new"], "nowhere: no such directory"),
         (["split", "parts", "parts"], "parts: would be replaced by its own split; choose another directory"),
         (["evaluate", "model", "data"], "data has no test.csv: split it first (nextreel split data parts)"),
-        (["fit", "model", "--out", "new"], "model is a saved model; expected a directory of data"),
+        (["fit", "model", "--out", "new"], "model is a saved model; expected a data directory"),
         (["check", "x" * 300], f"{'x' * 300}: File name too long"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -217,10 +234,10 @@ def test_funk_svd_writes_its_loss_curve_and_history(home: Path, tmp_path: Path) 
     succeed("evaluate", out, "parts", "--include-seen", cwd=home)
 
 
-def test_a_fit_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path: Path) -> None:
+def test_an_interrupted_fit_resumes_to_the_same_result(home: Path, tmp_path: Path) -> None:
     options = ("--model", "funk-svd", "--set", "dimensions=4", "--set", "batch_size=4", "--set", "epochs=16")
-    unbroken, stopped = tmp_path / "unbroken", tmp_path / "stopped"
-    succeed("fit", "parts", "--out", unbroken, *options, cwd=home)
+    uninterrupted, stopped = tmp_path / "uninterrupted", tmp_path / "stopped"
+    succeed("fit", "parts", "--out", uninterrupted, *options, cwd=home)
     command = [sys.executable, "-m", "nextreel", "fit", "parts", "--out", str(stopped), *options]
     with subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, text=True) as process:
         checkpoint = tmp_path / "stopped.checkpoint" / "manifest.json"
@@ -228,19 +245,19 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path:
             assert process.poll() is None, "the fit ended before it could be stopped"
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        assert "The same command with --resume goes on" in process.stderr.read()
+        assert "the same command with --resume continues the fit" in process.stderr.read()
     assert process.returncode == 130
     assert not stopped.exists()
     succeed("fit", "parts", "--out", stopped, *options, "--resume", cwd=home)
     assert not checkpoint.exists()
     hashes = [
         json.loads((model / "manifest.json").read_text())["files"]["model.safetensors"]
-        for model in (unbroken, stopped)
+        for model in (uninterrupted, stopped)
     ]
     assert hashes[0] == hashes[1]
 
 
-def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
+def test_the_demo_runs_all_its_commands_and_can_run_again(tmp_path: Path) -> None:
     printed = succeed("demo", cwd=tmp_path)
     for part in (
         "is fit for use",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.cli.terminal.fit_progress import parse_options
+from nextreel.cli.terminal.arguments import parse_options
 from tests.cli.commands import fail, succeed
 
 

@@ -25,20 +25,20 @@ def fitted(home: Path, *arguments: object) -> dict[str, Any]:
     return manifest
 
 
-def test_a_file_says_what_to_fit(home: Path) -> None:
+def test_a_file_names_the_model_and_its_options(home: Path) -> None:
     manifest = fitted(home, "--config", "ease.toml")
     assert manifest["model"] == "ease"
     assert manifest["config"] == {"regularization": 50, "half_life": 2.5, "unliked_weight": 0.5}
 
 
-def test_an_option_on_the_command_line_wins_over_the_file(home: Path) -> None:
+def test_an_option_on_the_command_line_overrides_the_file(home: Path) -> None:
     manifest = fitted(home, "--config", "ease.toml", "--model", "ease", "--set", "regularization=70")
     assert (manifest["config"]["regularization"], manifest["config"]["half_life"]) == (70, 2.5)
 
 
-def test_the_command_that_tune_ends_with_fits_the_best_options(home: Path) -> None:
-    held = ("--set", "half_life=null")
-    printed = succeed("tune", "data", "-m", "ease", "--trials", 3, *held, "--out", "my tuning", cwd=home)
+def test_the_command_that_tune_prints_fits_the_best_options(home: Path) -> None:
+    fixed = ("--set", "half_life=null")
+    printed = succeed("tune", "data", "-m", "ease", "--trials", 3, *fixed, "--out", "my tuning", cwd=home)
     nextreel, *command = shlex.split(printed.strip().splitlines()[-1])
     assert (nextreel, command[:4]) == ("nextreel", ["fit", "data", "--config", "my tuning/best.toml"])
     succeed(*command, "--out", "model", cwd=home)

@@ -22,17 +22,15 @@ def test_a_fit_and_its_evaluation_can_be_logged(home: Path) -> None:
     succeed("fit", "parts", "--model", "popularity", "--mlflow", cwd=home)
     succeed("evaluate", "model", "parts", "--mlflow", cwd=home)
     client = MlflowClient(f"file://{home}/store")
-    found = {run.info.run_name: run.data for run in client.search_runs(["0"])}
-    assert set(found) == {"fit popularity", "evaluate popularity"}
-    assert "frozen/NDCG_at_10_low" in found["evaluate popularity"].metrics
-    for run in found.values():
+    runs = {run.info.run_name: run.data for run in client.search_runs(["0"])}
+    assert set(runs) == {"fit popularity", "evaluate popularity"}
+    assert "frozen/NDCG_at_10_low" in runs["evaluate popularity"].metrics
+    for run in runs.values():
         assert run.params == {"model": "popularity", "window_days": "None"}
         assert run.tags["split"] == '{"rule": "clean", "positives": 5, "threshold": 4.0}'
 
 
-def test_a_store_that_can_not_be_used_is_known_before_the_fit(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_store_is_an_error_before_the_fit(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert "nextreel: MLflow: " in fail("fit", "parts", "--model", "popularity", "--mlflow", cwd=home)

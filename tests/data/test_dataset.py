@@ -61,16 +61,16 @@ ROWS = interactions((1, 0, 4, 1), (1, 1, 5, 2))
         (ROWS.drop("Rating"), "interactions: column Rating is missing; found UserID, MovieID, Timestamp"),
         (
             ROWS.with_columns(MovieID=pl.lit("Heat")),
-            "interactions: column MovieID has type String and can't be taken for Int64, a whole number from 0",
+            "interactions: column MovieID has type String; expected Int64, a whole number from 0",
         ),
         (
             ROWS.with_columns(pl.from_epoch("Timestamp")),
-            "interactions: column Timestamp has type Datetime(time_unit='us', time_zone=None) and can't be taken for "
+            "interactions: column Timestamp has type Datetime(time_unit='us', time_zone=None); expected "
             "Int64, POSIX seconds",
         ),
         (
             ROWS.with_columns(UserID=pl.Series([1.0, float("nan")])),
-            "interactions: column UserID has type Float64 and can't be taken for Int64, a whole number from 0",
+            "interactions: column UserID has type Float64; expected Int64, a whole number from 0",
         ),
         (
             ROWS.with_columns(UserID=pl.Series([1, None])),
@@ -78,7 +78,7 @@ ROWS = interactions((1, 0, 4, 1), (1, 1, 5, 2))
         ),
         (
             ROWS.with_columns(UserID=pl.Series([1.0, 1.7])),
-            "interactions: column UserID has type Float64 and can't be",
+            "interactions: column UserID has type Float64; expected Int64",
         ),
         (
             ROWS.with_columns(Rating=8.0),
@@ -88,7 +88,7 @@ ROWS = interactions((1, 0, 4, 1), (1, 1, 5, 2))
             ROWS.with_columns(Timestamp=pl.Series([1, 1_260_759_144_000])),
             "interactions[1], Timestamp: 1260759144000 looks like milliseconds; expected POSIX seconds",
         ),
-        (ROWS.to_dict(), "interactions: a dict is no polars DataFrame"),
+        (ROWS.to_dict(), "interactions: expected a polars DataFrame, found a dict"),
         (
             "films/ratings_train.csv",
             "interactions: 'films/ratings_train.csv' is a path, not a polars DataFrame",
@@ -103,7 +103,7 @@ def test_a_frame_that_is_not_in_form_is_an_error_that_names_the_column(rows: Any
 
 
 def test_a_movie_with_two_rows_in_the_catalog_is_an_error() -> None:
-    with pytest.raises(DataError, match=r"movies\[3\], MovieID: 1 stands in an earlier row already"):
+    with pytest.raises(DataError, match=r"movies\[3\], MovieID: 1 is already in an earlier row"):
         Dataset.from_frames(ROWS, pl.concat([catalog(3), catalog(2).tail(1)]))
 
 

@@ -11,9 +11,9 @@ from nextreel.data.timeline import FEW_QUERIES, Timeline
 from tests.frames import any_interactions, interactions
 
 
-def history_of(dataset: Dataset, user_id: int, timestamps: int) -> list[tuple[int, float, int]]:
+def history_of(dataset: Dataset, user_id: int, timestamp: int) -> list[tuple[int, float, int]]:
     """(MovieID, Rating, Timestamp) of one history."""
-    histories = dataset.histories(np.array([user_id]), np.array([timestamps]))
+    histories = dataset.histories(np.array([user_id]), np.array([timestamp]))
     _, row = histories.rows()
     timeline = dataset.timeline
     return [
@@ -22,32 +22,32 @@ def history_of(dataset: Dataset, user_id: int, timestamps: int) -> list[tuple[in
     ]
 
 
-def naive_history(rows: pl.DataFrame, user_id: int, timestamps: int) -> list[tuple[int, float, int]]:
+def naive_history(rows: pl.DataFrame, user_id: int, timestamp: int) -> list[tuple[int, float, int]]:
     """The definition: filter, order by time and file, and let the later rating of a movie win."""
-    before = rows.filter((pl.col(USER_ID) == user_id) & (pl.col(TIMESTAMP) < timestamps))
+    before = rows.filter((pl.col(USER_ID) == user_id) & (pl.col(TIMESTAMP) < timestamp))
     ordered = before.sort(TIMESTAMP, maintain_order=True)
     latest = ordered.unique(MOVIE_ID, keep="last", maintain_order=True)
     return sorted(latest.select(MOVIE_ID, RATING, TIMESTAMP).rows(), key=lambda row: row[2])
 
 
 @given(any_interactions(), st.integers(0, 6), st.integers(0, 13))
-def test_a_history_is_what_a_naive_filter_finds(rows: pl.DataFrame, user_id: int, timestamps: int) -> None:
-    found = history_of(Dataset.from_frames(rows), user_id, timestamps)
-    assert sorted(found) == sorted(naive_history(rows, user_id, timestamps))
-    assert [row[2] for row in found] == sorted(row[2] for row in found)
+def test_a_history_is_what_a_naive_filter_finds(rows: pl.DataFrame, user_id: int, timestamp: int) -> None:
+    history = history_of(Dataset.from_frames(rows), user_id, timestamp)
+    assert sorted(history) == sorted(naive_history(rows, user_id, timestamp))
+    assert [row[2] for row in history] == sorted(row[2] for row in history)
 
 
 @given(any_interactions(), st.integers(0, 13), st.randoms())
-def test_rows_at_or_after_the_moment_change_no_history(
-    rows: pl.DataFrame, timestamps: int, random: Random
+def test_rows_at_or_after_the_timestamp_change_no_history(
+    rows: pl.DataFrame, timestamp: int, random: Random
 ) -> None:
-    future = pl.col(TIMESTAMP) >= timestamps
+    future = pl.col(TIMESTAMP) >= timestamp
     past, later = rows.filter(~future), rows.filter(future)
     other_movies = [random.randrange(10) for _ in range(len(later))]
     other = pl.concat([past, later.with_columns(pl.Series(MOVIE_ID, other_movies, dtype=pl.Int64))])
     for user_id in range(6):
-        assert history_of(Dataset.from_frames(rows), user_id, timestamps) == history_of(
-            Dataset.from_frames(other), user_id, timestamps
+        assert history_of(Dataset.from_frames(rows), user_id, timestamp) == history_of(
+            Dataset.from_frames(other), user_id, timestamp
         )
 
 
@@ -102,12 +102,12 @@ def test_a_timeline_without_users_has_empty_histories() -> None:
     assert timeline.as_of(np.array([7]), np.array([100])).lengths.tolist() == [0]
 
 
-@given(
-    rows=any_interactions(), timestamps=st.lists(st.integers(-5, 50), min_size=FEW_QUERIES + 1, max_size=12)
-)
-def test_many_queries_at_once_find_what_each_finds_alone(rows: pl.DataFrame, timestamps: list[int]) -> None:
+@given(rows=any_interactions(), seconds=st.lists(st.integers(-5, 50), min_size=FEW_QUERIES + 1, max_size=12))
+def test_a_batch_of_queries_gets_the_histories_of_single_queries(
+    rows: pl.DataFrame, seconds: list[int]
+) -> None:
     dataset = Dataset.from_frames(rows)
-    users, moments = np.resize(dataset.user_ids, len(timestamps)), np.array(timestamps)
-    together = dataset.histories(users, moments)
-    alone = [dataset.histories(users[i : i + 1], moments[i : i + 1]) for i in range(len(timestamps))]
-    assert together.stops.tolist() == [int(each.stops[0]) for each in alone]
+    users, timestamps = np.resize(dataset.user_ids, len(seconds)), np.array(seconds)
+    together = dataset.histories(users, timestamps)
+    alone = [dataset.histories(users[i : i + 1], timestamps[i : i + 1]) for i in range(len(seconds))]
+    assert together.stops.tolist() == [int(histories.stops[0]) for histories in alone]

@@ -14,14 +14,14 @@ from nextreel.errors import QueryError
         ("2000-12-31", 978_220_800),
     ],
 )
-def test_a_moment_is_read_as_people_write_it(text: str, seconds: int) -> None:
+def test_a_timestamp_is_read_as_people_write_it(text: str, seconds: int) -> None:
     assert parse_timestamp(text) == seconds
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("yesterday", "'yesterday' is no moment; expected POSIX seconds or ISO 8601"),
+        ("yesterday", "'yesterday' is not a time; expected POSIX seconds or ISO 8601"),
         ("978300760000", "that looks like milliseconds"),
         ("-5", "outside 1970 to 2100"),
         ("2150-01-01", "outside 1970 to 2100; expected"),
@@ -33,7 +33,7 @@ def test_anything_else_is_an_error_that_says_what_is_expected(text: str, message
         parse_timestamp(text)
 
 
-def test_a_moment_is_shown_in_utc() -> None:
+def test_a_timestamp_is_shown_in_utc() -> None:
     assert format_timestamp(978_300_760) == "2000-12-31 22:12:40 UTC"
 
 
@@ -58,7 +58,7 @@ def test_a_duration_is_a_number_and_a_unit(text: str, seconds: int, shown: str) 
 )
 def test_anything_else_is_no_duration(text: str) -> None:
     with pytest.raises(
-        QueryError, match=f"--every {text!r} is no duration; expected a number and s, m, h, d or w"
+        QueryError, match=f"--every {text!r} is not a duration; expected a number and s, m, h, d or w"
     ):
         parse_duration(text, "--every")
 

@@ -26,45 +26,45 @@ ROWS = interactions((1, 0, 5, 10), (2, 0, 5, 11), (2, 1, 4, 12), (3, 2, 3, 13))
 
 
 def test_seen_movies_are_left_out() -> None:
-    answers = popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=2)
-    assert answers[MOVIE_ID].to_list() == [2, 3]
+    lists = popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=2)
+    assert lists[MOVIE_ID].to_list() == [2, 3]
 
 
-def test_seen_movies_are_kept_when_asked_for() -> None:
-    answers = popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=2, exclude_seen=False)
-    assert answers[MOVIE_ID].to_list() == [0, 1]
+def test_seen_movies_can_be_kept() -> None:
+    lists = popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=2, exclude_seen=False)
+    assert lists[MOVIE_ID].to_list() == [0, 1]
 
 
 def test_a_movie_seen_only_later_can_still_be_recommended() -> None:
-    answers = popularity(ROWS, catalog(4)).recommend(queries((2, 11)), k=1)
-    assert answers[MOVIE_ID].to_list() == [0]
+    lists = popularity(ROWS, catalog(4)).recommend(queries((2, 11)), k=1)
+    assert lists[MOVIE_ID].to_list() == [0]
 
 
-def test_answers_come_in_the_order_of_the_queries_with_ranks_from_one() -> None:
-    answers = popularity(ROWS, catalog(4)).recommend(queries((3, 100), (1, 5), (3, 100)), k=2)
-    assert answers["UserID"].to_list() == [3, 3, 1, 1, 3, 3]
-    assert answers["Timestamp"].to_list() == [100, 100, 5, 5, 100, 100]
-    assert answers["Rank"].to_list() == [1, 2] * 3
+def test_lists_are_in_the_order_of_the_queries_with_ranks_from_one() -> None:
+    lists = popularity(ROWS, catalog(4)).recommend(queries((3, 100), (1, 5), (3, 100)), k=2)
+    assert lists["UserID"].to_list() == [3, 3, 1, 1, 3, 3]
+    assert lists["Timestamp"].to_list() == [100, 100, 5, 5, 100, 100]
+    assert lists["Rank"].to_list() == [1, 2] * 3
 
 
-def test_the_wide_form_has_one_row_a_query_in_the_same_order() -> None:
+def test_the_wide_form_has_one_row_for_a_query_in_the_same_order() -> None:
     predictor = popularity(ROWS, catalog(4))
-    asked = queries((3, 100), (1, 5))
-    wide = predictor.recommend_wide(asked, k=3)
+    two_queries = queries((3, 100), (1, 5))
+    wide = predictor.recommend_wide(two_queries, k=3)
     assert wide.columns == ["UserID", "Timestamp", "MovieID1", "MovieID2", "MovieID3"]
-    long = predictor.recommend(asked, k=3)[MOVIE_ID].to_numpy().reshape(2, 3)
+    long = predictor.recommend(two_queries, k=3)[MOVIE_ID].to_numpy().reshape(2, 3)
     np.testing.assert_array_equal(wide.select("MovieID1", "MovieID2", "MovieID3").to_numpy(), long)
 
 
 def test_a_list_is_filled_up_when_too_few_movies_are_left_and_says_so() -> None:
-    answers = popularity(ROWS, catalog(3)).recommend(queries((2, 100)), k=3)
-    assert answers[MOVIE_ID].to_list() == [2, 0, 1]
-    assert answers["Fallback"].to_list() == [None, "list filled up", "list filled up"]
-    assert answers["Score"].to_list() == [1.0, None, None]
+    lists = popularity(ROWS, catalog(3)).recommend(queries((2, 100)), k=3)
+    assert lists[MOVIE_ID].to_list() == [2, 0, 1]
+    assert lists["Fallback"].to_list() == [None, "list filled up", "list filled up"]
+    assert lists["Score"].to_list() == [1.0, None, None]
 
 
 @pytest.mark.parametrize("k", [0, 5])
-def test_a_k_that_the_catalog_can_not_give_is_an_error(k: int) -> None:
+def test_a_k_beyond_the_catalog_is_an_error(k: int) -> None:
     with pytest.raises(QueryError, match=f"k is {k}; the catalog has 4 movies"):
         popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=k)
 
@@ -74,21 +74,23 @@ def test_a_movie_of_a_later_year_is_not_recommended_before_it_is_out() -> None:
         {MOVIE_ID: [0, 1, 2], "Title": ["A (2001)", "B (1990)", "C"], "Genres": ["", "", ""]}
     )
     predictor = popularity(interactions((1, 1, 5, 10)), movies)
-    answers = predictor.recommend(queries((7, 978_307_199), (7, 978_307_200)), k=3)
-    assert answers["Fallback"].to_list()[2:] == ["list filled up", None, None, None]
-    assert answers[MOVIE_ID].to_list() == [1, 2, 0, 1, 0, 2]
+    lists = predictor.recommend(queries((7, 978_307_199), (7, 978_307_200)), k=3)
+    assert lists["Fallback"].to_list()[2:] == ["list filled up", None, None, None]
+    assert lists[MOVIE_ID].to_list() == [1, 2, 0, 1, 0, 2]
 
 
-def test_a_movie_that_was_rated_is_out_whatever_its_title_says() -> None:
+def test_a_movie_is_out_after_its_first_rating_whatever_its_title_says() -> None:
     movies = pl.DataFrame({MOVIE_ID: [0, 1], "Title": ["A (2001)", "B (1950)"], "Genres": ["", ""]})
     predictor = popularity(interactions((1, 0, 5, 10)), movies)
-    answers = predictor.recommend(queries((7, 10), (7, 11)), k=1)
-    assert answers[MOVIE_ID].to_list() == [1, 0]
+    lists = predictor.recommend(queries((7, 10), (7, 11)), k=1)
+    assert lists[MOVIE_ID].to_list() == [1, 0]
 
 
 @pytest.mark.parametrize("k", [2.0, "2", True, None])
-def test_a_k_that_is_no_whole_number_is_an_error(k: Any) -> None:
-    with pytest.raises(QueryError, match=f"k is {k!r}; the catalog has 4 movies, so expected 1 to that"):
+def test_a_k_that_is_not_a_whole_number_is_an_error(k: Any) -> None:
+    with pytest.raises(
+        QueryError, match=f"k is {k!r}; the catalog has 4 movies, so expected a whole number from 1 to 4"
+    ):
         popularity(ROWS, catalog(4)).recommend(queries((2, 100)), k=k)
 
 
@@ -102,7 +104,7 @@ def test_a_model_that_is_not_fitted_says_so(name: str) -> None:
 def test_a_model_of_another_catalog_says_so() -> None:
     model = EASE().fit(Dataset.from_frames(ROWS, catalog(5)))
     with pytest.raises(
-        QueryError, match="the model scores 5 movies and the catalog has 4: it was fitted on another"
+        QueryError, match="the model scores 5 movies and the catalog has 4: the model was fitted on another"
     ):
         Predictor(model, Dataset.from_frames(ROWS, catalog(4))).recommend(queries((2, 100)), k=1)
 
@@ -113,7 +115,7 @@ def test_fitting_a_path_says_how_to_read_it(path: Any) -> None:
         fit(path)
 
 
-def test_fitting_what_is_no_dataset_says_how_to_make_one() -> None:
+def test_fitting_anything_but_a_dataset_says_how_to_make_one() -> None:
     frame: Any = ROWS
     with pytest.raises(
         DataError,
@@ -136,5 +138,5 @@ def test_saving_a_model_without_its_dataset_says_what_is_needed(tmp_path: Path) 
         save(model, tmp_path / "model")
 
 
-def test_no_queries_give_no_answers() -> None:
+def test_no_queries_give_no_lists() -> None:
     assert popularity(ROWS).recommend(queries(), k=2).is_empty()

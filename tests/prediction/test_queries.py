@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 
 from nextreel.errors import QueryError
-from nextreel.prediction.predictor import frame_queries
+from nextreel.prediction.predictor import make_query_frame
 
 PAIR = "expected a pair of whole numbers, UserID and Timestamp"
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "queries",
     [
         [(5, 1_000), (7, 2_000)],
         [[5, 1_000], [7, 2_000]],
@@ -24,15 +24,15 @@ PAIR = "expected a pair of whole numbers, UserID and Timestamp"
     ],
     ids=["tuples", "lists", "tuple", "array", "iterator", "frame", "narrow frame"],
 )
-def test_queries_are_pairs_or_rows_of_a_frame(asked: Any) -> None:
-    found = frame_queries(asked)
-    assert found.rows() == [(5, 1_000), (7, 2_000)]
-    assert found.schema == {"UserID": pl.Int64, "Timestamp": pl.Int64}
+def test_queries_are_pairs_or_rows_of_a_frame(queries: Any) -> None:
+    frame = make_query_frame(queries)
+    assert frame.rows() == [(5, 1_000), (7, 2_000)]
+    assert frame.schema == {"UserID": pl.Int64, "Timestamp": pl.Int64}
 
 
-@pytest.mark.parametrize("asked", [[], pl.DataFrame({"UserID": [], "Timestamp": []})])
-def test_no_queries_are_fine(asked: Any) -> None:
-    assert frame_queries(asked).is_empty()
+@pytest.mark.parametrize("queries", [[], pl.DataFrame({"UserID": [], "Timestamp": []})])
+def test_no_queries_give_an_empty_frame(queries: Any) -> None:
+    assert make_query_frame(queries).is_empty()
 
 
 @pytest.mark.parametrize(
@@ -44,28 +44,28 @@ def test_no_queries_are_fine(asked: Any) -> None:
         (None, f"queries[1]: None; {PAIR}"),
         ("ab", f"queries[1]: 'ab'; {PAIR}"),
         ({"UserID": 1, "Timestamp": 2}, f"queries[1]: {{'UserID': 1, 'Timestamp': 2}}; {PAIR}"),
-        (("a", 3), "queries[1], UserID: 'a' is no whole number; expected a whole number from 0"),
-        ((True, 3), "queries[1], UserID: True is no whole number; expected a whole number from 0"),
-        ((None, 3), "queries[1], UserID: None is no whole number; expected a whole number from 0"),
-        ((1.5, 3), "queries[1], UserID: 1.5 is no whole number; expected a whole number from 0"),
-        ((1, 3.0), "queries[1], Timestamp: 3.0 is no whole number; expected POSIX seconds"),
+        (("a", 3), "queries[1], UserID: 'a' is not a whole number; expected a whole number from 0"),
+        ((True, 3), "queries[1], UserID: True is not a whole number; expected a whole number from 0"),
+        ((None, 3), "queries[1], UserID: None is not a whole number; expected a whole number from 0"),
+        ((1.5, 3), "queries[1], UserID: 1.5 is not a whole number; expected a whole number from 0"),
+        ((1, 3.0), "queries[1], Timestamp: 3.0 is not a whole number; expected POSIX seconds"),
         ((-1, 3), "queries[1], UserID: -1 is negative; expected a whole number from 0"),
-        ((2**70, 3), f"queries[1], UserID: {2**70} is beyond 64 bits; expected a whole number from 0"),
+        ((2**70, 3), f"queries[1], UserID: {2**70} doesn't fit into 64 bits; expected a whole number from 0"),
         (
             (1, 1_700_000_000_000),
             "queries[1], Timestamp: 1700000000000 looks like milliseconds; expected POSIX",
         ),
         (
             (1, datetime(2022, 1, 1, tzinfo=UTC)),
-            "queries[1], Timestamp: 2022-01-01 00:00:00+00:00 is no whole number; expected POSIX seconds, such as "
-            "int(moment.timestamp())",
+            "queries[1], Timestamp: 2022-01-01 00:00:00+00:00 is not a whole number; expected POSIX seconds, such as "
+            "int(time.timestamp())",
         ),
     ],
     ids=str,
 )
-def test_what_is_no_query_is_named_with_its_place(wrong: Any, message: str) -> None:
+def test_an_invalid_query_is_named_with_its_position(wrong: Any, message: str) -> None:
     with pytest.raises(QueryError) as caught:
-        frame_queries([(5, 1_000), wrong])
+        make_query_frame([(5, 1_000), wrong])
     assert str(caught.value).startswith(message)
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_query_is_named_with_its_place(wrong: Any, message: str) -> N
         ),
         (
             {"UserID": [1, 2], "Timestamp": [5, None]},
-            "queries[1], Timestamp: None is no whole number; expected POSIX seconds",
+            "queries[1], Timestamp: None is not a whole number; expected POSIX seconds",
         ),
         ({"UserID": [-1], "Timestamp": [5]}, "queries[0], UserID: -1 is negative; expected a whole number"),
     ],
@@ -91,13 +91,13 @@ def test_what_is_no_query_is_named_with_its_place(wrong: Any, message: str) -> N
 )
 def test_a_frame_that_holds_no_queries_is_refused(columns: dict[str, list[Any]], message: str) -> None:
     with pytest.raises(QueryError) as caught:
-        frame_queries(pl.DataFrame(columns))
+        make_query_frame(pl.DataFrame(columns))
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize("asked", [5, None, "queries.csv"])
-def test_what_is_no_collection_of_queries_is_refused(asked: Any) -> None:
+@pytest.mark.parametrize("queries", [5, None, "queries.csv"])
+def test_anything_but_pairs_or_a_frame_is_refused(queries: Any) -> None:
     with pytest.raises(
         QueryError, match=r"expected pairs \(UserID, Timestamp\) or a polars DataFrame of them"
     ):
-        frame_queries(asked)
+        make_query_frame(queries)

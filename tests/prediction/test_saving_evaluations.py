@@ -35,7 +35,7 @@ def evaluations(model: Path) -> list[Any]:
     return list(json.loads((model / MANIFEST).read_text())["evaluations"])
 
 
-def test_an_evaluation_joins_the_manifest_and_nothing_else_changes(model: Path) -> None:
+def test_an_evaluation_is_added_to_the_manifest_and_nothing_else_changes(model: Path) -> None:
     before = {file.name: file.read_bytes() for file in model.iterdir()}
     add_evaluation(fit(), model, figures(0.1))
     after = {file.name: file.read_bytes() for file in model.iterdir()}
@@ -45,19 +45,19 @@ def test_an_evaluation_joins_the_manifest_and_nothing_else_changes(model: Path) 
     assert after == before
 
 
-def test_the_same_questions_replace_the_earlier_figures_and_others_stay(model: Path) -> None:
-    for each in (figures(0.1), figures(0.2, k=5), figures(0.3, sha256="other"), figures(0.4)):
-        add_evaluation(fit(), model, each)
+def test_an_evaluation_replaces_the_one_of_the_same_protocol_and_test_part(model: Path) -> None:
+    for result in (figures(0.1), figures(0.2, k=5), figures(0.3, sha256="other"), figures(0.4)):
+        add_evaluation(fit(), model, result)
     assert evaluations(model) == [figures(0.2, k=5), figures(0.3, sha256="other"), figures(0.4)]
 
 
-def test_figures_of_another_model_than_the_one_that_is_there_are_refused(model: Path) -> None:
+def test_an_evaluation_of_another_model_is_refused(model: Path) -> None:
     with pytest.raises(ArtifactError, match="isn't the model that was evaluated"):
         add_evaluation(fit(window_days=8), model, figures(0.1))
     assert load(model).model.config == PopularityConfig(window_days=9)
 
 
-def test_a_damaged_model_gets_no_figures(model: Path) -> None:
+def test_no_evaluation_is_added_to_a_damaged_model(model: Path) -> None:
     (model / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ArtifactError, match="it was cut or changed"):
+    with pytest.raises(ArtifactError, match="it was truncated or changed"):
         add_evaluation(fit(), model, figures(0.1))

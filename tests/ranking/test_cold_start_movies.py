@@ -9,7 +9,8 @@ from nextreel.data.titles import with_parsed_titles
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE
-from nextreel.ranking.cold_start_movies import ColdStartMovies, ColdStartMoviesConfig, find_likeness
+from nextreel.ranking.cold_start_movies import ColdStartMovies, ColdStartMoviesConfig
+from nextreel.ranking.content_similarity import content_similarity
 from nextreel.ranking.ranker import Ranker
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
@@ -58,29 +59,52 @@ UNRATED = 59
 def test_learned_movies_keep_their_scores() -> None:
     dataset = tiny_dataset()
     model = EASE().fit(dataset)
-    found = scores(ColdStartMovies.around(model, dataset), dataset)
-    np.testing.assert_array_equal(found[:, :UNRATED], scores(model, dataset)[:, :UNRATED])
+    wrapped_scores = scores(ColdStartMovies.wrap(model, dataset), dataset)
+    np.testing.assert_array_equal(wrapped_scores[:, :UNRATED], scores(model, dataset)[:, :UNRATED])
 
 
-def test_a_newcomer_with_one_neighbour_ranks_users_as_that_neighbour_does() -> None:
+def test_a_cold_start_movie_with_one_neighbour_ranks_users_as_that_neighbour_does() -> None:
     dataset = tiny_dataset()
     model = EASE().fit(dataset)
     movies = grown(dataset, ("Movie 42 (1969)", "Comedy"))
-    wrapped = ColdStartMovies.around(model, dataset, ColdStartMoviesConfig(neighbours=1)).over(movies)
-    assert wrapped.newcomers_.tolist() == [UNRATED, 60]
+    wrapped = ColdStartMovies.wrap(model, dataset, ColdStartMoviesConfig(neighbours=1)).for_catalog(movies)
+    assert wrapped.cold_start_.tolist() == [UNRATED, 60]
     assert wrapped.neighbours_[1].tolist() == [14]
-    known = scores(model, dataset)
-    middle = known[:, :UNRATED].mean(axis=1)
-    expected = middle + wrapped.boost_ * (known[:, 14] - middle)
+    of_model = scores(model, dataset)
+    mean = of_model[:, :UNRATED].mean(axis=1)
+    expected = mean + wrapped.boost_ * (of_model[:, 14] - mean)
     np.testing.assert_allclose(scores(wrapped, dataset)[:, 60], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_movie_that_resembles_none_scores_as_the_mean_of_all() -> None:
     dataset = tiny_dataset()
     model = EASE().fit(dataset)
-    wrapped = ColdStartMovies.around(model, dataset).over(grown(dataset, ("Ada", "")))
-    known = scores(model, dataset)[:, :UNRATED]
-    np.testing.assert_allclose(scores(wrapped, dataset)[:, 60], known.mean(axis=1), rtol=1e-4, atol=1e-6)
+    wrapped = ColdStartMovies.wrap(model, dataset).for_catalog(grown(dataset, ("Ada", "")))
+    of_learned = scores(model, dataset)[:, :UNRATED]
+    np.testing.assert_allclose(scores(wrapped, dataset)[:, 60], of_learned.mean(axis=1), rtol=1e-4, atol=1e-6)
+
+
+def test_only_added_movies_are_scored_by_neighbours_if_asked_and_as_in_the_whole_catalog() -> None:
+    dataset = tiny_dataset()
+    model = EASE().fit(dataset)
+    wrapped, movies = ColdStartMovies.wrap(model, dataset), grown(dataset, ("Movie 42 (1969)", "Comedy"))
+    all_by_neighbours, only_added = wrapped.for_catalog(movies), wrapped.for_catalog(movies, only_added=True)
+    assert (all_by_neighbours.cold_start_.tolist(), only_added.cold_start_.tolist()) == ([UNRATED, 60], [60])
+    np.testing.assert_array_equal(scores(only_added, dataset)[:, :60], scores(model, dataset))
+    np.testing.assert_array_equal(
+        scores(only_added, dataset)[:, 60], scores(all_by_neighbours, dataset)[:, 60]
+    )
+
+
+def test_the_arrays_of_the_model_are_saved_with_the_wrappers_own() -> None:
+    dataset = tiny_dataset()
+    model = EASE().fit(dataset)
+    wrapped = ColdStartMovies.wrap(model, dataset)
+    assert {name for name in wrapped.state if name.startswith("model ")} == {
+        f"model {n}" for n in model.state
+    }
+    restored = ColdStartMovies(EASE()).restore(wrapped.state)
+    assert (restored.boost_, restored.n_movies_) == (wrapped.boost_, 60)
 
 
 def with_ratings_of_an_added_movie(dataset: Dataset, user_ids: list[int]) -> Dataset:
@@ -93,9 +117,9 @@ def as_in_files(movies: pl.DataFrame) -> pl.DataFrame:
     return movies.with_columns(pl.col("Genres").list.join("|")).select(MOVIES.schema.names())
 
 
-def test_rows_of_added_movies_are_no_part_of_what_the_model_sees() -> None:
+def test_interactions_with_added_movies_are_hidden_from_the_model() -> None:
     dataset = tiny_dataset()
-    wrapped = ColdStartMovies.around(EASE().fit(dataset), dataset).over(
+    wrapped = ColdStartMovies.wrap(EASE().fit(dataset), dataset).for_catalog(
         grown(dataset, ("Ada (1969)", "Comedy"))
     )
     more = with_ratings_of_an_added_movie(dataset, dataset.user_ids.tolist())
@@ -104,7 +128,7 @@ def test_rows_of_added_movies_are_no_part_of_what_the_model_sees() -> None:
 
 def test_a_user_who_rated_added_movies_only_is_not_known() -> None:
     dataset = tiny_dataset()
-    wrapped = ColdStartMovies.around(EASE().fit(dataset), dataset).over(
+    wrapped = ColdStartMovies.wrap(EASE().fit(dataset), dataset).for_catalog(
         grown(dataset, ("Ada (1969)", "Comedy"))
     )
     more = with_ratings_of_an_added_movie(dataset, [0, 9_999])
@@ -112,28 +136,29 @@ def test_a_user_who_rated_added_movies_only_is_not_known() -> None:
     assert wrapped.knows(histories).tolist() == [True, False]
 
 
-def test_a_catalog_must_begin_with_the_models_own_movies() -> None:
+def test_a_catalog_smaller_than_the_models_own_is_refused() -> None:
     dataset = tiny_dataset()
-    wrapped = ColdStartMovies.around(EASE().fit(dataset), dataset)
-    with pytest.raises(QueryError, match="the catalog has 59 movies; the model's own 60 come first"):
-        wrapped.over(dataset.movies.head(59))
+    wrapped = ColdStartMovies.wrap(EASE().fit(dataset), dataset)
+    with pytest.raises(QueryError, match="the catalog has 59 movies; expected at least the model's own 60"):
+        wrapped.for_catalog(dataset.movies.head(59))
 
 
 @pytest.mark.parametrize(("exposure", "reached"), [(0.01, 0), (1.0, 1)])
-def test_newcomers_come_up_by_the_exposure_that_was_chosen(exposure: float, reached: int) -> None:
+def test_cold_start_movies_are_recommended_as_often_as_the_exposure_says(
+    exposure: float, reached: int
+) -> None:
     dataset = tiny_dataset()
     twins = [(title, "|".join(genres)) for title, genres in dataset.movies["Title", "Genres"].rows()[:40]]
     config = ColdStartMoviesConfig(neighbours=3, exposure=exposure)
-    found = scores(
-        ColdStartMovies.around(EASE().fit(dataset), dataset, config).over(grown(dataset, *twins)), dataset
-    )
-    tenth = np.sort(found[:, :60], axis=1)[:, -10]
-    assert bool((found[:, 60:] > tenth[:, None]).mean() > 0.05) == bool(reached)
+    wrapped = ColdStartMovies.wrap(EASE().fit(dataset), dataset, config).for_catalog(grown(dataset, *twins))
+    of_all = scores(wrapped, dataset)
+    tenth = np.sort(of_all[:, :60], axis=1)[:, -10]
+    assert bool((of_all[:, 60:] > tenth[:, None]).mean() > 0.05) == bool(reached)
 
 
-def test_answers_come_through_the_ranker() -> None:
+def test_the_ranker_recommends_cold_start_movies() -> None:
     dataset = tiny_dataset()
-    wrapped = ColdStartMovies.around(EASE().fit(dataset), dataset)
+    wrapped = ColdStartMovies.wrap(EASE().fit(dataset), dataset)
     user_ids, timestamps = everybody(dataset)
     ranking = Ranker.of(wrapped, dataset).rank(dataset.histories(user_ids, timestamps), timestamps, k=30)
     assert UNRATED in ranking.movies
@@ -151,21 +176,23 @@ def films() -> pl.DataFrame:
     )
 
 
-def likeness(films: pl.DataFrame, movie: int) -> list[float]:
-    found: list[float] = find_likeness(films, np.array([movie]), np.arange(len(films)))[0].tolist()
-    return found
+def similarity_to(films: pl.DataFrame, movie: int) -> list[float]:
+    similarities: list[float] = content_similarity(films, np.array([movie]), np.arange(len(films)))[
+        0
+    ].tolist()
+    return similarities
 
 
 def test_a_sequel_resembles_its_predecessor_most(films: pl.DataFrame) -> None:
-    found = likeness(films, 1)
-    assert found[0] > found[3] > found[2] > found[4]
+    similarities = similarity_to(films, 1)
+    assert similarities[0] > similarities[3] > similarities[2] > similarities[4]
 
 
-def test_likeness_is_that_of_genres_years_and_titles(films: pl.DataFrame) -> None:
-    assert likeness(films, 2)[3] == pytest.approx(1 + 0.5)
-    assert likeness(films, 2)[0] == pytest.approx(1 + 0.5 * np.exp(-0.2))
-    assert likeness(films, 2)[4] == pytest.approx(0.5 * np.exp(-1.7))
+def test_similarity_is_that_of_genres_years_and_titles(films: pl.DataFrame) -> None:
+    assert similarity_to(films, 2)[3] == pytest.approx(1 + 0.5)
+    assert similarity_to(films, 2)[0] == pytest.approx(1 + 0.5 * np.exp(-0.2))
+    assert similarity_to(films, 2)[4] == pytest.approx(0.5 * np.exp(-1.7))
 
 
-def test_what_is_not_known_of_a_movie_resembles_nothing(films: pl.DataFrame) -> None:
-    assert likeness(films, 5)[:5] == [0] * 5
+def test_a_movie_without_genres_year_and_known_words_resembles_nothing(films: pl.DataFrame) -> None:
+    assert similarity_to(films, 5)[:5] == [0] * 5

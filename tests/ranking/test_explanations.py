@@ -12,7 +12,7 @@ from nextreel.models.item_knn import ItemKNN
 from nextreel.models.popularity import Popularity
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.prediction.predictor import Predictor
-from nextreel.ranking.explanations import EXPLAINED, Reason, explain
+from nextreel.ranking.explanations import EXPLAINED, MovieContribution, explain
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions
 
@@ -35,7 +35,9 @@ def score(model: Recommender, dataset: Dataset, user_id: int = USER) -> Float32A
     return scores
 
 
-def reasons_for(model: Recommender, dataset: Dataset, movie: int, user_id: int = USER) -> list[Reason]:
+def reasons_for(
+    model: Recommender, dataset: Dataset, movie: int, user_id: int = USER
+) -> list[MovieContribution]:
     (reasons,) = explain(model, dataset.histories(np.array([user_id]), LATER), LATER, np.array([movie]))
     return reasons
 
@@ -46,7 +48,7 @@ def without(dataset: Dataset, movie: int, user_id: int = USER) -> Dataset:
     return dataset.with_interactions(dataset.interactions().filter(~rated))
 
 
-def test_without_the_strongest_reason_the_score_falls_by_what_was_claimed(model: Recommender) -> None:
+def test_without_the_strongest_reason_the_score_falls_by_its_contribution(model: Recommender) -> None:
     recommended = int(
         Predictor(model, DATASET)
         .ranker.rank(DATASET.histories(np.array([USER]), LATER), LATER, 1)
@@ -58,10 +60,10 @@ def test_without_the_strongest_reason_the_score_falls_by_what_was_claimed(model:
     assert strongest.contribution == pytest.approx(float(fall), abs=1e-6)
 
 
-def test_every_contribution_is_what_leaving_the_movie_out_really_does(model: Recommender) -> None:
-    whole = score(model, DATASET)
+def test_every_contribution_is_the_change_of_the_score_without_the_movie(model: Recommender) -> None:
+    with_all = score(model, DATASET)
     for reason in reasons_for(model, DATASET, 11):
-        change = whole[11] - score(model, without(DATASET, reason.movie))[11]
+        change = with_all[11] - score(model, without(DATASET, reason.movie))[11]
         assert reason.contribution == pytest.approx(float(change), abs=1e-6)
 
 
@@ -74,13 +76,13 @@ def test_reasons_are_the_movies_of_the_history_the_strongest_support_first(model
     assert all(DATASET.timeline.movies[reason.row] == reason.movie for reason in reasons)
 
 
-def test_each_recommended_movie_has_reasons_of_its_own(model: Recommender) -> None:
+def test_every_recommended_movie_has_its_own_reasons(model: Recommender) -> None:
     histories = DATASET.histories(np.array([USER]), LATER)
     together = explain(model, histories, LATER, np.array([3, 11]))
     assert together == [reasons_for(model, DATASET, 3), reasons_for(model, DATASET, 11)]
 
 
-def test_what_came_later_is_no_reason(model: Recommender) -> None:
+def test_a_later_interaction_is_no_reason(model: Recommender) -> None:
     timeline = DATASET.timeline
     row = int(timeline.offsets[USER // 7]) + 3
     timestamps = timeline.timestamps[row : row + 1]
@@ -106,13 +108,15 @@ def test_a_movie_that_was_rated_twice_is_one_reason_and_left_out_altogether() ->
     assert reasons[0].contribution == pytest.approx(fall, abs=1e-6)
 
 
-def test_the_only_movie_of_a_history_stands_against_no_history() -> None:
+def test_the_contribution_of_an_only_movie_is_the_difference_to_an_empty_history() -> None:
     model = ItemKNN().fit(RATED_AGAIN)
     timestamps = np.array([20])
     (reasons,) = explain(model, RATED_AGAIN.histories(np.array([1]), timestamps), timestamps, np.array([2]))
-    nothing = model.score(RATED_AGAIN.histories(np.array([9]), timestamps), timestamps)[0, 2]
-    whole = model.score(RATED_AGAIN.histories(np.array([1]), timestamps), timestamps)[0, 2]
-    assert [reason.contribution for reason in reasons] == [pytest.approx(float(whole - nothing))]
+    without_history = model.score(RATED_AGAIN.histories(np.array([9]), timestamps), timestamps)[0, 2]
+    with_history = model.score(RATED_AGAIN.histories(np.array([1]), timestamps), timestamps)[0, 2]
+    assert [reason.contribution for reason in reasons] == [
+        pytest.approx(float(with_history - without_history))
+    ]
 
 
 def test_a_user_without_a_history_gets_no_reasons() -> None:
@@ -126,29 +130,31 @@ def test_a_model_that_knows_no_movie_of_the_history_gives_no_reasons() -> None:
     assert reasons_for(model, only_unknown, 2, user_id=1) == []
 
 
-def test_a_model_that_ignores_histories_has_reasons_that_did_nothing() -> None:
+def test_reasons_contribute_nothing_to_a_model_that_ignores_histories() -> None:
     reasons = reasons_for(Popularity().fit(DATASET), DATASET, 11)
     assert {reason.contribution for reason in reasons} == {0.0}
 
 
-def test_of_a_long_history_the_latest_movies_are_explained() -> None:
+def test_only_the_latest_movies_of_a_long_history_are_reasons() -> None:
     rows = interactions(*((1, movie, 5, movie) for movie in range(EXPLAINED + 5)))
     dataset = Dataset.from_frames(rows)
     reasons = reasons_for(Popularity().fit(dataset), dataset, 0, user_id=1)
     assert {reason.movie for reason in reasons} == set(range(5, EXPLAINED + 5))
 
 
-def test_one_query_is_explained_at_a_time() -> None:
+def test_more_than_one_query_is_refused() -> None:
     histories = DATASET.histories(np.array([0, 7]), np.repeat(LATER, 2))
     with pytest.raises(QueryError, match="2 queries to explain; expected one"):
         explain(Popularity().fit(DATASET), histories, np.repeat(LATER, 2), np.array([0]))
 
 
-def test_fewer_movies_are_explained_when_asked_and_their_contributions_stay(model: Recommender) -> None:
+def test_fewer_reasons_can_be_computed_and_their_contributions_stay(model: Recommender) -> None:
     histories = DATASET.histories(np.array([USER]), LATER)
-    (whole,), (some,) = (explain(model, histories, LATER, np.array([11]), latest) for latest in (200, 3))
+    (all_reasons,), (latest_reasons,) = (
+        explain(model, histories, LATER, np.array([11]), latest) for latest in (200, 3)
+    )
     _, rows = histories.rows()
-    assert sorted(reason.row for reason in some) == rows[-3:].tolist()
-    expected = {reason.row: reason.contribution for reason in whole}
-    for reason in some:
+    assert sorted(reason.row for reason in latest_reasons) == rows[-3:].tolist()
+    expected = {reason.row: reason.contribution for reason in all_reasons}
+    for reason in latest_reasons:
         assert reason.contribution == pytest.approx(expected[reason.row], abs=1e-6)

@@ -99,7 +99,7 @@ def test_equal_scores_keep_their_order() -> None:
         {"diversity": np.nan},
     ],
 )
-def test_strengths_that_leave_the_score_no_weight_of_its_own_are_refused(strengths: dict[str, float]) -> None:
+def test_strengths_out_of_range_are_refused(strengths: dict[str, float]) -> None:
     with pytest.raises(QueryError, match="expected numbers from 0, together at most 1"):
         rerank(THREE_DRAMAS_FIRST, GENRES, history(1), 3, **strengths)
 
@@ -113,17 +113,17 @@ def test_only_what_was_liked_counts_as_the_users_genres() -> None:
     np.testing.assert_array_equal(liked_genres(history(1), GENRES), [[0.5, 0, 0.5]])
 
 
-def test_a_list_with_the_users_genres_diverges_by_nothing() -> None:
+def test_a_list_with_the_users_genres_has_no_divergence() -> None:
     liked = np.array([0.25, 0.75], dtype=np.float32)
     assert divergence(liked, np.array([1, 3], dtype=np.float32)) == pytest.approx(0, abs=1e-6)
 
 
-def test_a_list_without_any_of_the_users_genres_diverges_by_the_logarithm_of_a_hundred() -> None:
+def test_a_list_without_any_of_the_users_genres_has_the_divergence_log_100() -> None:
     liked, listed = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
     assert divergence(liked, listed) == pytest.approx(np.log(100), rel=1e-5)
 
 
-def test_variety_is_none_for_one_genre_and_full_for_as_many_as_movies() -> None:
+def test_variety_is_0_for_one_genre_and_1_for_a_different_one_of_every_movie() -> None:
     assert variety(GENRES[[[0, 1, 2], [0, 3, 5]]]).tolist() == [0, 1]
 
 
@@ -156,7 +156,7 @@ def worth(
     st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=6, max_size=6),
     st.sampled_from([(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.25, 0.25), (0.9, 0.0), (0.0, 0.9)]),
 )
-def test_each_movie_of_a_list_is_the_best_of_those_left_by_the_formula(
+def test_every_movie_of_a_list_maximises_the_formula_among_those_left(
     scores: Float32Array, has_genre: list[list[bool]], strengths: tuple[float, float]
 ) -> None:
     genres = np.array(has_genre, dtype=np.float32)
@@ -188,21 +188,21 @@ def test_a_batch_gives_each_query_k_of_its_candidates_as_if_it_came_alone(
     histories = DATASET.histories(np.array([1, 2, 3]), np.repeat(LATER, 3))
     together = rerank(ranking, GENRES, histories, k, diversity, calibration)
     for query, movies in enumerate(together.movies):
-        some = slice(query, query + 1)
-        alone = Ranking(ranking.movies[some], ranking.scores[some], ranking.personal[some])
-        single = rerank(alone, GENRES, histories[some], k, diversity, calibration)
+        one = slice(query, query + 1)
+        alone = Ranking(ranking.movies[one], ranking.scores[one], ranking.personal[one])
+        single = rerank(alone, GENRES, histories[one], k, diversity, calibration)
         assert single.movies[0].tolist() == movies.tolist()
         assert len(set(movies.tolist())) == k
         np.testing.assert_array_equal(together.scores[query], scores[query, movies])
 
 
 def test_more_calibration_brings_a_list_nearer_to_what_the_user_liked() -> None:
-    away = [
+    divergences = [
         divergence(
             liked_genres(history(1), GENRES)[0],
             GENRES[rerank(THREE_DRAMAS_FIRST, GENRES, history(1), 3, calibration=c).movies[0]].sum(axis=0),
         )
         for c in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     ]
-    assert all(after <= before + 1e-6 for before, after in itertools.pairwise(away))
-    assert away[-1] < away[0]
+    assert all(after <= before + 1e-6 for before, after in itertools.pairwise(divergences))
+    assert divergences[-1] < divergences[0]

@@ -20,8 +20,8 @@ TWO_TASTES = Dataset.from_frames(pl.concat([FANS, OTHERS]), catalog(5))
 
 
 def neighbours(dataset: Dataset, movie: int, timestamp: int = LATER, k: int = 10) -> list[int]:
-    found: list[int] = SimilarMovies.of(dataset).find(movie, timestamp, k)[0].tolist()
-    return found
+    similar: list[int] = SimilarMovies.of(dataset).find(movie, timestamp, k)[0].tolist()
+    return similar
 
 
 def films(*rows: tuple[str, str]) -> pl.DataFrame:
@@ -58,9 +58,9 @@ def test_a_movie_that_was_disliked_by_the_same_people_is_not_alike_for_that() ->
     assert similarities[4] == dict(zip(*SimilarMovies.of(TWO_TASTES).find(0, LATER), strict=True))[4]
 
 
-def test_a_like_that_was_taken_back_counts_until_then() -> None:
-    taken_back = interactions(*((user, 1, 1, 1_000) for user in range(30)))
-    dataset = Dataset.from_frames(pl.concat([FANS, OTHERS, taken_back]), catalog(5))
+def test_a_like_counts_until_the_user_rates_the_movie_lower() -> None:
+    lower_rating = interactions(*((user, 1, 1, 1_000) for user in range(30)))
+    dataset = Dataset.from_frames(pl.concat([FANS, OTHERS, lower_rating]), catalog(5))
     before, after = (
         dict(zip(*SimilarMovies.of(dataset).find(0, timestamp), strict=True))[1]
         for timestamp in (1_000, 1_001)
@@ -69,16 +69,16 @@ def test_a_like_that_was_taken_back_counts_until_then() -> None:
 
 
 @given(any_interactions(), st.integers(0, 13), st.integers(0, 9))
-def test_a_rating_at_or_after_the_moment_changes_nothing(
+def test_a_rating_at_or_after_the_timestamp_changes_nothing(
     rows: pl.DataFrame, timestamp: int, movie: int
 ) -> None:
     movies = catalog(10)
     past = rows.filter(pl.col(TIMESTAMP) < timestamp)
-    whole, cut = (
+    with_future, past_only = (
         SimilarMovies.of(Dataset.from_frames(part, movies)).find(movie, timestamp) for part in (rows, past)
     )
-    np.testing.assert_array_equal(whole[0], cut[0])
-    np.testing.assert_array_equal(whole[1], cut[1])
+    np.testing.assert_array_equal(with_future[0], past_only[0])
+    np.testing.assert_array_equal(with_future[1], past_only[1])
 
 
 def test_a_movie_that_nobody_has_rated_is_like_those_of_its_genres_and_years() -> None:
@@ -128,6 +128,6 @@ def test_real_movies_have_the_neighbours_that_a_person_would_name(movielens_1m: 
         "Alien (1979)": {"Aliens (1986)", "The Thing (1982)", "Predator (1987)"},
         "Casablanca (1942)": {"Citizen Kane (1941)", "The African Queen (1951)", "The Maltese Falcon (1941)"},
     }
-    for title, named in expected.items():
+    for title, expected_neighbours in expected.items():
         movies, _ = similar.find(titles.index(title), LATER)
-        assert named <= {titles[movie] for movie in movies}, title
+        assert expected_neighbours <= {titles[movie] for movie in movies}, title

@@ -42,7 +42,7 @@ TITLES = [
 
 
 def catalog_of(titles: list[str]) -> pl.DataFrame:
-    """A dataset's movies with these titles, whose MovieIDs are their places, and one without a title."""
+    """A dataset's movies with these titles, whose MovieIDs are their positions, and one without a title."""
     movies = pl.DataFrame({MOVIE_ID: range(len(titles)), "Title": titles, "Genres": [""] * len(titles)})
     return Dataset.from_frames(interactions((1, len(titles), 5, 1)), movies).movies
 
@@ -52,7 +52,7 @@ SEARCH = TitleSearch.of(CATALOG)
 
 
 def find(text: str, search: TitleSearch = SEARCH) -> list[str]:
-    """Titles found, as their files have them."""
+    """Titles of the matches, in the form of movies.csv."""
     return [TITLES[match.movie_id] for match in search.find(text)]
 
 
@@ -96,7 +96,7 @@ def test_what_people_type_finds_the_movie_first(typed: str, title: str) -> None:
 
 
 @pytest.mark.parametrize("title", [title for title in TITLES if title != "$ (1971)"])
-def test_while_a_title_is_typed_it_comes_and_stays(title: str) -> None:
+def test_a_title_is_found_at_every_letter_from_the_fourth_on(title: str) -> None:
     text = CATALOG["Title"][TITLES.index(title)]
     for typed in range(4, len(text) + 1):
         assert title in find(text[:typed]), text[:typed]
@@ -111,8 +111,8 @@ def test_two_swapped_letters_still_find_the_movie(movie: int, data: st.DataObjec
         if letters[i].isalpha() and letters[i + 1].isalpha() and len(letters) > 8
     ]
     if inside:
-        place = data.draw(st.sampled_from(inside))
-        letters[place : place + 2] = reversed(letters[place : place + 2])
+        position = data.draw(st.sampled_from(inside))
+        letters[position : position + 2] = reversed(letters[position : position + 2])
     assert TITLES[movie] in find("".join(letters))
 
 

@@ -15,7 +15,7 @@ from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.comparison.contestants import parse_contestants, run_contestant
 from nextreel.evaluation.comparison.leaderboard import Leaderboard, build_leaderboard
-from nextreel.models.names import MODELS
+from nextreel.models.registry import built_in_names
 from nextreel.models.training.epochs import Epoch
 from nextreel.reporting.html_report import require_extras, write_report
 from nextreel.reporting.html_report.example_lists import choose_examples
@@ -265,7 +265,7 @@ def test_a_curve_without_validation_loss_says_why(board: Leaderboard, tmp_path: 
     assert "There is no validation loss: nothing of the test part is shown to the fit." in shown
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", built_in_names())
 def test_every_model_has_an_explanation(model: str, board: Leaderboard, tmp_path: Path) -> None:
     answers = board.runs | {"item-knn": replace(board.runs["item-knn"], model=model)}
     card = section_of(report(replace(board, runs=answers), tmp_path), "models")

@@ -2,10 +2,12 @@ import json
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_interactions, read_tables
@@ -14,13 +16,14 @@ from nextreel.data.splitting.split_directory import write_split
 from nextreel.data.splitting.split_rules import SplitRule, split_interactions
 from nextreel.errors import ArtifactError, ConfigError, QueryError
 from nextreel.evaluation.model_evaluation import evaluate
-from nextreel.models.ease import EASE
-from nextreel.models.names import MODELS
-from nextreel.models.registry import create_model, model_class, read_toml
+from nextreel.models import registry
+from nextreel.models.ease import EASE, EASEConfig
+from nextreel.models.registry import built_in_names, create_model, model_class, read_toml, register_model
+from nextreel.options import Choice, Range
 from nextreel.reporting.tuning_chart import plot_search
-from nextreel.tuning.search_space import SPACE, Choice, Range, Search
+from nextreel.tuning.search_space import Search, find_ranges
 from nextreel.tuning.tuner import InnerSplit, split_inner, tune
-from nextreel.tuning.tuning_result import MAIN, Trial, TuningResult, chance_of_best, write_tuned
+from nextreel.tuning.tuning_result import MAIN, Trial, TuningResult, chance_of_best, write_result
 from nextreel.wording import number_of
 
 
@@ -47,24 +50,25 @@ def tuned(inner: InnerSplit, search: Search, tmp_path_factory: pytest.TempPathFa
     return tune(inner, search, tmp_path_factory.mktemp("tuned") / "out")
 
 
-def options_of(tuned: TuningResult) -> list[dict[str, object]]:
+def options_of(tuned: TuningResult) -> list[dict[str, float]]:
     return [trial.options for trial in tuned.trials]
 
 
-@pytest.mark.parametrize("model", sorted(MODELS.keys() - {"blend"}))
+@pytest.mark.parametrize("model", sorted(set(built_in_names()) - {"blend"}))
 def test_both_ends_of_every_range_are_options_that_the_model_takes(model: str) -> None:
     config = model_class(model).Config
-    for name, values in SPACE[model].items():
+    for name, values in find_ranges(config).items():
         ends = values.values if isinstance(values, Choice) else (values.low, values.high)
         for value in ends:
             assert getattr(config.parse({name: value}), name) == value
 
 
-@pytest.mark.parametrize("model", sorted(MODELS.keys() - {"blend"}))
+@pytest.mark.parametrize("model", sorted(set(built_in_names()) - {"blend"}))
 def test_every_default_that_is_a_value_lies_within_its_range(model: str) -> None:
-    defaults = model_class(model).Config().model_dump()
-    for name, values in SPACE[model].items():
-        assert defaults[name] is None or values.holds(defaults[name]), name
+    config = model_class(model).Config
+    defaults = config().model_dump()
+    for name, values in find_ranges(config).items():
+        assert defaults[name] is None or values.contains(defaults[name]), name
 
 
 def test_a_model_without_options_of_its_own_names_what_to_tune() -> None:
@@ -82,7 +86,7 @@ def test_a_test_part_of_garbage_changes_nothing(home: Path, inner: InnerSplit, t
     (tmp_path / "parts" / "test.csv").write_bytes(b"\xff\x00 not a table")
     found = split_inner(tmp_path / "parts", None, "frozen")
     assert found.train.fingerprint == inner.train.fingerprint
-    assert found.questions.rows.equals(inner.questions.rows)
+    assert found.queries.rows.equals(inner.queries.rows)
 
 
 def test_the_inner_split_is_the_rule_applied_to_the_train_part(home: Path, inner: InnerSplit) -> None:
@@ -165,7 +169,7 @@ def test_a_held_option_stays_and_is_written(inner: InnerSplit, tmp_path: Path) -
     search = Search("ease", 3, {"half_life": None, "unliked_weight": 0.7})
     found = tune(inner, search, tmp_path / "out")
     assert all(options.keys() <= {"regularization"} for options in options_of(found))
-    write_tuned(found, tmp_path)
+    write_result(found, tmp_path)
     text = (tmp_path / "best.toml").read_text()
     assert tomllib.loads(text)["options"]["unliked_weight"] == 0.7
     assert "# half_life has no value" in text
@@ -173,13 +177,13 @@ def test_a_held_option_stays_and_is_written(inner: InnerSplit, tmp_path: Path) -
 
 
 def test_the_written_options_make_the_best_model(tuned: TuningResult, tmp_path: Path) -> None:
-    write_tuned(tuned, tmp_path)
+    write_result(tuned, tmp_path)
     model = create_model(*read_toml(tmp_path / "best.toml"))
     assert model.config == create_model("ease", tuned.best.options).config
 
 
 def test_the_json_file_has_every_trial_and_the_test_of_the_gain(tuned: TuningResult, tmp_path: Path) -> None:
-    write_tuned(tuned, tmp_path)
+    write_result(tuned, tmp_path)
     facts = json.loads((tmp_path / "tuning.json").read_text())
     assert len(facts["trials"]) == 6
     assert facts["gain"]["real"] == (facts["gain"]["p"] < 0.05)
@@ -189,12 +193,24 @@ def test_the_json_file_has_every_trial_and_the_test_of_the_gain(tuned: TuningRes
 def test_options_that_the_model_refuses_are_a_failed_trial(
     inner: InnerSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(SPACE, "ease", {"regularization": Range(-2.0, -1.0)})
-    found = tune(inner, Search("ease", 3), tmp_path / "out")
-    assert [trial.failure is not None for trial in found.trials] == [False, True, True]
-    said = found.sentences()
-    assert "None of 2 other trials was better: keep the defaults of ease." in said
-    assert any(sentence.startswith("Failed: 2 trials, the last with ConfigError") for sentence in said)
+    class BadlyRangedConfig(EASEConfig):
+        regularization: Annotated[float, Field(gt=0), Range(-2.0, -1.0)] = 2000.0
+
+    class BadlyRanged(EASE):
+        Config = BadlyRangedConfig
+
+    monkeypatch.setattr(registry, "_registered", {})
+    register_model(BadlyRanged, "badly-ranged")
+    result = tune(inner, Search("badly-ranged", 3), tmp_path / "out")
+    assert [trial.failure is not None for trial in result.trials] == [False, True, True]
+    sentences = result.sentences()
+    assert "None of 2 other trials was better: keep the defaults of badly-ranged." in sentences
+    assert any(sentence.startswith("Failed: 2 trials, the last with ConfigError") for sentence in sentences)
+
+
+@pytest.mark.parametrize("model", built_in_names())
+def test_every_model_but_the_blend_of_others_has_ranges(model: str) -> None:
+    assert bool(find_ranges(model_class(model).Config)) == (model != "blend")
 
 
 def test_a_difference_that_all_users_share_is_real() -> None:
@@ -245,4 +261,4 @@ def test_a_network_that_falls_behind_is_given_up(inner: InnerSplit, tmp_path: Pa
     assert given_up
     assert all((trial.given_up_after or 0) in (2, 3) for trial in given_up)
     assert all(trial.ndcg is None for trial in given_up)
-    assert f"Given up early: {number_of(len(given_up), 'trial')}." in found.sentences()
+    assert f"Pruned after a few epochs: {number_of(len(given_up), 'trial')}." in found.sentences()

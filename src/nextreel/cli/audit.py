@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import IncludeSeen, RuleOfSplit
-from nextreel.models.names import MODELS, PRESETS
+from nextreel.cli.terminal.arguments import IncludeSeen, RuleOfSplit, parse_options
+from nextreel.models.registry import PRESETS, model_names
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,7 +23,7 @@ def audit(
         str,
         typer.Argument(
             help="The model that the effect of each leak is measured with; it is fitted up to eleven times: "
-            f"{', '.join((*PRESETS, *MODELS))}."
+            f"{', '.join((*PRESETS, *model_names()))}."
         ),
     ] = "item-knn",
     rule: RuleOfSplit = None,
@@ -45,7 +45,6 @@ def audit(
     """
     from nextreel.atomic_files import write_json
     from nextreel.cli.terminal.console import progress_bar, stdout
-    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.data.splitting.split_directory import read_train_test
     from nextreel.data.splitting.split_rules import describe_rule
     from nextreel.evaluation.leaks.leak_audit import audit_split

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
+from nextreel.cli.terminal.arguments import parse_options
+from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,7 +23,9 @@ def backtest(
     ],
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}."),
+        typer.Option(
+            "--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}."
+        ),
     ] = DEFAULT_MODEL,
     options: Annotated[
         list[str] | None,
@@ -56,7 +59,6 @@ def backtest(
     import sys
 
     from nextreel.cli.terminal.console import progress_bar, stdout
-    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.times import parse_duration
     from nextreel.errors import MissingExtraError

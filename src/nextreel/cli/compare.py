@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from nextreel.cli.terminal.arguments import IncludeSeen, MLflow, RuleOfSplit
-from nextreel.models.names import MODELS, PRESETS
+from nextreel.cli.terminal.arguments import IncludeSeen, MLflow, RuleOfSplit, parse_options
+from nextreel.models.registry import PRESETS, model_names
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,9 +25,9 @@ def compare(
         typer.Option(
             "--models",
             "-m",
-            help=f"Models, separated by commas: {', '.join(PRESETS)}, {', '.join(MODELS)}. NAME=MODEL gives a model "
-            "another name, so that it can take part twice with different options. NAME=PATH is a saved model that was "
-            "fitted on the train part, or the recommendation lists of another recommender: a CSV or Parquet file of "
+            help=f"Models, separated by commas: {', '.join(PRESETS)}, {', '.join(model_names())}. NAME=MODEL gives a "
+            "model another name, so that it can take part twice with different options. NAME=PATH is a saved model that "
+            "was fitted on the train part, or the recommendation lists of another recommender: a CSV or Parquet file of "
             "UserID, Timestamp, MovieID1 to MovieIDk.",
         ),
     ] = "popularity,item-knn,ease",
@@ -78,7 +78,6 @@ def compare(
     """
     from nextreel.atomic_files import write_json
     from nextreel.cli.terminal.console import progress_bar, stdout
-    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.evaluation.comparison.contestants import parse_contestants
     from nextreel.evaluation.comparison.leaderboard import compare_models
     from nextreel.reporting.mlflow_tracking import log_leaderboard, tracked

@@ -1,4 +1,4 @@
-"""`nextreel convert`: GroupLens' raw files to the three CSV files."""
+"""`nextreel convert`: convert the raw files of a MovieLens release to the three CSV files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,32 +15,35 @@ def convert(
         typer.Argument(metavar="SRC", help="A MovieLens release: its zip, or the directory of its files."),
     ],
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to write; nothing that exists is overwritten.")
+        Path, typer.Argument(metavar="DIR", help="Directory to write to; existing files aren't overwritten.")
     ],
 ) -> None:
-    """Turn GroupLens' raw files into the CSV files.
+    """Convert the raw files of a MovieLens release to CSV files.
 
-    Writes ratings_train.csv, movies.csv and, where the release has users, users.csv.
+    Writes ratings_train.csv, movies.csv and, if the release has users, users.csv.
 
-    The form is recognised: ml-100k (u.data), ml-1m and ml-10m (ratings.dat), or ml-latest, ml-latest-small,
-    ml-20m, ml-25m and ml-32m (ratings.csv). Ratings are sorted by Timestamp, ties in the order of the file.
+    The release is recognised by its files: ml-100k (u.data), ml-1m and ml-10m (ratings.dat), or ml-latest,
+    ml-latest-small, ml-20m, ml-25m and ml-32m (ratings.csv). Ratings are sorted by Timestamp; ties keep the order of
+    the file.
 
-    UserIDs and MovieIDs stay GroupLens' own, so that links.csv and the like still match. The course's files
-    are ml-1m with 1 subtracted from both ids; they need no converting. The occupations of ml-100k become the
-    codes of ml-1m; its ages stay exact years, where ml-1m has groups.
+    UserIDs and MovieIDs are those of GroupLens, so that they match other files of the release, such as links.csv.
+    The course's files are ml-1m with 1 subtracted from both ids; they need no conversion. The occupations of ml-100k
+    become the codes of ml-1m; its ages stay exact years, where ml-1m has groups.
     """
     from nextreel.cli.terminal.console import stdout
     from nextreel.data.sources.movielens import convert as convert_release
 
     conversion = convert_release(source, directory)
     if not conversion.files:
-        stdout().print(f"{source} has the course's form already: nothing needs converting.", soft_wrap=True)
+        stdout().print(
+            f"{source} has the form of the course's files already: nothing needs converting.", soft_wrap=True
+        )
         return
     print_conversion(conversion, directory)
 
 
 def print_conversion(conversion: "Conversion", directory: Path) -> None:
-    """Say what was recognised and written."""
+    """Print what was recognised and written."""
     from nextreel.cli.terminal.console import stdout
     from nextreel.wording import number_of
 

@@ -1,4 +1,4 @@
-"""`nextreel download`: a MovieLens release from GroupLens, verified and converted."""
+"""`nextreel download`: download a MovieLens release from GroupLens, verify it and convert it."""
 
 import os
 from pathlib import Path
@@ -16,15 +16,15 @@ def download(
         ),
     ],
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to keep the zip and the CSV files.")
+        Path, typer.Argument(metavar="DIR", help="Directory for the zip and the CSV files.")
     ],
 ) -> None:
-    """Fetch a MovieLens release and convert it.
+    """Download a MovieLens release and convert it.
 
-    Its md5 is verified, then it is converted as `nextreel convert` does.
+    The zip is verified by its md5 and then converted as `nextreel convert` does.
 
-    The zip is kept as DIR/NAME.zip. After an interruption, the same command goes on where it stopped.
-    The environment variable NEXTREEL_GROUPLENS_URL names a mirror that has NAME.zip and NAME.zip.md5.
+    The zip is kept as DIR/NAME.zip. After an interruption, the same command continues the download. To use a mirror,
+    set the environment variable NEXTREEL_GROUPLENS_URL to the URL that has NAME.zip and NAME.zip.md5.
     """
     from nextreel.cli.convert import print_conversion
     from nextreel.cli.terminal.console import progress_bar, stdout
@@ -34,13 +34,15 @@ def download(
     base_url = os.environ.get("NEXTREEL_GROUPLENS_URL", GROUPLENS_URL)
     with progress_bar(f"{name}.zip") as (progress, task):
 
-        def show(done: int, total: int | None) -> None:
+        def show_download(done: int, total: int | None) -> None:
             note = f"{done / 1e6:,.1f} MB" if total is None else f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
             progress.update(task, completed=done, total=total, note=note)
 
-        fetched = download_release(name, directory, base_url, show)
-    verified = "md5 as published" if fetched.md5 else "no md5 is published; the zip's own CRCs are right"
+        release = download_release(name, directory, base_url, show_download)
+    verified = (
+        "md5 as published" if release.md5 else "no md5 is published; the checksums within the zip are right"
+    )
     console = stdout()
-    console.print(f"{fetched.path}: {fetched.size / 1e6:,.1f} MB, {verified}.", soft_wrap=True)
-    print_conversion(fetched.conversion, directory)
+    console.print(f"{release.path}: {release.size / 1e6:,.1f} MB, {verified}.", soft_wrap=True)
+    print_conversion(release.conversion, directory)
     console.print(TERMS, soft_wrap=True)

@@ -53,7 +53,8 @@ def evaluate(
     from nextreel.data.splitting.split_rules import describe_rule
     from nextreel.evaluation import model_evaluation
     from nextreel.models.registry import model_name
-    from nextreel.prediction.saving import add_evaluation, describe, load
+    from nextreel.prediction.manifest import FittedOn
+    from nextreel.prediction.saving import add_evaluation, load
     from nextreel.reporting.mlflow_tracking import log_evaluation, tracked
     from nextreel.version import __version__
 
@@ -82,7 +83,7 @@ def evaluate(
     about = {
         "model": name,
         "config": predictor.model.config.model_dump(mode="json"),
-        "fitted_on": describe(predictor.dataset),
+        "fitted_on": FittedOn.of(predictor.dataset).model_dump(by_alias=True),
     }
     figures = {
         "nextreel": __version__,

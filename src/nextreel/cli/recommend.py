@@ -1,4 +1,4 @@
-"""`nextreel recommend`: what to watch next, for one person or for a file of queries."""
+"""`nextreel recommend`: what to watch next, for one user or for a file of queries."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +14,10 @@ def recommend(
     timestamp: Annotated[
         str,
         typer.Option(
-            "--at", help="The moment asked about: POSIX seconds, ISO 8601 (UTC if no zone is named) or now."
+            "--at", help="Time of the query: POSIX seconds, ISO 8601 (UTC if it names no zone) or now."
         ),
     ] = "now",
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many movies.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of movies.")] = 10,
     include_seen: IncludeSeen = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     queries: Annotated[
@@ -25,18 +25,20 @@ def recommend(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="With --queries: CSV or Parquet file for UserID, Timestamp, MovieID1 to MovieIDk."),
+        typer.Option(
+            help="With --queries: CSV or Parquet file to write UserID, Timestamp, MovieID1 to MovieIDk to."
+        ),
     ] = None,
 ) -> None:
-    """Say what to watch next, as of a moment.
+    """Recommend what to watch next, as of a given time.
 
-    Of the person's history only what happened strictly before that moment is used.
+    Only the part of the user's history strictly before that time is used.
     """
     from nextreel.errors import QueryError
     from nextreel.prediction.saving import load
 
     if (user is None) == (queries is None):
-        raise QueryError("name either one person with --user or a file of queries with --queries")
+        raise QueryError("name either one user with --user or a file of queries with --queries")
     if (queries is None) != (out is None):
         raise QueryError("--queries needs --out, and --out needs --queries")
     if queries is not None and out is not None:
@@ -46,18 +48,20 @@ def recommend(
         from nextreel.wording import number_of
 
         refuse_existing(out)
-        asked = read_queries(queries)
-        write_table(load(model).recommend_wide(asked, k, not include_seen), out)
-        typer.echo(f"{number_of(len(asked), 'list')} of {number_of(k, 'movie')} written to {out}")
+        query_frame = read_queries(queries)
+        write_table(load(model).recommend_wide(query_frame, k, not include_seen), out)
+        typer.echo(f"{number_of(len(query_frame), 'list')} of {number_of(k, 'movie')} written to {out}")
     elif user is not None:
         import json
 
         from nextreel.cli.terminal.console import stdout
-        from nextreel.cli.terminal.result_tables import answer, answer_table
+        from nextreel.cli.terminal.recommendation_report import RecommendationReport
         from nextreel.data.times import parse_timestamp
 
-        found = answer(load(model), user, parse_timestamp(timestamp), k, not include_seen)
+        report = RecommendationReport.of(
+            load(model), user, parse_timestamp(timestamp), k, exclude_seen=not include_seen
+        )
         if as_json:
-            typer.echo(json.dumps(found, indent=2))
+            typer.echo(json.dumps(report.to_json(), indent=2))
         else:
-            stdout().print(answer_table(found))
+            stdout().print(report.to_table())

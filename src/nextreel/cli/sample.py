@@ -1,4 +1,4 @@
-"""nextreel sample: write a synthetic data set."""
+"""`nextreel sample`: generate a data set."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,19 +9,25 @@ import typer
 def sample(
     directory: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="Where to write; made if it isn't there.", show_default=False),
+        typer.Argument(
+            metavar="DIR",
+            help="Directory to write to; it is created if it doesn't exist.",
+            show_default=False,
+        ),
     ],
-    users: Annotated[int, typer.Option(help="How many users.")] = 2_000,
-    movies: Annotated[int, typer.Option(help="How many movies in the catalog.")] = 1_000,
-    ratings: Annotated[int, typer.Option(help="How many ratings; at least 20 a user.")] = 150_000,
-    seed: Annotated[int, typer.Option(help="The same seed and sizes give the same data.")] = 0,
+    users: Annotated[int, typer.Option(help="Number of users.")] = 2_000,
+    movies: Annotated[int, typer.Option(help="Number of movies in the catalog.")] = 1_000,
+    ratings: Annotated[int, typer.Option(help="Number of ratings, at least 20 for each user.")] = 150_000,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the random numbers; the same seed and sizes give the same data.")
+    ] = 0,
 ) -> None:
-    """Write an invented data set.
+    """Generate a data set in the form of MovieLens.
 
-    It has the shape of MovieLens: ratings_train.csv, users.csv, movies.csv, and a README.md.
+    Writes ratings_train.csv, users.csv, movies.csv and a README.md.
 
-    It has taste, drifting popularity and sessions to learn from, and it is free to use. Everything in it is
-    invented: figures measured on it mean nothing about real viewers.
+    Models can learn from it: users have tastes, popularity drifts, and ratings come in sessions. It is free to use.
+    Everything in it is invented, so figures measured on it say nothing about real viewers.
     """
     from nextreel.data.sources.synthetic_data import make_sample, write_sample
 

@@ -1,4 +1,4 @@
-"""`nextreel split`: a train part and a test part."""
+"""`nextreel split`: split ratings into a train part and a test part."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,33 +10,34 @@ def split(
     directory: Annotated[Path, typer.Argument(help="Data directory with ratings_train.csv.")],
     out: Annotated[Path, typer.Argument(help="Directory for train.csv, test.csv and split.json.")],
     rule: Annotated[
-        Literal["course", "clean", "global", "leave-one-out"], typer.Option(help="What is held out.")
+        Literal["course", "clean", "global", "leave-one-out"],
+        typer.Option(help="Rule of the split: which ratings the test part holds."),
     ] = "clean",
     positives: Annotated[
         int | None,
         typer.Option(
-            help="How many of a user's last positives the test part starts with; users with fewer stay in train "
-            "(course and clean: 5, leave-one-out: 1). With global: how many positives from the moment on a user "
-            "must have to be in test (0)."
+            help="Which positive of a user the test part starts at, counted from the last (course and clean: 5, "
+            "leave-one-out: 1); users with fewer positives are in the train part only. With global: number of "
+            "positives from the time of the split on that a user must have to be in the test part (0)."
         ),
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Rating from which on a movie is a positive (4; leave-one-out: every rating)."),
+        typer.Option(help="Lowest rating that is a positive (4; leave-one-out: every rating)."),
     ] = None,
     share: Annotated[
-        float | None, typer.Option(help="With global: share of the rows before the moment (0.8).")
+        float | None, typer.Option(help="With global: share of the ratings in the train part (0.8).")
     ] = None,
     timestamp: Annotated[
         str | None,
         typer.Option(
-            "--at", help="With global: the moment itself, POSIX seconds or ISO 8601, instead of a share."
+            "--at", help="With global: time of the split, POSIX seconds or ISO 8601, instead of a share."
         ),
     ] = None,
 ) -> None:
     """Split the ratings into train.csv and test.csv.
 
-    OUT holds the users and movies too, so it is a data directory of its own.
+    OUT also holds copies of users.csv and movies.csv, so it is a data directory itself.
     """
     from nextreel.cli.terminal.console import stdout
     from nextreel.data.splitting.split_directory import write_split
@@ -45,8 +46,7 @@ def split(
     from nextreel.wording import number_of
 
     moment = None if timestamp is None else parse_timestamp(timestamp)
-    chosen = SplitRule.for_rule(rule, positives, threshold, share, moment)
-    facts = write_split(directory, out, chosen)
+    facts = write_split(directory, out, SplitRule.for_rule(rule, positives, threshold, share, moment))
     console = stdout()
     for part, counts in (("train", facts.train), ("test", facts.test)):
         console.print(

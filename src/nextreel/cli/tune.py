@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import RuleOfSplit
-from nextreel.models.names import DEFAULT_MODEL, MODELS, PRESETS
+from nextreel.cli.terminal.arguments import RuleOfSplit, parse_options
+from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
 def tune(
@@ -16,7 +16,9 @@ def tune(
     ],
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(MODELS)}."),
+        typer.Option(
+            "--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}."
+        ),
     ] = DEFAULT_MODEL,
     trials: Annotated[
         int,
@@ -51,12 +53,11 @@ def tune(
     import sys
 
     from nextreel.cli.terminal.console import progress_bar, stdout
-    from nextreel.cli.terminal.fit_progress import parse_options
     from nextreel.errors import MissingExtraError
     from nextreel.reporting.tuning_chart import plot_search
     from nextreel.tuning import tuner
     from nextreel.tuning.search_space import Search
-    from nextreel.tuning.tuning_result import write_tuned
+    from nextreel.tuning.tuning_result import write_result
 
     search = Search(model, trials, parse_options(options or []), history, seed)
     inner = tuner.split_inner(directory, rule, history)
@@ -70,7 +71,7 @@ def tune(
         except KeyboardInterrupt:
             print("Stopped. The same command continues with the remaining trials.", file=sys.stderr)
             raise
-    write_tuned(tuned, out)
+    write_result(tuned, out)
     console = stdout()
     for sentence in tuned.sentences():
         console.print(sentence, soft_wrap=True)

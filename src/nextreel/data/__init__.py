@@ -1,1 +1,1 @@
-"""Tables, readers, the as-of timeline and splits."""
+"""Data sets: tables and their readers, the timeline of interactions, and splits."""

@@ -1,4 +1,4 @@
-"""The three tables: their files, columns and what each column may hold. The one place for names."""
+"""The tables of a data set: the names of their files and columns, and what each column holds."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,9 @@ import polars as pl
 USER_ID, MOVIE_ID, RATING, TIMESTAMP = "UserID", "MovieID", "Rating", "Timestamp"
 
 LOWEST_RATING, HIGHEST_RATING = 0.5, 5.0
-
+"""The range of MovieLens' ratings, in stars."""
+POSITIVE = 4.0
+"""Lowest rating that counts as liked by default, as in the course's notebook."""
 LARGEST_INTEGER = 2**63 - 1
 
 Kind = Literal["id", "rating", "timestamp", "count", "text"]
@@ -27,12 +29,12 @@ EXPECTED: dict[Kind, str] = {
     "count": "a whole number from 0",
     "text": "text",
 }
-"""What a cell may hold, as messages say it."""
+"""How messages describe a valid cell."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column and what sort of value it holds."""
+    """A column and the kind of value that it holds."""
 
     name: str
     kind: Kind
@@ -40,18 +42,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: the names its file may have, best first, and its columns."""
+    """A table: its columns and the names of its file."""
 
     stems: tuple[str, ...]
+    """Names that its file may have, without the suffix, in order of preference."""
     columns: tuple[Column, ...]
     key: str | None = None
-    """A column whose values may stand only once."""
+    """Name of the column whose values must be unique."""
     needs_rows: bool = False
-    """Whether a header without any row is an error."""
+    """Whether a file without rows is an error."""
 
     @property
     def schema(self) -> pl.Schema:
-        """Names and types of the columns."""
+        """Names and polars types of the columns."""
         return pl.Schema({column.name: DTYPES[column.kind] for column in self.columns})
 
 
@@ -82,7 +85,3 @@ MOVIES = Table(
     key=MOVIE_ID,
 )
 QUERIES = Table(stems=(), columns=(Column(USER_ID, "id"), Column(TIMESTAMP, "timestamp")))
-
-
-POSITIVE = 4.0
-"""A rating from which on a movie counts as liked."""

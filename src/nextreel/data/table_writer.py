@@ -1,4 +1,4 @@
-"""Writing tables as CSV, gzipped CSV or Parquet; a file appears whole or not at all."""
+"""Writing tables as CSV, gzipped CSV or Parquet."""
 
 import gzip
 from pathlib import Path
@@ -12,14 +12,20 @@ from nextreel.errors import DataError
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame in the form that the name ends with: .csv, .csv.gz or .parquet."""
+    """Write a frame to a file, completely or not at all, in the format of its suffix: .csv, .csv.gz or .parquet.
+
+    Raises
+    ------
+    DataError
+        The suffix is another one, or the file can't be written.
+    """
     if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
         raise DataError(f"{path}: expected a name that ends with .csv, .csv.gz or .parquet")
     with replacing(path) as temporary:
         if path.suffix == ".parquet":
             frame.write_parquet(temporary)
             return
-        frame = _in_whole_stars(frame)
+        frame = _with_integer_ratings(frame)
         if path.suffix == ".gz":
             with temporary.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
                 frame.write_csv(cast("IO[bytes]", packed))
@@ -27,8 +33,8 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
             frame.write_csv(temporary)
 
 
-def _in_whole_stars(frame: pl.DataFrame) -> pl.DataFrame:
-    """Ratings without halves as integers, so that a course's "4" doesn't come back as "4.0"."""
+def _with_integer_ratings(frame: pl.DataFrame) -> pl.DataFrame:
+    """Cast ratings to integers if there are no half stars, so that "4" in the course's files isn't written as "4.0"."""
     if RATING not in frame.columns or not (frame[RATING] == frame[RATING].round()).all():
         return frame
     return frame.with_columns(pl.col(RATING).cast(pl.Int64))

@@ -1,4 +1,4 @@
-"""Titles, years and genres as people write them, from the form of MovieLens."""
+"""Titles, years and genres as people read them, parsed from the form of MovieLens' files."""
 
 import polars as pl
 
@@ -10,29 +10,32 @@ ARTICLE_LAST = r"^(.*), (The|A|An|La|Le|Les|L'|Il|El|Los|Las|Der|Die|Das|Det|Den
 
 
 def with_parsed_titles(movies: pl.DataFrame) -> pl.DataFrame:
-    """Make of "Title, The (1995)", "Drama|War": Title "The Title (1995)", Year 1995, Genres [Drama, War]."""
-    bare = pl.col("Title").str.replace(YEAR, "")
+    """Parse the columns Title and Genres of movies.csv, and add the column Year.
+
+    "Title, The (1995)" with "Drama|War" becomes Title "The Title (1995)", Year 1995 and Genres ["Drama", "War"].
+    """
+    without_year = pl.col("Title").str.replace(YEAR, "")
     year = pl.col("Title").str.extract(YEAR)
-    shown = bare.str.replace(ARTICLE_LAST, "${2} ${1}${3}").str.replace("^L' ", "L'")
-    listed = (
+    article_first = without_year.str.replace(ARTICLE_LAST, "${2} ${1}${3}").str.replace("^L' ", "L'")
+    genres = (
         pl.col("Genres")
         .str.split("|")
         .list.eval(pl.element().filter((pl.element() != "") & (pl.element() != NO_GENRES)))
     )
     return movies.with_columns(
         Title=pl.when(year.is_null())
-        .then(shown)
-        .otherwise((shown + " (" + year + ")").str.strip_chars_start()),
+        .then(article_first)
+        .otherwise((article_first + " (" + year + ")").str.strip_chars_start()),
         Year=year.cast(pl.Int32),
-        Genres=listed,
+        Genres=genres,
     )
 
 
-def with_titles_of_files(movies: pl.DataFrame) -> pl.DataFrame:
-    """The way back: MovieID, Title and Genres in a form of which `with_parsed_titles` makes the same again."""
-    listed = (
+def to_file_form(movies: pl.DataFrame) -> pl.DataFrame:
+    """Return MovieID, Title and Genres of parsed movies in a form that `with_parsed_titles` parses to the same."""
+    genres = (
         pl.when(pl.col("Genres").list.len() == 0)
         .then(pl.lit(NO_GENRES))
         .otherwise(pl.col("Genres").list.join("|"))
     )
-    return movies.select(MOVIE_ID, "Title", Genres=listed)
+    return movies.select(MOVIE_ID, "Title", Genres=genres)

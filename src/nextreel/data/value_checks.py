@@ -1,4 +1,4 @@
-"""What a cell or a frame may hold: parsing one value, and checking columns at once."""
+"""What a column may hold: one rule per kind of column, for a whole frame and for a single cell of text."""
 
 import re
 from datetime import UTC, datetime
@@ -17,102 +17,41 @@ from nextreel.data.schema import (
     Kind,
     Table,
 )
-from nextreel.data.times import LATEST_TIMESTAMP
+from nextreel.data.times import LATEST_TIMESTAMP, LOWEST_MILLISECONDS
 from nextreel.errors import DataError
 
 Value = int | float | str | None
-
+"""A parsed cell; None for an unknown value."""
 
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-
-
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-
-
 NOT_FINITE = {"nan", "inf", "infinity"}
 
-
-FINER_UNITS = ((10**17, "nanoseconds"), (10**14, "microseconds"), (10**11, "milliseconds"))
-"""From which value on a moment of 1973 or later must be meant in a unit finer than seconds."""
-
-
-def parse_cell(kind: Kind, cell: str) -> Value:
-    """The value of a cell; ValueError says what was found and what was expected."""
-    if kind == "text":
-        return cell or None
-    cell = cell.strip()
-    if not cell and kind == "count":
-        return None
-    if not cell:
-        raise ValueError(f"the cell is empty; expected {EXPECTED[kind]}")
-    if kind == "rating":
-        return _parse_rating(cell)
-    return _parse_whole(cell, kind)
-
-
-def explain_cell(kind: Kind, cell: str) -> str:
-    """What is wrong with a cell, or nothing."""
-    try:
-        parse_cell(kind, cell)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def _parse_rating(cell: str) -> float:
-    expected = EXPECTED["rating"]
-    if not DECIMAL.fullmatch(cell):
-        raise ValueError(f"{cell!r} is not a {_kind_of_number(cell)}; expected {expected}")
-    rating = float(cell)
-    if not LOWEST_RATING <= rating <= HIGHEST_RATING:
-        raise ValueError(f"{cell} is out of range; expected {expected}")
-    return rating
-
-
-def _parse_whole(cell: str, kind: Kind) -> int:
-    if cell.isascii() and cell.isdecimal() and (len(cell) < 10 or (kind == "id" and len(cell) < 19)):
-        return int(cell)  # nearly every cell: in range by its length alone
-    expected = EXPECTED[kind]
-    if not INTEGER.fullmatch(cell):
-        number = "whole number" if DECIMAL.fullmatch(cell) else _kind_of_number(cell)
-        raise ValueError(f"{cell!r} is not a {number}; expected {expected}")
-    if len(cell) > len(str(LARGEST_INTEGER)) + 1 or abs(whole := int(cell)) > LARGEST_INTEGER:
-        raise ValueError(f"{cell} is beyond 64 bits; expected {expected}")
-    if whole < 0:
-        raise ValueError(f"{cell} is negative; expected {expected}")
-    if kind == "timestamp" and whole > LATEST_TIMESTAMP:
-        for least, unit in FINER_UNITS:
-            if whole >= least:
-                raise ValueError(f"{cell} looks like {unit}; expected {expected}")
-        year = datetime.fromtimestamp(whole, UTC).year
-        raise ValueError(f"{cell} is in the year {year}; expected {expected} before 2100")
-    return whole
-
-
-def _kind_of_number(cell: str) -> str:
-    return "finite number" if cell.lower().lstrip("+-") in NOT_FINITE else "number"
-
-
-def find_bad(frame: pl.DataFrame, table: Table, column: Column) -> pl.DataFrame:
-    """Rows whose value may not stand in a column: row (counted from 1), value."""
-    good = is_valid(column)
-    if column.name == table.key:
-        good &= pl.col(column.name).is_first_distinct()
-    rows = frame.with_row_index("row", offset=1).filter(~good)
-    return rows.select("row", pl.col(column.name).alias("value"))
-
-
-def explain_bad(bad: pl.DataFrame, column: Column) -> list[tuple[int, str]]:
-    """(row, what is wrong) for rows found by `find_bad`."""
-    again = "{} stands in an earlier row already; expected each one once"
-    return [
-        (row, explain_cell(column.kind, "" if value is None else str(value)) or again.format(value))
-        for row, value in bad.iter_rows()
-    ]
+FINER_UNITS = (
+    (LOWEST_MILLISECONDS * 10**6, "nanoseconds"),
+    (LOWEST_MILLISECONDS * 10**3, "microseconds"),
+    (LOWEST_MILLISECONDS, "milliseconds"),
+)
+"""Lowest value of a timestamp that is probably in each unit: read in that unit, it is a time in 1973."""
 
 
 def check_frame(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
-    """The table's columns in its order and types; DataError says what doesn't fit, in the frame of that name."""
+    """Return the columns of a table from a frame, in the table's order and types, after checking every value.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The frame to check; further columns are ignored, and narrower types of numbers are accepted.
+    table : Table
+        The columns that are expected.
+    name : str
+        What messages call the frame.
+
+    Raises
+    ------
+    DataError
+        `frame` isn't a polars DataFrame, lacks a column, or has a column that holds a value that isn't allowed there.
+    """
     _require_frame(frame, table, name)
     missing = [column for column in table.schema.names() if column not in frame.columns]
     if missing:
@@ -123,33 +62,54 @@ def check_frame(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
             frame = frame.with_columns(_cast(frame[column.name], column))
         except (pl.exceptions.PolarsError, TypeError):
             raise DataError(
-                f"{name}: column {column.name} has type {frame[column.name].dtype} and can't be taken for "
-                f"{table.schema[column.name]}, {EXPECTED[column.kind]}"
+                f"{name}: column {column.name} has type {frame[column.name].dtype}; "
+                f"expected {table.schema[column.name]}, {EXPECTED[column.kind]}"
             ) from None
-        for row, reason in explain_bad(find_bad(frame, table, column).head(1), column):
+        for row, reason in explain_invalid(find_invalid(frame, table, column).head(1), column):
             raise DataError(f"{name}[{row - 1}], {column.name}: {reason}")
     return frame
 
 
-def _require_frame(found: object, table: Table, name: str) -> None:
-    if isinstance(found, str | PathLike):
-        reader = "; nextreel.read_interactions reads one" if table is INTERACTIONS else ""
-        raise DataError(f"{name}: {str(found)!r} is a path, not a polars DataFrame{reader}")
-    if not isinstance(found, pl.DataFrame):
-        raise DataError(f"{name}: a {type(found).__name__} is no polars DataFrame")
+def _require_frame(value: object, table: Table, name: str) -> None:
+    if isinstance(value, str | PathLike):
+        reader = "; nextreel.read_interactions reads it" if table is INTERACTIONS else ""
+        raise DataError(f"{name}: {str(value)!r} is a path, not a polars DataFrame{reader}")
+    if not isinstance(value, pl.DataFrame):
+        raise DataError(f"{name}: expected a polars DataFrame, found a {type(value).__name__}")
 
 
 def _cast(values: pl.Series, column: Column) -> pl.Series:
-    """A column's values in its type; TypeError where a plain cast would give another meaning or cut a fraction."""
+    """Cast to the column's type; raise TypeError where a plain cast would change the meaning or drop a fraction."""
     cast = values.cast(DTYPES[column.kind])
-    cut = values.dtype.is_float() and column.kind != "rating" and (cast != values).any()
-    if values.dtype.is_temporal() or cut:
+    drops_fraction = values.dtype.is_float() and column.kind != "rating" and (cast != values).any()
+    if values.dtype.is_temporal() or drops_fraction:
         raise TypeError
     return cast
 
 
+def find_invalid(frame: pl.DataFrame, table: Table, column: Column) -> pl.DataFrame:
+    """Return the rows whose value isn't allowed in a column: row (counted from 1), value."""
+    valid = is_valid(column)
+    if column.name == table.key:
+        valid &= pl.col(column.name).is_first_distinct()
+    rows = frame.with_row_index("row", offset=1).filter(~valid)
+    return rows.select("row", pl.col(column.name).alias("value"))
+
+
+def explain_invalid(invalid: pl.DataFrame, column: Column) -> list[tuple[int, str]]:
+    """Return (row, what is wrong) for each row that `find_invalid` returned."""
+    repeated = "{} is already in an earlier row; expected unique values"
+    return [
+        (row, explain_cell(column.kind, "" if value is None else str(value)) or repeated.format(value))
+        for row, value in invalid.iter_rows()
+    ]
+
+
 def is_valid(column: Column) -> pl.Expr:
-    """Whether each value may stand in its column; what isn't known of a person or a movie is null."""
+    """Return an expression that says of each value whether it is allowed in the column.
+
+    Text and counts may be null, which stands for an unknown attribute of a user or a movie.
+    """
     value = pl.col(column.name)
     match column.kind:
         case "text":
@@ -163,3 +123,66 @@ def is_valid(column: Column) -> pl.Expr:
         case "id":
             valid = value.is_between(0, LARGEST_INTEGER)
     return valid.fill_null(False)
+
+
+def explain_cell(kind: Kind, cell: str) -> str:
+    """Return what is wrong with a cell, or an empty string if it is valid."""
+    try:
+        parse_cell(kind, cell)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def parse_cell(kind: Kind, cell: str) -> Value:
+    """Return the value of a cell.
+
+    Raises
+    ------
+    ValueError
+        The cell is invalid; the message quotes it and says what was expected.
+    """
+    if kind == "text":
+        return cell or None
+    cell = cell.strip()
+    if not cell and kind == "count":
+        return None
+    if not cell:
+        raise ValueError(f"the cell is empty; expected {EXPECTED[kind]}")
+    if kind == "rating":
+        return _parse_rating(cell)
+    return _parse_integer(cell, kind)
+
+
+def _parse_rating(cell: str) -> float:
+    expected = EXPECTED["rating"]
+    if not DECIMAL.fullmatch(cell):
+        raise ValueError(f"{cell!r} is not a {_kind_of_number(cell)}; expected {expected}")
+    rating = float(cell)
+    if not LOWEST_RATING <= rating <= HIGHEST_RATING:
+        raise ValueError(f"{cell} is out of range; expected {expected}")
+    return rating
+
+
+def _parse_integer(cell: str, kind: Kind) -> int:
+    if cell.isascii() and cell.isdecimal() and (len(cell) < 10 or (kind == "id" and len(cell) < 19)):
+        return int(cell)  # fast path: a number of so few digits is in range
+    expected = EXPECTED[kind]
+    if not INTEGER.fullmatch(cell):
+        number = "whole number" if DECIMAL.fullmatch(cell) else _kind_of_number(cell)
+        raise ValueError(f"{cell!r} is not a {number}; expected {expected}")
+    if len(cell) > len(str(LARGEST_INTEGER)) + 1 or abs(integer := int(cell)) > LARGEST_INTEGER:
+        raise ValueError(f"{cell} doesn't fit into 64 bits; expected {expected}")
+    if integer < 0:
+        raise ValueError(f"{cell} is negative; expected {expected}")
+    if kind == "timestamp" and integer > LATEST_TIMESTAMP:
+        for lowest, unit in FINER_UNITS:
+            if integer >= lowest:
+                raise ValueError(f"{cell} looks like {unit}; expected {expected}")
+        year = datetime.fromtimestamp(integer, UTC).year
+        raise ValueError(f"{cell} is in the year {year}; expected {expected} before 2100")
+    return integer
+
+
+def _kind_of_number(cell: str) -> str:
+    return "finite number" if cell.lower().lstrip("+-") in NOT_FINITE else "number"

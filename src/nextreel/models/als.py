@@ -18,7 +18,7 @@ interaction has a weight w, less the older it is: it counts to the share w as ra
 as not rated, which puts w before the terms of both sums.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
@@ -29,7 +29,13 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
-from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
+from nextreel.models.user_vectors import (
+    HalfLife,
+    UnlikedWeight,
+    build_interaction_matrix,
+    build_profiles,
+)
+from nextreel.options import Range
 
 INITIAL_SCALE = 0.01
 FIT_TOLERANCE, QUERY_TOLERANCE = 1e-3, 1e-6
@@ -40,18 +46,22 @@ ROWS_AT_ONCE = 1024
 
 
 class ALSConfig(ModelConfig):
-    factors: int = Field(default=128, ge=1)
+    # From a coarse summary of taste to the most that a fit of a minute allows.
+    factors: Annotated[int, Field(ge=1), Range(16, 256, log=True)] = 128
     """Length of each x and y."""
-    alpha: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    # From hardly more confidence than in an unrated movie to the paper's 40.
+    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.1, 40.0, log=True)] = 1.0
     """How much more confident a rated movie is than one that isn't."""
-    regularization: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    # From almost unconstrained factors to factors of popular movies only.
+    regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(1.0, 300.0, log=True)] = 30.0
     """lambda."""
-    iterations: int = Field(default=5, ge=1)
+    # The factors have converged by then.
+    iterations: Annotated[int, Field(ge=1), Range(2, 15)] = 5
     """Times that both sides are solved."""
-    half_life: float | None = Field(default=3.0, gt=0)
+    half_life: HalfLife = 3.0
     """Interactions after which a weight in the user's history has halved; None weights all the same, as the
     paper does."""
-    unliked_weight: float = Field(default=0.5, gt=0, le=1)
+    unliked_weight: UnlikedWeight = 0.5
     """Weight of a movie rated below 4 in the user's history, relative to one that was liked."""
     seed: int = Field(default=0, ge=0)
     """Of the movies' factors that the first solve starts from; the one source of chance."""

@@ -1,8 +1,8 @@
-"""The contract of a model: `fit` on a dataset, `score` every movie for a batch of histories.
+"""The contract of a model: `fit` on a data set, then `score` every movie for a batch of histories.
 
-A model never hides seen movies, filters, sorts or cuts to k: `nextreel.ranking` does that, once, for all.
-Its fitted state is whatever numpy arrays its attributes with a trailing underscore hold, so saving and
-loading need no code in a model's file.
+A model neither hides seen movies nor filters, sorts or truncates: `nextreel.ranking` does that for all models.
+Its fitted state is the arrays and numbers in its attributes with a trailing underscore, so a model needs no code to be
+saved and loaded.
 """
 
 import inspect
@@ -22,24 +22,25 @@ from nextreel.options import Options
 
 
 class ModelConfig(Options):
-    """A model's options."""
+    """Base class of a model's options.
 
-
-def require_model(found: object) -> None:
-    """Raise ConfigError for what is no model, such as its name or a predictor around it."""
-    if not isinstance(found, Recommender):
-        hint = ": its model is predictor.model" if hasattr(found, "model") else ""
-        raise ConfigError(f"expected a model, found a {type(found).__name__}{hint}")
+    Every option has a default that works well, and a docstring. An option that `nextreel tune` may search has a
+    `Range` or a `Choice` beside it: `dropout: Annotated[float, Field(ge=0, lt=1), Range(0.0, 0.5)] = 0.2`.
+    """
 
 
 class Recommender(ABC):
-    """Base of all models. A subclass names its options' class and narrows the type of `config` to it."""
+    """Base class of all models.
 
-    Config: ClassVar[type[ModelConfig]]
-    """The class of this model's options; its defaults are the good ones."""
+    A subclass names the class of its options as `Config` and narrows the type of `config` to it.
+    """
+
+    Config: ClassVar[type[ModelConfig]] = ModelConfig
+    """Class of the model's options."""
     config: ModelConfig
+    """Options of this model."""
     uses_only_past: ClassVar[bool] = False
-    """Whether a score uses only what was before the query even of the rows that it was fitted on."""
+    """Whether a score depends only on interactions before the query, even among those that the model was fitted on."""
 
     def __init_subclass__(cls, **arguments: object) -> None:
         super().__init_subclass__(**arguments)
@@ -52,40 +53,43 @@ class Recommender(ABC):
 
     @abstractmethod
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        """Learn from all interactions of the dataset.
+        """Learn from all interactions of a data set and return this model.
 
-        `training` says what a long fit reports to and where it keeps its checkpoints; a model that is
-        fitted in one go ignores it.
+        `training` says where a fit of many epochs reports its progress and keeps its checkpoints; a model with a
+        closed form ignores it.
         """
 
     @abstractmethod
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        """Score every movie of the catalog for every query, higher is better.
+        """Score every movie of the catalog for every query; a higher score is better.
 
         Parameters
         ----------
         histories : Histories
-            n_queries histories, each strictly before its query's moment.
+            One history per query, which holds only interactions strictly before the query's timestamp.
         timestamps : int64[n_queries]
-            The queries' moments, POSIX seconds.
+            Timestamps of the queries, POSIX seconds.
 
         Returns
         -------
-        float32[n_queries, n_movies], finite. One query's row doesn't depend on the rest of the batch.
+        float32[n_queries, n_movies], finite. The scores of a query don't depend on the other queries of the batch.
         """
 
     def knows(self, histories: Histories) -> BoolArray:
-        """bool[n_queries]: whether it has something personal to say; popularity answers the others."""
+        """Return for each history whether the model can score it personally, bool[n_queries].
+
+        The other queries are recommended popular movies. By default these are the empty histories.
+        """
         return histories.lengths > 0
 
     @property
     def children(self) -> Mapping[str, "Recommender"]:
-        """The models that this one is made of, by name; their fitted arrays are saved with its own."""
+        """Models that this model is made of, by name; their fitted state is saved with its own."""
         return {}
 
     @property
     def state(self) -> Arrays:
-        """Fitted arrays by name; a child's array has the child's name and a blank before its own.
+        """Fitted arrays by attribute name; the arrays of a child are named "CHILD ATTRIBUTE".
 
         Raises
         ------
@@ -103,12 +107,12 @@ class Recommender(ABC):
         return own | of_children
 
     def restore(self, state: Arrays) -> Self:
-        """Take over fitted arrays, as they were read from a file.
+        """Set the fitted arrays from a `state` that was read from a file, and return this model.
 
         Raises
         ------
         ArtifactError
-            There are no arrays.
+            The state is empty.
         """
         if not state:
             raise ArtifactError(f"no fitted state for {type(self).__name__}")
@@ -124,6 +128,14 @@ class Recommender(ABC):
 
     @classmethod
     def _is_number(cls, name: str) -> bool:
-        """Whether the attribute of that name is declared as a plain number, which a file holds as one element."""
-        kinds = (inspect.get_annotations(base).get(name) for base in cls.__mro__)
-        return next((kind for kind in kinds if kind is not None), None) in (int, float)
+        """Whether an attribute is annotated as an int or float; a file holds it as an array of one element."""
+        annotations = [inspect.get_annotations(base).get(name) for base in cls.__mro__]
+        # Annotations are text in a module with `from __future__ import annotations`.
+        return any(annotation in (int, float, "int", "float") for annotation in annotations)
+
+
+def require_model(model: object) -> None:
+    """Raise ConfigError for anything but a model, such as its name or a predictor."""
+    if not isinstance(model, Recommender):
+        hint = ": its model is predictor.model" if hasattr(model, "model") else ""
+        raise ConfigError(f"expected a model, found a {type(model).__name__}{hint}")

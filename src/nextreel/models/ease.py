@@ -9,7 +9,7 @@ movie must be explained by the others: minimise |X - X B|^2 + lambda |B|^2. The 
 A query is scored as x B, where x is the user's vector at that moment, with recent interactions weighted more.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
@@ -19,16 +19,25 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
-from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
+from nextreel.models.user_vectors import (
+    HalfLife,
+    UnlikedWeight,
+    build_interaction_matrix,
+    build_profiles,
+)
+from nextreel.options import Range
 
 
 class EASEConfig(ModelConfig):
-    regularization: float = Field(default=2000.0, gt=0, allow_inf_nan=False)
+    # The best value grows with the number of users: tens for hundreds of users, thousands for tens of thousands.
+    regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(10.0, 20_000.0, log=True)] = (
+        2000.0
+    )
     """lambda: how many users a pair of movies must share to be believed."""
-    half_life: float | None = Field(default=3.0, gt=0)
+    half_life: HalfLife = 3.0
     """Interactions after which a weight in the user's vector has halved; None weights all the same, as the
     paper does."""
-    unliked_weight: float = Field(default=0.5, gt=0, le=1)
+    unliked_weight: UnlikedWeight = 0.5
     """Weight of a movie rated below 4 in the user's vector, relative to one that was liked."""
 
 

@@ -12,7 +12,7 @@ Algorithms", TOIS 2004). A movie's score is the sum of its similarities to the m
 with recent interactions weighted more.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
@@ -22,18 +22,26 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
-from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
+from nextreel.models.user_vectors import (
+    HalfLife,
+    UnlikedWeight,
+    build_interaction_matrix,
+    build_profiles,
+)
+from nextreel.options import Range
 
 
 class ItemKNNConfig(ModelConfig):
-    shrinkage: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    # From almost no shrinkage to more users than most pairs of movies have in common.
+    shrinkage: Annotated[float, Field(ge=0, allow_inf_nan=False), Range(1.0, 1000.0, log=True)] = 10.0
     """Added to the denominator of the cosine, in users."""
-    neighbours: int | None = Field(default=None, ge=1)
+    # From a handful to more than most movies have.
+    neighbours: Annotated[int | None, Field(ge=1), Range(10, 2000, log=True)] = None
     """How many of the most similar movies each movie keeps; None keeps all."""
-    half_life: float | None = Field(default=3.0, gt=0)
+    half_life: HalfLife = 3.0
     """Interactions after which a weight in the user's vector has halved; None weights all the same, as the
     papers do."""
-    unliked_weight: float = Field(default=0.5, gt=0, le=1)
+    unliked_weight: UnlikedWeight = 0.5
     """Weight of a movie rated below 4 in the user's vector, relative to one that was liked."""
 
 

@@ -10,7 +10,7 @@ another question than what somebody of whom little or nothing is known will pick
 popularity decides, as if k choices of its kind had been seen: the mean of a Dirichlet posterior, but for its scale.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
@@ -21,12 +21,15 @@ from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.popularity import Popularity
 from nextreel.models.training.epochs import Training
+from nextreel.options import Range
 
 
 class NextChoicesConfig(ModelConfig):
-    first: int = Field(default=8, ge=1)
+    # From the very first choice to about as many movies as somebody watches in a year.
+    first: Annotated[int, Field(ge=1), Range(1, 64, log=True)] = 8
     """How many choices of each user count for an empty history."""
-    prior: float = Field(default=30_000, gt=0, allow_inf_nan=False)
+    # From the choices at that point alone to popularity in all but the largest data sets.
+    prior: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(100.0, 1_000_000.0, log=True)] = 30_000
     """k, in choices."""
 
 

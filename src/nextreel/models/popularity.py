@@ -6,7 +6,7 @@ every figure of ours stands beside: on a timeline, what is popular this month be
 (Ji et al., "A Re-visit of the Popularity Baseline in Recommender Systems", SIGIR 2020).
 """
 
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
@@ -17,10 +17,12 @@ from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
+from nextreel.options import Range
 
 
 class PopularityConfig(ModelConfig):
-    window_days: float | None = Field(default=None, gt=0)
+    # From what is popular today to what was popular over three years.
+    window_days: Annotated[float | None, Field(gt=0), Range(1.0, 1000.0, log=True)] = None
     """Length of the window before the query, in days; None counts from the beginning of the data."""
 
 

@@ -5,11 +5,22 @@ weight halves with every `half_life` interactions before it (a time-decaying pro
 Weight Collaborative Filtering", CIKM 2005, with positions in place of days).
 """
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field
 from scipy.sparse import csr_array
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, Histories
+from nextreel.options import Range
+
+# A half-life of one interaction knows only the latest movie; one of a hundred is close to equal weights.
+HalfLife = Annotated[float | None, Field(gt=0), Range(1.0, 100.0, log=True)]
+"""Type of the option `half_life`."""
+# From next to nothing to the weight of a liked movie.
+UnlikedWeight = Annotated[float, Field(gt=0, le=1), Range(0.05, 1.0)]
+"""Type of the option `unliked_weight`."""
 
 HALVINGS_KEPT = 24
 """Half-lives after which an interaction is left out: beside a weight of 1, float32 can't tell it from nothing."""

@@ -1,1 +1,1 @@
-"""A fitted model beside the interactions it answers from: queries in, lists out; saved and loaded."""
+"""A fitted model with the interactions that histories come from: fitted, queried, saved and loaded."""

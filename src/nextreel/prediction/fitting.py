@@ -1,27 +1,150 @@
-"""Fitting a model by name, and what the process that fits it has held in memory."""
+"""Fitting a model: on a dataset in memory, or from a data directory to a saved model."""
 
 import resource
+import shutil
 import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nextreel.artifacts import MANIFEST
 from nextreel.data.dataset import Dataset, require_dataset
-from nextreel.models.names import DEFAULT_MODEL
-from nextreel.models.registry import create_model
+from nextreel.data.reading.table_reader import read_dataset, read_interactions
+from nextreel.data.splitting.split_directory import read_split_rule
+from nextreel.data.splitting.split_rules import describe_rule
+from nextreel.errors import ArtifactError
+from nextreel.models.base import Recommender
+from nextreel.models.registry import DEFAULT_MODEL, create_model
+from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
+from nextreel.prediction.manifest import FitFacts
 from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import save
 
 
 def fit(dataset: Dataset, model: str = DEFAULT_MODEL, **options: object) -> Predictor:
-    """A predictor with the named model, fitted on the dataset; options are those of the model's config."""
+    """Fit a model by name on a dataset.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The interactions to learn from, which the predictor also takes histories from.
+    model : str
+        Name of a model or a preset.
+    **options
+        Options of the model's config.
+
+    Raises
+    ------
+    DataError
+        `dataset` is no Dataset.
+    ConfigError
+        There is no such model, or an option is unknown or out of range.
+    """
     require_dataset(dataset)
     return Predictor(create_model(model, options).fit(dataset), dataset)
 
 
+def fit_and_save(
+    model: Recommender,
+    directory: Path,
+    out: Path,
+    resume: bool = False,
+    *,
+    on_step: Callable[[int, int, float], None] = lambda done, total, loss: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_interrupt: Callable[[], None] = lambda: None,
+    add_files: Callable[[Sequence[Epoch], Path], None] = lambda epochs, target: None,
+) -> tuple[Predictor, FitFacts]:
+    """Fit a model on a data directory and save it to `out`.
+
+    Parameters
+    ----------
+    model : Recommender
+        The model to fit.
+    directory : Path
+        Data directory. If it holds a test.csv, the validation loss of models that have one is computed on it.
+    out : Path
+        Directory of the saved model; the checkpoints of the fit are kept beside it until it is saved.
+    resume : bool
+        Continue from the checkpoint of an interrupted fit.
+    on_step, on_epoch
+        Called during the fit, as `Training` describes.
+    on_interrupt
+        Called if the user interrupts the fit and a checkpoint was kept.
+    add_files
+        Called with the epochs of the fit, if there are any, and the directory of the saved model, to add files to it.
+
+    Returns
+    -------
+    The fitted predictor, and the facts on the fit that its manifest holds.
+
+    Raises
+    ------
+    ArtifactError
+        `out` exists and isn't a saved model.
+    DataError
+        The data directory can't be read.
+    """
+    if out.exists() and not (out / MANIFEST).is_file():
+        raise ArtifactError(
+            f"{out} exists and isn't a saved model; expected a new directory or a saved model to replace"
+        )
+    dataset, split = read_dataset(directory), describe_rule(read_split_rule(directory))
+    checkpoint = out.with_name(f"{out.name}.checkpoint")
+    epochs: list[Epoch] = []
+
+    def note_epoch(epoch: Epoch) -> None:
+        epochs.append(epoch)
+        on_epoch(epoch)
+
+    training = Training(
+        validation=_read_validation(directory, dataset),
+        checkpoint=checkpoint,
+        resume=resume,
+        on_step=on_step,
+        on_epoch=note_epoch,
+    )
+    started = time.perf_counter()
+    try:
+        model.fit(dataset, training)
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            on_interrupt()
+        raise
+    facts = _state_facts(time.perf_counter() - started, epochs)
+
+    def write_files(target: Path) -> None:
+        if epochs:
+            write_epochs(epochs, target)
+            add_files(epochs, target)
+
+    predictor = Predictor(model, dataset)
+    save(predictor, out, {"split": split, "fit": facts.model_dump(exclude_none=True)}, write_files)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    return predictor, facts
+
+
 def measure_peak_memory() -> float:
-    """GiB that this process has held at most so far."""
+    """Return the largest amount of memory that this process has held so far, in GiB."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Linux hands ru_maxrss on to a child; this figure is the process's own.
+        # A child process inherits its parent's ru_maxrss on Linux; VmHWM is the process's own.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) / 2**20
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _read_validation(directory: Path, dataset: Dataset) -> Dataset | None:
+    file = directory / "test.csv"
+    return dataset.with_rows(read_interactions(file)) if file.is_file() else None
+
+
+def _state_facts(seconds: float, epochs: Sequence[Epoch]) -> FitFacts:
+    """Note the duration and, for a model that was validated on held-out users, the epoch that was kept."""
+    facts = FitFacts(fit_seconds=round(seconds, 3))
+    if not epochs or epochs[-1].validation_ndcg is None:
+        return facts
+    number = best_epoch(epochs)
+    ndcg = round(epochs[number - 1].validation_ndcg or 0.0, 6)
+    return facts.model_copy(update={"best_epoch": number, "validation_ndcg": ndcg})

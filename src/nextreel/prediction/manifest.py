@@ -1,11 +1,13 @@
 """The manifest of a saved model as a typed object: what `manifest.json` says of the model, its data and its fit."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from nextreel.artifacts import MANIFEST
+from nextreel.artifacts import MANIFEST, read_manifest
+from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
 
 
@@ -13,14 +15,32 @@ class FittedOn(BaseModel):
     """The interactions that a model was fitted on."""
 
     interactions: int
+    """Number of interactions."""
     users: int
+    """Number of users."""
     movies: int
+    """Number of movies in the catalog, with or without interactions."""
     first: str = Field(alias="from")
     """Time of the first interaction, ISO 8601, UTC."""
     until: str
     """Time of the last interaction, ISO 8601, UTC."""
     sha256: str
     """Fingerprint of the data set."""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        """Describe the interactions of a data set."""
+        timestamps = dataset.timeline.timestamps
+        return cls.model_validate(
+            {
+                "interactions": len(dataset.timeline),
+                "users": dataset.n_users,
+                "movies": dataset.n_movies,
+                "from": _to_iso(int(timestamps.min())),
+                "until": _to_iso(int(timestamps.max())),
+                "sha256": dataset.fingerprint,
+            }
+        )
 
 
 class FitFacts(BaseModel):
@@ -29,10 +49,11 @@ class FitFacts(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     fit_seconds: float | None = None
+    """Duration of the fit."""
     best_epoch: int | None = None
-    """The epoch that was kept, counted from 1; None for a model that doesn't learn in epochs."""
+    """The epoch that was kept, counted from 1; None for a model that doesn't choose one."""
     validation_ndcg: float | None = None
-    """NDCG@10 of that epoch on the users who were held out."""
+    """NDCG@10 after that epoch, on the users who were held out."""
 
 
 class ModelManifest(BaseModel):
@@ -41,17 +62,19 @@ class ModelManifest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str
-    """Name of the model, as the registry knows it."""
+    """Name of the model in the registry."""
     config: dict[str, JsonValue]
-    """All options."""
+    """All options of the model, defaults included."""
     created_at: str
     """When the model was saved, ISO 8601, UTC."""
     data: FittedOn
+    """The interactions that the model was fitted on."""
     fit: FitFacts = FitFacts()
+    """How the fit went."""
     split: dict[str, JsonValue] = {}
-    """The rule of the split that the training data came from; empty if it isn't known."""
+    """The rule of the split that the training data came from; empty if unknown."""
     evaluations: list[dict[str, JsonValue]] = []
-    """What `nextreel evaluate --save` noted."""
+    """The evaluations that `nextreel evaluate --save` added."""
 
     @classmethod
     def read(cls, directory: Path) -> Self:
@@ -69,5 +92,32 @@ class ModelManifest(BaseModel):
             raise ArtifactError(
                 f"{directory} has no {MANIFEST}; expected a model saved by `nextreel fit`"
             ) from None
-        except (OSError, ValidationError) as error:
-            raise ArtifactError(f"{file} is damaged: {error}") from error
+        except OSError as error:
+            raise ArtifactError(f"{file} can't be read: {error}") from error
+        except ValidationError as error:
+            raise ArtifactError(f"{file} is damaged: {_first_problem(error)}") from error
+
+    @classmethod
+    def read_verified(cls, directory: Path) -> Self:
+        """Read the manifest of a saved model, after verifying the size and the hash of every file that it names.
+
+        Raises
+        ------
+        ArtifactError
+            There is no manifest, it is damaged or of a newer format, or a file is missing or changed.
+        """
+        manifest = read_manifest(directory)
+        try:
+            return cls.model_validate(manifest)
+        except ValidationError as error:
+            raise ArtifactError(f"{directory / MANIFEST} is damaged: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem['msg']}" if place else problem["msg"]
+
+
+def _to_iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

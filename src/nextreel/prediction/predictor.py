@@ -1,7 +1,4 @@
-"""A fitted model beside the interactions it answers from: queries in, lists of MovieIDs out.
-
-`recommend` cuts the histories strictly before each query's moment; `Ranker` does the rest.
-"""
+"""A fitted model with the interactions that histories come from: queries in, recommended MovieIDs out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ import polars as pl
 
 from nextreel.data.dataset import Dataset, require_dataset
 from nextreel.data.schema import EXPECTED, MOVIE_ID, QUERIES, TIMESTAMP, USER_ID, Column
-from nextreel.data.value_checks import explain_cell, find_bad
+from nextreel.data.value_checks import explain_cell, find_invalid
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender, require_model
 from nextreel.ranking.ranker import Ranker, Ranking
@@ -22,14 +19,16 @@ from nextreel.ranking.ranker import Ranker, Ranking
 
 @dataclass(frozen=True)
 class Predictor:
-    """Answers queries with a fitted model.
+    """Recommends movies with a fitted model.
 
-    `dataset` supplies the histories. It may hold more than the model was fitted on (then the answers use what
-    happened since), but its catalog must be the same.
+    Raises ConfigError for a `model` that is no model, and DataError for a `dataset` that is no dataset.
     """
 
     model: Recommender
+    """A fitted model."""
     dataset: Dataset
+    """The interactions that histories are cut from. They may include interactions since the fit, which then count; the
+    catalog must be the one that the model was fitted on."""
 
     def __post_init__(self) -> None:
         require_model(self.model)
@@ -38,19 +37,33 @@ class Predictor:
     def recommend(
         self, queries: pl.DataFrame | Sequence[tuple[int, int]], k: int = 10, exclude_seen: bool = True
     ) -> pl.DataFrame:
-        """The k movies to watch next for each query (UserID, Timestamp), rows of a frame or pairs.
+        """Recommend k movies for each query, as one row for each movie.
 
-        Raises QueryError for what is no query, named by its place, and for a k beyond the catalog.
+        A query only uses what happened strictly before its Timestamp.
+
+        Parameters
+        ----------
+        queries : pl.DataFrame | Sequence[tuple[int, int]]
+            A frame with the columns UserID and Timestamp (POSIX seconds), or pairs of these.
+        k : int
+            Number of movies for each query, at most the number of movies in the catalog.
+        exclude_seen : bool
+            Don't recommend movies that the user has rated before.
 
         Returns
         -------
-        UserID, Timestamp, Rank (from 1), MovieID, Score, Fallback; k rows a query, in the order of the
-        queries. Fallback is null for a personal answer, "popularity" for a user the model doesn't know, and
-        "list filled up" (without a Score) where fewer than k movies were left.
+        A frame with the columns UserID, Timestamp, Rank (from 1), MovieID, Score and Fallback: k rows for each query,
+        in the order of the queries. Fallback is null for a movie that the model recommends, "popularity" if the model
+        doesn't know the user, and "list filled up" (without a Score) if fewer than k movies were left to recommend.
+
+        Raises
+        ------
+        QueryError
+            A query isn't valid (the message names its position), or k is out of range.
         """
-        queries = frame_queries(queries)
+        queries = make_query_frame(queries)
         ranking = self._rank_queries(queries, k, exclude_seen)
-        filler = np.isneginf(ranking.scores).ravel()
+        is_filler = np.isneginf(ranking.scores).ravel()
         fallback = np.where(np.repeat(ranking.personal, k), "", "popularity")
         return pl.DataFrame(
             {
@@ -59,13 +72,20 @@ class Predictor:
                 "Rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(queries)),
                 MOVIE_ID: self.dataset.movie_ids[ranking.movies].ravel(),
                 "Score": pl.Series(ranking.scores.ravel()).replace(-np.inf, None),
-                "Fallback": pl.Series(np.where(filler, "list filled up", fallback)).replace("", None),
+                "Fallback": pl.Series(np.where(is_filler, "list filled up", fallback)).replace("", None),
             }
         )
 
     def recommend_wide(self, queries: pl.DataFrame, k: int = 10, exclude_seen: bool = True) -> pl.DataFrame:
-        """One row a query, in the order of the queries: UserID, Timestamp, MovieID1 (best) to MovieIDk."""
-        queries = frame_queries(queries)
+        """Recommend k movies for each query, as one row for each query.
+
+        The parameters and the errors are those of `recommend`.
+
+        Returns
+        -------
+        A frame with the columns UserID, Timestamp and MovieID1 (the best) to MovieIDk, in the order of the queries.
+        """
+        queries = make_query_frame(queries)
         ranking = self._rank_queries(queries, k, exclude_seen)
         movie_ids = self.dataset.movie_ids[ranking.movies]
         columns = {f"{MOVIE_ID}{place + 1}": movie_ids[:, place] for place in range(k)}
@@ -73,7 +93,7 @@ class Predictor:
 
     @cached_property
     def ranker(self) -> Ranker:
-        """Ranks histories by movie index; the same path for every caller."""
+        """The ranker of this model and dataset, which works with movie indices instead of MovieIDs."""
         return Ranker.of(self.model, self.dataset)
 
     def _rank_queries(self, queries: pl.DataFrame, k: int, exclude_seen: bool) -> Ranking:
@@ -81,26 +101,23 @@ class Predictor:
         return self.ranker.rank(self.dataset.histories(user_ids, timestamps), timestamps, k, exclude_seen)
 
 
-def frame_queries(queries: object) -> pl.DataFrame:
-    """UserID and Timestamp as int64, in the given order; QueryError names the first one that is no query."""
+def make_query_frame(queries: object) -> pl.DataFrame:
+    """Return queries as a frame with UserID and Timestamp (int64), in the given order.
+
+    Raises
+    ------
+    QueryError
+        `queries` is neither a frame nor an iterable of pairs, or one of them isn't a valid query; the message names
+        the first such query and what was expected.
+    """
     if isinstance(queries, pl.DataFrame):
         return _check_frame(queries)
     if isinstance(queries, str) or not isinstance(queries, Iterable):
-        found = f"{queries!r} holds no queries"
-        raise QueryError(f"{found}; expected pairs (UserID, Timestamp) or a polars DataFrame of them")
-    pairs = [_check_pair(number, query) for number, query in enumerate(queries)]
+        raise QueryError(
+            f"queries is {queries!r}; expected pairs (UserID, Timestamp) or a polars DataFrame of them"
+        )
+    pairs = [_check_pair(position, query) for position, query in enumerate(queries)]
     return pl.DataFrame(pairs, schema=QUERIES.schema, orient="row")
-
-
-def _check_pair(number: int, query: object) -> list[int]:
-    values = [] if isinstance(query, str | dict) or not isinstance(query, Iterable) else list(query)
-    if len(values) != len(QUERIES.columns):
-        expected = "expected a pair of whole numbers, UserID and Timestamp"
-        raise QueryError(f"queries[{number}]: {query!r}; {expected}")
-    for column, value in zip(QUERIES.columns, values, strict=True):
-        if reason := _explain(column, value):
-            raise QueryError(f"queries[{number}], {column.name}: {reason}")
-    return [int(value) for value in values]
 
 
 def _check_frame(queries: pl.DataFrame) -> pl.DataFrame:
@@ -111,14 +128,25 @@ def _check_frame(queries: pl.DataFrame) -> pl.DataFrame:
         if not (dtype.is_integer() or dtype == pl.Null):
             expected = f"{QUERIES.schema[column.name]}, {EXPECTED[column.kind]}"
             raise QueryError(f"queries: column {column.name} has type {dtype}; expected {expected}")
-        for row, value in find_bad(queries.select(column.name), QUERIES, column).head(1).iter_rows():
-            raise QueryError(f"queries[{row - 1}], {column.name}: {_explain(column, value)}")
+        for row, value in find_invalid(queries.select(column.name), QUERIES, column).head(1).iter_rows():
+            raise QueryError(f"queries[{row - 1}], {column.name}: {_find_problem(column, value)}")
     return queries.select(QUERIES.schema.names()).cast(QUERIES.schema)
 
 
-def _explain(column: Column, value: object) -> str:
-    """What is wrong with a value, or nothing."""
+def _check_pair(position: int, query: object) -> list[int]:
+    values = [] if isinstance(query, str | dict) or not isinstance(query, Iterable) else list(query)
+    if len(values) != len(QUERIES.columns):
+        expected = "expected a pair of whole numbers, UserID and Timestamp"
+        raise QueryError(f"queries[{position}]: {query!r}; {expected}")
+    for column, value in zip(QUERIES.columns, values, strict=True):
+        if problem := _find_problem(column, value):
+            raise QueryError(f"queries[{position}], {column.name}: {problem}")
+    return [int(value) for value in values]
+
+
+def _find_problem(column: Column, value: object) -> str:
+    """Return what is wrong with a value; empty if it is valid."""
     if isinstance(value, Integral) and not isinstance(value, bool):
         return explain_cell(column.kind, str(value))
-    hint = ", such as int(moment.timestamp())" if isinstance(value, date) else ""
-    return f"{value if hint else repr(value)} is no whole number; expected {EXPECTED[column.kind]}{hint}"
+    hint = ", such as int(time.timestamp())" if isinstance(value, date) else ""
+    return f"{value if hint else repr(value)} is not a whole number; expected {EXPECTED[column.kind]}{hint}"

@@ -1,4 +1,4 @@
-"""A predictor as a directory: the fitted model, its catalog, and the interactions that it answers from."""
+"""A predictor as a directory: the fitted model, its catalog, and the interactions that histories come from."""
 
 import json
 import platform
@@ -6,35 +6,57 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import BaseModel, JsonValue
 
-from nextreel.arrays import read_arrays, write_arrays
+from nextreel.arrays import Arrays, read_arrays, write_arrays
 from nextreel.artifacts import MANIFEST, read_manifest, seal
 from nextreel.atomic_files import atomic_directory, replacing
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Timeline
 from nextreel.errors import ArtifactError, ConfigError
-from nextreel.models.registry import create_model, model_name
+from nextreel.models.registry import create_model, model_name, model_names
+from nextreel.prediction.manifest import FittedOn, ModelManifest
 from nextreel.prediction.predictor import Predictor
 from nextreel.version import __version__
 
 PACKAGES = ("numpy", "polars", "scipy", "safetensors")
-ARRAYS = ("user_ids", "movies", "ratings", "timestamps", "offsets")
+"""Packages whose versions are noted in the manifest."""
+MODEL_FILE, INTERACTIONS_FILE = "model.safetensors", "interactions.safetensors"
+MOVIES_FILE, USERS_FILE = "movies.parquet", "users.parquet"
 
 
 def save(
     predictor: Predictor,
     path: Path | str,
-    facts: dict[str, object] | None = None,
+    facts: Mapping[str, object] | None = None,
     add_files: Callable[[Path], None] = lambda directory: None,
 ) -> None:
-    """Write a predictor to the directory `path`, which is replaced if it held one, in one step.
+    """Save a predictor to a directory.
 
-    `facts` join the manifest (how the fit went); `add_files` may put more files into the directory,
-    such as the loss curve.
+    The directory is written completely or not at all; a predictor that was saved there before is replaced.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        A fitted model with its dataset.
+    path : Path | str
+        The directory.
+    facts : Mapping[str, object] | None
+        Further entries of the manifest, such as how the fit went.
+    add_files : Callable[[Path], None]
+        Called with the directory to write further files into it, such as the loss curve.
+
+    Raises
+    ------
+    ConfigError
+        `predictor` is no Predictor, or its model isn't registered under a name.
+    NotFittedError
+        The model isn't fitted.
+    ArtifactError
+        `path` exists and holds anything else than a saved model.
     """
     if not isinstance(predictor, Predictor):
         raise ConfigError(f"expected a Predictor(model, dataset), found a {type(predictor).__name__}")
@@ -46,78 +68,115 @@ def save(
         **(facts or {}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
+    interactions: Arrays = {
+        "movie_ids": dataset.movie_ids,
+        "user_ids": timeline.user_ids,
+        "movies": timeline.movies,
+        "ratings": timeline.ratings,
+        "timestamps": timeline.timestamps,
+        "offsets": timeline.offsets,
+    }
     with atomic_directory(Path(path), MANIFEST) as directory:
-        write_arrays(predictor.model.state, directory / "model.safetensors")
-        arrays = {name: getattr(timeline, name) for name in ARRAYS}
-        write_arrays({"movie_ids": dataset.movie_ids, **arrays}, directory / "interactions.safetensors")
-        dataset.movies.write_parquet(directory / "movies.parquet")
-        dataset.users.write_parquet(directory / "users.parquet")
+        write_arrays(predictor.model.state, directory / MODEL_FILE)
+        write_arrays(interactions, directory / INTERACTIONS_FILE)
+        dataset.movies.write_parquet(directory / MOVIES_FILE)
+        dataset.users.write_parquet(directory / USERS_FILE)
         add_files(directory)
         seal(directory, manifest)
 
 
-def add_evaluation(predictor: Predictor, path: Path | str, figures: Mapping[str, Any]) -> None:
-    """Note in the manifest of a saved predictor, in one step, how good it was found to be.
-
-    `figures` has at least the `protocol` and the `test` part with its `sha256`; it takes the place of an earlier
-    evaluation of the same. Raises ArtifactError if the directory is damaged or holds another model by now.
-    """
-    manifest = read_manifest(Path(path))
-    if any(manifest.get(name) != value for name, value in _identify(predictor).items()):
-        raise ArtifactError(f"{path} isn't the model that was evaluated any more; nothing was noted")
-    others = [
-        each
-        for each in manifest.get("evaluations", [])
-        if (each["protocol"], each["test"]["sha256"]) != (figures["protocol"], figures["test"]["sha256"])
-    ]
-    with replacing(Path(path) / MANIFEST) as temporary:
-        text = json.dumps({**manifest, "evaluations": [*others, figures]}, indent=2)
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
 def load(path: Path | str) -> Predictor:
-    """Read a predictor back; ArtifactError if anything is missing, cut, changed or of a newer format."""
+    """Load a saved predictor.
+
+    Raises
+    ------
+    ArtifactError
+        The directory isn't a saved model, a file of it is missing or changed, or it has a newer format.
+    """
     return load_with_manifest(Path(path))[0]
 
 
-def load_with_manifest(directory: Path) -> tuple[Predictor, dict[str, Any]]:
-    """As `load`, with the manifest, which holds what `save` was told about the fit."""
-    manifest = read_manifest(directory)
-    arrays: dict[str, Any] = read_arrays(directory / "interactions.safetensors")
+def load_with_manifest(directory: Path) -> tuple[Predictor, ModelManifest]:
+    """Load a saved predictor with its manifest; raises ArtifactError as `load` does."""
+    manifest = ModelManifest.read_verified(directory)
     try:
-        model = create_model(manifest["model"], manifest["config"])
-        dataset = Dataset(
-            timeline=Timeline(**{name: arrays[name] for name in ARRAYS}),
-            movie_ids=arrays["movie_ids"],
-            users=pl.read_parquet(directory / "users.parquet"),
-            movies=pl.read_parquet(directory / "movies.parquet"),
-        )
-        model.restore(read_arrays(directory / "model.safetensors"))
+        if manifest.model not in model_names():
+            raise ArtifactError(
+                f"{directory} holds the model {manifest.model!r}, which isn't registered here: install the package "
+                "that provides it, or register its class with nextreel.register_model"
+            )
+        model = create_model(manifest.model, {**manifest.config})
+        dataset = _load_dataset(directory)
+        model.restore(read_arrays(directory / MODEL_FILE))
     except (KeyError, ConfigError) as error:
         raise ArtifactError(f"{directory} was saved by another nextreel ({error}): refit it") from error
     return Predictor(model, dataset), manifest
 
 
-def _identify(predictor: Predictor) -> dict[str, object]:
-    """What makes two predictors the same one, since a fit has no chance but its seed."""
+def add_evaluation(predictor: Predictor, path: Path | str, figures: Mapping[str, object]) -> None:
+    """Add the result of an evaluation to the manifest of the saved predictor that was evaluated.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The predictor as it was loaded from `path`.
+    path : Path | str
+        Directory of the saved predictor.
+    figures : Mapping[str, object]
+        What to add, with at least the `protocol` and the `sha256` of the `test` part. It replaces an earlier evaluation
+        with the same protocol and test part.
+
+    Raises
+    ------
+    ArtifactError
+        The directory is damaged, or another model was saved there since.
+    """
+    manifest = read_manifest(Path(path))
+    if any(manifest.get(name) != value for name, value in _identify(predictor).items()):
+        raise ArtifactError(f"{path} isn't the model that was evaluated any more; nothing was added to it")
+    key = _EvaluationKey.model_validate(dict(figures))
+    kept = [
+        evaluation
+        for evaluation in manifest.get("evaluations", [])
+        if _EvaluationKey.model_validate(evaluation) != key
+    ]
+    with replacing(Path(path) / MANIFEST) as temporary:
+        text = json.dumps({**manifest, "evaluations": [*kept, figures]}, indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+class _TestPart(BaseModel):
+    sha256: str
+
+
+class _EvaluationKey(BaseModel):
+    """What distinguishes one evaluation of a model from another."""
+
+    protocol: dict[str, JsonValue]
+    test: _TestPart
+
+
+def _load_dataset(directory: Path) -> Dataset:
+    arrays = read_arrays(directory / INTERACTIONS_FILE)
+    timeline = Timeline(
+        movies=arrays["movies"].astype(np.int32, copy=False),
+        ratings=arrays["ratings"].astype(np.float32, copy=False),
+        timestamps=arrays["timestamps"].astype(np.int64, copy=False),
+        user_ids=arrays["user_ids"].astype(np.int64, copy=False),
+        offsets=arrays["offsets"].astype(np.int64, copy=False),
+    )
+    return Dataset(
+        timeline=timeline,
+        movie_ids=arrays["movie_ids"].astype(np.int64, copy=False),
+        users=pl.read_parquet(directory / USERS_FILE),
+        movies=pl.read_parquet(directory / MOVIES_FILE),
+    )
+
+
+def _identify(predictor: Predictor) -> dict[str, JsonValue]:
+    """Return what identifies a fitted model: with the same options and data, a fit always gives the same model."""
     return {
         "model": model_name(predictor.model),
         "config": predictor.model.config.model_dump(mode="json"),
-        "data": describe(predictor.dataset),
-    }
-
-
-def describe(dataset: Dataset) -> dict[str, object]:
-    """What a model was fitted on: sizes, the time it spans (ISO 8601, UTC) and a fingerprint."""
-    first, last = (
-        datetime.fromtimestamp(int(reduce(dataset.timeline.timestamps)), UTC).isoformat()
-        for reduce in (np.min, np.max)
-    )
-    return {
-        "interactions": len(dataset.timeline),
-        "users": dataset.n_users,
-        "movies": dataset.n_movies,
-        "from": first,
-        "until": last,
-        "sha256": dataset.fingerprint,
+        "data": FittedOn.of(predictor.dataset).model_dump(by_alias=True),
     }

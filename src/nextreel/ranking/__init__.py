@@ -1,1 +1,1 @@
-"""From scores to lists: seen movies, release dates, top-k, and saving the whole."""
+"""From a model's scores to recommendation lists: masking, filters, re-ranking, explanations; search for movies."""

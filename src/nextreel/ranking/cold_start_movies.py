@@ -1,20 +1,19 @@
-"""Movies that a fitted model hasn't learned, scored by what the catalog says about them.
+"""Scores for cold-start movies, those that a fitted model hasn't learned, from the movies they resemble.
 
-A newcomer j gets the mean score of the learned movies that resemble it most, with more of what sets it apart:
+The score of a cold-start movie j is based on its neighbours, the learned movies whose content is most similar:
 
-    s(j) = m + b (sum_i w(i, j) s(i) - m),   w(i, j) proportional to sim(i, j)^4 for the 100 nearest i
+    s(j) = m + b (sum_i w(i, j) s(i) - m),   w(i, j) proportional to sim(i, j)^4 for the 100 most similar i
 
-    sim(i, j) = cos(genres) + 0.5 exp(-|years apart| / 10) + cos(words of the titles, tf-idf)
+m is the mean score of the learned movies, and sim is the `content_similarity`. A model that scores by item vectors is
+linear in them, so this equals the k-nearest-neighbours mapping from content to item vectors of Gantner et al.,
+"Learning Attribute-to-Feature Mappings for Cold-Start Recommendations" (ICDM 2010); yet it only needs the scores.
 
-m is the mean score of the learned movies. Models that score by an item vector are linear in it, so this is at once the
-mapping of content to item vectors of Gantner et al., "Learning Attribute-to-Feature Mappings for Cold-Start
-Recommendations" (ICDM 2010, their k-nearest-neighbours mapping), and it needs nothing of a model but its scores.
-
-A mean of neighbours never stands out as a single movie does: with b = 1 no newcomer would ever be recommended. So b is
-chosen such that learned movies, scored as if they were newcomers, reach the ten best of a sample of users a given share
-as often as movies do on average.
+A mean of neighbours is never an extreme score: with b = 1, a cold-start movie would hardly ever be recommended. The
+boost b is therefore chosen on learned movies that are scored as if they were cold-start movies: it is the value at
+which they reach the top ten of sampled users a given fraction as often as the average learned movie does.
 """
 
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -22,165 +21,187 @@ import polars as pl
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from nextreel.arrays import Arrays, BoolArray, Float32Array, Int32Array, Int64Array
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
-from nextreel.data.titles import YEAR
 from nextreel.errors import QueryError
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
-from nextreel.ranking.genres import share_genres, unit_rows
+from nextreel.ranking.content_similarity import content_similarity
 from nextreel.wording import number_of
 
-YEAR_WEIGHT, YEARS_APART = 0.5, 10.0
-"""Likeness of movies of the same year, and years over which it falls to 1 / e."""
 SHARPNESS = 4
-"""Power of the likeness that a neighbour is weighted by."""
-WORD = r"[\p{L}\p{N}']+"
-BEST = 10
+"""Power to which the similarity of a neighbour is raised to get its weight."""
+LIST_LENGTH = 10
+"""Length of the lists that a cold-start movie should reach."""
 SAMPLED_USERS, SAMPLED_MOVIES = 128, 500
-"""What b is found with."""
+"""Size of the sample on which the boost is chosen: larger ones change it little and make wrapping a model slower."""
+NO_BOOST = 1.0
+"""b if the sample doesn't determine one: the score is then the mean of the neighbours."""
 
 
 class ColdStartMoviesConfig(ModelConfig):
-    """How newcomers are scored."""
+    """How cold-start movies are scored."""
 
     neighbours: int = Field(default=100, ge=1)
-    """Learned movies that a newcomer's score is made of."""
+    """Number of learned movies that the score of a cold-start movie is based on."""
     exposure: float = Field(default=0.25, gt=0, le=1)
-    """How often a newcomer comes among the ten best, relative to the average learned movie."""
+    """How often a cold-start movie reaches the top ten, relative to the average learned movie."""
 
 
 class ColdStartMovies(Recommender):
-    """A model whose catalog may hold movies that it hasn't learned; those it has learned keep their scores."""
+    """A model that also scores the movies of the catalog that it hasn't learned; learned movies keep their scores."""
 
     Config = ColdStartMoviesConfig
     config: ColdStartMoviesConfig
 
     learned_: BoolArray
-    """bool[n_model]: the movies of the model's own catalog that it has learned from interactions."""
-    boost_: Float32Array
-    """float32[1]: b."""
-    n_movies_: Int64Array
-    """int64[1]: movies of the whole catalog, whose first n_model are the model's own."""
-    newcomers_: Int64Array
-    """int64[n_newcomers]: the movies that are scored by their neighbours, ascending."""
+    """bool[n_model]: which movies of the model's own catalog have interactions in its training data."""
+    boost_: float
+    """b, the factor by which the deviation of the neighbours from the mean score is amplified."""
+    n_movies_: int
+    """Number of movies in the whole catalog; the first n_model of them are the model's own."""
+    cold_start_: Int64Array
+    """int64[n_cold_start]: the movies that are scored by their neighbours, ascending."""
     neighbours_: Int32Array
-    """int32[n_newcomers, k]: learned movies, by index."""
+    """int32[n_cold_start, k]: indices of the learned movies that are most similar to each."""
     weights_: Float32Array
-    """float32[n_newcomers, k]: w, which sums to 1 or, where nothing resembles the movie, to 0."""
+    """float32[n_cold_start, k]: weights w of the neighbours. A row sums to 1, or to 0 if no movie is similar."""
 
     def __init__(self, model: Recommender, config: ColdStartMoviesConfig | None = None) -> None:
         super().__init__(config)
         self._model = model
 
     @classmethod
-    def around(
-        cls, model: Recommender, dataset: Dataset, config: ColdStartMoviesConfig | None = None
-    ) -> Self:
-        """A model that is fitted already, on this dataset; movies without an interaction in it are newcomers."""
+    def wrap(cls, model: Recommender, dataset: Dataset, config: ColdStartMoviesConfig | None = None) -> Self:
+        """Wrap a model that was fitted on `dataset`; the movies without interactions in it are cold-start movies."""
         return cls(model, config)._learn(dataset)
 
-    def over(self, movies: pl.DataFrame) -> Self:
-        """The same for a catalog that grew: MovieID, Title, Genres (list), Year, the model's own movies first."""
-        n_model = len(self.learned_)
-        if len(movies) < n_model:
-            raise QueryError(
-                f"the catalog has {number_of(len(movies), 'movie')}; the model's own {n_model} come first"
-            )
-        grown = type(self)(self._model, self.config)
-        grown.learned_, grown.boost_ = self.learned_, self.boost_
-        grown._place(movies)
-        return grown
-
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        """Fit the model itself, then learn how to score what it doesn't know."""
+        """Fit the model itself, then learn how to score the movies without interactions."""
         self._model.fit(dataset, training)
         return self._learn(dataset)
 
+    def for_catalog(self, movies: pl.DataFrame, only_added: bool = False) -> Self:
+        """Return the same model for a catalog that has grown.
+
+        Parameters
+        ----------
+        movies : pl.DataFrame
+            MovieID, Title, Genres (list) and Year of all movies: first the model's own in their order, then the added.
+        only_added : bool
+            Score only the added movies by their neighbours. All movies of the model's own catalog then keep the
+            scores of the model itself, even those that it hasn't learned.
+
+        Raises
+        ------
+        QueryError
+            The catalog has fewer movies than the model's own.
+        """
+        n_model = len(self.learned_)
+        if len(movies) < n_model:
+            raise QueryError(
+                f"the catalog has {number_of(len(movies), 'movie')}; expected at least the model's own {n_model}"
+            )
+        extended = type(self)(self._model, self.config)
+        extended.learned_, extended.boost_ = self.learned_, self.boost_
+        extended._find_cold_start(movies)
+        if only_added:
+            # Filtered afterwards, as a matrix product with fewer rows may round differently.
+            extended._keep_cold_start(extended.cold_start_ >= n_model)
+        return extended
+
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        """float32[n_queries, n_movies] over the whole catalog."""
-        known = self._model.score(self._keep_known(histories), timestamps)
-        scores = np.empty((len(timestamps), int(self.n_movies_[0])), dtype=np.float32)
-        scores[:, : known.shape[1]] = known
-        if len(self.newcomers_):
-            middle = known[:, self.learned_].mean(axis=1, keepdims=True)
-            lift = _mean_of_neighbours(known, self.neighbours_, self.weights_)
-            lift -= middle * self.weights_.sum(axis=1)
-            scores[:, self.newcomers_] = middle + self.boost_ * lift
+        """Score every movie of the whole catalog: float32[n_queries, n_movies]."""
+        model_scores = self._model.score(self._keep_own_movies(histories), timestamps)
+        scores = np.empty((len(timestamps), self.n_movies_), dtype=np.float32)
+        scores[:, : model_scores.shape[1]] = model_scores
+        if len(self.cold_start_):
+            mean = model_scores[:, self.learned_].mean(axis=1, keepdims=True)
+            deviation = _mean_of_neighbours(model_scores, self.neighbours_, self.weights_)
+            deviation -= mean * self.weights_.sum(axis=1)
+            scores[:, self.cold_start_] = mean + self.boost_ * deviation
         return scores
 
     def knows(self, histories: Histories) -> BoolArray:
-        """As the model itself, by the movies that are its own."""
-        return self._model.knows(self._keep_known(histories))
+        """Return bool[n_queries]: whether the model knows the user from the movies of its own catalog."""
+        return self._model.knows(self._keep_own_movies(histories))
 
     @property
-    def state(self) -> Arrays:
-        """The model's arrays are in it under their names after "model"."""
-        return {**super().state, **{f"model {name}": array for name, array in self._model.state.items()}}
-
-    def restore(self, state: Arrays) -> Self:
-        """Take over the fitted arrays of both."""
-        own = "model "
-        self._model.restore({name.removeprefix(own): a for name, a in state.items() if name.startswith(own)})
-        return super().restore({name: a for name, a in state.items() if not name.startswith(own)})
+    def children(self) -> Mapping[str, Recommender]:
+        """The wrapped model."""
+        return {"model": self._model}
 
     def _learn(self, dataset: Dataset) -> Self:
         self.learned_ = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies) > 0
-        self.boost_ = np.array([self._find_boost(dataset)], dtype=np.float32)
-        self._place(dataset.movies)
+        self.boost_ = self._choose_boost(dataset)
+        self._find_cold_start(dataset.movies)
         return self
 
-    def _place(self, movies: pl.DataFrame) -> None:
-        """Find the neighbours of all movies that aren't learned."""
-        new = np.ones(len(movies), dtype=np.bool_)
-        new[: len(self.learned_)] = ~self.learned_
-        self.n_movies_ = np.array([len(movies)])
-        self.newcomers_ = np.flatnonzero(new)
-        self.neighbours_, self.weights_ = self._find_neighbours(movies, self.newcomers_)
+    def _find_cold_start(self, movies: pl.DataFrame) -> None:
+        """Find all cold-start movies of the catalog and their neighbours."""
+        is_cold_start = np.ones(len(movies), dtype=np.bool_)
+        is_cold_start[: len(self.learned_)] = ~self.learned_
+        self.n_movies_ = len(movies)
+        self.cold_start_ = np.flatnonzero(is_cold_start)
+        self.neighbours_, self.weights_ = self._find_neighbours(movies, self.cold_start_)
 
-    def _find_neighbours(self, movies: pl.DataFrame, of: Int64Array) -> tuple[Int32Array, Float32Array]:
-        """The learned movies most like each of some, itself never, and their weights."""
+    def _keep_cold_start(self, kept: BoolArray) -> None:
+        """Score only these cold-start movies, bool[n_cold_start], by their neighbours."""
+        self.cold_start_ = self.cold_start_[kept]
+        self.neighbours_, self.weights_ = self.neighbours_[kept], self.weights_[kept]
+
+    def _find_neighbours(self, catalog: pl.DataFrame, movies: Int64Array) -> tuple[Int32Array, Float32Array]:
+        """Return the learned movies most similar to each of `movies`, other than itself, and their weights."""
         learned = np.flatnonzero(self.learned_)
-        alike = find_likeness(movies, of, learned)
-        alike[of[:, None] == learned] = 0
+        similarity = content_similarity(catalog, movies, learned)
+        similarity[movies[:, None] == learned] = 0
         k = min(self.config.neighbours, len(learned))
-        nearest = (
-            np.argpartition(-alike, k - 1, axis=1)[:, :k] if k else np.empty((len(of), 0), dtype=np.int64)
-        )
-        weights = np.take_along_axis(alike, nearest, axis=1) ** SHARPNESS
+        if k:
+            nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+        else:
+            nearest = np.empty((len(movies), 0), dtype=np.int64)
+        weights = np.take_along_axis(similarity, nearest, axis=1) ** SHARPNESS
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return learned[nearest].astype(np.int32), weights
 
-    def _find_boost(self, dataset: Dataset) -> float:
-        """b, by scoring learned movies as if they were newcomers, for users as their histories end."""
-        timeline, learned = dataset.timeline, np.flatnonzero(self.learned_)
-        users = _spread(np.flatnonzero(np.diff(timeline.offsets)), SAMPLED_USERS)
+    def _choose_boost(self, dataset: Dataset) -> float:
+        """Return the b with which learned movies, scored by their neighbours, are recommended as often as intended."""
+        histories, timestamps = self._sample_queries(dataset)
+        if len(timestamps) == 0:
+            return NO_BOOST
+        learned = np.flatnonzero(self.learned_)
+        sampled = _sample_evenly(learned, SAMPLED_MOVIES)
+        scores = self._model.score(histories, timestamps)
+        mean = scores[:, learned].mean(axis=1, keepdims=True)
+        deviation = _mean_of_neighbours(scores, *self._find_neighbours(dataset.movies, sampled)) - mean
+        query, row = histories.rows()
+        scores[:, ~self.learned_] = -np.inf
+        scores[query, dataset.timeline.movies[row]] = -np.inf
+        length = min(LIST_LENGTH, scores.shape[1])
+        threshold = -np.partition(-scores, length - 1, axis=1)[:, length - 1 : length] - mean
+        reachable = (
+            np.isfinite(scores[:, sampled]) & (deviation > 0) & (threshold > 0) & np.isfinite(threshold)
+        )
+        # The boost with which each sampled movie would just reach the list of each user; inf if none does.
+        needed = np.divide(threshold, deviation, out=np.full_like(deviation, np.inf), where=reachable)
+        n_recommended = int(self.config.exposure * length / len(learned) * needed.size)
+        boost = float(np.sort(needed, axis=None)[n_recommended])
+        return boost if np.isfinite(boost) else NO_BOOST
+
+    def _sample_queries(self, dataset: Dataset) -> tuple[Histories, Int64Array]:
+        """Return queries of a sample of the users whom the model knows, each just after the user's last interaction."""
+        timeline = dataset.timeline
+        users = _sample_evenly(np.flatnonzero(np.diff(timeline.offsets)), SAMPLED_USERS)
         timestamps = timeline.timestamps[timeline.offsets[users + 1] - 1] + 1
         histories = dataset.histories(dataset.user_ids[users], timestamps)
         known = self._model.knows(histories)
-        histories, timestamps = histories[known], timestamps[known]
-        if len(timestamps) == 0:
-            return 1.0
-        scores = self._model.score(histories, timestamps)
-        middle = scores[:, learned].mean(axis=1, keepdims=True)
-        asked = _spread(learned, SAMPLED_MOVIES)
-        lift = _mean_of_neighbours(scores, *self._find_neighbours(dataset.movies, asked)) - middle
-        query, row = histories.rows()
-        scores[:, ~self.learned_] = -np.inf
-        scores[query, timeline.movies[row]] = -np.inf
-        unseen = np.isfinite(scores[:, asked])
-        best = min(BEST, scores.shape[1])
-        bar = -np.partition(-scores, best - 1, axis=1)[:, best - 1 : best] - middle
-        comparable = unseen & (lift > 0) & (bar > 0) & np.isfinite(bar)
-        needed = np.sort(np.divide(bar, lift, out=np.full_like(lift, np.inf), where=comparable), axis=None)
-        boost = needed[int(self.config.exposure * best / len(learned) * len(needed))]
-        return float(boost) if np.isfinite(boost) else 1.0
+        return histories[known], timestamps[known]
 
-    def _keep_known(self, histories: Histories) -> Histories:
-        """The same without rows of movies that the model has no number for."""
+    def _keep_own_movies(self, histories: Histories) -> Histories:
+        """Return the histories without interactions with movies outside the model's own catalog."""
         timeline, n_model = histories.timeline, len(self.learned_)
-        if int(self.n_movies_[0]) == n_model:
+        if self.n_movies_ == n_model:
             return histories
         query, row = histories.rows()
         own = timeline.movies[row] < n_model
@@ -189,50 +210,14 @@ class ColdStartMovies(Recommender):
         return histories.keep(query[own], row[own])
 
 
-def find_likeness(movies: pl.DataFrame, of: Int64Array, to: Int64Array) -> Float32Array:
-    """sim of some movies of a catalog, by index, to others: float32[len(of), len(to)]."""
-    genres = unit_rows(share_genres(movies))
-    years = movies["Year"].cast(pl.Float32).to_numpy()
-    words = _weigh_words(movies["Title"])
-    alike = genres[of] @ genres[to].T
-    apart = np.abs(years[of][:, None] - years[to])
-    alike += YEAR_WEIGHT * np.nan_to_num(np.exp(-apart / np.float32(YEARS_APART)))
-    alike += (words[of] @ words[to].T).toarray()
-    return alike
-
-
-def _weigh_words(titles: pl.Series) -> csr_array:
-    """Sparse float32[n_movies, n_words]: unit vectors, a word weighing the more the fewer titles have it."""
-    words = (
-        pl.DataFrame(
-            {"movie": np.arange(len(titles)), "word": titles.str.replace(YEAR, "").str.to_lowercase()}
-        )
-        .with_columns(pl.col("word").str.extract_all(WORD))
-        .explode("word")
-        .drop_nulls()
-        .unique()
-        .with_columns(
-            column=pl.col("word").rank("dense") - 1, weight=(1 + len(titles) / pl.len().over("word")).log()
-        )
-        .with_columns(pl.col("weight") / (pl.col("weight") ** 2).sum().over("movie").sqrt())
-        .sort("movie", "column")
-    )
-    n_words = words["word"].n_unique()
-    entries = (
-        words["weight"].cast(pl.Float32).to_numpy(),
-        (words["movie"].to_numpy(), words["column"].to_numpy()),
-    )
-    return csr_array(entries, shape=(len(titles), n_words))
-
-
 def _mean_of_neighbours(scores: Float32Array, neighbours: Int32Array, weights: Float32Array) -> Float32Array:
-    """float32[n_queries, n_newcomers] of the scores of a model's movies."""
+    """Return the weighted mean score of each movie's neighbours, float32[n_queries, n_cold_start]."""
     bounds = np.arange(len(weights) + 1) * weights.shape[1]
     mapping = csr_array((weights.ravel(), neighbours.ravel(), bounds), shape=(len(weights), scores.shape[1]))
     means: Float32Array = (mapping @ scores.T).T
     return means
 
 
-def _spread(values: Int64Array, most: int) -> Int64Array:
-    """At most so many of the values, evenly."""
+def _sample_evenly(values: Int64Array, most: int) -> Int64Array:
+    """Return at most `most` of the values, at equal distances."""
     return values[:: 1 + (len(values) - 1) // most] if len(values) else values

@@ -1,8 +1,8 @@
-"""Why a movie was recommended: what each movie of the history did to its score.
+"""Why a movie was recommended: how much each movie of the history contributed to its score.
 
-The contribution of a movie of the history is the score with the whole history minus the score with that movie left
-out, as if it had never been rated (occlusion; Zeiler & Fergus, ECCV 2014). It is what the model would really have said,
-whatever the model; contributions needn't add up to the score, as movies of a history overlap in what they say.
+The contribution of a movie is the score with the whole history minus the score with that movie left out, as if it had
+never been rated (occlusion; Zeiler & Fergus, ECCV 2014). This works for any model and states what the model would
+really have scored. Contributions don't have to add up to the score, since movies of a history can say the same thing.
 """
 
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 
 EXPLAINED = 50
-"""How many of the latest movies in the history are left out in turn, unless asked otherwise."""
+"""Default number of movies, the latest of the history, whose contributions are computed: each costs one more score."""
 
 
 @dataclass(frozen=True)
-class Reason:
-    """What one movie of the history did to the score of a recommended one."""
+class MovieContribution:
+    """The contribution of one movie of the history to the score of a recommended movie."""
 
     row: int
-    """Row of the timeline: the rating that stands."""
+    """Row of the timeline with the user's latest rating of the movie."""
     movie: int
-    """Index of the history's movie."""
+    """Index of the history's movie in the catalog."""
     contribution: float
-    """In units of the score; negative if it lowered the score."""
+    """In units of the score; negative if the movie lowered the score."""
 
 
 def explain(
@@ -37,25 +37,31 @@ def explain(
     timestamps: Int64Array,
     movies: npt.NDArray[np.integer],
     latest: int = EXPLAINED,
-) -> list[list[Reason]]:
-    """The reasons of one query's recommended movies, for each of them the strongest support first.
+) -> list[list[MovieContribution]]:
+    """Explain the movies recommended for one query.
 
     Parameters
     ----------
     model : Recommender
-        Fitted.
+        A fitted model.
     histories, timestamps : Histories and int64[1]
-        The query, one of them.
+        The query: exactly one history, and its timestamp in POSIX seconds.
     movies : int64[n]
         Indices of the movies to explain.
     latest : int
-        How many of the latest movies in the history may be reasons, at least 1; each costs as much as a query. The
-        earlier ones stay in the history all the time.
+        Number of the latest movies in the history whose contributions are computed, at least 1. Earlier movies always
+        stay in the history.
 
     Returns
     -------
-    A list for each of `movies`. It is empty if the model has nothing personal to say. Where the only movie is left out,
-    what stands against it is the model's score for no history.
+    For each of `movies`, the contributions of the history's movies, largest first; an empty list if the model doesn't
+    know the user. If the history has only one movie, its contribution is the difference to the score for an empty
+    history.
+
+    Raises
+    ------
+    QueryError
+        There isn't exactly one history.
     """
     if len(histories) != 1:
         raise QueryError(f"{len(histories)} queries to explain; expected one")
@@ -63,20 +69,23 @@ def explain(
         return [[] for _ in movies]
     _, row = histories.rows()
     row = row[-latest:]
-    variants = leave_out(histories, row)
+    variants = _leave_out(histories, row)
     scores = model.score(variants, np.repeat(timestamps, len(variants)))[:, movies].astype(np.float64)
     contributions = scores[0] - scores[1:]
     timeline = histories.timeline
     return [
-        [Reason(int(row[i]), int(timeline.movies[row[i]]), float(effect[i])) for i in np.argsort(-effect)]
-        for effect in contributions.T
+        [
+            MovieContribution(int(row[i]), int(timeline.movies[row[i]]), float(of_movie[i]))
+            for i in np.argsort(-of_movie)
+        ]
+        for of_movie in contributions.T
     ]
 
 
-def leave_out(histories: Histories, rows: Int64Array) -> Histories:
-    """One query's history, whole, and then without the movie of each of `rows`: len(rows) + 1 histories."""
-    timeline, slice_ = histories.timeline, np.arange(histories.starts[0], histories.stops[0])
-    kept = timeline.movies[slice_] != timeline.movies[rows][:, None]
+def _leave_out(histories: Histories, rows: Int64Array) -> Histories:
+    """Return len(rows) + 1 variants of one history: the whole, then one without the movie of each of `rows`."""
+    timeline, history = histories.timeline, np.arange(histories.starts[0], histories.stops[0])
+    kept = timeline.movies[history] != timeline.movies[rows][:, None]
     kept = np.vstack([np.ones_like(kept[:1]), kept])
-    variant, place = np.nonzero(kept)
-    return histories[np.zeros(len(kept), dtype=np.int64)].keep(variant, slice_[place])
+    variant, position = np.nonzero(kept)
+    return histories[np.zeros(len(kept), dtype=np.int64)].keep(variant, history[position])

@@ -1,7 +1,7 @@
-"""What a caller allows of the catalog: genres, years, and movies that mustn't come.
+"""Filters that a caller sets on the catalog: genres, years, and movies to leave out.
 
-A movie passes if it has one of the genres asked for and none of those refused, its year lies within the bounds and
-it isn't excluded by name. A movie of which the year or the genres aren't known fails a condition that asks for them.
+A movie passes if it has one of the included genres and none of the excluded ones, its year is within the bounds, and
+it isn't itself excluded. A movie whose year or genres are unknown fails a condition that requires them.
 """
 
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ from nextreel.ranking.genres import list_genres
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions on the movies of an answer, all of which must hold; QueryError where they can't all hold."""
+    """Conditions that every recommended movie must meet; raises QueryError for conditions that exclude each other."""
 
     include_genres: frozenset[str] = frozenset()
-    """A movie has at least one of these, written in any case; empty asks for none."""
+    """Genres of which a movie must have at least one, in any case; empty for no condition."""
     exclude_genres: frozenset[str] = frozenset()
-    """A movie has none of these."""
+    """Genres of which a movie must have none, in any case."""
     year_min: int | None = None
     """First year that is allowed."""
     year_max: int | None = None
     """Last year that is allowed."""
     exclude: frozenset[int] = frozenset()
-    """MovieIDs that mustn't come; one outside the catalog excludes nothing."""
+    """MovieIDs to leave out; those that aren't in the catalog have no effect."""
 
     def __post_init__(self) -> None:
         if self.year_min is not None and self.year_max is not None and self.year_min > self.year_max:
             raise QueryError(
                 f"year_min is {self.year_min} and year_max {self.year_max}: no year is in between"
             )
-        refused = {genre.casefold() for genre in self.exclude_genres}
-        both = sorted(genre for genre in self.include_genres if genre.casefold() in refused)
+        excluded = {genre.casefold() for genre in self.exclude_genres}
+        both = sorted(genre for genre in self.include_genres if genre.casefold() in excluded)
         if both:
             raise QueryError(f"{both[0]} is in include_genres and in exclude_genres: expected one of the two")
 
     def allowed(self, movies: pl.DataFrame) -> BoolArray | None:
-        """bool[n_movies]: which rows of a dataset's `movies` pass; None if nothing is asked for.
+        """Return bool[n_movies], which rows of a dataset's `movies` pass; None if there are no conditions.
 
         Raises QueryError for a genre that no movie has.
         """
@@ -65,11 +65,14 @@ def _has_one_of(genres: list[str]) -> pl.Expr:
     return pl.any_horizontal(pl.col("Genres").list.contains(genre) for genre in genres)
 
 
-def _spell_as_in(movies: pl.DataFrame, asked: frozenset[str]) -> list[str]:
-    """The genres asked for as the catalog writes them."""
-    known = list_genres(movies)
-    spelling = {genre.casefold(): genre for genre in known}
-    unknown = sorted(genre for genre in asked if genre.casefold() not in spelling)
+def _spell_as_in(movies: pl.DataFrame, genres: frozenset[str]) -> list[str]:
+    """Return the genres in the spelling of the catalog, sorted."""
+    catalog_genres = list_genres(movies)
+    spelling = {genre.casefold(): genre for genre in catalog_genres}
+    unknown = sorted(genre for genre in genres if genre.casefold() not in spelling)
     if unknown:
-        raise QueryError(f"no movie has the genre {unknown[0]!r}; there are {', '.join(known) or 'none'}")
-    return [spelling[genre.casefold()] for genre in sorted(asked)]
+        expected = (
+            f"expected one of {', '.join(catalog_genres)}" if catalog_genres else "the catalog has no genres"
+        )
+        raise QueryError(f"no movie has the genre {unknown[0]!r}; {expected}")
+    return [spelling[genre.casefold()] for genre in sorted(genres)]

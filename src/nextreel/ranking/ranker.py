@@ -1,8 +1,8 @@
-"""From a model's scores to lists: the one path that every answer takes.
+"""From a model's scores to ranked lists: the one path that every recommendation takes.
 
-Evaluation, the command line, the course's notebook and the server all come through `Ranker.rank`: the model scores
-histories that were cut already, movies that the user has seen, that weren't out yet or that the caller doesn't
-allow step back, and the k best remain.
+Evaluation, the command line, the course's notebook and the server all call `Ranker.rank`. The model scores histories
+that were cut as of the query's timestamp; movies that the user has seen, that weren't out yet or that the caller
+excludes are masked; the k best of the rest are the list.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,16 @@ import polars as pl
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import NEVER, Histories
+from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.popularity import Popularity
 from nextreel.wording import number_of
 
 SCORES_AT_ONCE = 4_000_000
-"""Scores computed per batch, to stay within a processor's cache and a laptop's memory."""
+"""Number of scores computed per batch: as float32 they fit a processor's cache, and they bound the memory."""
+BLOCKS_PER_PLACE = 6
+"""Number of blocks of movies per place of the list in `top_k`: more give a tighter bound and cost more maxima."""
 
 
 @dataclass(frozen=True)
@@ -31,33 +33,33 @@ class Ranking:
     movies: Int32Array
     """int32[n_queries, k]: movie indices, best first."""
     scores: Float32Array
-    """float32[n_queries, k]: -inf marks a movie that was only added to make the list full."""
+    """float32[n_queries, k]: -inf for a movie that only fills up the list, as too few were left to recommend."""
     personal: BoolArray
-    """bool[n_queries]: the model's own answer; False is popularity's, for a user the model doesn't know."""
+    """bool[n_queries]: True if the model scored the movies, False if the fallback did for a user it doesn't know."""
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """A fitted model beside what else an answer needs, all of it as of the query's moment."""
+    """A fitted model with the fallback and the release times, which complete it to recommendation lists."""
 
     model: Recommender
     popularity: Popularity
-    """Answers for a user the model doesn't know."""
+    """The fallback, which scores for users whom the model doesn't know."""
     released_at: Int64Array
-    """int64[n_movies]: a movie is out from its year's first second, or from just after its first rating."""
+    """int64[n_movies]: POSIX seconds from which on each movie may be recommended, see `find_released_at`."""
 
     @classmethod
     def of(cls, model: Recommender, dataset: Dataset) -> Self:
-        """A ranker for the dataset's catalog, whose popularity and first ratings are the dataset's.
+        """Combine a model with the popularity and the release times of the movies in `dataset`.
 
         Raises NotFittedError for a model that isn't fitted yet.
         """
-        _ = model.state  # which there is none of before a fit
-        return cls(model, Popularity().fit(dataset), find_released_at(dataset))
+        _ = model.state  # Raises NotFittedError for an unfitted model.
+        return cls(model, Popularity().fit(dataset), find_released_at(dataset.timeline, dataset.movies))
 
     @property
     def n_movies(self) -> int:
-        """Movies of the catalog."""
+        """Number of movies in the catalog."""
         return len(self.released_at)
 
     def rank(
@@ -68,83 +70,103 @@ class Ranker:
         exclude_seen: bool = True,
         allowed: BoolArray | None = None,
     ) -> Ranking:
-        """The k best movies for each history at its moment.
+        """Return the k best movies for each query.
 
-        `allowed`, bool[n_movies] or bool[n_queries, n_movies], narrows the catalog. Where fewer than k movies are
-        left, the list is made full with others, whose score is -inf.
+        Parameters
+        ----------
+        histories : Histories
+            The history of each query.
+        timestamps : int64[n_queries]
+            The queries' timestamps, POSIX seconds.
+        k : int
+            Length of the lists. Where fewer movies are left, others with a score of -inf fill up the list.
+        exclude_seen : bool
+            Don't recommend the movies of the query's history.
+        allowed : bool[n_movies] or bool[n_queries, n_movies] | None
+            The movies that may be recommended, for all queries or for each; None allows all.
+
+        Raises
+        ------
+        QueryError
+            k isn't a whole number from 1 to the number of movies, or the model was fitted on another catalog.
         """
-        whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
-        if not (whole and 1 <= k <= self.n_movies):
+        is_whole_number = isinstance(k, int | np.integer) and not isinstance(k, bool)
+        if not (is_whole_number and 1 <= k <= self.n_movies):
             raise QueryError(
-                f"k is {k!r}; the catalog has {number_of(self.n_movies, 'movie')}, so expected 1 to that"
+                f"k is {k!r}; the catalog has {number_of(self.n_movies, 'movie')}, "
+                f"so expected a whole number from 1 to {self.n_movies}"
             )
         movies = np.empty((len(timestamps), k), dtype=np.int32)
         scores = np.empty((len(timestamps), k), dtype=np.float32)
         personal = self.model.knows(histories)
         for batch in self._batches(timestamps):
             batch_scores = self._score(histories[batch], timestamps[batch], personal[batch])
-            self._set_aside(batch_scores, histories[batch], timestamps[batch], exclude_seen)
+            if exclude_seen:
+                _mask_seen(batch_scores, histories[batch])
+            self._mask_unreleased(batch_scores, timestamps[batch])
             if allowed is not None:
-                outside = ~(allowed[batch] if allowed.ndim == 2 else allowed[None])
-                np.putmask(batch_scores, np.broadcast_to(outside, batch_scores.shape), -np.inf)
+                _mask_disallowed(batch_scores, allowed[batch] if allowed.ndim == 2 else allowed[None])
             movies[batch], scores[batch] = top_k(batch_scores, k)
         return Ranking(movies, scores, personal)
 
     def _batches(self, timestamps: Int64Array) -> Iterator[Int64Array]:
-        """Queries in order of time, since neighbours in time share most of the work of popularity."""
+        """Divide the queries into batches by time: near timestamps share most of the counting of popularity."""
         by_time = np.argsort(timestamps, kind="stable")
         size = max(1, SCORES_AT_ONCE // max(1, self.n_movies))
         return (by_time[start : start + size] for start in range(0, len(timestamps), size))
 
     def _score(self, histories: Histories, timestamps: Int64Array, personal: BoolArray) -> Float32Array:
+        """Score with the model where it knows the user, and with popularity elsewhere."""
         if personal.all():
-            return self._score_personally(histories, timestamps)
+            return self._score_with_model(histories, timestamps)
         scores = np.empty((len(timestamps), self.n_movies), dtype=np.float32)
         if personal.any():
-            scores[personal] = self._score_personally(histories[personal], timestamps[personal])
+            scores[personal] = self._score_with_model(histories[personal], timestamps[personal])
         scores[~personal] = self.popularity.score(histories[~personal], timestamps[~personal])
         return scores
 
-    def _score_personally(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+    def _score_with_model(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         scores = self.model.score(histories, timestamps)
         if scores.shape[1] != self.n_movies:
             raise QueryError(
                 f"the model scores {number_of(scores.shape[1], 'movie')} and the catalog has {self.n_movies}: "
-                "it was fitted on another one"
+                "the model was fitted on another catalog"
             )
         return scores
 
-    def _set_aside(
-        self, scores: Float32Array, histories: Histories, timestamps: Int64Array, exclude_seen: bool
-    ) -> None:
-        if exclude_seen:
-            query, row = histories.rows()
-            scores[query, histories.timeline.movies[row]] = -np.inf
+    def _mask_unreleased(self, scores: Float32Array, timestamps: Int64Array) -> None:
         if self.released_at.max(initial=0) >= timestamps.min(initial=0):
             scores[self.released_at > timestamps[:, None]] = -np.inf
 
 
-def find_released_at(dataset: Dataset) -> Int64Array:
-    """int64[n_movies]: the first second of each movie's year, or just after its first rating if that is earlier."""
-    year = dataset.movies["Year"].fill_null(1)
-    opened = pl.datetime(year, 1, 1, time_unit="us").dt.epoch("s")
-    released_at = dataset.movies.select(opened.alias("second"))["second"].to_numpy().copy()
-    first_rated = np.full(len(released_at), NEVER)
-    np.minimum.at(first_rated, dataset.timeline.movies, dataset.timeline.timestamps + 1)
-    earlier: Int64Array = np.minimum(released_at, first_rated)
+def find_released_at(timeline: Timeline, movies: pl.DataFrame) -> Int64Array:
+    """Return when each movie came out, in POSIX seconds: int64[n_movies].
+
+    This is the first second of the movie's Year, or the second after its first rating if that is earlier. A movie
+    without a year counts as always out.
+    """
+    year = movies["Year"].fill_null(1)
+    first_second = pl.datetime(year, 1, 1, time_unit="us").dt.epoch("s")
+    released_at = movies.select(first_second.alias("second"))["second"].to_numpy().copy()
+    after_first_rating = np.full(len(released_at), NEVER)
+    np.minimum.at(after_first_rating, timeline.movies, timeline.timestamps + 1)
+    earlier: Int64Array = np.minimum(released_at, after_first_rating)
     return earlier
 
 
 def top_k(scores: Float32Array, k: int) -> tuple[Int32Array, Float32Array]:
-    """Movie indices and scores, both [n_queries, k], best first; k is at most the number of movies.
+    """Return the k best movies of each row of `scores`, float32[n_queries, n_movies].
 
-    The k-th largest maximum of disjoint blocks of movies bounds the k-th best score from below, so only the
-    few movies that reach it need sorting.
+    Returns movie indices int32[n_queries, k] and their scores float32[n_queries, k], best first; of equal scores the
+    lower index comes first. k is at most n_movies.
+
+    The k-th largest of the maxima of disjoint blocks of movies is a lower bound of the k-th best score, so that only
+    the few movies that reach it have to be sorted.
     """
     n_queries, n_movies = scores.shape
-    block = max(1, n_movies // (6 * k))
-    whole = n_movies // block * block
-    maxima = scores[:, :whole].reshape(n_queries, -1, block).max(axis=2)
+    block = max(1, n_movies // (BLOCKS_PER_PLACE * k))
+    in_blocks = n_movies // block * block
+    maxima = scores[:, :in_blocks].reshape(n_queries, -1, block).max(axis=2)
     bound = np.partition(maxima, -k, axis=1)[:, -k]
     candidates = np.flatnonzero(scores >= bound[:, None])
     query, movie = np.divmod(candidates, n_movies)
@@ -153,3 +175,12 @@ def top_k(scores: Float32Array, k: int) -> tuple[Int32Array, Float32Array]:
     first = np.searchsorted(query, np.arange(n_queries))
     chosen = best_first[first[:, None] + np.arange(k)]
     return movie[chosen].astype(np.int32), score[chosen]
+
+
+def _mask_seen(scores: Float32Array, histories: Histories) -> None:
+    query, row = histories.rows()
+    scores[query, histories.timeline.movies[row]] = -np.inf
+
+
+def _mask_disallowed(scores: Float32Array, allowed: BoolArray) -> None:
+    np.putmask(scores, np.broadcast_to(~allowed, scores.shape), -np.inf)

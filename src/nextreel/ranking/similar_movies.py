@@ -1,12 +1,13 @@
-"""Movies like this one, as of a moment: liked by the same people more often than chance would have it.
+"""Movies similar to a given one, as of a time: liked by the same users more often than chance explains.
 
     similarity(i, j) = (n(i and j) - e(i, j) + s c(i, j)) / (sqrt(n(i) n(j)) + s)
 
-n counts users who had liked a movie by then, or both. e is what n(i and j) would be if the users who liked i had drawn
-all that they liked from what everybody liked: without it, any movie resembles the most popular ones and those that
-the diligent have seen. Where few users stand behind a pair, s draws it towards c, which knows the catalog alone: the
-cosine of the two movies' genres, falling with the years between them. So a movie that nobody has rated has neighbours
-too. The cosine that this starts from is that of item-based filtering (Sarwar et al., WWW 2001).
+n counts the users who liked a movie, or both, before the time. e is the value of n(i and j) to expect if the users who
+liked i had drawn everything they liked from what all users liked. Without e, every movie would resemble the most
+popular ones and those that very active users have seen. s shrinks the similarity of pairs with few users towards c,
+which only uses the catalog: the cosine of the two movies' genres, which falls with the years between them. So even a
+movie without ratings has similar movies. The cosine that the formula starts from is that of item-based filtering
+(Sarwar et al., WWW 2001).
 """
 
 from dataclasses import dataclass
@@ -24,36 +25,37 @@ from nextreel.ranking.ranker import find_released_at
 from nextreel.wording import number_of
 
 SHRINKAGE = 50
-"""s, in users."""
-ALIKE_BY_CATALOG = 0.1
-"""c of two movies with the same genres and the same year; movies that seem alike reach 0.1 to 0.3."""
-YEARS_APART = 10
-"""Years over which c falls to 1 / e."""
+"""s, a number of users: a pair with about this many likes is judged half by its likes and half by the catalog."""
+CATALOG_SIMILARITY = 0.1
+"""c of two movies with the same genres and year; pairs that look alike by their likes reach 0.1 to 0.3."""
+YEAR_SCALE = 10
+"""Number of years apart at which c has fallen to 1 / e."""
 
 
 @dataclass(frozen=True)
 class SimilarMovies:
-    """What it takes to find a movie's neighbours at any moment; `of` makes it of a dataset."""
+    """An index of interactions and catalog that finds similar movies as of any time; `of` builds it."""
 
     timeline: Timeline
-    directions: Float32Array
-    """float32[n_movies, n_genres]: unit vectors of the movies' genres."""
+    genre_vectors: Float32Array
+    """float32[n_movies, n_genres]: the genres of each movie as a unit vector."""
     years: Float32Array
-    """float32[n_movies]; NaN where it isn't known."""
+    """float32[n_movies]: year of each movie, NaN if unknown."""
     released_at: Int64Array
-    """int64[n_movies]: POSIX seconds; a movie that isn't out yet is nobody's neighbour."""
+    """int64[n_movies]: POSIX seconds; movies that aren't out yet are never returned."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
-        """Neighbours within the dataset's catalog, by its interactions."""
+        """Build the index from a dataset's catalog and interactions."""
         years = dataset.movies["Year"].cast(pl.Float32).to_numpy()
-        directions = unit_rows(share_genres(dataset.movies))
-        return cls(dataset.timeline, directions, years, find_released_at(dataset))
+        genre_vectors = unit_rows(share_genres(dataset.movies))
+        released_at = find_released_at(dataset.timeline, dataset.movies)
+        return cls(dataset.timeline, genre_vectors, years, released_at)
 
     def find(
         self, movie: int, timestamp: int, k: int = 10, allowed: BoolArray | None = None
     ) -> tuple[Int32Array, Float32Array]:
-        """The k movies most like a movie, by what was known strictly before a moment.
+        """Return the k movies most similar to a movie, by interactions strictly before a timestamp.
 
         Parameters
         ----------
@@ -61,13 +63,20 @@ class SimilarMovies:
             Index in the catalog.
         timestamp : int
             POSIX seconds.
+        k : int
+            Number of movies to return.
         allowed : bool[n_movies] | None
-            Narrows the catalog.
+            The movies that may be returned; None allows all.
 
         Returns
         -------
-        Indices int32[n] and similarities float32[n], most similar first, of equal ones the more liked. n is less
-        than k where fewer movies are out and allowed.
+        Indices int32[n] and similarities float32[n], most similar first; of equally similar movies, the one liked by
+        more users comes first. n is less than k if fewer movies are out and allowed.
+
+        Raises
+        ------
+        QueryError
+            The movie isn't in the catalog.
         """
         if not 0 <= movie < len(self.years):
             raise QueryError(f"movie {movie} is outside the catalog of {number_of(len(self.years), 'movie')}")
@@ -76,26 +85,27 @@ class SimilarMovies:
         candidate[movie] = False
         if allowed is not None:
             candidate &= allowed
-        among = np.flatnonzero(candidate)
-        best = among[np.lexsort((-likes[among], -similarity[among]))[:k]]
+        candidates = np.flatnonzero(candidate)
+        best = candidates[np.lexsort((-likes[candidates], -similarity[candidates]))[:k]]
         return best.astype(np.int32), similarity[best]
 
     def _compare(self, movie: int, timestamp: int) -> tuple[Float32Array, Int64Array]:
-        """float32[n_movies], the similarity to each, and int64[n_movies], how many like it."""
+        """Return the similarity of every movie to `movie`, float32[n_movies], and its likes, int64[n_movies]."""
         user, liked = self._likes_before(timestamp)
         likes = np.bincount(liked, minlength=len(self.years))
-        likers = np.zeros(self.timeline.n_users, dtype=np.bool_)
-        likers[user[liked == movie]] = True
-        together = np.bincount(liked[likers[user]], minlength=len(self.years))
+        likes_movie = np.zeros(self.timeline.n_users, dtype=np.bool_)
+        likes_movie[user[liked == movie]] = True
+        together = np.bincount(liked[likes_movie[user]], minlength=len(self.years))
         expected = together.sum() * likes / max(1, likes.sum())
         years_apart = np.abs(self.years - self.years[movie])
-        alike = self.directions @ self.directions[movie] * np.nan_to_num(np.exp(-years_apart / YEARS_APART))
+        by_catalog = self.genre_vectors @ self.genre_vectors[movie]
+        by_catalog = by_catalog * np.nan_to_num(np.exp(-years_apart / YEAR_SCALE))
         support = np.sqrt(likes * likes[movie]) + SHRINKAGE
-        similarity = (together - expected + SHRINKAGE * ALIKE_BY_CATALOG * alike) / support
+        similarity = (together - expected + SHRINKAGE * CATALOG_SIMILARITY * by_catalog) / support
         return similarity.astype(np.float32), likes
 
     def _likes_before(self, timestamp: int) -> tuple[Int32Array, Int32Array]:
-        """Each like that stands at a moment: the user's index and the movie's."""
+        """Return the user index and the movie index of every like as of a timestamp; a later rating replaces one."""
         timeline = self.timeline
         stands = (timeline.timestamps < timestamp) & timeline.is_positive()
         if timeline.superseded_at is not None:

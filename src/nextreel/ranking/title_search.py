@@ -1,16 +1,15 @@
-"""Movies by title as people type it: any case, accents or punctuation, an article anywhere, typos, half a word.
+"""Search for movies by title as people type it: in any case, with typos, without accents, articles or the last letters.
 
-A movie matches as the better of two readings.
+A movie's score is the better of two comparisons of the query with its title:
 
-By words: a word of the query finds itself in the title, and the last one the words that it begins; a word that the
-catalog doesn't know is a typo of those nearest to it in edits (optimal string alignment, so that two swapped letters
-are one). A word weighs as much as it is rare in the catalog (inverse document frequency), so "the" counts for next to
-nothing and its place for nothing at all. The year is a word that may be typed beside a title, and so is another
-spelling of a number: "rocky 5" is Rocky V.
+- Word by word. A word of the query matches the same word of the title. The last word, which may still be typed, also
+  matches the words that begin with it. A word that the catalog doesn't have is taken for a typo of the words nearest to
+  it by optimal string alignment distance, which counts two swapped letters as one edit. Words are weighted by their
+  inverse document frequency, so "the" hardly counts, and their order doesn't count at all. The query may also hold the
+  year and other spellings of numbers: "rocky 5" matches Rocky V.
+- As one string without blanks, compared with as much of the title: for "starwars" or "mat rix".
 
-As one string: the query without its blanks against as much of the title, for "starwars" or "mat rix".
-
-A title in brackets is a title of its own, and so are the two together.
+A name in brackets within a title is a title of its own, and so is the whole title with it.
 """
 
 import re
@@ -18,7 +17,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,83 +27,94 @@ from nextreel.arrays import BoolArray, Float32Array, Int64Array
 from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import require
 
-GOOD_ENOUGH = 0.7
+LEAST_SCORE = 0.7
 """Score from which on a movie is a match."""
-NEAREST_WORD = 0.66
-"""Likeness from which on a word may be a typo of another: one edit in three letters, two in six."""
-BEGUN = 0.9
-"""Likeness of the beginning of a word to the word."""
+LEAST_SIMILARITY = 0.66
+"""Similarity from which on a word may be a typo of another: one edit in three letters, two in six."""
+BEGINNING = 0.9
+"""Similarity of the beginning of a word to the word."""
 COMPLETENESS = 0.2
-"""Part of the score that says how much of the title was typed: "alien" is Alien rather than Alien Nation."""
+"""Weight of the share of the title that was typed: it ranks Alien before Alien Nation for "alien"."""
 AS_ONE_STRING = 0.9
-"""What the second reading is worth; it is tried where the first finds nothing better."""
-BY_POPULARITY = 0.1
-"""What the most popular movie is put ahead of one that nobody has rated, in units of the score."""
-LAST_SIGN = chr(0x10FFFF)
+"""Factor on the score as one string, which is computed only if no score word by word is higher."""
+POPULARITY_WEIGHT = 0.1
+"""Advantage of the most popular movie over one without ratings in the order of the matches, in units of the score."""
+LAST_CHARACTER = chr(0x10FFFF)
 ARTICLES = {"the", "a", "an"}
 BRACKETS = re.compile(r"\s*\(([^()]*)\)\s*")
 WORD = re.compile(r"[^\W_]+")
 YEAR = re.compile(r"(?:18|19|20)\d\d")
 APOSTROPHES = re.compile(r"['\u2018\u2019\u00b4`]")
 SPELLINGS = str.maketrans({"&": " and ", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "\u0131": "i"})
-"""Signs that Unicode doesn't take apart into a letter and an accent."""
+"""Characters that Unicode doesn't decompose into a letter and an accent."""
 NUMBERS = (
     "2 ii two,3 iii three,4 iv four,5 v five,6 vi six,7 vii seven,8 viii eight,9 ix nine,10 ten,12 twelve"
 )
 OTHER_SPELLINGS = {
-    word: set(words) - {word} for words in (each.split() for each in NUMBERS.split(",")) for word in words
+    word: set(words) - {word} for words in (number.split() for number in NUMBERS.split(",")) for word in words
 }
 
 
 @dataclass(frozen=True)
 class TitleMatch:
-    """A movie found."""
+    """A movie whose title matches the query."""
 
     movie_id: int
+    """MovieID."""
     score: float
-    """0 to 1; 1 is the title as it stands."""
+    """0 to 1; 1 for a query that equals the title."""
 
 
 @dataclass(frozen=True)
 class TitleSearch:
-    """An index over a catalog's titles; `of` makes it."""
+    """An index of the titles of a catalog; `of` builds it."""
 
     movie_ids: Int64Array
-    """int64[n_titles]: each title's MovieID; a movie with brackets in its title has several."""
+    """int64[n_titles]: MovieID of each title; a movie with brackets in its title has several titles."""
     popularity: Float32Array
-    """float32[n_titles]: 0 to 1, of its movie."""
+    """float32[n_titles]: popularity of the title's movie, 0 to 1."""
     joined: list[str]
-    """str[n_titles]: letters and figures of each, without an article at its beginning."""
+    """str[n_titles]: each title's letters and digits without blanks, and without an article at the beginning."""
     vocabulary: list[str]
-    """str[n_words], sorted."""
+    """str[n_words]: all words, sorted."""
     rarity: Float32Array
-    """float32[n_words]: inverse document frequency."""
+    """float32[n_words]: inverse document frequency of each word."""
     words: Int64Array
-    """int64[n_occurrences]: the words of all titles, one title after the other."""
-    belongs: BoolArray
-    """bool[n_occurrences]: whether it is the title's own, or may be typed beside it, such as the year."""
+    """int64[n_occurrences]: the words of all titles, title after title, as indices in the vocabulary."""
+    in_title: BoolArray
+    """bool[n_occurrences]: whether the word stands in the title; False for the year and other spellings of numbers."""
     starts: Int64Array
-    """int64[n_titles]: where each title's words start."""
+    """int64[n_titles]: index in `words` of each title's first word."""
 
     @classmethod
     def of(cls, movies: pl.DataFrame, popularity: npt.NDArray[np.number] | None = None) -> Self:
-        """An index of MovieID, Title and Year, as a dataset's `movies` has them; movies without a title are left out.
+        """Build the index.
 
-        `popularity`, a number from 0 for each row such as its interactions, puts equally good matches in order.
+        Parameters
+        ----------
+        movies : pl.DataFrame
+            MovieID, Title and Year, as `Dataset.movies` has them; movies without a title are left out.
+        popularity : number[n_movies] | None
+            Number of interactions of each movie, at least 0; of equally good matches, the more popular comes first.
+
+        Raises
+        ------
+        MissingExtraError
+            rapidfuzz isn't installed.
         """
         require("rapidfuzz", "serve")
         popular = np.zeros(len(movies)) if popularity is None else np.log1p(popularity)
         popular = (popular / max(1.0, popular.max(initial=0))).astype(np.float32)
         titles = [
-            (row, own, beside)
+            (row, own, extra)
             for row, (title, year) in enumerate(movies.select("Title", "Year").iter_rows())
-            for own, beside in _read_title(title, year)
+            for own, extra in _read_title(title, year)
         ]
-        vocabulary = sorted({word for _, own, beside in titles for word in own + beside})
-        number = {word: i for i, word in enumerate(vocabulary)}
-        words = np.array([number[w] for _, own, beside in titles for w in own + beside], dtype=np.int64)
-        belongs = [i < len(own) for _, own, beside in titles for i in range(len(own + beside))]
-        lengths = np.array([len(own + beside) for _, own, beside in titles], dtype=np.int64)
+        vocabulary = sorted({word for _, own, extra in titles for word in own + extra})
+        index_of = {word: i for i, word in enumerate(vocabulary)}
+        words = np.array([index_of[word] for _, own, extra in titles for word in own + extra], dtype=np.int64)
+        in_title = [i < len(own) for _, own, extra in titles for i in range(len(own + extra))]
+        lengths = np.array([len(own + extra) for _, own, extra in titles], dtype=np.int64)
         rows = np.array([row for row, _, _ in titles], dtype=np.int64)
         counts = np.bincount(words, minlength=len(vocabulary))
         return cls(
@@ -114,96 +124,101 @@ class TitleSearch:
             vocabulary=vocabulary,
             rarity=np.log1p(len(titles) / counts).astype(np.float32),
             words=words,
-            belongs=np.array(belongs, dtype=np.bool_),
+            in_title=np.array(in_title, dtype=np.bool_),
             starts=np.cumsum(lengths) - lengths,
         )
 
     def find(self, text: str, limit: int = 10) -> list[TitleMatch]:
-        """The best matches, at most `limit` of them; none for a text without letters and figures."""
+        """Return the best matches, at most `limit`; none for a text without letters and digits."""
         words = _split_words(text)
         if not words or not self.joined:
             return []
-        score = self._by_words(words)
+        score = self._score_words(words)
         if score.max() < AS_ONE_STRING:
-            np.maximum(score, AS_ONE_STRING * self._as_one_string(words), out=score)
-        found = np.flatnonzero(score >= GOOD_ENOUGH)
-        best_first = found[np.argsort(-(score + BY_POPULARITY * self.popularity)[found], kind="stable")]
+            np.maximum(score, AS_ONE_STRING * self._score_as_one_string(words), out=score)
+        matches = np.flatnonzero(score >= LEAST_SCORE)
+        order = np.argsort(-(score + POPULARITY_WEIGHT * self.popularity)[matches], kind="stable")
+        best_first = matches[order]
         _, first = np.unique(self.movie_ids[best_first], return_index=True)
         return [
             TitleMatch(int(self.movie_ids[title]), float(score[title]))
             for title in best_first[np.sort(first)[:limit]]
         ]
 
-    def _by_words(self, words: list[str]) -> Float32Array:
-        """float32[n_titles]: share of the query that the title has, and a little for that of the title in the query."""
-        asked, had = np.float32(0), np.zeros(len(self.starts), dtype=np.float32)
+    def _score_words(self, words: list[str]) -> Float32Array:
+        """Score every title word by word, float32[n_titles].
+
+        The score is the weighted share of the query's words that the title has; COMPLETENESS of it depends on the
+        weighted share of the title's words that the query has.
+        """
+        total_weight, matched_weight = np.float32(0), np.zeros(len(self.starts), dtype=np.float32)
         typed = np.zeros(len(self.words), dtype=np.float32)
-        for place, word in enumerate(words):
-            likeness = self._compare_word(word, still_typing=place == len(words) - 1)
-            best = int(likeness.argmax())
-            weight = self.rarity[best] if likeness[best] > 0 else self.rarity.max()
-            each = likeness[self.words]
-            asked += weight
-            had += weight * np.maximum.reduceat(each, self.starts)
-            np.maximum(typed, each, out=typed)
-        rarity = self.rarity[self.words] * self.belongs
+        for position, word in enumerate(words):
+            similarity = self._compare_word(word, still_typing=position == len(words) - 1)
+            best = int(similarity.argmax())
+            weight = self.rarity[best] if similarity[best] > 0 else self.rarity.max()
+            of_occurrence = similarity[self.words]
+            total_weight += weight
+            matched_weight += weight * np.maximum.reduceat(of_occurrence, self.starts)
+            np.maximum(typed, of_occurrence, out=typed)
+        rarity = self.rarity[self.words] * self.in_title
         complete = np.add.reduceat(rarity * typed, self.starts) / np.add.reduceat(rarity, self.starts)
-        return np.asarray(had / asked * (1 - COMPLETENESS + COMPLETENESS * complete), dtype=np.float32)
+        score = matched_weight / total_weight * (1 - COMPLETENESS + COMPLETENESS * complete)
+        return np.asarray(score, dtype=np.float32)
 
     def _compare_word(self, word: str, still_typing: bool) -> Float32Array:
-        """float32[n_words]: how like each word of the vocabulary is, 0 for one that isn't like it."""
-        likeness = np.zeros(len(self.vocabulary), dtype=np.float32)
-        first, last = (bisect_left(self.vocabulary, end) for end in (word, word + LAST_SIGN))
-        known = first < last and self.vocabulary[first] == word
+        """Return the similarity of a word to each word of the vocabulary, float32[n_words]; 0 for words unlike it."""
+        similarity = np.zeros(len(self.vocabulary), dtype=np.float32)
+        first, last = (bisect_left(self.vocabulary, end) for end in (word, word + LAST_CHARACTER))
+        in_vocabulary = first < last and self.vocabulary[first] == word
         if still_typing:
-            likeness[first:last] = BEGUN
-        if known:
-            likeness[first] = 1
-        if likeness.any():
-            return likeness
-        likeness = _likeness(word, self.vocabulary, NEAREST_WORD)
-        if likeness.any() or not still_typing:
-            return likeness
-        return BEGUN * _likeness(word, [other[: len(word)] for other in self.vocabulary], NEAREST_WORD)
+            similarity[first:last] = BEGINNING
+        if in_vocabulary:
+            similarity[first] = 1
+        if similarity.any():
+            return similarity
+        similarity = _string_similarity(word, self.vocabulary, LEAST_SIMILARITY)
+        if similarity.any() or not still_typing:
+            return similarity
+        beginnings = [other[: len(word)] for other in self.vocabulary]
+        return BEGINNING * _string_similarity(word, beginnings, LEAST_SIMILARITY)
 
-    def _as_one_string(self, words: list[str]) -> Float32Array:
-        """float32[n_titles]: likeness of the query to the beginning of each title."""
-        dated = len(words) > 1 and YEAR.fullmatch(words[-1]) is not None
-        typed = "".join(_without_article(words[:-1] if dated else words))
-        begun = _likeness(typed, [title[: len(typed)] for title in self.joined], GOOD_ENOUGH)
-        likely = np.flatnonzero(begun)
+    def _score_as_one_string(self, words: list[str]) -> Float32Array:
+        """Score every title by the similarity of the query to its beginning, both without blanks: float32[n_titles]."""
+        ends_in_year = len(words) > 1 and YEAR.fullmatch(words[-1]) is not None
+        typed = "".join(_without_article(words[:-1] if ends_in_year else words))
+        score = _string_similarity(typed, [title[: len(typed)] for title in self.joined], LEAST_SCORE)
+        likely = np.flatnonzero(score)
         lengths = np.array([len(self.joined[title]) for title in likely])
-        begun[likely] *= 1 - COMPLETENESS + COMPLETENESS * len(typed) / np.maximum(len(typed), lengths)
-        return begun
+        score[likely] *= 1 - COMPLETENESS + COMPLETENESS * len(typed) / np.maximum(len(typed), lengths)
+        return score
 
 
 def _read_title(title: str | None, year: int | None) -> Iterator[tuple[list[str], list[str]]]:
-    """Each name that a title holds, as its words and those that may be typed beside it."""
+    """Yield each name in a title as its words, and the extra words that may be typed with it."""
     if title is None:
         return
-    shown = title.removesuffix(f"({year})")
-    for name in dict.fromkeys((BRACKETS.sub("", shown), shown, *BRACKETS.findall(shown))):
+    without_year = title.removesuffix(f"({year})")
+    names = (BRACKETS.sub("", without_year), without_year, *BRACKETS.findall(without_year))
+    for name in dict.fromkeys(names):
         if words := _split_words(name):
-            beside = [other for word in words for other in OTHER_SPELLINGS.get(word, ())]
-            yield words, beside if year is None else [*beside, str(year)]
+            extra = [other for word in words for other in OTHER_SPELLINGS.get(word, ())]
+            yield words, extra if year is None else [*extra, str(year)]
 
 
 def _split_words(text: str) -> list[str]:
-    """The words of a text in lower case, without accents and apostrophes."""
-    apart = unicodedata.normalize("NFKD", APOSTROPHES.sub("", text).casefold().translate(SPELLINGS))
-    return WORD.findall("".join(sign for sign in apart if not unicodedata.combining(sign)))
+    """Return the words of a text in lower case, without accents and apostrophes."""
+    decomposed = unicodedata.normalize("NFKD", APOSTROPHES.sub("", text).casefold().translate(SPELLINGS))
+    return WORD.findall("".join(sign for sign in decomposed if not unicodedata.combining(sign)))
 
 
 def _without_article(words: list[str]) -> list[str]:
     return words[1:] if len(words) > 1 and words[0] in ARTICLES else words
 
 
-def _likeness(word: str, choices: list[str], cutoff: float) -> Float32Array:
-    """float32[n_choices]: 1 minus the edits from one to the other per letter of the longer; 0 below the cutoff."""
-    process: Any = require("rapidfuzz.process", "serve")
-    distance: Any = require("rapidfuzz.distance", "serve")
-    scorer = distance.OSA.normalized_similarity
-    row: Float32Array = process.cdist([word], choices, scorer=scorer, score_cutoff=cutoff, dtype=np.float32)[
-        0
-    ]
-    return row
+def _string_similarity(text: str, others: list[str], least: float) -> Float32Array:
+    """Return 1 minus the edits per letter of the longer string, float32[n_others]; 0 where it is below `least`."""
+    scorer = require("rapidfuzz.distance", "serve").OSA.normalized_similarity
+    cdist = require("rapidfuzz.process", "serve").cdist
+    similarity: Float32Array = cdist([text], others, scorer=scorer, score_cutoff=least, dtype=np.float32)[0]
+    return similarity

@@ -5,8 +5,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from nextreel.errors import require
+from nextreel.options import Choice, Range
 from nextreel.reporting.chart_style import BLUE, INK, Chart, chart_of, write_picture
-from nextreel.tuning.search_space import Choice, Range
 from nextreel.tuning.tuning_result import DEFAULTS, MAIN, Trial, TuningResult
 
 WIDTH, PANELS_IN_A_ROW, GAP = 660, 3, 44
@@ -32,7 +32,7 @@ def plot_search(tuned: TuningResult, directory: Path) -> None:
         for start in range(0, len(options), PANELS_IN_A_ROW)
     ]
     chart = altair.vconcat(_draw_progress(tuned), *rows, spacing=30)
-    title = f"Search for the options of {tuned.about['model']}"
+    title = f"Search for the options of {tuned.model}"
     write_picture(chart, title, tuned.sentences(), directory, "search")
 
 
@@ -76,8 +76,8 @@ def _draw_option(tuned: TuningResult, name: str, values: Range | Choice) -> Char
         if name in trial.options
     ]
     layers = [_draw_dots(trials).encode(x, _metric_axis(tuned))]
-    default = tuned.about["defaults"][name]
-    if values.holds(default):
+    default = tuned.defaults[name]
+    if values.contains(default):
         point = {name: default, "ndcg": tuned.estimate(DEFAULTS).mean}
         layers.append(_draw_dots([point], INK, 60).encode(x, _metric_axis(tuned)))
     if name in tuned.best.options:

@@ -10,7 +10,7 @@ from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import INTERACTIONS, MOVIES, USER_ID, USERS
 from nextreel.data.table_writer import write_table
-from nextreel.data.titles import with_titles_of_files
+from nextreel.data.titles import to_file_form
 from nextreel.errors import DataError, StoreError
 from nextreel.serving.inference.catalog import Catalog
 from nextreel.serving.storage.store import Store
@@ -42,7 +42,7 @@ def write_data(store: Store, learned: Dataset, out: Path) -> Written:
     told = pl.any_horizontal(pl.exclude(USER_ID).is_not_null())
     users = learned.users.filter(told & ~pl.col(USER_ID).is_in(erased))
     with atomic_directory(out, MANIFEST) as directory:
-        for table, frame in ((INTERACTIONS, rows), (MOVIES, with_titles_of_files(movies)), (USERS, users)):
+        for table, frame in ((INTERACTIONS, rows), (MOVIES, to_file_form(movies)), (USERS, users)):
             if len(frame):
                 write_table(frame, directory / f"{table.stems[0]}.csv")
     return Written(len(rows), rows[USER_ID].n_unique(), len(movies))

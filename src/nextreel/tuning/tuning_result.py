@@ -1,17 +1,17 @@
-"""What came of a search: the best options, and whether they are really better than the defaults.
+"""The result of a search: the best options, and whether they are significantly better than the defaults.
 
-The best of many trials looks better than it is, since it is also the luckiest. Whether it really beats the defaults is
-tested against the luck of the whole search: users' differences to the defaults have their signs swapped, and what
-counts is the largest of all trials' differences, each in its own standard deviations (max-T: Westfall & Young,
-"Resampling-Based Multiple Testing", 1993).
+The best of many trials looks better than it is, since it is also the luckiest. Whether it beats the defaults is
+therefore tested against the luck of the whole search: the signs of the users' differences to the defaults are
+flipped at random, and the largest difference among all trials is recorded, each in units of its standard deviation
+(max-T: Westfall & Young, "Resampling-Based Multiple Testing", 1993).
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 import numpy as np
 
@@ -19,15 +19,19 @@ from nextreel.arrays import Float64Array, Int64Array
 from nextreel.atomic_files import replacing, write_json
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.significance import ALPHA, PERMUTATIONS
+from nextreel.models.registry import model_name
 from nextreel.tuning.search_space import Search
 from nextreel.wording import number_of
 
 BEST = "best.toml"
+"""File of the best options."""
 K = 10
 MAIN = f"NDCG@{K}"
+"""The metric by which options are compared."""
 DEFAULTS = 0
-"""Number of the trial of the model's own defaults; it comes first."""
-SWAPPED_AT_ONCE = 500
+"""Number of the first trial, which measures the model's own defaults."""
+PERMUTATIONS_AT_ONCE = 500
+"""Sign flips per batch, to bound the memory."""
 
 
 @dataclass(frozen=True)
@@ -35,52 +39,64 @@ class Trial:
     """One set of options that was tried."""
 
     number: int
-    """In order of time; 0 is the defaults."""
-    options: dict[str, object]
-    """What was tried; the rest are the model's defaults and what is held."""
+    """Position in order of time; 0 is the trial of the defaults."""
+    options: dict[str, float]
+    """The drawn options; the others are held or have their defaults."""
     ndcg: float | None
-    """Mean NDCG@10 on the inner split; None where it was given up or failed."""
+    """Mean NDCG@10 on the inner split; None if the trial was pruned or failed."""
     given_up_after: int | None = None
-    """Epochs until it was given up."""
+    """Number of epochs after which the trial was pruned; None if it wasn't."""
     failure: str | None = None
+    """The error that ended the trial; None if there was none."""
 
 
 @dataclass(frozen=True)
 class TuningResult:
-    """A search as far as it has come."""
+    """All finished trials of a search."""
 
     search: Search
-    about: dict[str, Any]
-    """What was searched and on what, in the form of JSON."""
+    identity: Mapping[str, object]
+    """What was searched and on which data, as `tuning.json` has it."""
     trials: list[Trial]
+    """Finished, pruned and failed trials; the first is that of the defaults."""
     users: Int64Array
-    """int64[n_queries]: whose query each is."""
+    """int64[n_queries]: UserID of each query."""
     ndcgs: dict[int, Float64Array]
-    """NDCG@10 of each query, float64[n_queries], by number of the finished trial."""
+    """NDCG@10 of each query, float64[n_queries], by the number of the trial; only trials with an `ndcg`."""
+
+    @cached_property
+    def model(self) -> str:
+        """Name of the tuned model."""
+        return model_name(self.search.create_model({}))
+
+    @cached_property
+    def defaults(self) -> dict[str, object]:
+        """Every option of the model at its default or held value."""
+        return self.search.create_model({}).config.model_dump()
 
     @cached_property
     def best(self) -> Trial:
-        """The highest mean; the defaults where none is higher."""
-        finished = [trial for trial in self.trials if trial.ndcg is not None]
-        return max(finished, key=lambda trial: (trial.ndcg or 0.0, -trial.number))
+        """The trial with the highest mean; the earlier one of two that are equal."""
+        measured = [trial for trial in self.trials if trial.ndcg is not None]
+        return max(measured, key=lambda trial: (trial.ndcg or 0.0, -trial.number))
 
     @property
     def options(self) -> dict[str, object]:
-        """The best options and those held: what to fit the model with."""
+        """The options to fit the model with: the best ones and those that were held."""
         return {**self.search.held, **self.best.options}
 
     def estimate(self, number: int) -> Estimate:
-        """A finished trial's figure, whose interval knows nothing of the choice among trials."""
+        """Return the mean NDCG@10 of a trial with its 95 % interval, which doesn't account for choosing the best."""
         return self._bootstrap.estimate(self.ndcgs[number])
 
     @cached_property
     def gain(self) -> Estimate:
-        """Best minus defaults, on the same draws of users."""
+        """Difference between the best trial and the defaults, on the same resamples of users."""
         return self._bootstrap.estimate(self.ndcgs[self.best.number] - self.ndcgs[DEFAULTS])
 
     @cached_property
     def p(self) -> float:
-        """Chance of a best trial this far ahead if no options differed from the defaults."""
+        """Probability of a best trial this far ahead if no options differed from the defaults."""
         if self.best.number == DEFAULTS:
             return 1.0
         others = [number for number in self.ndcgs if number != DEFAULTS]
@@ -89,45 +105,33 @@ class TuningResult:
 
     @property
     def significant(self) -> bool:
-        """Whether the best may be called better than the defaults."""
+        """Whether the best options are significantly better than the defaults."""
         return self.p < ALPHA
 
     def sentences(self) -> list[str]:
-        """What came out."""
-        best, name = self.best, self.about["model"]
-        said = [f"{MAIN} of the defaults on the inner split: {self.estimate(DEFAULTS)}."]
-        if best.number == DEFAULTS:
-            others = number_of(len(self.trials) - 1, "other trial")
-            said.append(f"None of {others} was better: keep the defaults of {name}.")
-        else:
-            n = len(self.ndcgs) - 1
-            said.append(
-                f"{MAIN} of the best of {number_of(n, 'other trial')}, number {best.number}: "
-                f"{self.estimate(best.number)}."
-            )
-            gain = f"{self.gain.mean:+.4f} [{self.gain.low:+.4f}, {self.gain.high:+.4f}]"
-            verdict = "real" if self.significant else "not shown to be real: the defaults may be as good"
-            said.append(
-                f"The difference, {gain}, is {verdict} (p {self.p:.2g} of the best of {n} being so far ahead by luck). "
-                "As the best of a search it is likely to be smaller on other queries."
-            )
-        given_up = sum(trial.given_up_after is not None for trial in self.trials)
+        """Return the result in sentences for the terminal and the caption of the chart."""
+        pruned = sum(trial.given_up_after is not None for trial in self.trials)
         failures = [trial.failure for trial in self.trials if trial.failure is not None]
-        if given_up:
-            said.append(f"Given up early: {number_of(given_up, 'trial')}.")
-        if failures:
-            said.append(f"Failed: {number_of(len(failures), 'trial')}, the last with {failures[-1]}")
-        return said
+        return [
+            f"{MAIN} of the defaults on the inner split: {self.estimate(DEFAULTS)}.",
+            *self._compare_with_defaults(),
+            *([f"Pruned after a few epochs: {number_of(pruned, 'trial')}."] if pruned else []),
+            *(
+                [f"Failed: {number_of(len(failures), 'trial')}, the last with {failures[-1]}"]
+                if failures
+                else []
+            ),
+        ]
 
     def fit_command(self, directory: Path, out: Path) -> str:
-        """The command that fits the model with the best options, which were written to `out`."""
-        missing = [f"--set {name}=null" for name, value in self.options.items() if value is None]
-        return " ".join([f"nextreel fit {quote(str(directory))} --config {quote(str(out / BEST))}", *missing])
+        """Return the command that fits the model with the best options, which were written to `out`."""
+        nulls = [f"--set {name}=null" for name, value in self.options.items() if value is None]
+        return " ".join([f"nextreel fit {quote(str(directory))} --config {quote(str(out / BEST))}", *nulls])
 
-    def facts(self) -> dict[str, Any]:
-        """In the form of JSON."""
+    def facts(self) -> dict[str, object]:
+        """Return the content of `tuning.json`."""
         return {
-            **self.about,
+            **self.identity,
             "best": {
                 "trial": self.best.number,
                 "options": self.options,
@@ -138,50 +142,72 @@ class TuningResult:
             "trials": [vars(trial) for trial in self.trials],
         }
 
+    def _compare_with_defaults(self) -> list[str]:
+        if self.best.number == DEFAULTS:
+            others = number_of(len(self.trials) - 1, "other trial")
+            return [f"None of {others} was better: keep the defaults of {self.model}."]
+        n_others = len(self.ndcgs) - 1
+        verdict = "significant" if self.significant else "not significant: the defaults may be as good"
+        return [
+            f"{MAIN} of the best of {number_of(n_others, 'other trial')}, number {self.best.number}: "
+            f"{self.estimate(self.best.number)}.",
+            f"The difference, {self.gain.mean:+.4f} [{self.gain.low:+.4f}, {self.gain.high:+.4f}], is {verdict} "
+            f"(p {self.p:.2g} for the best of {n_others} being so far ahead by luck). "
+            "As the best of a search, it is likely to be smaller on other queries.",
+        ]
+
     @cached_property
     def _bootstrap(self) -> UserBootstrap:
         return UserBootstrap(self.users, seed=self.search.seed)
 
 
-def write_tuned(tuned: TuningResult, directory: Path) -> None:
-    """Write the best options as `best.toml` and the whole search as `tuning.json`."""
+def write_result(result: TuningResult, directory: Path) -> None:
+    """Write the best options to `best.toml` and the whole search to `tuning.json`."""
     with replacing(directory / BEST) as temporary:
-        temporary.write_text(write_toml(tuned), encoding="utf-8")
-    write_json(tuned.facts(), directory / "tuning.json")
+        temporary.write_text(to_toml(result), encoding="utf-8")
+    write_json(result.facts(), directory / "tuning.json")
 
 
-def write_toml(tuned: TuningResult) -> str:
-    """The model and its best options as TOML, which has no null: an option without a value is a comment."""
+def to_toml(result: TuningResult) -> str:
+    """Return the model and its best options as TOML, which has no null: an option that is None becomes a comment."""
+    best, defaults = result.estimate(result.best.number), result.estimate(DEFAULTS)
     lines = [
-        f"# {MAIN} {tuned.estimate(tuned.best.number)} on the inner split, defaults {tuned.estimate(DEFAULTS)};",
-        f"# found by nextreel tune in {number_of(len(tuned.trials), 'trial')}.",
-        f"model = {json.dumps(tuned.about['model'])}",
+        f"# {MAIN} {best} on the inner split, defaults {defaults};",
+        f"# found by nextreel tune in {number_of(len(result.trials), 'trial')}.",
+        f"model = {json.dumps(result.model)}",
         "",
         "[options]",
     ]
-    # JSON's numbers, true, false, strings and lists are TOML's too.
+    # Numbers, true, false, strings and lists are written alike in JSON and TOML.
     lines += [
         f"# {name} has no value: nextreel fit --set {name}=null"
         if value is None
         else f"{name} = {json.dumps(value)}"
-        for name, value in tuned.options.items()
+        for name, value in result.options.items()
     ]
     return "\n".join(lines) + "\n"
 
 
 def chance_of_best(totals: Float64Array, best: int, seed: int = 0) -> float:
-    """p that luck takes any of the trials as far ahead as the best one is, float64[n_users, n_trials].
+    """Return the probability that luck alone puts any trial as far ahead of the defaults as the best one.
 
-    A column has each user's summed differences to the defaults; it is measured in its own standard deviations, since
-    odd options differ by much without being any better. `best` is the column of the best.
+    Parameters
+    ----------
+    totals : float64[n_users, n_trials]
+        Sum of each user's differences to the defaults. A trial's total is measured in its own standard deviations,
+        since unusual options differ by much without being any better.
+    best : int
+        Column of the best trial.
+    seed : int
+        Seed of the sign flips.
     """
     deviations = np.sqrt(np.square(totals).sum(axis=0))
-    steps = totals / np.where(deviations > 0, deviations, 1)
-    # Sums in another order differ in their last digits; what is equal must count as equal.
-    seen = steps[:, best].sum() * (1 - 1e-9)
-    random, as_far = np.random.default_rng(seed), 0
-    for start in range(0, PERMUTATIONS, SWAPPED_AT_ONCE):
-        size = min(SWAPPED_AT_ONCE, PERMUTATIONS - start), len(totals)
+    standardized = totals / np.where(deviations > 0, deviations, 1)
+    # Sums in another order differ in their last digits; equal totals must count as equal.
+    observed = standardized[:, best].sum() * (1 - 1e-9)
+    random, n_as_far = np.random.default_rng(seed), 0
+    for start in range(0, PERMUTATIONS, PERMUTATIONS_AT_ONCE):
+        size = min(PERMUTATIONS_AT_ONCE, PERMUTATIONS - start), len(totals)
         signs = random.integers(2, size=size, dtype=np.int8) * 2.0 - 1
-        as_far += int(((signs @ steps).max(axis=1) >= seen).sum())
-    return (1 + as_far) / (1 + PERMUTATIONS)
+        n_as_far += int(((signs @ standardized).max(axis=1) >= observed).sum())
+    return (1 + n_as_far) / (1 + PERMUTATIONS)

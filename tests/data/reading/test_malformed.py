@@ -1,4 +1,4 @@
-"""Files that are wrong: each message names file, line, column, value and what was expected."""
+"""Malformed files: the message names file, line, column, value and what was expected."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ MOVIES = b'MovieID,Title,Genres\n10,Toy Story (1995),Animation|Comedy\n11,"Net, 
 HEADER = b"UserID,MovieID,Rating,Timestamp\n"
 PACKED = gzip.compress(RATINGS)
 R, U, M = "ratings_train.csv", "users.csv", "movies.csv"
-RAW = "a raw file of GroupLens, which `nextreel convert` turns into this form"
+RAW = "this is a raw GroupLens file: convert it with `nextreel convert`"
 
 
 def parquet(**columns: pl.Series) -> bytes:
@@ -60,18 +60,18 @@ STRUCTURE: list[tuple[str, bytes, str]] = [
     # files that are wrong as a whole
     (R, b"", f"{R}: is empty; expected a header UserID,MovieID,Rating,Timestamp and rows"),
     (R, b"\xef\xbb\xbf\r\n\r\n", f"{R}: is empty; expected a header UserID,MovieID,Rating,Timestamp and rows"),
-    (R, HEADER, f"{R}: has a header and no rows"),
-    (R, HEADER.rstrip(), f"{R}: has a header and no rows"),
-    (R, HEADER + b"\n\n", f"{R}: has a header and no rows"),
+    (R, HEADER, f"{R}: has a header but no rows"),
+    (R, HEADER.rstrip(), f"{R}: has a header but no rows"),
+    (R, HEADER + b"\n\n", f"{R}: has a header but no rows"),
     (U, b"", f"{U}: is empty; expected a header UserID,Gender,Age,Occupation,ZipCode and rows"),
     (M, b"\n", f"{M}: is empty; expected a header MovieID,Title,Genres and rows"),
-    (R, b"1,10,4,956703932\n1,11,3,956703954\n", f"{R}, line 1: there is no header, the first line is a row; expected UserID,MovieID,Rating,Timestamp"),
-    (M, b"10,Toy Story (1995),Comedy\n", f"{M}, line 1: there is no header, the first line is a row; expected MovieID,Title,Genres"),
+    (R, b"1,10,4,956703932\n1,11,3,956703954\n", f"{R}, line 1: there is no header: the first line is a row of data; expected the header UserID,MovieID,Rating,Timestamp"),
+    (M, b"10,Toy Story (1995),Comedy\n", f"{M}, line 1: there is no header: the first line is a row of data; expected the header MovieID,Title,Genres"),
     (R, b"UserID,MovieID,Stars,Timestamp\n1,10,4,5\n", f"{R}, line 1, column Rating: missing; the header has UserID, MovieID, Stars, Timestamp"),
     (R, b"user,film,Rating,Timestamp\n1,10,4,5\n", f"{R}, line 1, column UserID: missing; the header has user, film, Rating, Timestamp\n{R}, line 1, column MovieID: missing; the header has user, film, Rating, Timestamp"),
     (U, b"UserID,Gender,Age,Occupation\n1,F,25,10\n", f"{U}, line 1, column ZipCode: missing; the header has UserID, Gender, Age, Occupation"),
-    (M, b"movieId,Title,Genres\n1,A,B\n", f"{M}, line 1, column MovieID: missing; the header has movieId, Title, Genres: {RAW}"),
-    (R, b"UserID,MovieID,Rating,Rating,Timestamp\n1,10,4,4,5\n", f"{R}, line 1, column Rating: stands more than once in the header"),
+    (M, b"movieId,Title,Genres\n1,A,B\n", f"{M}, line 1, column MovieID: missing; the header has movieId, Title, Genres; {RAW}"),
+    (R, b"UserID,MovieID,Rating,Rating,Timestamp\n1,10,4,4,5\n", f"{R}, line 1, column Rating: is in the header more than once"),
     (R, RATINGS.replace(b",", b";"), f"{R}, line 1: columns are separated by ';'; expected commas"),
     (R, RATINGS.replace(b",", b"\t"), f"{R}, line 1: columns are separated by a tab; expected commas"),
     (R, RATINGS.replace(b",", b"::"), f"{R}, line 1: columns are separated by '::'; expected commas"),
@@ -85,9 +85,9 @@ STRUCTURE: list[tuple[str, bytes, str]] = [
     ("ratings_train.csv.gz", PACKED[:-20], "ratings_train.csv.gz: ends in the middle of its gzip data: the file is truncated"),
     ("ratings_train.csv.gz", PACKED[:12] + b"\xff\xff\xff" + PACKED[15:], "ratings_train.csv.gz: is damaged: its gzip data can't be unpacked"),
     ("ratings_train.csv.gz", PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:], "ratings_train.csv.gz: is damaged: its gzip data can't be unpacked"),
-    ("ratings_train.parquet", RATINGS, "ratings_train.parquet: can't be read as Parquet; it is damaged or something else"),
-    ("ratings_train.parquet", b"", "ratings_train.parquet: can't be read as Parquet; it is damaged or something else"),
-    ("ratings_train.parquet", parquet()[:-30], "ratings_train.parquet: can't be read as Parquet; it is damaged or something else"),
+    ("ratings_train.parquet", RATINGS, "ratings_train.parquet: can't be read as Parquet: it is damaged or isn't a Parquet file"),
+    ("ratings_train.parquet", b"", "ratings_train.parquet: can't be read as Parquet: it is damaged or isn't a Parquet file"),
+    ("ratings_train.parquet", parquet()[:-30], "ratings_train.parquet: can't be read as Parquet: it is damaged or isn't a Parquet file"),
     ("ratings_train.parquet", parquet(UserID=pl.Series([1.0, 2.0])), "ratings_train.parquet, column UserID: has type Float64; expected Int64, a whole number from 0"),
     ("ratings_train.parquet", parquet(Timestamp=pl.Series(["a", "b"])), "ratings_train.parquet, column Timestamp: has type String; expected Int64, POSIX seconds"),
     ("ratings_train.parquet", without("Rating"), "ratings_train.parquet, column Rating: missing; the file has UserID, MovieID, Timestamp"),
@@ -110,8 +110,8 @@ ROWS: list[tuple[str, bytes, str]] = [
     (R, row(b"1.0,12,4,956703932"), f"{R}, line 5, column UserID: '1.0' is not a whole number; expected a whole number from 0"),
     (R, row(b"1e3,12,4,956703932"), f"{R}, line 5, column UserID: '1e3' is not a whole number; expected a whole number from 0"),
     (R, row(b"1,tt0113497,4,956703932"), f"{R}, line 5, column MovieID: 'tt0113497' is not a number; expected a whole number from 0"),
-    (R, row(b"1,9223372036854775808,4,956703932"), f"{R}, line 5, column MovieID: 9223372036854775808 is beyond 64 bits; expected a whole number from 0"),
-    (R, row(b"1," + b"9" * 40 + b",4,956703932"), f"{R}, line 5, column MovieID: {'9' * 40} is beyond 64 bits; expected a whole number from 0"),
+    (R, row(b"1,9223372036854775808,4,956703932"), f"{R}, line 5, column MovieID: 9223372036854775808 doesn't fit into 64 bits; expected a whole number from 0"),
+    (R, row(b"1," + b"9" * 40 + b",4,956703932"), f"{R}, line 5, column MovieID: {'9' * 40} doesn't fit into 64 bits; expected a whole number from 0"),
     (R, row(b",12,4,956703932"), f"{R}, line 5, column UserID: the cell is empty; expected a whole number from 0"),
     (R, row(b"1,12,4,-5"), f"{R}, line 5, column Timestamp: -5 is negative; expected POSIX seconds"),
     (R, row(b"1,12,4,1046454590000"), f"{R}, line 5, column Timestamp: 1046454590000 looks like milliseconds; expected POSIX seconds"),
@@ -124,8 +124,8 @@ ROWS: list[tuple[str, bytes, str]] = [
     (R, row(b"x,y,z,w"), "\n".join(f"{R}, line 5, column {column}: '{cell}' is not a number; expected {expected}" for column, cell, expected in [("UserID", "x", "a whole number from 0"), ("MovieID", "y", "a whole number from 0"), ("Rating", "z", "a rating from 0.5 to 5"), ("Timestamp", "w", "POSIX seconds")])),
     (U, user(b"3,F,young,10,02138"), f"{U}, line 4, column Age: 'young' is not a number; expected a whole number from 0"),
     (U, user(b"3,F,25,-1,02138"), f"{U}, line 4, column Occupation: -1 is negative; expected a whole number from 0"),
-    (U, user(b"2,F,25,10,02138"), f"{U}, line 4, column UserID: 2 stands on line 3 already; expected each one once"),
-    (M, movie(b"10,Toy Story (1995),Comedy"), f"{M}, line 4, column MovieID: 10 stands on line 2 already; expected each one once"),
+    (U, user(b"2,F,25,10,02138"), f"{U}, line 4, column UserID: 2 is already on line 3; expected unique values"),
+    (M, movie(b"10,Toy Story (1995),Comedy"), f"{M}, line 4, column MovieID: 10 is already on line 2; expected unique values"),
     # rows
     (R, row(b"1,12,4"), f"{R}, line 5: 3 fields; expected 4 as in the header"),
     (R, row(b"1"), f"{R}, line 5: 1 field; expected 4 as in the header"),
@@ -135,8 +135,8 @@ ROWS: list[tuple[str, bytes, str]] = [
     (U, user(b"3,F,25,10"), f"{U}, line 4: 4 fields; expected 5 as in the header"),
     (M, movie(b"12,American President, The (1995),Drama"), f"{M}, line 4: 4 fields; expected 3 as in the header"),
     # quotes
-    (R, row(b'1,"12,4,956703932'), f"{R}, line 5: a quote is opened and never closed"),
-    (M, movie(b'12,"Heat (1995),Action\n13,Casino (1995),Drama'), f"{M}, line 4: a quote is opened and never closed"),
+    (R, row(b'1,"12,4,956703932'), f"{R}, line 5: a quote is opened but never closed"),
+    (M, movie(b'12,"Heat (1995),Action\n13,Casino (1995),Drama'), f"{M}, line 4: a quote is opened but never closed"),
     (M, movie(b'12,"Heat (1995),Action\n13,"Sabrina, or so",Drama'), f"{M}, line 4: text follows a closing quote; a quote within a quoted field must be doubled"),
     (M, movie(b'12,"The "Burbs (1989)",Comedy'), f"{M}, line 4: text follows a closing quote; a quote within a quoted field must be doubled"),
     # true lines
@@ -147,7 +147,7 @@ ROWS: list[tuple[str, bytes, str]] = [
     ("ratings_train.csv.gz", gzip.compress(row(b"1,12,9,5")), "ratings_train.csv.gz, line 5, column Rating: 9 is out of range; expected a rating from 0.5 to 5"),
     ("ratings_train.parquet", parquet(Rating=pl.Series([4.0, 9.0])), "ratings_train.parquet, column Rating: row 2: 9.0 is out of range; expected a rating from 0.5 to 5"),
     ("ratings_train.parquet", parquet(Rating=pl.Series([4.0, None])), "ratings_train.parquet, column Rating: row 2: the cell is empty; expected a rating from 0.5 to 5"),
-    ("ratings_train.parquet", parquet(UserID=pl.Series([2**63, 1], dtype=pl.UInt64)), "ratings_train.parquet, column UserID: row 1: 9223372036854775808 is beyond 64 bits; expected a whole number from 0"),
+    ("ratings_train.parquet", parquet(UserID=pl.Series([2**63, 1], dtype=pl.UInt64)), "ratings_train.parquet, column UserID: row 1: 9223372036854775808 doesn't fit into 64 bits; expected a whole number from 0"),
     ("ratings_train.parquet", parquet(Timestamp=pl.Series([1, 1046454590000])), "ratings_train.parquet, column Timestamp: row 2: 1046454590000 looks like milliseconds; expected POSIX seconds"),
 ]  # fmt: skip
 
@@ -219,7 +219,7 @@ def test_a_file_wrong_as_a_whole_cannot_be_quarantined(
     ]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
-    assert str(result.exception) == message.replace("has a header and no rows", "holds no good row")
+    assert str(result.exception) == message.replace("has a header but no rows", "has no valid rows")
     assert everything_under(tmp_path) == before
 
 
@@ -294,14 +294,14 @@ def test_an_empty_directory_says_what_was_looked_for(tmp_path: Path) -> None:
 def test_grouplens_raw_files_are_pointed_to_convert(tmp_path: Path, file: str, contents: bytes) -> None:
     (tmp_path / file).write_bytes(contents)
     with pytest.raises(
-        DataError, match=f"{file} is a raw file of GroupLens: run `nextreel convert .* OUT` first"
+        DataError, match=f"{file} is a raw GroupLens file: run `nextreel convert .* OUT` first"
     ):
         read_dataset(tmp_path)
 
 
 def test_a_ratings_file_of_our_columns_under_another_name_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_bytes(RATINGS)
-    with pytest.raises(DataError, match=r"ratings\.csv is there: should it be named ratings_train\.csv\?"):
+    with pytest.raises(DataError, match=r"There is a ratings\.csv: should it be named ratings_train\.csv\?"):
         read_dataset(tmp_path)
 
 
@@ -309,6 +309,6 @@ def test_two_forms_of_one_table_are_ambiguous(tmp_path: Path) -> None:
     lay_out(tmp_path, R, RATINGS)
     (tmp_path / "ratings_train.parquet").write_bytes(parquet())
     with pytest.raises(
-        DataError, match=r"ratings_train\.csv and ratings_train\.parquet are both there; expected one"
+        DataError, match=r"ratings_train\.csv and ratings_train\.parquet both exist; expected only one"
     ):
         read_dataset(tmp_path)

@@ -1,4 +1,4 @@
-"""Files that are right, in all the forms they come in, and what is written is read back."""
+"""Valid files in all their variants are read, and what is written is read back."""
 
 import gzip
 import resource
@@ -16,16 +16,16 @@ from nextreel.data.reading.csv_text import open_csv
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.table_reader import (
     find_table,
-    load_table,
     read_dataset,
     read_interactions,
+    read_noted_table,
     read_queries,
     read_table,
     read_tables,
 )
 from nextreel.data.schema import INTERACTIONS, MOVIES, USERS, Table
 from nextreel.data.table_writer import write_table
-from nextreel.errors import DataError
+from nextreel.errors import DataError, DataProblem
 from tests.frames import any_interactions, interactions
 
 RATINGS = b"UserID,MovieID,Rating,Timestamp\n1,10,4,956703932\n2,11,3.5,956703954\n"
@@ -81,9 +81,7 @@ def test_interactions_read_the_same(tmp_path: Path, variant: str) -> None:
 @pytest.mark.parametrize("variant", SAME_INTERACTIONS)
 def test_the_exact_reading_gives_the_same_interactions(tmp_path: Path, variant: str) -> None:
     text = open_csv(put(tmp_path / R, SAME_INTERACTIONS[variant]), INTERACTIONS)
-    frame, problems, _ = read_exactly(text, INTERACTIONS)
-    assert_frame_equal(frame, READ)
-    assert problems == []
+    assert_frame_equal(read_exactly(text, INTERACTIONS), READ)
 
 
 @pytest.mark.parametrize("variant", SAME_MOVIES)
@@ -92,17 +90,17 @@ def test_movies_read_the_same(tmp_path: Path, variant: str) -> None:
 
 
 def test_latin_1_is_noted(tmp_path: Path) -> None:
-    reading = load_table(put(tmp_path / M, SAME_MOVIES["in latin-1"]), MOVIES)
+    reading = read_noted_table(put(tmp_path / M, SAME_MOVIES["in latin-1"]), MOVIES)
     assert reading.notes == ("movies.csv is not UTF-8; read as latin-1",)
 
 
 def test_ignored_columns_are_noted(tmp_path: Path) -> None:
-    reading = load_table(put(tmp_path / R, SAME_INTERACTIONS["with more columns"]), INTERACTIONS)
+    reading = read_noted_table(put(tmp_path / R, SAME_INTERACTIONS["with more columns"]), INTERACTIONS)
     assert reading.notes == ("ratings_train.csv: ignored columns '', 'Title', ''",)
 
 
 def test_an_ordinary_file_has_no_notes(tmp_path: Path) -> None:
-    assert load_table(put(tmp_path / R, RATINGS), INTERACTIONS).notes == ()
+    assert read_noted_table(put(tmp_path / R, RATINGS), INTERACTIONS).notes == ()
 
 
 def test_zip_codes_stay_texts_and_empty_texts_are_null(tmp_path: Path) -> None:
@@ -123,7 +121,7 @@ def test_a_file_whose_first_row_is_blank_keeps_all_rows(tmp_path: Path) -> None:
     assert read_interactions(put(tmp_path / R, RATINGS.replace(b"\n", b"\n\n", 1))).height == 2
 
 
-def test_the_largest_id_and_the_lowest_moment_are_kept(tmp_path: Path) -> None:
+def test_the_largest_id_and_the_lowest_timestamp_are_kept(tmp_path: Path) -> None:
     contents = b"UserID,MovieID,Rating,Timestamp\n9223372036854775807,0,0.5,0\n"
     assert read_interactions(put(tmp_path / R, contents)).row(0) == (9223372036854775807, 0, 0.5, 0)
 
@@ -183,7 +181,7 @@ def test_a_parquet_repeating_a_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_table(tmp_path / "movies.parquet", MOVIES)
     expected = (
-        "movies.parquet, column MovieID: row 3: 10 stands in an earlier row already; expected each one once"
+        "movies.parquet, column MovieID: row 3: 10 is already in an earlier row; expected unique values"
     )
     assert str(caught.value) == expected
 
@@ -235,6 +233,13 @@ LINES = st.lists(st.lists(CELLS, min_size=2, max_size=5).map(",".join) | st.just
 ROWS_OF_4 = st.lists(st.lists(CELLS, min_size=4, max_size=4).map(",".join), min_size=1, max_size=2)
 
 
+def read_exactly_or_explain(path: Path, table: Table) -> tuple[pl.DataFrame, list[DataProblem]]:
+    try:
+        return read_exactly(open_csv(path, table), table), []
+    except DataError as error:
+        return pl.DataFrame(), error.problems
+
+
 @pytest.mark.parametrize("table", [INTERACTIONS, MOVIES], ids=["interactions", "movies"])
 @given(lines=LINES | ROWS_OF_4, end=st.sampled_from(["\n", "\r\n"]), extra=st.sampled_from(["", ",More"]))
 def test_the_fast_reading_agrees_with_the_exact_one(
@@ -242,7 +247,7 @@ def test_the_fast_reading_agrees_with_the_exact_one(
 ) -> None:
     header = ",".join(table.schema.names()) + extra
     path = put(tmp_path_factory.mktemp("any") / "t.csv", end.join([header, "1,2,3,4", *lines]).encode())
-    exact, problems, _ = read_exactly(open_csv(path, table), table)
+    exact, problems = read_exactly_or_explain(path, table)
     if problems:
         with pytest.raises(DataError) as caught:
             read_table(path, table)
@@ -332,7 +337,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_saved_model_in_place_of_data_is_recognised(tmp_path: Path) -> None:
     put(tmp_path / "manifest.json", b"{}")
     with pytest.raises(
-        DataError, match="is a saved model; expected a directory of data, such as it was fitted on"
+        DataError, match="is a saved model; expected a data directory, such as the one it was fitted on"
     ):
         read_dataset(tmp_path)
 

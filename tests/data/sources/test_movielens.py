@@ -1,4 +1,4 @@
-"""GroupLens' raw forms become the three CSV files."""
+"""Raw releases of GroupLens are converted into the three CSV files."""
 
 import struct
 from collections.abc import Mapping
@@ -206,7 +206,7 @@ def test_the_form_of_the_course_needs_no_converting(tmp_path: Path) -> None:
         (ML_100K, "u.data", "\t5\t", "\t5\t5\t", ["u.data, line 2", "5 fields", "expected 4"]),
         (ML_100K, "u.item", "|0\n", "|x\n", ["u.item, line 2, column Western", "'x'"]),
         (ML_100K, "u.user", "|39|", "|-39|", ["u.user, line 2, column Age", "-39 is negative"]),
-        (ML_100K, "u.user", "186|", "22|", ["u.user, line 2, column UserID", "22 stands on line 1"]),
+        (ML_100K, "u.user", "186|", "22|", ["u.user, line 2, column UserID", "22 is already on line 1"]),
         (ML_1M, "ratings.dat", "978302109", "978302109000", ["line 2, column Timestamp", "milliseconds"]),
         (ML_1M, "ratings.dat", "::3::", "::NaN::", ["ratings.dat, line 2, column Rating", "'NaN'"]),
         (ML_1M, "ratings.dat", "::661::", "::::", ["ratings.dat, line 2, column MovieID", "empty"]),
@@ -265,10 +265,10 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_truncated_zip_is_refused(tmp_path: Path) -> None:
-    whole = write_zip(tmp_path / "ml-1m.zip", ML_1M)
-    whole.write_bytes(whole.read_bytes()[:-100])
+    truncated = write_zip(tmp_path / "ml-1m.zip", ML_1M)
+    truncated.write_bytes(truncated.read_bytes()[:-100])
     with pytest.raises(DataError, match="isn't a zip that can be read"):
-        convert(whole, tmp_path / "out")
+        convert(truncated, tmp_path / "out")
 
 
 def test_a_zip_with_damaged_contents_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Releases are fetched over HTTP from a server of the test's own, verified and converted."""
+"""Releases are downloaded from a local HTTP server, verified and converted."""
 
 import hashlib
 import io
@@ -40,7 +40,7 @@ def md5(content: bytes) -> str:
 
 @dataclass
 class Mirror:
-    """What the server has and how it behaves; what it was asked."""
+    """What the server holds, how it behaves, and which requests it got."""
 
     files: dict[str, bytes]
     etag: str | None = '"first"'
@@ -50,7 +50,7 @@ class Mirror:
     """Bytes of a body after which the connection is closed."""
     redirect_to: str | None = None
     url: str = ""
-    asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    requests: list[tuple[str, str | None, str | None]] = field(default_factory=list)
     """Path, Range and If-Range of each request."""
 
 
@@ -58,7 +58,7 @@ def handler_of(mirror: Mirror) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             span, condition = self.headers["Range"], self.headers["If-Range"]
-            mirror.asked.append((self.path, span, condition))
+            mirror.requests.append((self.path, span, condition))
             if mirror.redirect_to is not None:
                 self.send_response(302)
                 self.send_header("Location", mirror.redirect_to)
@@ -97,12 +97,12 @@ def handler_of(mirror: Mirror) -> type[BaseHTTPRequestHandler]:
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     monkeypatch.setenv("no_proxy", "*")
     name = "ml-latest-small.zip"
-    made = Mirror({name: RELEASE, f"{name}.md5": f"MD5 ({name}) = {md5(RELEASE)}\n".encode()})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(made)) as server:
-        made.url = f"http://127.0.0.1:{server.server_port}/"
+    mirror = Mirror({name: RELEASE, f"{name}.md5": f"MD5 ({name}) = {md5(RELEASE)}\n".encode()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(mirror)) as server:
+        mirror.url = f"http://127.0.0.1:{server.server_port}/"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield made
+        yield mirror
         server.shutdown()
         thread.join()
 
@@ -117,7 +117,7 @@ def interrupt(mirror: Mirror, directory: Path) -> None:
     with pytest.raises(DownloadError, match=f"broke after {HALF:,} of {len(RELEASE):,} bytes"):
         fetch(mirror, directory)
     mirror.hang_up_after = None
-    mirror.asked.clear()
+    mirror.requests.clear()
 
 
 def names(directory: Path) -> list[str]:
@@ -160,7 +160,7 @@ def test_an_interrupted_download_leaves_only_the_part(mirror: Mirror, tmp_path: 
 def test_an_interrupted_download_goes_on_where_it_stopped(mirror: Mirror, tmp_path: Path) -> None:
     interrupt(mirror, tmp_path)
     fetch(mirror, tmp_path)
-    assert mirror.asked[-1] == ("/ml-latest-small.zip", f"bytes={HALF}-", '"first"')
+    assert mirror.requests[-1] == ("/ml-latest-small.zip", f"bytes={HALF}-", '"first"')
     assert names(tmp_path) == DONE
     assert (tmp_path / "ml-latest-small.zip").read_bytes() == RELEASE
 
@@ -172,7 +172,7 @@ def test_without_a_strong_etag_the_date_says_whether_the_file_changed(
     mirror.etag, mirror.modified = etag, MODIFIED
     interrupt(mirror, tmp_path)
     fetch(mirror, tmp_path)
-    assert mirror.asked[-1] == ("/ml-latest-small.zip", f"bytes={HALF}-", MODIFIED)
+    assert mirror.requests[-1] == ("/ml-latest-small.zip", f"bytes={HALF}-", MODIFIED)
     assert names(tmp_path) == DONE
 
 
@@ -180,7 +180,7 @@ def test_a_part_of_unknown_state_is_continued_and_verified(mirror: Mirror, tmp_p
     mirror.etag = None
     interrupt(mirror, tmp_path)
     fetch(mirror, tmp_path)
-    assert mirror.asked[-1] == ("/ml-latest-small.zip", f"bytes={HALF}-", None)
+    assert mirror.requests[-1] == ("/ml-latest-small.zip", f"bytes={HALF}-", None)
     assert names(tmp_path) == DONE
 
 
@@ -245,7 +245,7 @@ def test_an_md5_file_without_an_md5_is_an_error(mirror: Mirror, tmp_path: Path) 
 def test_a_zip_that_is_there_already_is_not_fetched_again(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / "ml-latest-small.zip").write_bytes(RELEASE)
     fetch(mirror, tmp_path)
-    assert [path for path, _, _ in mirror.asked] == ["/ml-latest-small.zip.md5"]
+    assert [path for path, _, _ in mirror.requests] == ["/ml-latest-small.zip.md5"]
     assert names(tmp_path) == DONE
 
 
@@ -262,7 +262,7 @@ def test_nothing_is_fetched_where_converted_files_would_be_overwritten(
     (tmp_path / "movies.csv").write_text("mine")
     with pytest.raises(DataError, match=r"already holds movies\.csv"):
         fetch(mirror, tmp_path)
-    assert mirror.asked == []
+    assert mirror.requests == []
 
 
 def test_a_missing_file_names_the_known_releases(mirror: Mirror, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_missing_file_names_the_known_releases(mirror: Mirror, tmp_path: Path)
 def test_an_unknown_name_asks_nobody_and_names_the_known_ones(mirror: Mirror, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'\.\./ml-2m'; there are ml-100k, ml-1m, "):
         download("../ml-2m", tmp_path, mirror.url)
-    assert mirror.asked == []
+    assert mirror.requests == []
 
 
 def test_without_a_server_one_line_says_what_to_do_by_hand(
@@ -296,7 +296,7 @@ def test_without_a_server_one_line_says_what_to_do_by_hand(
 
 @pytest.mark.parametrize("url", ["file:///etc/", "ftp://127.0.0.1/"])
 def test_other_protocols_than_http_are_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ConfigError, match="isn't an http address"):
+    with pytest.raises(ConfigError, match="isn't an HTTP address"):
         download("ml-1m", tmp_path, url)
 
 

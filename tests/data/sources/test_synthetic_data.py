@@ -18,7 +18,7 @@ SMALL = ["--users", "20", "--movies", "60", "--ratings", "400"]
 
 
 @pytest.fixture(scope="module")
-def made() -> Sample:
+def sample() -> Sample:
     return make_sample(users=300, movies=200, ratings=12_000, seed=1)
 
 
@@ -37,7 +37,7 @@ def consecutive(sample: Sample) -> pl.DataFrame:
 
 def share_with_a_common_genre(genres: pl.Series, others: pl.Series) -> float:
     pairs = zip(genres.str.split("|"), others.str.split("|"), strict=True)
-    return float(np.mean([not set(these).isdisjoint(those) for these, those in pairs]))
+    return float(np.mean([not set(first).isdisjoint(second) for first, second in pairs]))
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -54,12 +54,12 @@ def test_another_seed_gives_other_ratings() -> None:
 
 @pytest.mark.parametrize("sizes", [(10, 60, 200), (10, 60, 300), (300, 60, 9_000), (600, 80, 13_001)])
 def test_there_are_exactly_as_many_rows_as_asked_for(sizes: tuple[int, int, int]) -> None:
-    made = make_sample(*sizes)
-    assert (made.users.height, made.movies.height, made.interactions.height) == sizes
+    sample = make_sample(*sizes)
+    assert (sample.users.height, sample.movies.height, sample.interactions.height) == sizes
 
 
-def test_interactions_are_sorted_by_time(made: Sample) -> None:
-    assert made.interactions["Timestamp"].is_sorted()
+def test_interactions_are_sorted_by_time(sample: Sample) -> None:
+    assert sample.interactions["Timestamp"].is_sorted()
 
 
 @pytest.mark.parametrize("sizes", [(300, 200, 12_000), (300, 60, 9_000)])
@@ -67,19 +67,19 @@ def test_nobody_rates_a_movie_twice(sizes: tuple[int, int, int]) -> None:
     assert not make_sample(*sizes).interactions.select("UserID", "MovieID").is_duplicated().any()
 
 
-def test_everybody_has_at_least_twenty_ratings(made: Sample) -> None:
-    counts = made.interactions["UserID"].value_counts()
+def test_everybody_has_at_least_twenty_ratings(sample: Sample) -> None:
+    counts = sample.interactions["UserID"].value_counts()
     assert counts.height == 300
     assert counts["count"].min() == 20
 
 
-def test_activity_is_heavy_tailed(made: Sample) -> None:
-    counts = np.sort(made.interactions["UserID"].value_counts()["count"].to_numpy())
+def test_activity_is_heavy_tailed(sample: Sample) -> None:
+    counts = np.sort(sample.interactions["UserID"].value_counts()["count"].to_numpy())
     assert counts[-30:].mean() > 2 * counts.mean()
 
 
-def test_no_movie_is_rated_before_the_year_in_its_title(made: Sample) -> None:
-    dated = made.interactions.join(made.movies, on="MovieID").select(
+def test_no_movie_is_rated_before_the_year_in_its_title(sample: Sample) -> None:
+    dated = sample.interactions.join(sample.movies, on="MovieID").select(
         released=pl.col("Title").str.extract(r" \((\d{4})\)$").cast(pl.Int32),
         rated=pl.from_epoch("Timestamp").dt.year(),
     )
@@ -88,17 +88,17 @@ def test_no_movie_is_rated_before_the_year_in_its_title(made: Sample) -> None:
     assert (dated["released"] == dated["rated"]).any()
 
 
-def test_ratings_are_one_to_five_with_the_stated_shares(made: Sample) -> None:
-    ratings = made.interactions["Rating"]
+def test_ratings_are_one_to_five_with_the_stated_shares(sample: Sample) -> None:
+    ratings = sample.interactions["Rating"]
     assert sorted(ratings.unique()) == [1, 2, 3, 4, 5]
     assert ratings.mean() == pytest.approx(3.6, abs=0.01)
     assert (ratings >= 4).mean() == pytest.approx(0.57, abs=0.005)
 
 
 def test_the_next_movie_of_a_sitting_shares_a_genre_more_often_than_two_of_a_users_movies_do(
-    made: Sample,
+    sample: Sample,
 ) -> None:
-    pairs = consecutive(made)
+    pairs = consecutive(sample)
     shuffled = (
         pairs["Genres"]
         .to_frame()
@@ -110,66 +110,66 @@ def test_the_next_movie_of_a_sitting_shares_a_genre_more_often_than_two_of_a_use
     assert in_sequence > at_random + 0.1
 
 
-def test_some_ratings_of_a_user_share_their_second(made: Sample) -> None:
-    share = np.mean(made.interactions.select("UserID", "Timestamp").is_duplicated().to_numpy())
+def test_some_ratings_of_a_user_share_their_second(sample: Sample) -> None:
+    share = np.mean(sample.interactions.select("UserID", "Timestamp").is_duplicated().to_numpy())
     assert 0.1 < share < 0.6
 
 
-def test_popularity_is_unequal(made: Sample) -> None:
-    counts = np.sort(made.interactions["MovieID"].value_counts()["count"].to_numpy())
+def test_popularity_is_unequal(sample: Sample) -> None:
+    counts = np.sort(sample.interactions["MovieID"].value_counts()["count"].to_numpy())
     lorenz = np.cumsum(counts) / counts.sum()
     assert 1 - 2 * lorenz.mean() > 0.35
 
 
-def test_popularity_drifts(made: Sample) -> None:
-    halves = made.interactions.with_columns(late=pl.int_range(pl.len()) >= 6_000)
+def test_popularity_drifts(sample: Sample) -> None:
+    halves = sample.interactions.with_columns(late=pl.int_range(pl.len()) >= 6_000)
     counts = halves.pivot("late", index="MovieID", values="Rating", aggregate_function="len").fill_null(0)
     assert np.corrcoef(counts["false"], counts["true"])[0, 1] < 0.8
 
 
-def test_some_movies_are_never_rated(made: Sample) -> None:
-    assert made.interactions["MovieID"].n_unique() < made.movies.height
+def test_some_movies_are_never_rated(sample: Sample) -> None:
+    assert sample.interactions["MovieID"].n_unique() < sample.movies.height
 
 
-def test_movie_ids_begin_at_zero_and_have_gaps(made: Sample) -> None:
-    ids = made.movies["MovieID"]
+def test_movie_ids_begin_at_zero_and_have_gaps(sample: Sample) -> None:
+    ids = sample.movies["MovieID"]
     assert ids[0] == 0
     assert ids.is_sorted()
     assert ids.n_unique() == 200
     assert ids[-1] > 199
 
 
-def test_movies_have_one_to_three_genres_of_movielens(made: Sample) -> None:
-    genres = made.movies["Genres"].str.split("|")
+def test_movies_have_one_to_three_genres_of_movielens(sample: Sample) -> None:
+    genres = sample.movies["Genres"].str.split("|")
     assert set(genres.list.len()) == {1, 2, 3}
     assert set(genres.explode()) <= set(GENRES)
 
 
-def test_titles_stand_once_each_in_the_form_of_movielens(made: Sample) -> None:
-    titles = made.movies["Title"]
+def test_titles_are_unique_and_in_the_form_of_movielens(sample: Sample) -> None:
+    titles = sample.movies["Title"]
     assert titles.str.replace(r" \(\d{4}\)$", "").n_unique() == 200
     for form in (r", The \(\d{4}\)$", r" II(, The|, A)? \(\d{4}\)$", '"', r"^\w+, \w+ and the "):
         assert titles.str.contains(form).any()
 
 
-def test_a_sequel_comes_no_earlier_than_the_movie_it_follows(made: Sample) -> None:
+def test_a_sequel_comes_no_earlier_than_the_movie_it_follows(sample: Sample) -> None:
     year = pl.col("Title").str.extract(r"\((\d{4})\)$").cast(pl.Int32).alias("year")
     bare = pl.col("Title").str.replace(r" \(\d{4}\)$", "")
-    sequels = made.movies.filter(bare.str.contains(r" II\b")).select(
+    sequels = sample.movies.filter(bare.str.contains(r" II\b")).select(
         bare.str.replace(r" II\b", ""), "Genres", year
     )
-    first = made.movies.select(bare, "Genres", year)
+    first = sample.movies.select(bare, "Genres", year)
     series = sequels.join(first, on=["Title", "Genres"], how="inner")
     assert series.height == sequels.height > 0
     assert (series["year_right"] <= series["year"]).all()
 
 
-def test_users_look_like_movielens(made: Sample) -> None:
-    assert made.users["UserID"].to_list() == list(range(300))
-    assert set(made.users["Gender"]) == {"F", "M"}
-    assert set(made.users["Age"]) == {1, 18, 25, 35, 45, 50, 56}
-    assert set(made.users["Occupation"]) <= set(range(21))
-    zip_codes = made.users["ZipCode"]
+def test_users_look_like_movielens(sample: Sample) -> None:
+    assert sample.users["UserID"].to_list() == list(range(300))
+    assert set(sample.users["Gender"]) == {"F", "M"}
+    assert set(sample.users["Age"]) == {1, 18, 25, 35, 45, 50, 56}
+    assert set(sample.users["Occupation"]) <= set(range(21))
+    zip_codes = sample.users["ZipCode"]
     assert zip_codes.str.contains(r"^\d{5}(-\d{4})?$").all()
     assert zip_codes.str.starts_with("0").any()
     assert zip_codes.str.contains("-").any()
@@ -191,12 +191,14 @@ def test_sizes_that_do_not_go_together_are_refused(sizes: tuple[int, int, int, i
         make_sample(*sizes)
 
 
-def test_what_is_written_reads_as_a_dataset(made: Sample, tmp_path: Path) -> None:
-    write_sample(made, tmp_path)
+def test_what_is_written_reads_as_a_dataset(sample: Sample, tmp_path: Path) -> None:
+    write_sample(sample, tmp_path)
     dataset = read_dataset(tmp_path)
     assert (dataset.n_users, dataset.n_movies, len(dataset.timeline)) == (300, 200, 12_000)
-    assert dataset.users["ZipCode"].to_list() == made.users["ZipCode"].to_list()
-    assert dataset.interactions()["MovieID"].sort().to_list() == made.interactions["MovieID"].sort().to_list()
+    assert dataset.users["ZipCode"].to_list() == sample.users["ZipCode"].to_list()
+    assert (
+        dataset.interactions()["MovieID"].sort().to_list() == sample.interactions["MovieID"].sort().to_list()
+    )
 
 
 def test_the_command_writes_exactly_four_files(tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ def test_the_readme_states_seed_process_and_what_figures_mean(tmp_path: Path) ->
 
 
 def test_the_command_and_the_function_have_the_same_defaults() -> None:
-    command, function = (inspect.signature(made).parameters for made in (sample_command, make_sample))
+    command, function = (inspect.signature(maker).parameters for maker in (sample_command, make_sample))
     assert {name: command[name].default for name in function} == {
         name: parameter.default for name, parameter in function.items()
     }
@@ -231,6 +233,6 @@ def test_a_second_run_replaces_the_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_from_elsewhere_is_not_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine", encoding="utf-8")
-    with pytest.raises(DataError, match=f"{name} already there, and not made by `nextreel sample`"):
+    with pytest.raises(DataError, match=f"already holds {name}, which `nextreel sample` didn't write"):
         write_sample(make_sample(20, 60, 400), tmp_path)
     assert written(tmp_path) == {name: b"mine"}

@@ -1,1 +1,1 @@
-"""What the commands share: parsing options, progress, and tables for a terminal."""
+"""What the commands share: parsing of options, progress bars, and tables for a terminal."""

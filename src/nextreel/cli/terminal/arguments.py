@@ -1,23 +1,28 @@
-"""Options that several commands have, each with one help."""
+"""Options that several commands have, with one help text each, and the parsing of their values."""
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from nextreel.errors import ConfigError
+
 IncludeSeen = Annotated[
-    bool, typer.Option("--include-seen", help="Let movies be recommended that the user has rated already.")
+    bool, typer.Option("--include-seen", help="Also recommend movies that the user has rated already.")
 ]
 MLflow = Annotated[
     bool,
     typer.Option(
         "--mlflow",
-        help="Log to MLflow, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say; MLFLOW_RUN_ID adds to a run "
-        "that is there.",
+        help="Log to MLflow. MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say where; with MLFLOW_RUN_ID, an "
+        "existing run is continued.",
     ),
 ]
 RuleOfSplit = Annotated[
     Literal["course", "clean", "global", "leave-one-out"] | None,
-    typer.Option("--rule", help="How to split a directory that isn't split yet (clean)."),
+    typer.Option("--rule", help="How to split a directory that isn't split yet (default: clean)."),
 ]
 StoreOption = Annotated[
     str,
@@ -26,3 +31,62 @@ StoreOption = Annotated[
     ),
 ]
 DEFAULT_STORE = "sqlite:///nextreel.db"
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, object]:
+    """Parse a model's options from the form name=value, where the value is a JSON value or plain text.
+
+    Raises
+    ------
+    ConfigError
+        An option isn't of this form.
+    """
+    options: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not (name and equals):
+            raise ConfigError(f"--set {pair!r} isn't of the form name=value")
+        model, dot, option = name.rpartition(".")
+        name = model + dot + option.replace("-", "_")
+        try:
+            options[name] = json.loads(text)
+        except ValueError:
+            options[name] = text
+    return options
+
+
+def add_config(file: Path, model: str | None, options: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """Return the model and the options of a TOML file, overridden by the options of the command line.
+
+    Raises
+    ------
+    ConfigError
+        The file can't be read or isn't valid, or the command line names another model than the file.
+    """
+    from nextreel.models.registry import model_class, read_toml
+
+    file_model, file_options = read_toml(file)
+    if model is not None and model_class(model) is not model_class(file_model):
+        raise ConfigError(f"{file} has options of {file_model}, --model names {model}: leave one of them out")
+    return file_model, {**file_options, **options}
+
+
+def parse_budget(text: str, model: str) -> float:
+    """Parse a time budget such as "90s", "30m" or "2h"; returns minutes.
+
+    Raises
+    ------
+    ConfigError
+        The model takes no time budget.
+    QueryError
+        The text is no duration.
+    """
+    from nextreel.data.times import parse_duration
+    from nextreel.models.registry import PRESETS, model_class
+
+    if "minutes" not in model_class(model).Config.model_fields:
+        raise ConfigError(
+            f"{PRESETS.get(model, model)} has no time budget: leave --budget out, it is for a model with the option "
+            "minutes, such as transformer and blend"
+        )
+    return parse_duration(text, "--budget") / 60

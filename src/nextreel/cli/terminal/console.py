@@ -1,28 +1,30 @@
-"""What the commands share with the terminal: results go to stdout, progress to stderr and only to a person."""
+"""Output to a terminal: results go to stdout, progress to stderr and only if it is a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from nextreel.errors import QueryError
 
+PIPE_WIDTH = 160
+"""Width in characters of a table in a pipe: wide enough for all columns of the largest table."""
+
 
 def stdout() -> Console:
-    """A console for results; in a pipe, tables keep their full width and carry no colour."""
+    """Return a console for results; in a pipe, tables have a fixed width and no colours."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 160
+        console.width = PIPE_WIDTH
     return console
 
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[tuple[Progress, Any]]:
-    """A bar on stderr with one task; it shows nothing where stderr isn't a terminal."""
+def progress_bar(description: str) -> Iterator[tuple[Progress, TaskID]]:
+    """Show a bar with one task on stderr; yields both. Nothing is shown if stderr isn't a terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -36,15 +38,15 @@ def progress_bar(description: str) -> Iterator[tuple[Progress, Any]]:
 
 
 def table(title: str, *columns: str, numbers: int = 0) -> Table:
-    """An empty table; the last `numbers` columns are aligned right."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    """Return an empty table whose last `numbers` columns are aligned right."""
+    empty_table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for position, column in enumerate(columns):
         right = position >= len(columns) - numbers
-        made.add_column(column, justify="right" if right else "left", no_wrap=right)
-    return made
+        empty_table.add_column(column, justify="right" if right else "left", no_wrap=right)
+    return empty_table
 
 
 def refuse_existing(path: Path) -> None:
-    """An output file is never overwritten by surprise."""
+    """Raise QueryError if the output file exists already, so that no file is overwritten by mistake."""
     if path.exists():
         raise QueryError(f"{path} exists already; nothing was written: name another file or remove it")

@@ -1,1 +1,1 @@
-"""Reading tables from CSV and Parquet, and saying exactly what is wrong with them."""
+"""Reading tables from CSV and Parquet files, with exact messages about malformed ones."""

@@ -1,7 +1,7 @@
-"""A CSV file as text of a known table: bytes to UTF-8, and the header's columns to their places.
+"""A CSV file as UTF-8 text whose header fits its table.
 
-What is wrong with a file as a whole (empty, binary, another separator, another header) is found here,
-before any row is read. Dialect: RFC 4180, with LF, CRLF or CR.
+Problems of a file as a whole (empty, binary, another separator, another header) are reported here, before any row
+is parsed. The dialect is RFC 4180 with lines that end in LF, CRLF or CR.
 """
 
 import csv
@@ -18,62 +18,71 @@ from nextreel.data.schema import Table
 from nextreel.errors import DataError, DataProblem
 
 GZIP_MAGIC = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NOT_CSV = {
     b"PAR1": "is a Parquet file; name it .parquet",
     b"PK\x03\x04": "is a zip archive or a spreadsheet; expected CSV text",
     b"\xff\xfe": "is UTF-16 text; save it as UTF-8",
     b"\xfe\xff": "is UTF-16 text; save it as UTF-8",
 }
-"""First bytes of what people mistake for CSV, and what to do about it."""
+"""First bytes of files that are often mistaken for CSV, with the message for each."""
 SEPARATORS = {";": "';'", "\t": "a tab", "::": "'::'", "|": "'|'"}
+"""Separators that are often used in place of commas, with their names in messages."""
 GROUPLENS_HEADERS = {"userId", "movieId"}
 NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
 class CsvText:
-    """The text of one file whose header fits its table."""
+    """The text of a CSV file whose header has all columns of its table."""
 
     file: str
+    """Name of the file, for messages."""
     data: bytes
-    """UTF-8 without a byte order mark, the header included."""
+    """UTF-8 text without a byte order mark, header included."""
     header: list[str]
     """Names of the file's columns, in the file's order."""
     notes: tuple[str, ...]
-    """What was accepted though it isn't as it should be."""
+    """Deviations from the format that were accepted."""
 
     def lines(self) -> Iterator[str]:
-        """Physical lines with their ends, the header's first."""
+        """Iterate over the physical lines, including their ends; the first is the header."""
         return iter(io.TextIOWrapper(io.BytesIO(self.data), encoding="utf-8", newline=""))
 
-    def places(self, table: Table) -> list[int]:
-        """Where in a row each of the table's columns stands."""
+    def positions(self, table: Table) -> list[int]:
+        """Return the position of each of the table's columns in a row of the file."""
         return [self.header.index(column.name) for column in table.columns]
 
 
 def open_csv(path: Path, table: Table) -> CsvText:
-    """Load a CSV file, plain or gzipped, and match its header with the table's columns."""
+    """Read a CSV file, plain or gzipped, and check that its header has the table's columns.
+
+    Raises
+    ------
+    DataError
+        The file can't be read, isn't CSV, is empty, or its header lacks or repeats a column.
+    """
     data = _read_bytes(path)
     if data.startswith(GZIP_MAGIC):
         data = _gunzip(path.name, data)
-    for magic, what in NOT_CSV.items():
+    for magic, message in NOT_CSV.items():
         if data.startswith(magic):
-            _reject(path.name, what)
-    data = data.removeprefix(b"\xef\xbb\xbf")
+            _reject(path.name, message)
+    data = data.removeprefix(BYTE_ORDER_MARK)
     if not data.strip():
-        _reject(path.name, f"is empty; expected a header {_header(table)} and rows")
-    if (nul := data.find(b"\0")) >= 0:
-        _reject(path.name, "holds a NUL byte; expected text", line=1 + data.count(b"\n", 0, nul))
-    data, notes = _as_utf8(path.name, data)
-    header = _match_header(path.name, data, table)
+        _reject(path.name, f"is empty; expected a header {_header_of(table)} and rows")
+    if (position := data.find(b"\0")) >= 0:
+        _reject(path.name, "holds a NUL byte; expected text", line=1 + data.count(b"\n", 0, position))
+    data, notes = _to_utf8(path.name, data)
+    header = _read_header(path.name, data, table)
     names = {column.name for column in table.columns}
-    if extra := [name for name in header if name not in names]:
-        notes.append(f"{path.name}: ignored columns {', '.join(map(repr, extra))}")
+    if ignored := [name for name in header if name not in names]:
+        notes.append(f"{path.name}: ignored columns {', '.join(map(repr, ignored))}")
     return CsvText(path.name, data, header, tuple(notes))
 
 
 def check_regular(path: Path) -> None:
-    """Raise DataError for what has a name and no content of its own, as a directory or a pipe."""
+    """Raise DataError if a path exists but isn't a regular file, such as a directory or a pipe."""
     if path.exists() and not path.is_file():
         _reject(path.name, "is not a regular file")
 
@@ -95,7 +104,8 @@ def _gunzip(file: str, data: bytes) -> bytes:
         _reject(file, "is damaged: its gzip data can't be unpacked")
 
 
-def _as_utf8(file: str, data: bytes) -> tuple[bytes, list[str]]:
+def _to_utf8(file: str, data: bytes) -> tuple[bytes, list[str]]:
+    """Return the text as UTF-8, and a note if it had another encoding."""
     if data.isascii():
         return data, []
     try:
@@ -105,7 +115,7 @@ def _as_utf8(file: str, data: bytes) -> tuple[bytes, list[str]]:
     return data, []
 
 
-def _match_header(file: str, data: bytes, table: Table) -> list[str]:
+def _read_header(file: str, data: bytes, table: Table) -> list[str]:
     text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
     try:
         header = [name.strip() for name in next(csv.reader(text, strict=True))]
@@ -113,23 +123,24 @@ def _match_header(file: str, data: bytes, table: Table) -> list[str]:
         raise DataError([DataProblem(file, 1, None, f"the header can't be read: {error}")]) from error
     missing = [column.name for column in table.columns if column.name not in header]
     if len(header) == 1 and missing:
-        for separator, shown in SEPARATORS.items():
+        for separator, name in SEPARATORS.items():
             if separator in header[0]:
-                _reject(file, f"columns are separated by {shown}; expected commas", line=1)
+                _reject(file, f"columns are separated by {name}; expected commas", line=1)
     if len(missing) == len(table.columns) and NUMBER.fullmatch(header[0]):
-        _reject(file, f"there is no header, the first line is a row; expected {_header(table)}", line=1)
+        message = "there is no header: the first line is a row of data; expected the header"
+        _reject(file, f"{message} {_header_of(table)}", line=1)
     if missing:
-        hint = ": a raw file of GroupLens, which `nextreel convert` turns into this form"
-        raw = not GROUPLENS_HEADERS.isdisjoint(header)
-        found = f"missing; the header has {', '.join(header)}{hint if raw else ''}"
-        raise DataError([DataProblem(file, 1, name, found) for name in missing])
-    twice = [column.name for column in table.columns if header.count(column.name) > 1]
-    if twice:
-        raise DataError([DataProblem(file, 1, name, "stands more than once in the header") for name in twice])
+        is_raw = not GROUPLENS_HEADERS.isdisjoint(header)
+        hint = "; this is a raw GroupLens file: convert it with `nextreel convert`" if is_raw else ""
+        message = f"missing; the header has {', '.join(header)}{hint}"
+        raise DataError([DataProblem(file, 1, name, message) for name in missing])
+    repeated = [column.name for column in table.columns if header.count(column.name) > 1]
+    if repeated:
+        raise DataError([DataProblem(file, 1, name, "is in the header more than once") for name in repeated])
     return header
 
 
-def _header(table: Table) -> str:
+def _header_of(table: Table) -> str:
     return ",".join(column.name for column in table.columns)
 
 

@@ -1,4 +1,4 @@
-"""What a data set holds: its size and density, ratings, time, ties, repeats, gaps between its tables."""
+"""A profile of a data set: size, density, ratings, time span, ties, repeated ratings, and gaps between its tables."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,61 +14,73 @@ from nextreel.data.tables import Tables
 
 
 @dataclass(frozen=True)
-class Bin:
-    """How many users have a history of `least` to `most` interactions."""
+class HistoryBin:
+    """A bin of the histogram of history lengths."""
 
     least: int
+    """Lowest number of interactions in the bin."""
     most: int
+    """Highest number of interactions in the bin."""
     users: int
+    """Number of users whose history has such a length."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Counts over one directory's tables."""
+    """Counts over the tables of a data set."""
 
     rows: int
-    """Interactions."""
+    """Number of interactions."""
     users: int
-    """Users with an interaction."""
+    """Number of users with at least one interaction."""
     movies: int
-    """Movies with an interaction."""
+    """Number of movies with at least one interaction."""
     density: float
-    """Share of all (user, movie) pairs that were rated."""
+    """Share of all (user, movie) pairs that have a rating."""
     mean_rating: float
     ratings: dict[float, int]
-    """Rows of each rating, ascending."""
+    """Number of rows with each rating, by ascending rating."""
     first: str
-    """Moment of the first interaction, ISO 8601, UTC."""
+    """Time of the first interaction, ISO 8601, UTC."""
     last: str
-    """Moment of the last interaction."""
+    """Time of the last interaction, ISO 8601, UTC."""
     tied_rows: int
-    """Rows that share their user and second with another row."""
+    """Number of rows that have the same user and timestamp as another row."""
     repeated_rows: int
-    """Rows whose user had rated the same movie in another row; as of any moment the later one wins."""
+    """Number of rows in which a user rates a movie again; the later rating supersedes the earlier one."""
     shortest_history: int
+    """Lowest number of interactions of a user."""
     median_history: float
+    """Median number of interactions of a user."""
     longest_history: int
-    histories: list[Bin]
-    """Lengths of the users' histories, in bins that widen with the length."""
+    """Highest number of interactions of a user."""
+    histories: list[HistoryBin]
+    """Histogram of the number of interactions per user, in bins whose width grows with the length."""
     movies_without_entry: int | None
-    """Rated movies that movies.csv doesn't have; None without movies.csv."""
+    """Number of rated movies that movies.csv lacks; None without movies.csv."""
     movies_never_rated: int | None
-    """Movies of movies.csv without an interaction."""
+    """Number of movies in movies.csv without an interaction; None without movies.csv."""
     users_without_entry: int | None
-    """Users with interactions that users.csv doesn't have; None without users.csv."""
+    """Number of users with interactions that users.csv lacks; None without users.csv."""
     users_without_ratings: int | None
-    """Users of users.csv without an interaction."""
+    """Number of users in users.csv without an interaction; None without users.csv."""
     notes: tuple[str, ...]
-    """What was accepted though it isn't as it should be."""
+    """Deviations from the format that the readers accepted."""
 
 
-def profile(directory: Path) -> Profile:
-    """Read a directory's tables and count; raises DataError as `read_dataset` does."""
+def profile_directory(directory: Path) -> Profile:
+    """Read a directory's tables and count.
+
+    Raises
+    ------
+    DataError
+        A file is missing, malformed or inconsistent; the first problems of all files are listed.
+    """
     return profile_tables(read_tables(directory))
 
 
 def profile_tables(tables: Tables) -> Profile:
-    """Count what tables that were read hold."""
+    """Count what a data set holds."""
     rows = tables.interactions
     lengths = rows.group_by(USER_ID).len("length").sort(USER_ID)
     rated = rows.select(MOVIE_ID).unique().sort(MOVIE_ID)
@@ -85,9 +97,9 @@ def profile_tables(tables: Tables) -> Profile:
     ).row(0)
     users = np.searchsorted(lengths[USER_ID].to_numpy(), rows[USER_ID].to_numpy())
     movies = np.searchsorted(rated[MOVIE_ID].to_numpy(), rows[MOVIE_ID].to_numpy())
-    again = _equals_the_last(users * rated.height + movies)
-    tied = _equals_the_last(users * (last - first + 1) + (rows[TIMESTAMP].to_numpy() - first))
-    repeated_rows = int(again.sum())
+    repeated = _mark_repeats(users * rated.height + movies)
+    tied = _mark_repeats(users * (last - first + 1) + (rows[TIMESTAMP].to_numpy() - first))
+    repeated_rows = int(repeated.sum())
     movies_without_entry, movies_never_rated = _count_gaps(rated, tables.movies, MOVIE_ID)
     users_without_entry, users_without_ratings = _count_gaps(lengths, tables.users, USER_ID)
     return Profile(
@@ -97,8 +109,8 @@ def profile_tables(tables: Tables) -> Profile:
         density=(rows.height - repeated_rows) / (lengths.height * rated.height),
         mean_rating=mean_rating,
         ratings=dict(ratings.iter_rows()),
-        first=_iso(first),
-        last=_iso(last),
+        first=_to_iso(first),
+        last=_to_iso(last),
         tied_rows=int((tied | np.append(tied[1:], False)).sum()),
         repeated_rows=repeated_rows,
         shortest_history=shortest,
@@ -113,8 +125,8 @@ def profile_tables(tables: Tables) -> Profile:
     )
 
 
-def _equals_the_last(codes: Int64Array) -> BoolArray:
-    """Of each code in ascending order, whether it equals the one before."""
+def _mark_repeats(codes: Int64Array) -> BoolArray:
+    """Return bool[n]: for the sorted codes, whether each equals the one before it."""
     codes = np.sort(codes)
     return np.concatenate([[False], codes[1:] == codes[:-1]])
 
@@ -122,23 +134,24 @@ def _equals_the_last(codes: Int64Array) -> BoolArray:
 def _count_gaps(
     active: pl.DataFrame, entries: pl.DataFrame | None, key: str
 ) -> tuple[int, int] | tuple[None, None]:
-    """(active ones without an entry, entries that aren't active)."""
+    """Count the active users or movies without an entry, and the entries that aren't active."""
     if entries is None:
         return None, None
     return active.join(entries, on=key, how="anti").height, entries.join(active, on=key, how="anti").height
 
 
-def _bin_lengths(lengths: pl.Series) -> list[Bin]:
-    """Bins that begin at 1, 2, 5, 10, 20, 50, ...; from the shortest history's to the longest's."""
+def _bin_lengths(lengths: pl.Series) -> list[HistoryBin]:
+    """Count lengths in bins that start at 1, 2, 5, 10, 20, 50, ...; the first and the last bin aren't empty."""
     longest = int(lengths.max())  # type: ignore[arg-type]  # lengths are integers
     starts = [m * 10**power for power in range(len(str(longest))) for m in (1, 2, 5)]
     bins = [
-        Bin(least, following - 1, int(lengths.is_between(least, following - 1).sum()))
-        for least, following in zip(starts, [*starts[1:], 10 ** len(str(longest))], strict=True)
-        if least <= longest
+        HistoryBin(start, next_start - 1, int(lengths.is_between(start, next_start - 1).sum()))
+        for start, next_start in zip(starts, [*starts[1:], 10 ** len(str(longest))], strict=True)
+        if start <= longest
     ]
-    return [bin_ for place, bin_ in enumerate(bins) if any(b.users for b in bins[: place + 1])]
+    first = next(position for position, bin_ in enumerate(bins) if bin_.users)
+    return bins[first:]
 
 
-def _iso(seconds: int) -> str:
+def _to_iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()

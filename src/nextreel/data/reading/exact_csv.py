@@ -1,8 +1,8 @@
-"""The exact reading of a CSV file: every record with its true line, its raw text and what is wrong with it.
+"""The exact CSV reader: every record with its line number, its raw text and its problems.
 
-This is the reference that the fast reader agrees with, and what runs when the fast one refuses a file:
-Python's csv module, one record at a time. A record that can't be split (a quote that never closes) costs
-only its first line; reading goes on at the next one.
+It reads one record at a time with Python's csv module. The fast reader must agree with it, and hands over every
+file that it can't read itself. If a record can't be split into cells (a quote that is never closed), only its
+first line counts as bad, and reading continues on the next line.
 """
 
 import csv
@@ -13,113 +13,132 @@ from typing import NamedTuple
 import polars as pl
 
 from nextreel.data.reading.csv_text import CsvText
-from nextreel.data.schema import Table
+from nextreel.data.schema import Column, Table
 from nextreel.data.value_checks import Value, parse_cell
 from nextreel.errors import DataError, DataProblem
 from nextreel.wording import number_of
 
 BATCH = 100_000
+"""Records in memory at a time: few enough for a small machine, many enough for fast frames."""
 
 
 class Record(NamedTuple):
-    """One record of a file: a row, good or bad."""
+    """One record of a file, valid or not."""
 
     line: int
-    """Line where it begins, counted from 1, the header included."""
+    """Line on which it begins, counted from 1, the header included."""
     raw: str
-    """Its text as it stands in the file, without the line's end."""
+    """Its text in the file, without the line end."""
     values: tuple[Value, ...]
-    """Values of the table's columns, in the table's order; empty when the row is bad."""
+    """Values of the table's columns, in the table's order; empty for an invalid record."""
     problems: tuple[DataProblem, ...]
+    """Everything that is wrong with it; empty for a valid record."""
 
 
-def read_exactly(text: CsvText, table: Table) -> tuple[pl.DataFrame, list[DataProblem], int]:
-    """The rows, the first problems, and how many problems there are in all.
+def read_exactly(text: CsvText, table: Table) -> pl.DataFrame:
+    """Read all rows of a file.
 
-    Where there is a problem the rows are incomplete: they are of no use then, and take time.
+    Raises
+    ------
+    DataError
+        A record is invalid. The error holds the first 20 problems and counts the others.
     """
     frames = [pl.DataFrame(schema=table.schema)]
     problems: list[DataProblem] = []
     total = 0
     for batch in read_batches(text, table):
-        found = [problem for record in batch for problem in record.problems]
-        problems += found[: DataError.SHOWN - len(problems)]
-        total += len(found)
+        new_problems = [problem for record in batch for problem in record.problems]
+        problems += new_problems[: DataError.SHOWN - len(problems)]
+        total += len(new_problems)
         if not problems:
-            frames.append(keep_good(batch, table))
-    return pl.concat(frames), problems, total
+            frames.append(to_frame(batch, table))
+    if problems:
+        raise DataError(problems, total)
+    return pl.concat(frames)
 
 
-def keep_good(records: list[Record], table: Table) -> pl.DataFrame:
-    """The good rows among some records, in the table's columns and types."""
+def to_frame(records: list[Record], table: Table) -> pl.DataFrame:
+    """Return the valid records as a frame with the table's columns and types."""
     rows = [record.values for record in records if not record.problems]
     return pl.DataFrame(rows, schema=table.schema, orient="row")
 
 
 def read_batches(text: CsvText, table: Table) -> Iterator[list[Record]]:
-    """All records as by `read_records`, a bounded number at a time."""
-    records = read_records(text, table)
+    """Iterate over the records of a file in batches of bounded size, without the header and blank lines."""
+    records = _read_records(text, table)
     return iter(lambda: list(islice(records, BATCH)), [])
 
 
-def read_records(text: CsvText, table: Table) -> Iterator[Record]:
-    """Every record after the header; blank lines are left out."""
-    places = text.places(table)
+def _read_records(text: CsvText, table: Table) -> Iterator[Record]:
+    columns = list(zip(table.columns, text.positions(table), strict=True))
     key = next((i for i, column in enumerate(table.columns) if column.name == table.key), None)
     line_of_key: dict[Value, int] = {}
-    records = _split_records(text.lines())
-    next(records)
-    for line, raw, cells in records:
-        if isinstance(cells, str):
-            yield Record(line, raw, (), (DataProblem(text.file, line, None, cells),))
+    raw_records = _split_records(text.lines())
+    next(raw_records)  # the header
+    for line, raw, cells, error in raw_records:
+        if not error and len(cells) != len(text.header):
+            error = f"{number_of(len(cells), 'field')}; expected {len(text.header)} as in the header"
+        if error:
+            yield Record(line, raw, (), (DataProblem(text.file, line, None, error),))
             continue
-        if len(cells) != len(text.header):
-            counts = f"{number_of(len(cells), 'field')}; expected {len(text.header)} as in the header"
-            yield Record(line, raw, (), (DataProblem(text.file, line, None, counts),))
-            continue
-        values: list[Value] = []
-        problems: list[DataProblem] = []
-        for column, place in zip(table.columns, places, strict=True):
-            try:
-                values.append(parse_cell(column.kind, cells[place]))
-            except ValueError as error:
-                problems.append(DataProblem(text.file, line, column.name, str(error)))
+        values, problems = _parse_cells(text.file, line, cells, columns)
         if key is not None and not problems:
             first = line_of_key.setdefault(values[key], line)
             if first != line:
-                again = f"{values[key]} stands on line {first} already; expected each one once"
-                problems.append(DataProblem(text.file, line, table.columns[key].name, again))
+                repeated = f"{values[key]} is already on line {first}; expected unique values"
+                problems.append(DataProblem(text.file, line, table.columns[key].name, repeated))
         yield Record(line, raw, () if problems else tuple(values), tuple(problems))
 
 
-def _split_records(lines: Iterator[str]) -> Iterator[tuple[int, str, list[str] | str]]:
-    """(line, raw text, cells) of each record, or the reason in place of cells that can't be told apart."""
+def _parse_cells(
+    file: str, line: int, cells: list[str], columns: list[tuple[Column, int]]
+) -> tuple[list[Value], list[DataProblem]]:
+    values: list[Value] = []
+    problems: list[DataProblem] = []
+    for column, position in columns:
+        try:
+            values.append(parse_cell(column.kind, cells[position]))
+        except ValueError as error:
+            problems.append(DataProblem(file, line, column.name, str(error)))
+    return values, problems
+
+
+class _RawRecord(NamedTuple):
+    line: int
+    raw: str
+    cells: list[str]
+    error: str = ""
+    """Why the record can't be split into cells."""
+
+
+def _split_records(lines: Iterator[str]) -> Iterator[_RawRecord]:
     line = 1
     while True:
-        taken: list[str] = []
-        reader = csv.reader(_remember(lines, taken), strict=True)
+        consumed: list[str] = []
+        reader = csv.reader(_record_lines(lines, consumed), strict=True)
         try:
             for cells in reader:
                 if len(cells) > 1 or (cells and cells[0].strip()):
-                    yield line, "".join(taken).rstrip("\r\n"), cells
-                line += len(taken)
-                taken.clear()
+                    yield _RawRecord(line, "".join(consumed).rstrip("\r\n"), cells)
+                line += len(consumed)
+                consumed.clear()
             return
         except csv.Error as error:
-            yield line, taken[0].rstrip("\r\n"), _explain_quoting(str(error))
+            yield _RawRecord(line, consumed[0].rstrip("\r\n"), [], _explain_quoting(str(error)))
             line += 1
-            lines = chain(taken[1:], lines)
+            lines = chain(consumed[1:], lines)
 
 
-def _remember(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
+def _record_lines(lines: Iterator[str], consumed: list[str]) -> Iterator[str]:
+    """Pass lines on and append each to `consumed`, because csv.reader doesn't say which lines a record took."""
     for line in lines:
-        taken.append(line)
+        consumed.append(line)
         yield line
 
 
 def _explain_quoting(error: str) -> str:
     if error == "unexpected end of data" or error.startswith("field larger"):
-        return "a quote is opened and never closed"
+        return "a quote is opened but never closed"
     if error.startswith("',' expected"):
         return "text follows a closing quote; a quote within a quoted field must be doubled"
     return f"can't be read as CSV: {error}"

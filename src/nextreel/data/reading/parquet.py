@@ -1,7 +1,7 @@
-"""A table's Parquet file: its columns' types, and every value checked by vectorised expressions.
+"""Reading a table from Parquet: the types of its columns and all values are checked.
 
-Types may be narrower than the table's (Int32, UInt16, Float64 for ratings), never of another sort: an id
-that is stored as a float, or a ZipCode as an integer, has lost what it was.
+Types may be narrower than the table's (Int32, UInt16) or wider (Float64 for ratings), but not of another kind: a float
+may have lost digits of an id, and an integer the leading zeros of a ZipCode.
 """
 
 from pathlib import Path
@@ -10,41 +10,54 @@ import polars as pl
 
 from nextreel.data.reading.csv_text import check_regular
 from nextreel.data.schema import EXPECTED, Column, Table
-from nextreel.data.value_checks import explain_bad, find_bad
+from nextreel.data.value_checks import explain_invalid, find_invalid
 from nextreel.errors import DataError, DataProblem
 
 
 def read_parquet(path: Path, table: Table) -> pl.DataFrame:
-    """The table's columns; raises DataError with the first 20 problems. Rows are counted from 1."""
+    """Read the table's columns.
+
+    Raises
+    ------
+    DataError
+        The file can't be read, or a column is missing, has another type or holds an invalid value. The error holds the
+        first 20 problems of each column and counts the others; rows are counted from 1.
+    """
     frame = open_parquet(path, table)
-    found = [(column, find_bad(frame, table, column)) for column in table.columns]
+    invalid_rows = [(column, find_invalid(frame, table, column)) for column in table.columns]
     problems = [
         DataProblem(path.name, None, column.name, f"row {row}: {reason}")
-        for column, bad in found
-        for row, reason in explain_bad(bad.head(DataError.SHOWN), column)
+        for column, rows in invalid_rows
+        for row, reason in explain_invalid(rows.head(DataError.SHOWN), column)
     ]
     if problems:
-        raise DataError(problems, sum(bad.height for _, bad in found))
+        raise DataError(problems, sum(rows.height for _, rows in invalid_rows))
     return frame.cast(table.schema).with_columns(pl.col(pl.String).replace("", None))
 
 
 def open_parquet(path: Path, table: Table) -> pl.DataFrame:
-    """The table's columns as they are stored; only their names and types are checked."""
+    """Read the table's columns with their stored types and without checking the values.
+
+    Raises
+    ------
+    DataError
+        The file can't be read, or a column is missing or has another type.
+    """
     check_regular(path)
     try:
         _check_types(path.name, pl.read_parquet_schema(path), table)
         return pl.read_parquet(path, columns=table.schema.names())
     except (pl.exceptions.PolarsError, OSError) as error:
-        message = "can't be read as Parquet; it is damaged or something else"
+        message = "can't be read as Parquet: it is damaged or isn't a Parquet file"
         raise DataError([DataProblem(path.name, None, None, message)]) from error
 
 
-def _check_types(file: str, found: dict[str, pl.DataType], table: Table) -> None:
+def _check_types(file: str, types: dict[str, pl.DataType], table: Table) -> None:
     problems = []
     for column in table.columns:
-        dtype = found.get(column.name)
+        dtype = types.get(column.name)
         if dtype is None:
-            problems.append(DataProblem(file, None, column.name, f"missing; the file has {', '.join(found)}"))
+            problems.append(DataProblem(file, None, column.name, f"missing; the file has {', '.join(types)}"))
         elif not _may_hold(dtype, column):
             expected = f"{table.schema[column.name]}, {EXPECTED[column.kind]}"
             problems.append(DataProblem(file, None, column.name, f"has type {dtype}; expected {expected}"))

@@ -1,7 +1,7 @@
-"""Setting bad rows aside: a directory's tables without them, and a file that says which and why.
+"""Quarantine: copies of a directory's tables without their bad rows, and a file that lists these rows with reasons.
 
-Only rows can be set aside. A file that is wrong as a whole (a missing column, not text) still fails, and
-the originals are never touched.
+Only rows can be quarantined. A file that is malformed as a whole (a missing column, not text) is still an error. The
+original files are never changed.
 """
 
 import csv
@@ -13,12 +13,12 @@ import polars as pl
 
 from nextreel.atomic_files import replacing
 from nextreel.data.reading.csv_text import open_csv
-from nextreel.data.reading.exact_csv import keep_good, read_batches
+from nextreel.data.reading.exact_csv import read_batches, to_frame
 from nextreel.data.reading.parquet import open_parquet
 from nextreel.data.reading.table_reader import find_tables
 from nextreel.data.schema import Table
 from nextreel.data.table_writer import write_table
-from nextreel.data.value_checks import explain_bad, find_bad
+from nextreel.data.value_checks import explain_invalid, find_invalid
 from nextreel.errors import DataError, DataProblem
 
 HEADER = ("File", "Line", "Row", "Reason")
@@ -26,32 +26,37 @@ HEADER = ("File", "Line", "Row", "Reason")
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that was set aside."""
+    """A quarantined row."""
 
     file: str
     line: int
-    """Line in a CSV file, the header included; in Parquet the row, counted from 1."""
+    """In CSV the line, the header included; in Parquet the row; counted from 1."""
     row: str
-    """Its text."""
+    """Text of the row."""
     reason: str
 
 
-def set_aside(directory: Path, quarantine: Path, clean: Path) -> dict[str, int]:
-    """Write the tables of `directory` without their bad rows to `clean`, and those rows to `quarantine`.
+def quarantine_rows(directory: Path, quarantine: Path, clean: Path) -> dict[str, int]:
+    """Copy the tables of a directory without their bad rows, and list the bad rows in a CSV file.
 
     Parameters
     ----------
     directory : Path
-        The tables; they stay as they are.
+        The original tables, which stay as they are.
     quarantine : Path
-        CSV file to write: File, Line, Row, Reason.
+        CSV file to write, with the columns File, Line, Row, Reason.
     clean : Path
-        Directory for the clean tables, under the names that they have.
+        Directory to write the clean tables to, under their original names.
 
     Returns
     -------
     dict[str, int]
-        How many rows of each file were set aside.
+        Number of bad rows in each file.
+
+    Raises
+    ------
+    DataError
+        A file is malformed as a whole or has no valid row, or an original file would be overwritten.
     """
     paths = find_tables(directory)
     if clean.resolve() == directory.resolve():
@@ -59,48 +64,48 @@ def set_aside(directory: Path, quarantine: Path, clean: Path) -> dict[str, int]:
     if quarantine.resolve() in {path.resolve() for path in paths.values()}:
         raise DataError(f"{quarantine}: is one of the original tables; expected another file")
     counts: dict[str, int] = {}
-    frames: dict[str, pl.DataFrame] = {}
+    clean_tables: dict[str, pl.DataFrame] = {}
     with replacing(quarantine) as temporary, temporary.open("x", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
         for table, path in paths.items():
             counts[path.name] = 0
-            good = []
-            for rows, bad in _split(path, table):
-                good.append(rows)
-                counts[path.name] += len(bad)
-                writer.writerows((row.file, row.line, row.row, row.reason) for row in bad)
-            frames[path.name] = pl.concat(good)
-            if table.needs_rows and frames[path.name].is_empty():
-                raise DataError([DataProblem(path.name, None, None, "holds no good row")])
-        for name, frame in frames.items():
+            valid_parts = []
+            for valid, bad_rows in _divide(path, table):
+                valid_parts.append(valid)
+                counts[path.name] += len(bad_rows)
+                writer.writerows((bad.file, bad.line, bad.row, bad.reason) for bad in bad_rows)
+            clean_tables[path.name] = pl.concat(valid_parts)
+            if table.needs_rows and clean_tables[path.name].is_empty():
+                raise DataError([DataProblem(path.name, None, None, "has no valid rows")])
+        for name, frame in clean_tables.items():
             write_table(frame, clean / name)
     return counts
 
 
-def _split(path: Path, table: Table) -> Iterator[tuple[pl.DataFrame, list[BadRow]]]:
-    """The good rows and the bad ones of a file, a bounded number at a time."""
+def _divide(path: Path, table: Table) -> Iterator[tuple[pl.DataFrame, list[BadRow]]]:
+    """Iterate over the valid and the bad rows of a file, in batches of bounded size."""
     yield pl.DataFrame(schema=table.schema), []
     if path.suffix == ".parquet":
-        yield _split_frame(path.name, open_parquet(path, table), table)
+        yield _divide_frame(path.name, open_parquet(path, table), table)
         return
     for batch in read_batches(open_csv(path, table), table):
-        bad = [
+        bad_rows = [
             BadRow(path.name, record.line, record.raw, "; ".join(map(_describe, record.problems)))
             for record in batch
             if record.problems
         ]
-        yield keep_good(batch, table), bad
+        yield to_frame(batch, table), bad_rows
 
 
-def _split_frame(file: str, frame: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[BadRow]]:
+def _divide_frame(file: str, frame: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[BadRow]]:
     reasons: dict[int, list[str]] = {}
     for column in table.columns:
-        for row, reason in explain_bad(find_bad(frame, table, column), column):
+        for row, reason in explain_invalid(find_invalid(frame, table, column), column):
             reasons.setdefault(row, []).append(f"{column.name}: {reason}")
     numbered = frame.with_row_index("row", offset=1)
     is_bad = pl.col("row").is_in(list(reasons))
-    bad = [
+    bad_rows = [
         BadRow(
             file,
             row,
@@ -109,7 +114,7 @@ def _split_frame(file: str, frame: pl.DataFrame, table: Table) -> tuple[pl.DataF
         )
         for row, *values in numbered.filter(is_bad).iter_rows()
     ]
-    return numbered.filter(~is_bad).drop("row").cast(table.schema), bad
+    return numbered.filter(~is_bad).drop("row").cast(table.schema), bad_rows
 
 
 def _describe(problem: DataProblem) -> str:

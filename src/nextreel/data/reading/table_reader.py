@@ -1,7 +1,8 @@
-"""Reading the three tables from CSV or Parquet: strict types, one fast pass, every value checked.
+"""Reading tables from CSV and Parquet files, with strict types and a check of every value.
 
-A file that the fast pass refuses is read again exactly (`problems`), which either names each place that
-is wrong or, for unusual but valid CSV, gives the rows. Nothing is guessed and nothing is dropped.
+CSV is first read by the fast reader of polars. A file that it can't read, or that holds an invalid value, is read
+again by the exact reader: it returns the rows of unusual but valid CSV, or names each problem with its place. No
+value is guessed and no row is dropped.
 """
 
 from dataclasses import dataclass
@@ -23,109 +24,105 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A table as read, and what was accepted though it isn't as it should be."""
+class NotedTable:
+    """A table, with notes on its file."""
 
     frame: pl.DataFrame
     notes: tuple[str, ...] = ()
+    """Deviations from the format that were accepted."""
 
 
 def read_dataset(directory: Path | str) -> Dataset:
-    """Read and index a directory's interactions, users and movies.
+    """Read a directory's interactions, users and movies, and index them.
 
     Raises
     ------
     DataError
-        Something is missing or wrong; the first problems of all files are listed.
+        A file is missing, malformed or inconsistent; the first problems of all files are listed.
     """
     return Dataset.from_tables(read_tables(Path(directory)))
 
 
 def read_tables(directory: Path) -> Tables:
-    """Read a directory's tables as they stand in their files; raises DataError with the problems of all."""
-    paths = find_tables(directory)
-    readings: dict[Table, Reading] = {}
+    """Read a directory's tables in the form of their files.
+
+    Raises
+    ------
+    DataError
+        A file is missing, malformed or inconsistent; the first problems of all files are listed.
+    """
+    noted: dict[Table, NotedTable] = {}
     problems: list[DataProblem] = []
     total = 0
-    for table, path in paths.items():
+    for table, path in find_tables(directory).items():
         try:
-            readings[table] = load_table(path, table)
+            noted[table] = read_noted_table(path, table)
         except DataError as error:
             problems += error.problems
             total += error.total
     if problems:
         raise DataError(problems, total)
-    frames = {table: reading.frame for table, reading in readings.items()}
+    frames = {table: noted_table.frame for table, noted_table in noted.items()}
     return Tables(
         interactions=frames[INTERACTIONS],
         users=frames.get(USERS),
         movies=frames.get(MOVIES),
-        notes=tuple(note for reading in readings.values() for note in reading.notes),
+        notes=tuple(note for noted_table in noted.values() for note in noted_table.notes),
     )
 
 
-def find_tables(directory: Path) -> dict[Table, Path]:
-    """The files of the tables that a directory has; raises DataError if there are no interactions."""
-    if not directory.exists():
-        raise DataError(f"{directory}: no such directory")
-    if not directory.is_dir():
-        raise DataError(f"{directory}: is a file; expected the directory that holds it")
-    found = {table: find_table(directory, table) for table in (INTERACTIONS, USERS, MOVIES)}
-    if found[INTERACTIONS] is None:
-        raise DataError(_explain_no_interactions(directory))
-    return {table: path for table, path in found.items() if path is not None}
-
-
-def find_table(directory: Path, table: Table) -> Path | None:
-    """The file of a table, the first of its names that is there; two forms of one name are a DataError."""
-    for stem in table.stems:
-        found = [path for suffix in SUFFIXES if (path := directory / f"{stem}{suffix}").exists()]
-        if len(found) > 1:
-            names = " and ".join(path.name for path in found)
-            raise DataError(f"{directory}: {names} are both there; expected one of them")
-        if found:
-            return found[0]
-    return None
-
-
 def read_interactions(path: Path | str) -> pl.DataFrame:
-    """UserID, MovieID, Rating, Timestamp of a CSV or Parquet file, rows in the file's order."""
+    """Read UserID, MovieID, Rating, Timestamp from a CSV or Parquet file, in the order of its rows.
+
+    Raises
+    ------
+    DataError
+        The file is missing or malformed; the first 20 problems are listed.
+    """
     return read_table(Path(path), INTERACTIONS)
 
 
 def read_queries(path: Path | str) -> pl.DataFrame:
-    """UserID, Timestamp of a CSV or Parquet file, rows in the file's order; other columns are ignored."""
+    """Read UserID, Timestamp from a CSV or Parquet file, in the order of its rows; other columns are ignored.
+
+    Raises
+    ------
+    DataError
+        The file is missing or malformed; the first 20 problems are listed.
+    """
     return read_table(Path(path), QUERIES)
 
 
 def read_table(path: Path, table: Table) -> pl.DataFrame:
-    """The table's columns in the table's order and types; raises DataError with the first 20 problems."""
-    return load_table(path, table).frame
+    """Read a table's columns, in the table's order and types.
+
+    Raises
+    ------
+    DataError
+        The file is missing or malformed; the first 20 problems are listed.
+    """
+    return read_noted_table(path, table).frame
 
 
-def load_table(path: Path, table: Table) -> Reading:
-    """As `read_table`, with notes on what was accepted though it isn't as it should be."""
+def read_noted_table(path: Path, table: Table) -> NotedTable:
+    """Read a table as `read_table` does, with notes on accepted deviations from the format."""
     if path.suffix == ".parquet":
-        reading = Reading(read_parquet(path, table))
+        noted = NotedTable(read_parquet(path, table))
     else:
         text = open_csv(path, table)
         frame = _read_fast(text, table)
-        if frame is None:
-            frame, problems, total = read_exactly(text, table)
-            if problems:
-                raise DataError(problems, total)
-        reading = Reading(frame, text.notes)
-    if table.needs_rows and reading.frame.is_empty():
-        raise DataError([DataProblem(path.name, None, None, "has a header and no rows")])
-    return reading
+        noted = NotedTable(read_exactly(text, table) if frame is None else frame, text.notes)
+    if table.needs_rows and noted.frame.is_empty():
+        raise DataError([DataProblem(path.name, None, None, "has a header but no rows")])
+    return noted
 
 
 def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
-    """The rows, or None when the file needs the exact reading."""
+    """Read a file with polars; return None if the file needs the exact reader."""
     if not _is_plain(text, table):
         return None
     types = table.schema
-    names = [name if name in types else f"ignored {place}" for place, name in enumerate(text.header)]
+    names = [name if name in types else f"ignored {position}" for position, name in enumerate(text.header)]
     try:
         frame = pl.read_csv(
             text.data.rstrip(b"\r\n"),
@@ -137,48 +134,80 @@ def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
         return pl.DataFrame(schema=types)
     except pl.exceptions.PolarsError:
         return None
-    # A row with too few fields ends in a null, which may also be an empty cell.
-    maybe_ragged = frame[names[-1]].null_count() > 0
-    if maybe_ragged or not frame.select(pl.all_horizontal(is_valid(c).all() for c in table.columns)).item():
+    # Polars fills a row that has too few fields with nulls, as it does for empty cells.
+    may_be_ragged = frame[names[-1]].null_count() > 0
+    if may_be_ragged or not frame.select(pl.all_horizontal(is_valid(c).all() for c in table.columns)).item():
         return None
-    texts = pl.col(pl.String).replace("", None)
-    frame = frame.select(types.names()).with_columns(texts)
-    return None if _repeats_a_key(frame, table) else frame
+    frame = frame.select(types.names()).with_columns(pl.col(pl.String).replace("", None))
+    repeats_a_key = table.key is not None and frame[table.key].is_duplicated().any()
+    return None if repeats_a_key else frame
 
 
 def _is_plain(text: CsvText, table: Table) -> bool:
-    """Whether the file has nothing that parsers differ on.
+    """Return whether a file has none of the CSV that parsers treat differently.
 
-    That is: quotes beside texts or without a partner, a CR outside a CRLF, a comma at a line's end.
+    These are quotes around texts or without a partner, a CR outside a CRLF, and a comma at the end of a line.
     """
     data = text.data
-    header = data.find(b"\n") + 1
+    header_end = data.find(b"\n") + 1
     has_text = len(text.header) > len(table.columns) or "text" in {column.kind for column in table.columns}
-    if not header or (has_text and data.find(b'"', header) >= 0):
+    if not header_end or (has_text and data.find(b'"', header_end) >= 0):
         return False
-    if data.count(b'"', 0, header) % 2 or data.count(b'"') % 2:
+    if data.count(b'"', 0, header_end) % 2 or data.count(b'"') % 2:
         return False
     if data.count(b"\r") != data.count(b"\r\n"):
         return False
     return not data.endswith(b",") and b",\n" not in data and b",\r\n" not in data
 
 
-def _repeats_a_key(frame: pl.DataFrame, table: Table) -> bool:
-    return table.key is not None and bool(frame[table.key].is_duplicated().any())
+def find_tables(directory: Path) -> dict[Table, Path]:
+    """Return the files of the tables in a directory.
+
+    Raises
+    ------
+    DataError
+        The directory or the file of interactions is missing, or a table has two files.
+    """
+    if not directory.exists():
+        raise DataError(f"{directory}: no such directory")
+    if not directory.is_dir():
+        raise DataError(f"{directory}: is a file; expected the directory that holds it")
+    paths = {table: find_table(directory, table) for table in (INTERACTIONS, USERS, MOVIES)}
+    if paths[INTERACTIONS] is None:
+        raise DataError(_explain_no_interactions(directory))
+    return {table: path for table, path in paths.items() if path is not None}
+
+
+def find_table(directory: Path, table: Table) -> Path | None:
+    """Return the file of a table: the first of its names that exists, or None.
+
+    Raises
+    ------
+    DataError
+        Two files have this name with different suffixes.
+    """
+    for stem in table.stems:
+        paths = [path for suffix in SUFFIXES if (path := directory / f"{stem}{suffix}").exists()]
+        if len(paths) > 1:
+            names = " and ".join(path.name for path in paths)
+            raise DataError(f"{directory}: {names} both exist; expected only one of them")
+        if paths:
+            return paths[0]
+    return None
 
 
 def _explain_no_interactions(directory: Path) -> str:
     if (directory / MANIFEST).is_file():
-        return f"{directory} is a saved model; expected a directory of data, such as it was fitted on"
-    wanted = ", ".join(f"{stem}{suffix}" for stem in INTERACTIONS.stems for suffix in SUFFIXES)
-    missing = f"{directory}: no interactions; looked for {wanted}"
+        return f"{directory} is a saved model; expected a data directory, such as the one it was fitted on"
+    names = ", ".join(f"{stem}{suffix}" for stem in INTERACTIONS.stems for suffix in SUFFIXES)
+    message = f"{directory}: no interactions; looked for {names}"
     ratings = directory / "ratings.csv"
     raw = [name for name in ("u.data", "ratings.dat") if (directory / name).exists()]
     if ratings.is_file():
         with ratings.open("rb") as file:
             raw += ["ratings.csv"] * file.read(64).startswith(b"userId")
     if raw:
-        return f"{missing}. {raw[0]} is a raw file of GroupLens: run `nextreel convert {directory} OUT` first"
+        return f"{message}. {raw[0]} is a raw GroupLens file: run `nextreel convert {directory} OUT` first"
     if ratings.exists():
-        return f"{missing}. ratings.csv is there: should it be named ratings_train.csv?"
-    return missing
+        return f"{message}. There is a ratings.csv: should it be named ratings_train.csv?"
+    return message

@@ -1,1 +1,1 @@
-"""Data sets to start from: MovieLens releases, and a synthetic one."""
+"""Where data sets come from: MovieLens releases and a synthetic generator."""

@@ -1,9 +1,9 @@
-"""GroupLens' raw MovieLens releases, rewritten as the three tables that everything else reads.
+"""Converting GroupLens' raw MovieLens releases into ratings_train.csv, movies.csv and users.csv.
 
-Three families of files are known: ml-100k (u.data, u.item, u.user), ml-1m and ml-10m (.dat, fields set
-apart by "::"), and the CSV releases (ml-latest, ml-latest-small, ml-20m, ml-25m, ml-32m). UserIDs and
-MovieIDs stay GroupLens' own, so that links.csv and the like still match; the course's files are ml-1m
-with 1 subtracted from both. Source: the README of each release, https://grouplens.org/datasets/movielens/.
+There are three formats: ml-100k (u.data, u.item, u.user), ml-1m and ml-10m (.dat files with fields separated by
+"::"), and the CSV releases (ml-latest, ml-latest-small, ml-20m, ml-25m, ml-32m). UserIDs and MovieIDs stay as they
+are in the release, so that files such as links.csv still match; the course's files are ml-1m with 1 subtracted from
+both. The formats are described in the README of each release, https://grouplens.org/datasets/movielens/.
 """
 
 import io
@@ -18,7 +18,7 @@ from zipfile import BadZipFile, ZipFile
 
 import polars as pl
 
-from nextreel.data.reading.csv_text import CsvText
+from nextreel.data.reading.csv_text import BYTE_ORDER_MARK, CsvText
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, TIMESTAMP, USER_ID, USERS, Column, Table
 from nextreel.data.table_writer import write_table
@@ -28,47 +28,49 @@ from nextreel.wording import number_of
 
 RATINGS_FILE, MOVIES_FILE, USERS_FILE = "ratings_train.csv", "movies.csv", "users.csv"
 LARGEST_MEMBER = 2 * 1024**3
-"""Bytes that one file in a zip may unpack to; the largest real one has less than 1 GiB."""
+"""Highest accepted number of bytes of one unpacked file; in every release it is less than 1 GiB."""
 
 NO_GENRES = ("(no genres listed)", "unknown")
 GENRES_100K = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
     "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )  # fmt: skip
-"""The genre flags of u.item in their order."""
+"""The genre flags of u.item, in the order of their columns."""
 OCCUPATIONS_100K = {
     "other": 0, "none": 0, "entertainment": 0, "librarian": 0, "educator": 1, "artist": 2,
     "administrator": 3, "student": 4, "doctor": 6, "healthcare": 6, "executive": 7, "homemaker": 9,
     "lawyer": 11, "programmer": 12, "retired": 13, "marketing": 14, "salesman": 14, "scientist": 15,
     "engineer": 17, "technician": 17, "writer": 20,
 }  # fmt: skip
-"""ml-100k's words as ml-1m's codes: 0 other, 1 educator, 2 artist, 3 clerical or admin, 4 college student,
+"""Occupations of ml-100k as the codes of ml-1m: 0 other, 1 educator, 2 artist, 3 clerical or admin, 4 college student,
 6 health care, 7 executive, 9 homemaker, 11 lawyer, 12 programmer, 13 retired, 14 sales or marketing,
-15 scientist, 17 technician or engineer, 20 writer. A word that isn't here is 0."""
+15 scientist, 17 technician or engineer, 20 writer. Occupations that aren't listed become 0."""
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """One of GroupLens' files and its columns in their order, under our names."""
+    """A file of a release: its columns in their order, with the names that nextreel uses for them."""
 
     name: str
     separator: str
     table: Table
     header: str | None = None
+    """The header that the file must have; None for a file without one."""
 
 
 @dataclass(frozen=True)
-class Form:
-    """A family of releases that share their files."""
+class ReleaseFormat:
+    """A format that several releases share."""
 
     releases: str
+    """Names of the releases, for messages."""
     ratings: RawFile
     movies: RawFile
     users: RawFile | None = None
 
     @property
     def files(self) -> list[RawFile]:
-        """All that the releases may hold."""
+        """The files that nextreel reads from a release."""
         return [file for file in (self.ratings, self.movies, self.users) if file is not None]
 
 
@@ -92,20 +94,20 @@ USERS_100K = Table(
     ),
     key=USER_ID,
 )
-FORMS = (
-    Form(
+FORMATS = (
+    ReleaseFormat(
         "ml-100k",
         RawFile("u.data", "\t", INTERACTIONS),
         RawFile("u.item", "|", ITEMS_100K),
         RawFile("u.user", "|", USERS_100K),
     ),
-    Form(
+    ReleaseFormat(
         "ml-1m or ml-10m",
         RawFile("ratings.dat", "::", INTERACTIONS),
         RawFile("movies.dat", "::", MOVIES),
         RawFile("users.dat", "::", USERS),
     ),
-    Form(
+    ReleaseFormat(
         "ml-latest, ml-latest-small, ml-20m, ml-25m or ml-32m",
         RawFile("ratings.csv", ",", INTERACTIONS, header="userId,movieId,rating,timestamp"),
         RawFile("movies.csv", ",", MOVIES, header="movieId,title,genres"),
@@ -115,50 +117,54 @@ FORMS = (
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was recognised and written."""
+    """The result of a conversion."""
 
     form: str
-    """The releases that come in this form; "course" when there was nothing to convert."""
+    """Names of the releases in the format of the source; "course" if there was nothing to convert."""
     files: tuple[Path, ...] = ()
+    """The files that were written."""
     interactions: int = 0
+    """Number of ratings."""
     users: int = 0
-    """Users with at least one rating."""
+    """Number of users with at least one rating."""
     movies: int = 0
-    """Movies with a title, rated or not."""
+    """Number of movies in the release, rated or not."""
 
 
 def convert(source: Path, target: Path) -> Conversion:
-    """Write ratings_train.csv (by Timestamp, ties in file order), movies.csv and, where known, users.csv.
+    """Write ratings_train.csv, movies.csv and, if the release describes its users, users.csv.
+
+    Ratings are sorted by Timestamp; rows with equal timestamps keep the order of the file.
 
     Parameters
     ----------
-    source
-        A directory with GroupLens' files, or their zip as it is downloaded. Files in the course's own form
-        are recognised; then nothing is written.
-    target
-        A directory, made if need be, in which none of the three files exists.
+    source : Path
+        A directory with GroupLens' files, or the downloaded zip. If it is a directory with the course's files, there
+        is nothing to convert, and nothing is written.
+    target : Path
+        A directory that has none of the three files; it is created if necessary.
 
     Raises
     ------
     DataError
-        The form isn't known, a row is malformed (file, line, column and value are named), the zip is
-        damaged, or a file to write exists. Nothing is written then.
+        The format isn't recognised, a row is malformed (the message names file, line, column and value), the zip is
+        damaged, or a file would be overwritten. Nothing is written in this case.
     """
     if source.is_dir() and any(source.glob("ratings_train.*")):
         return Conversion(form="course")
     require_free(target)
     raw = _read_known_files(source)
-    form = _recognise_form(source, raw)
-    ratings = _read_rows(form.ratings, raw.pop(form.ratings.name)).sort(TIMESTAMP, maintain_order=True)
-    movies = _with_genres(_read_rows(form.movies, raw.pop(form.movies.name)))
+    release = _recognise_format(source, raw)
+    ratings = _read_rows(release.ratings, raw.pop(release.ratings.name)).sort(TIMESTAMP, maintain_order=True)
+    movies = _with_genres(_read_rows(release.movies, raw.pop(release.movies.name)))
     tables = {MOVIES_FILE: movies.select(MOVIES.schema.names())}
-    if form.users is not None and form.users.name in raw:
-        users = _with_occupation_codes(_read_rows(form.users, raw.pop(form.users.name)))
+    if release.users is not None and release.users.name in raw:
+        users = _with_occupation_codes(_read_rows(release.users, raw.pop(release.users.name)))
         tables[USERS_FILE] = users.select(USERS.schema.names())
-    # Ratings come last: where they are, the other files are too.
+    # Ratings are written last, so that a directory which has them is complete.
     tables[RATINGS_FILE] = ratings
     return Conversion(
-        form=form.releases,
+        form=release.releases,
         files=_write_all(tables, target),
         interactions=len(ratings),
         users=ratings[USER_ID].n_unique(),
@@ -167,60 +173,64 @@ def convert(source: Path, target: Path) -> Conversion:
 
 
 def require_free(target: Path) -> None:
-    """Refuse a target in which something would be overwritten."""
+    """Raise DataError if `target` is a file or has a file that a conversion would overwrite."""
     if target.exists() and not target.is_dir():
-        raise DataError(f"{target} is a file; a directory is needed to write into")
-    taken = [name for name in (RATINGS_FILE, MOVIES_FILE, USERS_FILE) if (target / name).exists()]
-    if taken:
+        raise DataError(f"{target} is a file; expected a directory to write into")
+    existing = [name for name in (RATINGS_FILE, MOVIES_FILE, USERS_FILE) if (target / name).exists()]
+    if existing:
         raise DataError(
-            f"{target} already holds {', '.join(taken)}: choose another directory, or delete what is there"
+            f"{target} already holds {', '.join(existing)}: choose another directory, or delete the files"
         )
 
 
 def _read_known_files(source: Path) -> dict[str, bytes]:
-    """GroupLens' files by name. A zip's other members are never unpacked, and none is written to disk."""
-    known = {file.name for form in FORMS for file in form.files}
+    """Return the contents of GroupLens' files by name. Other members of a zip aren't unpacked."""
+    names = {file.name for release in FORMATS for file in release.files}
     if not source.exists():
-        raise DataError(f"{source} doesn't exist: give the directory or the zip that GroupLens ships")
+        raise DataError(f"{source} doesn't exist: expected a directory with GroupLens' files, or their zip")
     try:
         if source.is_dir():
-            return {name: (source / name).read_bytes() for name in known if (source / name).is_file()}
-        return _read_zip(source, known)
+            return {name: (source / name).read_bytes() for name in names if (source / name).is_file()}
+        return _read_zip(source, names)
     except OSError as error:
         raise DataError(f"{source} can't be read: {error.strerror or error}") from error
     except (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise DataError(f"{source} isn't a zip that can be read ({error}): download it again") from error
 
 
-def _read_zip(source: Path, known: Set[str]) -> dict[str, bytes]:
+def _read_zip(source: Path, names: Set[str]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     with ZipFile(source) as archive:
         for member in archive.infolist():
             name = PurePosixPath(member.filename).name
-            if name not in known or member.is_dir():
+            if name not in names or member.is_dir():
                 continue
             if name in contents:
-                raise DataError(f"{source} holds {name} more than once: unpack it and give one directory")
+                raise DataError(
+                    f"{source} holds {name} more than once: unpack it and convert one of its directories"
+                )
             if member.file_size > LARGEST_MEMBER:
                 raise DataError(
-                    f"{source}: {name} would unpack to {member.file_size:,} bytes, which no release does"
+                    f"{source}: {name} would unpack to {member.file_size:,} bytes; no release has such a large file"
                 )
             contents[name] = archive.read(member)
     return contents
 
 
-def _recognise_form(source: Path, found: Mapping[str, bytes]) -> Form:
-    for form in FORMS:
-        if form.ratings.name in found and form.movies.name in found:
-            return form
-    expected = "; ".join(f"{form.ratings.name} and {form.movies.name} ({form.releases})" for form in FORMS)
-    there = f"only {', '.join(sorted(found))}" if found else "none of them"
-    raise DataError(f"{source} isn't a MovieLens release: expected {expected}; found {there}")
+def _recognise_format(source: Path, contents: Mapping[str, bytes]) -> ReleaseFormat:
+    for release in FORMATS:
+        if release.ratings.name in contents and release.movies.name in contents:
+            return release
+    expected = "; ".join(
+        f"{release.ratings.name} and {release.movies.name} ({release.releases})" for release in FORMATS
+    )
+    names = f"only {', '.join(sorted(contents))}" if contents else "none of them"
+    raise DataError(f"{source} isn't a MovieLens release: expected {expected}; found {names}")
 
 
 def _read_rows(file: RawFile, contents: bytes) -> pl.DataFrame:
-    """The rows of one file, every value checked."""
-    contents = _as_utf8(file, contents.removeprefix(b"\xef\xbb\xbf"))
+    """Read the rows of one file and check every value."""
+    contents = _to_utf8(file, contents.removeprefix(BYTE_ORDER_MARK))
     first_row = 0
     if file.header is not None:
         first_row = contents.find(b"\n") + 1 or len(contents)
@@ -232,15 +242,12 @@ def _read_rows(file: RawFile, contents: bytes) -> pl.DataFrame:
         raise DataError([DataProblem(file.name, None, None, "is empty; expected rows")])
     if file.header is not None and b'"' in contents:
         text = CsvText(file.name, contents, file.table.schema.names(), notes=())
-        rows, problems, total = read_exactly(text, file.table)
-        if problems:
-            raise DataError(list(problems), total)
-        return rows
+        return read_exactly(text, file.table)
     return _read_unquoted(file, contents)
 
 
 def _read_unquoted(file: RawFile, contents: bytes) -> pl.DataFrame:
-    # Polars takes one byte between fields; the unit separator stands in no text.
+    # Polars accepts only separators of one byte; the unit separator doesn't occur in the texts.
     long = len(file.separator) > 1
     try:
         rows = pl.read_csv(
@@ -257,15 +264,15 @@ def _read_unquoted(file: RawFile, contents: bytes) -> pl.DataFrame:
     if any(rows.null_count().row(0)):
         rows = rows.filter(~pl.all_horizontal(pl.all().is_null()))  # empty lines
     valid = rows.select(pl.all_horizontal(is_valid(column).all() for column in file.table.columns)).item()
-    cut_short = rows[rows.columns[-1]].null_count() > 0
-    repeats = file.table.key is not None and rows[file.table.key].is_duplicated().any()
-    if (not valid or cut_short or repeats) and (found := _describe_problems(file, contents)):
-        raise found
+    may_be_ragged = rows[rows.columns[-1]].null_count() > 0
+    repeats_a_key = file.table.key is not None and rows[file.table.key].is_duplicated().any()
+    if (not valid or may_be_ragged or repeats_a_key) and (problems := _describe_problems(file, contents)):
+        raise problems
     return rows
 
 
-def _as_utf8(file: RawFile, contents: bytes) -> bytes:
-    """The CSV releases and ml-10m are UTF-8 by their READMEs; ml-100k and ml-1m are latin-1."""
+def _to_utf8(file: RawFile, contents: bytes) -> bytes:
+    """Return the text as UTF-8, which the CSV releases and ml-10m have; ml-100k and ml-1m are in latin-1."""
     if contents.isascii():
         return contents
     try:
@@ -286,7 +293,7 @@ def _describe_problems(file: RawFile, contents: bytes) -> DataError | None:
 
 
 def _find_problems(file: RawFile, contents: bytes) -> Iterator[DataProblem]:
-    """What is wrong and where; line by line, for it runs only on a file that is likely to be bad."""
+    """Find the problems line by line, which is slow, but done only for a file that is probably malformed."""
     lines = io.TextIOWrapper(io.BytesIO(contents), encoding="utf-8")
     columns = file.table.columns
     line_of_key: dict[str, int] = {}
@@ -304,16 +311,16 @@ def _find_problems(file: RawFile, contents: bytes) -> Iterator[DataProblem]:
             except ValueError as error:
                 yield DataProblem(file.name, number, column.name, str(error))
             if column.name == file.table.key and (first := line_of_key.setdefault(field, number)) != number:
-                again = f"{field} stands on line {first} already; expected each one once"
-                yield DataProblem(file.name, number, column.name, again)
+                repeated = f"{field} is already on line {first}; expected unique values"
+                yield DataProblem(file.name, number, column.name, repeated)
 
 
 def _with_genres(movies: pl.DataFrame) -> pl.DataFrame:
-    """Genres as "Drama|War", null where there are none."""
+    """Add Genres in the form "Drama|War", null for a movie without genres."""
     if "Genres" in movies.columns:
         return movies.with_columns(pl.col("Genres").replace(dict.fromkeys(NO_GENRES)))
-    flagged = [pl.when(pl.col(name) > 0).then(pl.lit(name)) for name in GENRES_100K if name not in NO_GENRES]
-    genres = pl.concat_str(flagged, separator="|", ignore_nulls=True)
+    flags = [pl.when(pl.col(name) > 0).then(pl.lit(name)) for name in GENRES_100K if name not in NO_GENRES]
+    genres = pl.concat_str(flags, separator="|", ignore_nulls=True)
     return movies.with_columns(Genres=genres.replace({"": None}))
 
 
@@ -325,7 +332,7 @@ def _with_occupation_codes(users: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write_all(tables: Mapping[str, pl.DataFrame], target: Path) -> tuple[Path, ...]:
-    """Write all tables or none: each under a temporary name first."""
+    """Write all tables to a temporary directory first, so that either all or none of them appear."""
     try:
         target.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".nextreel-", dir=target) as staging:

@@ -1,8 +1,8 @@
-"""MovieLens releases fetched from GroupLens, verified and converted.
+"""Downloading MovieLens releases from GroupLens, verifying and converting them.
 
-A release is NAME.zip with its md5 in NAME.zip.md5 beside it. What arrives is kept as NAME.zip.part until
-it is whole, so that the next call goes on where the last one stopped (RFC 9110, sections 13.1.5 and 14:
-a Range request, with If-Range so that a file that has changed meanwhile is sent from its beginning).
+A release is NAME.zip, and its md5 is in NAME.zip.md5 beside it. An incomplete download is kept as NAME.zip.part, so
+that the next call resumes it with a Range request. The header If-Range makes the server send the whole file if it has
+changed in the meantime (RFC 9110, sections 13.1.5 and 14).
 """
 
 import hashlib
@@ -31,24 +31,26 @@ Article 19. https://doi.org/10.1145/2827872"""
 
 TIMEOUT_SECONDS = 30.0
 LARGEST_ZIP = 4 * 1024**3
-"""Bytes after which a download is given up; the largest release has less than 1 GiB."""
+"""Highest accepted number of bytes of a download; the largest release has less than 1 GiB."""
 CHUNK = 1 << 16
+"""Bytes that are read at a time."""
 MD5 = re.compile(r"\b[0-9a-f]{32}\b", re.IGNORECASE)
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are here and the bytes in all, None where the server doesn't say."""
+"""A callback that gets the bytes downloaded so far and the total, None if the server doesn't say."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """A release on disk, verified and converted."""
+    """A release that was downloaded, verified and converted."""
 
     path: Path
+    """The zip."""
     size: int
-    """Bytes of the zip."""
+    """Size of the zip in bytes."""
     md5: str | None
-    """The md5 that GroupLens publishes and the zip has; None where none is published and the zip's own
-    CRC-32 sums were verified instead."""
+    """The published md5, which the zip has; None if none is published, in which case the CRC-32 checksums in the zip
+    were verified."""
     conversion: Conversion
 
 
@@ -58,23 +60,23 @@ def download(
     base_url: str = GROUPLENS_URL,
     on_progress: Progress = lambda _done, _total: None,
 ) -> Download:
-    """Fetch NAME.zip into a directory, verify it, and convert it there; the zip is kept.
+    """Download NAME.zip to a directory, verify it, and convert it there; the zip is kept.
 
-    A zip that is there already is verified and converted without being fetched again.
+    A zip that the directory already has is verified and converted without another download.
 
     Raises
     ------
     ConfigError
-        The name or the address can't be used.
+        The name isn't that of a release, or the address isn't an HTTP address.
     DownloadError
-        The network or the server failed. The message says how to do it by hand.
+        The network or the server failed. The message says how to download the file by hand.
     DataError
-        The zip is damaged, or `directory` holds converted files already.
+        The zip is damaged, or the directory already has converted files.
     """
     if name not in NAMES:
         raise ConfigError(f"no MovieLens release is called {name!r}; there are {', '.join(NAMES)}")
     if urlsplit(base_url).scheme not in ("https", "http"):
-        raise ConfigError(f"{base_url!r} isn't an http address")
+        raise ConfigError(f"{base_url!r} isn't an HTTP address")
     require_free(directory)
     path = directory / f"{name}.zip"
     url = f"{base_url.rstrip('/')}/{name}.zip"
@@ -87,42 +89,44 @@ def download(
         else:
             directory.mkdir(parents=True, exist_ok=True)
             part = directory / f"{name}.zip.part"
-            _fetch(opener, url, part, on_progress)
+            _download_rest(opener, url, part, on_progress)
             if damage := _find_damage(part, md5):
                 part.unlink()
-                raise DataError(f"{url} arrived damaged: {damage}; try again")
+                raise DataError(f"{url} was damaged during the download: {damage}; try again")
             part.rename(path)
     except HTTPError as error:
         error.close()
-        known = f" (known names: {', '.join(NAMES)})" if error.code == 404 else ""
-        raise _give_up(url, f"the server answers {error.code} {error.reason}{known}", path) from error
+        hint = f" (known names: {', '.join(NAMES)})" if error.code == 404 else ""
+        raise _explain_failure(
+            url, f"the server responded {error.code} {error.reason}{hint}", path
+        ) from error
     except URLError as error:
-        raise _give_up(url, str(error.reason), path) from error
+        raise _explain_failure(url, str(error.reason), path) from error
     except (OSError, HTTPException) as error:
-        raise _give_up(url, str(error) or type(error).__name__, path) from error
+        raise _explain_failure(url, str(error) or type(error).__name__, path) from error
     return Download(path, path.stat().st_size, md5, convert(path, directory))
 
 
-def _give_up(url: str, reason: str, path: Path) -> DownloadError:
+def _explain_failure(url: str, reason: str, path: Path) -> DownloadError:
     return DownloadError(
-        f"{url} can't be downloaded: {reason}; try again, or fetch it with a browser and run: "
+        f"{url} can't be downloaded: {reason}; try again, or download it with a browser and run: "
         f"nextreel convert {path.name} {path.parent}"
     )
 
 
 class _NoDowngrade(HTTPRedirectHandler):
-    """Follows redirects, but never from https to anything else."""
+    """Follow redirects, except from https to another scheme."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         if req.type == "https" and urlsplit(newurl).scheme != "https":
-            raise URLError(f"it redirects to {newurl}, which isn't https")
+            raise URLError(f"the server redirects to {newurl}, which isn't https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _fetch_md5(opener: OpenerDirector, url: str) -> str | None:
-    """The md5 that is published at url, in md5sum's form or BSD's; None where there isn't one."""
+    """Return the md5 that is published at a URL, in the format of md5sum or BSD; None if there is no such file."""
     try:
         with opener.open(url, timeout=TIMEOUT_SECONDS) as response:
             text = response.read(4096).decode("ascii", errors="replace")
@@ -131,15 +135,15 @@ def _fetch_md5(opener: OpenerDirector, url: str) -> str | None:
             raise
         error.close()
         return None
-    found = MD5.search(text)
-    if found is None:
+    match = MD5.search(text)
+    if match is None:
         raise URLError(f"{url} holds no md5")
-    return found[0].lower()
+    return match[0].lower()
 
 
-def _fetch(opener: OpenerDirector, url: str, part: Path, on_progress: Progress) -> None:
-    """Fetch url to `part`, from where `part` ends."""
-    # The state of the file that `part` is a part of, for If-Range: its ETag or when it was last modified.
+def _download_rest(opener: OpenerDirector, url: str, part: Path, on_progress: Progress) -> None:
+    """Download what is missing at the end of `part`."""
+    # The version of the remote file that `part` belongs to, for If-Range: its ETag or the time of its last change.
     state = part.with_name(f"{part.name}.state")
     done = part.stat().st_size if part.exists() else 0
     headers = {}
@@ -153,14 +157,14 @@ def _fetch(opener: OpenerDirector, url: str, part: Path, on_progress: Progress) 
         if error.code != 416 or done == 0:
             raise
         error.close()
-        part.unlink()  # no such range: `part` isn't the beginning of this file
-        _fetch(opener, url, part, on_progress)
+        part.unlink()  # the range doesn't exist, so `part` isn't the beginning of this file
+        _download_rest(opener, url, part, on_progress)
         return
     with response:
         if response.status != 206:
             done = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
-            raise URLError("it sends another range than the one asked for")
+            raise URLError("the server sent another range than the requested one")
         length = response.headers.get("Content-Length")
         total = done + int(length) if length and length.isdecimal() else None
         _save_state(response, state)
@@ -171,7 +175,7 @@ def _fetch(opener: OpenerDirector, url: str, part: Path, on_progress: Progress) 
                 done += len(chunk)
                 on_progress(done, total)
                 if done > LARGEST_ZIP:
-                    raise URLError(f"it goes on after {done:,} bytes, which no release has")
+                    raise URLError(f"the file has more than {done:,} bytes; no release is so large")
     if total is not None and done < total:
         raise URLError(f"the connection broke after {done:,} of {total:,} bytes")
     state.unlink(missing_ok=True)
@@ -179,23 +183,23 @@ def _fetch(opener: OpenerDirector, url: str, part: Path, on_progress: Progress) 
 
 def _save_state(response: HTTPResponse, state: Path) -> None:
     etag = response.headers.get("ETag", "")
-    # A weak ETag doesn't promise equal bytes, so If-Range may not carry one.
-    known = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
-    if known:
-        state.write_text(known, encoding="latin-1")
+    # A weak ETag doesn't guarantee equal bytes, so it isn't allowed in If-Range.
+    validator = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
+    if validator:
+        state.write_text(validator, encoding="latin-1")
     else:
         state.unlink(missing_ok=True)
 
 
 def _find_damage(file: Path, md5: str | None) -> str | None:
-    """What is wrong with a zip by its published md5, or else by its own CRCs; None where it is whole."""
+    """Check a zip by its published md5, or else by its own CRCs; return the damage, None if it is intact."""
     if md5 is not None:
         with file.open("rb") as content:
-            found = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        return None if found == md5 else f"its md5 is {found}, the published one is {md5}"
+            actual = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return None if actual == md5 else f"its md5 is {actual}, the published one is {md5}"
     try:
         with ZipFile(file) as archive:
-            bad = archive.testzip()
+            damaged_member = archive.testzip()
     except (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         return str(error)
-    return None if bad is None else f"the CRC of {bad} is wrong"
+    return None if damaged_member is None else f"the CRC of {damaged_member} is wrong"

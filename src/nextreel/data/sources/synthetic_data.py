@@ -1,35 +1,36 @@
-"""A synthetic data set in the shape of MovieLens, from a stated generative process.
+"""A synthetic data set in the form of MovieLens, drawn from the following generative process.
 
-1.  Genres. A movie has one to three of MovieLens' 18 genres, the frequent ones more often, and a second or
-    third one is likelier where it goes well with the first. Every genre is a random vector of taste.
-2.  Movies. A movie's factors are the mean of its genres' vectors plus noise of its own. It has a quality and
-    a release date: most are older than the data, some fall inside its window. A few movies begin a series:
-    part II comes later, with the same genres and nearly the same factors. A few movies are never rated.
-3.  Users. Age, gender and occupation lean weakly towards clusters of taste; a user's factors are a mix of
+1.  Genres. A movie has one to three of MovieLens' 18 genres. Frequent genres are drawn more often, and so are
+    genres that are often combined with the first one. Every genre has a random vector of taste factors.
+2.  Movies. A movie's factors are the mean of its genres' vectors plus noise. It has a quality and a release
+    date: most movies are older than the data, some are released while the data are collected. A few movies
+    begin a series: the next part comes later, with the same genres and nearly the same factors. A few movies
+    are never rated.
+3.  Users. Age, gender and occupation are weakly related to clusters of taste. A user's factors are a mix of
     the clusters plus noise.
-4.  Popularity. log w(i, t) is normal over movies (a long tail), higher for quality and recent years. It rises
-    within weeks of the release and decays over months, genres and movies come in and out of fashion by random
-    walks, and a few movies have a revival of some weeks. It is computed week by week.
-5.  Activity. A user has 20 ratings and a log-normal share of all others.
-6.  Visits. A user joins at a uniform moment and rates page after page; now and then a visit ends and the next
-    one begins days, weeks or months later. On a page, many ratings share their second.
-7.  Choice. A page of k movies is drawn without replacement from the released, unseen movies with
-    P(i) proportional to
-    w(i, t) exp(TASTE_PULL user . i + CONTEXT_PULL context . i + SEQUEL_PULL [i follows a movie seen]),
-    by the Gumbel top-k trick. The context is the mean of the factors rated in this visit, with exponentially
-    fading weights, so the next movie depends on the last few; a new visit begins without one.
-8.  Ratings. taste + quality + the user's generosity + noise, cut into 1 to 5 stars at fixed shares
-    (STAR_SHARES).
+4.  Popularity. log w(i, t) is computed for each movie i and each week t. It is normally distributed over the
+    movies (a long tail) and higher for good and for recent movies. It rises within weeks of the release and
+    decays over months. Genres and movies become more or less fashionable by random walks, and a few movies
+    have a revival of some weeks.
+5.  Activity. Every user has at least 20 ratings; the others are distributed over the users by log-normal weights.
+6.  Visits. A user joins at a uniformly drawn time and rates one page of movies after another. Sometimes a visit
+    ends, and the next one begins days, weeks or months later. Many ratings on a page have the same timestamp.
+7.  Choice. The k movies on a page are drawn without replacement from the released movies that the user hasn't
+    rated yet, with P(i) proportional to
+    w(i, t) exp(TASTE_PULL user . i + CONTEXT_PULL context . i + SEQUEL_PULL [i is the sequel of a rated movie]),
+    by the Gumbel top-k trick. The context is the mean of the factors of the movies rated in this visit, with
+    exponentially decaying weights, so that the next movie depends on the last few. A visit starts without context.
+8.  Ratings. The sum of taste, quality, the user's generosity and noise is cut into 1 to 5 stars at fixed
+    shares (STAR_SHARES).
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from nextreel.arrays import BoolArray, Int64Array
+from nextreel.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from nextreel.atomic_files import replacing
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.sources.synthetic_movies import (
@@ -38,72 +39,78 @@ from nextreel.data.sources.synthetic_movies import (
     N_FACTORS,
     OPENS,
     YEAR,
-    Floats,
     InventedMovies,
     draw_movies,
-    mix_factors,
 )
+from nextreel.data.sources.synthetic_users import draw_users
 from nextreel.data.table_writer import write_table
 from nextreel.data.times import DAY, WEEK
 from nextreel.errors import ConfigError, DataError
 
-Singles = npt.NDArray[np.float32]
-
 PROCESS = (__doc__ or "").partition("\n\n")[2]
 README, README_TITLE = "README.md", "# A synthetic data set, made by `nextreel sample`"
+"""The title marks a directory that a sample may be written to again."""
 
 LAST_JOIN = CLOSES - WEEK
+"""Users join until then, so that the last ones have time to rate."""
 
 FEWEST_USERS, FEWEST_MOVIES, MOST_MOVIES = 10, 60, 10_000
 FEWEST_RATINGS_PER_USER = 20
+"""As in MovieLens 1M."""
 HIGHEST_DENSITY = 0.5
+"""Highest share of all (user, movie) pairs that can be rated; choices need movies to choose from."""
 HIGHEST_SHARE_OF_CATALOG = 0.7
-"""The part of the catalog that one user can rate; more than this is released and listed at any moment."""
-
-N_CLUSTERS = 12
-OWN_SHARE_OF_USER = 0.35
-LEANING_SPREAD, DEMOGRAPHIC_LEANING = 1.5, 0.6
+"""Highest share of the catalog that one user rates; at any time more movies than this are released."""
 
 NEVER_RATED = 0.03
-REVIVED = 0.05
+"""Share of the movies that nobody rates."""
 POPULARITY_SPREAD = 0.5
+"""Standard deviation of the constant part of log popularity."""
 QUALITY_IN_POPULARITY = 0.3
+"""Log popularity per unit of quality."""
 LOSS_PER_YEAR = 0.02
+"""Log popularity that a movie loses with every year of its age."""
 RISE_DAYS, DECAY_DAYS, PREMIERE = 10.0, 60.0, 8.0
+"""Time constants of the rise after the release and of the decay, and the height of the peak."""
 FASHION_STEP, DRIFT_STEP = 0.06, 0.1
-REVIVAL, REVIVAL_DAYS = 2.5, 25.0
+"""Standard deviations of the weekly steps of genres and of movies."""
+REVIVED, REVIVAL, REVIVAL_DAYS = 0.05, 2.5, 25.0
+"""Share of the movies that have a revival, its height in log popularity, and its standard deviation in time."""
 
 ACTIVITY_SPREAD = 1.2
+"""Standard deviation of the log weight of a user's activity."""
 VISIT_ENDS, PAGE_ENDS, LONGEST_PAGE = 1 / 150, 0.3, 8
+"""Probabilities that a visit and a page end before a rating, and the most ratings on a page."""
 SAME_SECOND = 0.4
-SECONDS_IN_PAGE, SECONDS_BETWEEN_PAGES = 8.0, 45.0
+"""Probability that a rating has the same timestamp as the one before it on the page."""
+SECONDS_IN_PAGE, SECONDS_BETWEEN_PAGES, FEWEST_SECONDS_BETWEEN_PAGES = 8.0, 45.0, 2
+"""Mean seconds between ratings on a page and between pages, and what is added to the latter."""
 DAYS_AWAY, DAYS_AWAY_SPREAD = 15.0, 1.5
+"""Median days between visits, and the standard deviation of their logarithm."""
 
 TASTE_PULL, CONTEXT_PULL, SEQUEL_PULL = 3.0, 20.0, 2.5
+"""Weights of taste, context and sequels in the log probability of a choice. The context weighs most, so that models
+of sequences have something to learn."""
 CONTEXT_HALF_LIFE = 2.0
-"""In movies."""
-
-USERS_AT_ONCE = 512
-TINY = np.float32(1e-30)
-"""Keeps the logarithm of a random number of exactly 0 finite."""
+"""Number of ratings after which the weight of a movie in the context has halved."""
 
 STAR_SHARES = (0.05, 0.10, 0.28, 0.34, 0.23)
+"""Shares of 1 to 5 stars, about those of MovieLens 1M."""
 TASTE_IN_RATING, QUALITY_IN_RATING, GENEROSITY, NOISE_IN_RATING = 0.6, 0.5, 0.4, 0.7
+"""Standard deviations of the four parts of a rating."""
 
-AGES = {1: 220, 18: 1100, 25: 2100, 35: 1190, 45: 550, 50: 500, 56: 380}
-"""MovieLens' age codes and how often each occurs, relative to the others."""
-OCCUPATIONS = (71, 53, 27, 17, 76, 11, 24, 68, 2, 9, 20, 13, 39, 14, 30, 14, 24, 50, 7, 7, 28)
-"""How often each of MovieLens' codes 0 to 20 occurs, relative to the others."""
-PUPIL, PUPILS_AMONG_CHILDREN = 10, 0.8
-MEN, ZIP_PLUS_4 = 0.72, 0.02
+USERS_AT_ONCE = 512
+"""Users whose choices are drawn together: many enough for fast arrays, few enough for little memory."""
+TINY = np.float32(1e-30)
+"""Added to a random number that may be 0, so that its logarithm is finite."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Three tables in the form of their files."""
+    """A synthetic data set: three tables in the form of their files."""
 
     interactions: pl.DataFrame
-    """UserID, MovieID, Rating, Timestamp; sorted by Timestamp."""
+    """UserID, MovieID, Rating, Timestamp, sorted by Timestamp."""
     users: pl.DataFrame
     """UserID, Gender, Age, Occupation, ZipCode."""
     movies: pl.DataFrame
@@ -112,43 +119,58 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """When each user rates, before it is known what; rows in order of (user, time)."""
+class _Schedule:
+    """The times at which each user rates a movie, sorted by user, then by time. All arrays have n_rows values."""
 
     user: Int64Array
     timestamp: Int64Array
     opens_page: BoolArray
+    """Whether the rating is the first one on its page."""
     opens_visit: BoolArray
+    """Whether the rating is the first one of its visit."""
 
 
 def make_sample(users: int = 2_000, movies: int = 1_000, ratings: int = 150_000, seed: int = 0) -> Sample:
-    """Draw a data set; the same arguments give the same one.
+    """Draw a data set. Equal arguments give equal data sets.
 
-    Raises ConfigError for sizes that can't be had together: every user has at least 20 ratings, and at most
-    half of all (user, movie) pairs are rated.
+    Parameters
+    ----------
+    users, movies, ratings : int
+        Sizes of the tables.
+    seed : int
+        Seed of all random draws.
+
+    Raises
+    ------
+    ConfigError
+        The sizes don't fit together: every user needs at least 20 ratings, and at most half of all (user, movie) pairs
+        can be rated.
     """
     _check_sizes(users, movies, ratings, seed)
     rng = np.random.default_rng(seed)
     genre_vectors = rng.normal(size=(len(GENRES), N_FACTORS))
     catalog = draw_movies(movies, genre_vectors, rng)
-    user_frame, taste = _draw_users(users, genre_vectors, rng)
-    plan = _plan_visits(_draw_activity(users, movies, ratings, rng), rng)
-    chosen = _choose_movies(plan, taste, catalog, _draw_log_popularity(catalog, rng), rng)
+    user_frame, taste = draw_users(users, genre_vectors, rng)
+    schedule = _draw_visits(_draw_activity(users, movies, ratings, rng), rng)
+    chosen = _choose_movies(schedule, taste, catalog, _draw_log_popularity(catalog, rng), rng)
     interactions = pl.DataFrame(
         {
-            USER_ID: plan.user,
+            USER_ID: schedule.user,
             MOVIE_ID: catalog.frame[MOVIE_ID].to_numpy()[chosen],
-            RATING: _draw_ratings(plan.user, chosen, taste, catalog, rng),
-            TIMESTAMP: plan.timestamp,
+            RATING: _draw_ratings(schedule.user, chosen, taste, catalog, rng),
+            TIMESTAMP: schedule.timestamp,
         }
     ).sort(TIMESTAMP, maintain_order=True)
     return Sample(interactions, user_frame, catalog.frame, seed)
 
 
 def write_sample(sample: Sample, directory: Path) -> None:
-    """Write ratings_train.csv, users.csv, movies.csv and README.md, in place of an earlier sample there.
+    """Write ratings_train.csv, users.csv, movies.csv and README.md, which may replace an earlier sample.
 
-    Raises DataError, and writes nothing, if the directory holds files of these names from elsewhere.
+    Raises
+    ------
+    DataError
+        The directory has files with these names that aren't a sample. Nothing is written in this case.
     """
     readme = directory / README
     tables = {
@@ -156,14 +178,16 @@ def write_sample(sample: Sample, directory: Path) -> None:
         "users.csv": sample.users,
         "movies.csv": sample.movies,
     }
-    present = [name for name in (*tables, README) if (directory / name).exists()]
-    ours = readme.is_file() and readme.read_text(encoding="utf-8", errors="replace").startswith(README_TITLE)
-    if present and not ours:
+    existing = [name for name in (*tables, README) if (directory / name).exists()]
+    is_sample = readme.is_file() and readme.read_text(encoding="utf-8", errors="replace").startswith(
+        README_TITLE
+    )
+    if existing and not is_sample:
         raise DataError(
-            f"{directory}: {', '.join(present)} already there, and not made by `nextreel sample`; "
+            f"{directory} already holds {', '.join(existing)}, which `nextreel sample` didn't write; "
             "choose another directory"
         )
-    # The README goes first: it is what lets an interrupted run be repeated.
+    # The README is written first, so that an interrupted run can be repeated in the same directory.
     with replacing(readme) as temporary:
         temporary.write_text(_describe(sample), encoding="utf-8")
     for name, frame in tables.items():
@@ -174,11 +198,11 @@ def _describe(sample: Sample) -> str:
     users, movies, ratings = sample.users.height, sample.movies.height, sample.interactions.height
     return f"""{README_TITLE}
 
-Everything in it is invented: no person, movie or rating is real. It is there to try things out. Figures
-measured on it mean nothing about real viewers.
+All users, movies and ratings in it are invented. It is meant for trying things out. Figures measured on it
+mean nothing about real viewers.
 
-Made by nextreel, free to use: all rights in these files are waived, as far as the law allows (as by CC0 1.0).
-To make them again:
+nextreel generated these files, and they are free to use: all rights in them are waived as far as the law allows,
+as by CC0 1.0. This command generates them again:
 
     nextreel sample DIR --users {users} --movies {movies} --ratings {ratings} --seed {sample.seed}
 
@@ -188,7 +212,7 @@ To make them again:
 | users.csv | {users:,} | {", ".join(sample.users.columns)} |
 | movies.csv | {movies:,} | {", ".join(sample.movies.columns)} |
 
-Ratings are sorted by Timestamp, which is in POSIX seconds.
+Ratings are sorted by Timestamp, in POSIX seconds.
 
 ## The generative process
 
@@ -212,54 +236,23 @@ def _check_sizes(users: int, movies: int, ratings: int, seed: int) -> None:
         )
 
 
-def _draw_users(n: int, genre_vectors: Floats, rng: np.random.Generator) -> tuple[pl.DataFrame, Floats]:
-    """The table of users and their factors: float64[n, N_FACTORS], unit vectors."""
-    age = rng.choice(len(AGES), size=n, p=_shares(list(AGES.values())))
-    man = rng.random(n) < MEN
-    occupation = rng.choice(len(OCCUPATIONS), size=n, p=_shares(OCCUPATIONS))
-    occupation[(age == 0) & (rng.random(n) < PUPILS_AMONG_CHILDREN)] = PUPIL
-    leaning = rng.normal(scale=LEANING_SPREAD, size=(n, N_CLUSTERS))
-    for groups, member in ((len(AGES), age), (2, man.astype(np.int64)), (len(OCCUPATIONS), occupation)):
-        leaning += rng.normal(scale=DEMOGRAPHIC_LEANING, size=(groups, N_CLUSTERS))[member]
-    clusters = rng.dirichlet(np.full(len(genre_vectors), 0.3), size=N_CLUSTERS) @ genre_vectors
-    taste = mix_factors(np.exp(leaning) @ clusters, OWN_SHARE_OF_USER, rng)
-    plus_4 = np.where(rng.random(n) < ZIP_PLUS_4, rng.integers(1, 10_000, n), 0)
-    frame = pl.DataFrame(
-        {
-            USER_ID: np.arange(n),
-            "Gender": np.where(man, "M", "F"),
-            "Age": np.array(list(AGES))[age],
-            "Occupation": occupation,
-            "ZipCode": [
-                f"{zip_:05d}-{more:04d}" if more else f"{zip_:05d}"
-                for zip_, more in zip(rng.integers(1_000, 100_000, n), plus_4, strict=True)
-            ],
-        }
-    )
-    return frame, taste
-
-
-def _shares(frequencies: list[int] | tuple[int, ...]) -> Floats:
-    return np.array(frequencies) / sum(frequencies)
-
-
 def _draw_activity(users: int, movies: int, ratings: int, rng: np.random.Generator) -> Int64Array:
-    """int64[users]: how many ratings each user has, exactly `ratings` in all."""
+    """Return int64[users]: the number of ratings of each user, which add up to `ratings`."""
     most = int(HIGHEST_SHARE_OF_CATALOG * movies)
     weight = rng.lognormal(sigma=ACTIVITY_SPREAD, size=users)
     activity = np.full(users, FEWEST_RATINGS_PER_USER)
-    while left := ratings - int(activity.sum()):
+    while remaining := ratings - int(activity.sum()):
         weight = np.where(activity < most, weight, 0)
-        share = left * weight / weight.sum()
-        if left < users:
-            by_share = np.argsort(-share, kind="stable")[: min(left, np.count_nonzero(weight))]
+        share = remaining * weight / weight.sum()
+        if remaining < users:
+            by_share = np.argsort(-share, kind="stable")[: min(remaining, np.count_nonzero(weight))]
             activity[by_share] += 1
         else:
             activity = np.minimum(activity + np.floor(share).astype(np.int64), most)
     return activity
 
 
-def _plan_visits(activity: Int64Array, rng: np.random.Generator) -> _Plan:
+def _draw_visits(activity: Int64Array, rng: np.random.Generator) -> _Schedule:
     n = int(activity.sum())
     start = np.cumsum(activity) - activity
     user = np.repeat(np.arange(len(activity)), activity)
@@ -267,54 +260,54 @@ def _plan_visits(activity: Int64Array, rng: np.random.Generator) -> _Plan:
     opens_visit = (rng.random(n) < VISIT_ENDS) | (position == 0)
     opens_page = opens_visit | (rng.random(n) < PAGE_ENDS) | (position % LONGEST_PAGE == 0)
     in_page = np.where(rng.random(n) < SAME_SECOND, 0, 1 + rng.exponential(SECONDS_IN_PAGE, n))
-    gap = np.where(opens_page, 2 + rng.exponential(SECONDS_BETWEEN_PAGES, n), in_page)
+    between_pages = FEWEST_SECONDS_BETWEEN_PAGES + rng.exponential(SECONDS_BETWEEN_PAGES, n)
+    gap = np.where(opens_page, between_pages, in_page)
     gap = np.where(opens_visit, DAY * rng.lognormal(np.log(DAYS_AWAY), DAYS_AWAY_SPREAD, n), gap).round()
     since = np.cumsum(gap)
     since -= since[start][user]
     joined = rng.uniform(OPENS, LAST_JOIN, len(activity))
-    # Whoever would go on after the data end comes back sooner instead.
+    # The visits of a user who would rate beyond the end of the data are compressed in time.
     pace = np.minimum(1, (CLOSES - 1 - joined) / np.maximum(since[start + activity - 1], 1))
     timestamp = np.floor(joined[user]) + np.floor(since * pace[user])
-    return _Plan(user, timestamp.astype(np.int64), opens_page, opens_visit)
+    return _Schedule(user, timestamp.astype(np.int64), opens_page, opens_visit)
 
 
-def _draw_log_popularity(catalog: InventedMovies, rng: np.random.Generator) -> Singles:
-    """float32[n_weeks, n_movies]: at the beginning of each week of the data; -inf before the release."""
+def _draw_log_popularity(catalog: InventedMovies, rng: np.random.Generator) -> Float32Array:
+    """Return float32[n_weeks, n_movies]: log popularity at the start of each week; -inf before the release."""
     n = len(catalog.released)
-    moments = np.arange(OPENS, CLOSES, WEEK)
-    days = np.maximum(moments[:, None] - catalog.released, 0) / DAY
+    week_starts = np.arange(OPENS, CLOSES, WEEK)
+    days = np.maximum(week_starts[:, None] - catalog.released, 0) / DAY
     base = POPULARITY_SPREAD * rng.normal(size=n) + QUALITY_IN_POPULARITY * catalog.quality
     premiere = np.log1p(PREMIERE * np.exp(-days / DECAY_DAYS)) - LOSS_PER_YEAR * days * DAY / YEAR
-    fashion = np.cumsum(rng.normal(scale=FASHION_STEP, size=(len(moments), len(GENRES))), axis=0)
+    fashion = np.cumsum(rng.normal(scale=FASHION_STEP, size=(len(week_starts), len(GENRES))), axis=0)
     drift = np.cumsum(rng.normal(scale=DRIFT_STEP, size=days.shape), axis=0)
     revived = rng.uniform(OPENS, CLOSES, n)
-    revival = np.exp(-0.5 * ((moments[:, None] - revived) / (REVIVAL_DAYS * DAY)) ** 2)
+    revival = np.exp(-0.5 * ((week_starts[:, None] - revived) / (REVIVAL_DAYS * DAY)) ** 2)
     with np.errstate(divide="ignore"):
         rise = np.log(-np.expm1(-days / RISE_DAYS))
-    listed = np.where(rng.permutation(n) < NEVER_RATED * n, -np.inf, 0)
-    popularity: Floats = base + drift + premiere + rise + fashion @ catalog.genres.T + listed
+    rateable = np.where(rng.permutation(n) < NEVER_RATED * n, -np.inf, 0)
+    popularity: Float64Array = base + drift + premiere + rise + fashion @ catalog.genres.T + rateable
     popularity += np.where(rng.random(n) < REVIVED, REVIVAL, 0) * revival
-    single: Singles = popularity.astype(np.float32)
-    return single
+    return popularity.astype(np.float32)
 
 
 def _choose_movies(
-    plan: _Plan,
-    taste: Floats,
+    schedule: _Schedule,
+    taste: Float64Array,
     catalog: InventedMovies,
-    log_popularity: Singles,
+    log_popularity: Float32Array,
     rng: np.random.Generator,
 ) -> Int64Array:
-    """int64[n_rows]: the movie of each row; all users of a block fill their next page at the same time."""
-    chosen = np.empty(len(plan.user), dtype=np.int64)
+    """Return int64[n_rows]: the movie of each row. All users of a block fill one page at the same time."""
+    chosen = np.empty(len(schedule.user), dtype=np.int64)
     factors = catalog.factors.astype(np.float32)
     by_factor = np.ascontiguousarray(factors.T)
-    page_start = np.flatnonzero(plan.opens_page)
-    page_user = plan.user[page_start]
-    page_size = np.diff(page_start, append=len(plan.user))
-    page_week = (plan.timestamp[page_start] - OPENS) // WEEK
+    page_start = np.flatnonzero(schedule.opens_page)
+    page_user = schedule.user[page_start]
+    page_size = np.diff(page_start, append=len(schedule.user))
+    page_week = (schedule.timestamp[page_start] - OPENS) // WEEK
     page_number = np.arange(len(page_start)) - np.searchsorted(page_user, page_user)
-    fade = np.float32(0.5 ** (1 / CONTEXT_HALF_LIFE))
+    decay = np.float32(0.5 ** (1 / CONTEXT_HALF_LIFE))
     for first_user in range(0, len(taste), USERS_AT_ONCE):
         next_user = first_user + USERS_AT_ONCE
         liking = (TASTE_PULL * taste[first_user:next_user] @ by_factor).astype(np.float32)
@@ -323,29 +316,33 @@ def _choose_movies(
         pages = pages[np.lexsort((-page_size[pages], page_number[pages]))]
         for page in np.split(pages, np.flatnonzero(np.diff(page_number[pages])) + 1):
             user = page_user[page] - first_user
-            context[user[plan.opens_visit[page_start[page]]]] = 0
-            # einsum, as BLAS would start threads for each of these small products.
+            context[user[schedule.opens_visit[page_start[page]]]] = 0
+            # einsum, because BLAS would start threads for each of these small products.
             score = np.einsum("uf,fm->um", CONTEXT_PULL * context[user], by_factor)
             score += liking[user]
             score += log_popularity[page_week[page]]
             score -= np.log(rng.standard_exponential(score.shape, dtype=np.float32) + TINY)
             for slot in range(page_size[page[0]]):
-                filling = np.arange(np.count_nonzero(page_size[page] > slot))
-                movie = np.argmax(score[: len(filling)], axis=1)
-                score[filling, movie] = -np.inf
-                chosen[page_start[page[filling]] + slot] = movie
-                chooser = user[filling]
-                begins = catalog.sequel[movie] >= 0
-                liking[chooser[begins], catalog.sequel[movie[begins]]] += SEQUEL_PULL
+                active = np.arange(np.count_nonzero(page_size[page] > slot))
+                movie = np.argmax(score[: len(active)], axis=1)
+                score[active, movie] = -np.inf
+                chosen[page_start[page[active]] + slot] = movie
+                chooser = user[active]
+                has_sequel = catalog.sequel[movie] >= 0
+                liking[chooser[has_sequel], catalog.sequel[movie[has_sequel]]] += SEQUEL_PULL
                 liking[chooser, movie] = -np.inf
-                context[chooser] += (1 - fade) * (factors[movie] - context[chooser])
+                context[chooser] += (1 - decay) * (factors[movie] - context[chooser])
     return chosen
 
 
 def _draw_ratings(
-    user: Int64Array, movie: Int64Array, taste: Floats, catalog: InventedMovies, rng: np.random.Generator
+    user: Int64Array,
+    movie: Int64Array,
+    taste: Float64Array,
+    catalog: InventedMovies,
+    rng: np.random.Generator,
 ) -> Int64Array:
-    """int64[n_rows]: 1 to 5 stars."""
+    """Return int64[n_rows]: 1 to 5 stars."""
     affinity = np.einsum("ij,ij->i", taste[user], catalog.factors[movie])
     latent = (
         TASTE_IN_RATING * (affinity - affinity.mean()) / affinity.std()

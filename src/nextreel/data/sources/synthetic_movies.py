@@ -1,4 +1,4 @@
-"""A catalog of movies that don't exist: genres, factors of taste, quality, release dates and series."""
+"""A catalog of invented movies: titles, genres, taste factors, quality, release dates and series."""
 
 import re
 from collections.abc import Iterator
@@ -12,22 +12,29 @@ from nextreel.arrays import Float64Array, Int64Array
 from nextreel.data.schema import MOVIE_ID
 from nextreel.data.times import DAY
 
-Floats = Float64Array
-
 YEAR = 365.25 * DAY
 OPENS = 1_609_459_200
-"""2021-01-01, UTC: the first moment anybody can rate."""
+"""2021-01-01, UTC: the earliest time of a rating."""
 CLOSES = OPENS + 3 * 365 * DAY
+"""End of the data: all ratings are earlier."""
 
 N_FACTORS = 16
 OWN_SHARE_OF_MOVIE = 0.45
-"""The part of a movie's factors that isn't its genres'."""
+"""Share of a movie's factors that is its own rather than that of its genres."""
 OWN_SHARE_OF_SEQUEL = 0.05
+"""Share of a sequel's factors that differs from the first part."""
 
 RELEASED_INSIDE = 0.12
+"""Share of the movies that are released while the data are collected: the cold-start movies."""
+MEAN_AGE_YEARS, HIGHEST_AGE_YEARS = 12.0, 90
+"""Mean age of the other movies at the start of the data, and the age at which its distribution is cut off."""
 SERIES = 0.03
-MEAN_AGE_YEARS = 12.0
+"""Number of series as a share of the movies."""
+MOVIES_IN_SERIES = 3
+FEWEST_YEARS_TO_SEQUEL, MOST_YEARS_TO_SEQUEL = 1, 4
 NUMERALS = (" II", " III")
+ID_RANGE = 1.02
+"""MovieIDs go up to this multiple of the number of movies: they have gaps, as those of MovieLens have."""
 
 GENRES = {
     "Action": (500, "Adventure Sci-Fi Thriller"),
@@ -49,84 +56,11 @@ GENRES = {
     "War": (145, "Drama Action"),
     "Western": (70, "Action Comedy"),
 }
-"""How often each one occurs, relative to the others, and what it goes well with."""
+"""Relative frequency of each genre, and the genres that it is often combined with."""
 COMPANION_PULL = 1.8
+"""Added to the log frequency of a genre that is often combined with the first one."""
 N_GENRES_SHARES = (0.5, 0.33, 0.17)
-
-
-@dataclass(frozen=True)
-class InventedMovies:
-    """Movies with what the process knows of them, in the order of their MovieIDs."""
-
-    frame: pl.DataFrame
-    """MovieID, Title, Genres in the form of movies.csv."""
-    genres: Floats
-    """float64[n_movies, 18]: each row sums to 1."""
-    factors: Floats
-    """float64[n_movies, N_FACTORS]: unit vectors."""
-    quality: Floats
-    released: Int64Array
-    """int64[n_movies]: POSIX seconds."""
-    sequel: Int64Array
-    """int64[n_movies]: the movie that follows in the series, -1 for none."""
-
-
-def draw_movies(n: int, genre_vectors: Floats, rng: np.random.Generator) -> InventedMovies:
-    """Draw n movies; `genre_vectors` is float64[18, N_FACTORS], the taste that each genre stands for."""
-    released = np.where(
-        rng.permutation(n) < RELEASED_INSIDE * n,
-        rng.uniform(OPENS, CLOSES, n),
-        OPENS - np.minimum(rng.exponential(MEAN_AGE_YEARS, n), 90) * YEAR,
-    ).astype(np.int64)
-    genres = _draw_genres(n, rng)
-    factors = mix_factors(genres @ genre_vectors, OWN_SHARE_OF_MOVIE, rng)
-    titles = list(islice(invent_titles(rng), n))
-    sequel = np.full(n, -1)
-    for first, *parts in rng.permutation(n)[: 3 * round(SERIES * n)].reshape(-1, 3):
-        before = first
-        for numeral, part in zip(NUMERALS, parts[: rng.integers(1, 3)], strict=False):
-            wait = rng.uniform(1, 4) * YEAR
-            released[part] = released[before] + min(wait, (CLOSES - released[before]) / 2)
-            genres[part] = genres[first]
-            factors[part] = mix_factors(factors[[first]], OWN_SHARE_OF_SEQUEL, rng)[0]
-            titles[part] = re.sub(r"(, The|, An?)?$", rf"{numeral}\1", titles[first], count=1)
-            sequel[before] = part
-            before = part
-    years = released.astype("datetime64[s]").astype("datetime64[Y]")
-    names = np.array(list(GENRES))
-    frame = pl.DataFrame(
-        {
-            MOVIE_ID: np.sort(np.append(0, 1 + rng.choice(round(1.02 * n), n - 1, replace=False))),
-            "Title": [f"{title} ({year})" for title, year in zip(titles, years, strict=True)],
-            "Genres": ["|".join(names[row > 0]) for row in genres],
-        }
-    )
-    return InventedMovies(frame, genres, factors, rng.normal(size=n), released, sequel)
-
-
-def _draw_genres(n: int, rng: np.random.Generator) -> Floats:
-    names = list(GENRES)
-    log_frequency = np.log([frequency for frequency, _ in GENRES.values()])
-    goes_with = np.array(
-        [[name in companions.split() for name in names] for _, companions in GENRES.values()]
-    )
-    first = np.argmax(log_frequency + rng.gumbel(size=(n, len(names))), axis=1)
-    score = log_frequency + COMPANION_PULL * goes_with[first] + rng.gumbel(size=(n, len(names)))
-    score[np.arange(n), first] = np.inf
-    rank = np.argsort(np.argsort(-score, axis=1), axis=1)
-    how_many = rng.choice([1, 2, 3], size=n, p=N_GENRES_SHARES)
-    shares: Floats = (rank < how_many[:, None]) / how_many[:, None]
-    return shares
-
-
-def mix_factors(common: Floats, own_share: float, rng: np.random.Generator) -> Floats:
-    """Unit vectors: a common part and a random part of their own."""
-    unit = common / np.linalg.norm(common, axis=1, keepdims=True)
-    own = rng.normal(scale=N_FACTORS**-0.5, size=unit.shape)
-    blended: Floats = np.sqrt(1 - own_share) * unit + np.sqrt(own_share) * own
-    blended /= np.linalg.norm(blended, axis=1, keepdims=True)
-    return blended
-
+"""Shares of the movies with one, two and three genres."""
 
 ADJECTIVES = """
     Amber Ashen Borrowed Brittle Bronze Clockwork Copper Crooked Distant Drowsy Faraway Feathered
@@ -134,8 +68,6 @@ ADJECTIVES = """
     Nettled Painted Paper Patient Pewter Quarrelsome Restless Rusted Salted Sleepless Slanted
     Stubborn Tangled Threadbare Tidal Unfinished Unlit Velvet Wandering Weathered Windless
 """
-
-
 NOUNS = """
     Acrobat Almanac Apiary Archivist Atlas Barometer Beekeeper Bellmaker Bookbinder Carousel
     Cartographer Clockmaker Compass Conservatory Courier Cuckoo Driftwood Ferry Ferryman Foghorn
@@ -144,23 +76,17 @@ NOUNS = """
     Semaphore Signalman Sparrow Switchboard Tailor Telegraph Thimble Tinker Toymaker Umbrella
     Viaduct Wharf Windmill Woodcutter
 """
-
-
 PLACES = """
     Alderwick Brackenmoor Calder's~Reach Carrowby Dunmarrow Eastering Fennimore Glasswater
     Harrowmere Isle~of~Thrum Juniper~Row Kestrel~Bay Larkhollow Mossgate Nettlecombe Oxbow~Lane
     Pellworth Quillhaven Rookminster Saltmarsh~Street Tarrowgate Umberfield Velmouth Wexcombe
     Yarrowdale Zephyr~Point
 """
-
-
 NAMES = """
     Adelgund Barnaby Celestine Dorothea Emmerich Florian Gwendolyn Hortensia Ignatius Jacinta
     Konstantin Lucinda Mortimer Nadezhda Octavia Percival Quentina Rosalba Sebastian Theodora Ulrich
     Valentina Wilhelmina Xanthe Yolanda Zacharias
 """
-
-
 TITLES = (
     "{adjective} {noun}, The",
     "{adjective} {noun}, The",
@@ -177,10 +103,98 @@ TITLES = (
     "Café {place}",
     "{noun}, the {other_noun} and the Sea, The",
 )
+"""Templates of titles in the form of MovieLens. The first is listed twice because it is common in real catalogs."""
 
 
-def invent_titles(rng: np.random.Generator) -> Iterator[str]:
-    """Titles without end, in MovieLens' form, none twice; there are over a million."""
+@dataclass(frozen=True)
+class InventedMovies:
+    """Movies with their hidden attributes, in the order of their MovieIDs."""
+
+    frame: pl.DataFrame
+    """MovieID, Title, Genres in the form of movies.csv."""
+    genres: Float64Array
+    """float64[n_movies, n_genres]: share of each genre in a movie; each row sums to 1."""
+    factors: Float64Array
+    """float64[n_movies, N_FACTORS]: unit vectors."""
+    quality: Float64Array
+    """float64[n_movies]: standard normal."""
+    released: Int64Array
+    """int64[n_movies]: release date, POSIX seconds."""
+    sequel: Int64Array
+    """int64[n_movies]: index of the next movie in the series, -1 for none."""
+
+
+def draw_movies(n: int, genre_vectors: Float64Array, rng: np.random.Generator) -> InventedMovies:
+    """Draw n movies.
+
+    Parameters
+    ----------
+    n : int
+        Number of movies.
+    genre_vectors : float64[n_genres, N_FACTORS]
+        The taste that each genre stands for.
+    rng : numpy.random.Generator
+        Source of all random draws.
+    """
+    released = np.where(
+        rng.permutation(n) < RELEASED_INSIDE * n,
+        rng.uniform(OPENS, CLOSES, n),
+        OPENS - np.minimum(rng.exponential(MEAN_AGE_YEARS, n), HIGHEST_AGE_YEARS) * YEAR,
+    ).astype(np.int64)
+    genres = _draw_genres(n, rng)
+    factors = mix_factors(genres @ genre_vectors, OWN_SHARE_OF_MOVIE, rng)
+    titles = list(islice(_invent_titles(rng), n))
+    sequel = np.full(n, -1)
+    in_series = rng.permutation(n)[: MOVIES_IN_SERIES * round(SERIES * n)]
+    for first, *parts in in_series.reshape(-1, MOVIES_IN_SERIES):
+        previous = first
+        for numeral, part in zip(NUMERALS, parts[: rng.integers(1, MOVIES_IN_SERIES)], strict=False):
+            wait = rng.uniform(FEWEST_YEARS_TO_SEQUEL, MOST_YEARS_TO_SEQUEL) * YEAR
+            released[part] = released[previous] + min(wait, (CLOSES - released[previous]) / 2)
+            genres[part] = genres[first]
+            factors[part] = mix_factors(factors[[first]], OWN_SHARE_OF_SEQUEL, rng)[0]
+            titles[part] = re.sub(r"(, The|, An?)?$", rf"{numeral}\1", titles[first], count=1)
+            sequel[previous] = part
+            previous = part
+    years = released.astype("datetime64[s]").astype("datetime64[Y]")
+    names = np.array(list(GENRES))
+    frame = pl.DataFrame(
+        {
+            MOVIE_ID: np.sort(np.append(0, 1 + rng.choice(round(ID_RANGE * n), n - 1, replace=False))),
+            "Title": [f"{title} ({year})" for title, year in zip(titles, years, strict=True)],
+            "Genres": ["|".join(names[row > 0]) for row in genres],
+        }
+    )
+    return InventedMovies(frame, genres, factors, rng.normal(size=n), released, sequel)
+
+
+def mix_factors(common: Float64Array, own_share: float, rng: np.random.Generator) -> Float64Array:
+    """Return float64[n, N_FACTORS]: unit vectors that mix each row of `common` with a random part of its own."""
+    unit = common / np.linalg.norm(common, axis=1, keepdims=True)
+    own = rng.normal(scale=N_FACTORS**-0.5, size=unit.shape)
+    mixed: Float64Array = np.sqrt(1 - own_share) * unit + np.sqrt(own_share) * own
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    return mixed
+
+
+def _draw_genres(n: int, rng: np.random.Generator) -> Float64Array:
+    """Return float64[n, n_genres]: equal shares of one to three genres per movie."""
+    names = list(GENRES)
+    log_frequency = np.log([frequency for frequency, _ in GENRES.values()])
+    is_companion = np.array(
+        [[name in companions.split() for name in names] for _, companions in GENRES.values()]
+    )
+    first = np.argmax(log_frequency + rng.gumbel(size=(n, len(names))), axis=1)
+    score = log_frequency + COMPANION_PULL * is_companion[first] + rng.gumbel(size=(n, len(names)))
+    score[np.arange(n), first] = np.inf
+    rank = np.argsort(np.argsort(-score, axis=1), axis=1)
+    n_genres = rng.choice([1, 2, 3], size=n, p=N_GENRES_SHARES)
+    shares: Float64Array = (rank < n_genres[:, None]) / n_genres[:, None]
+    return shares
+
+
+def _invent_titles(rng: np.random.Generator) -> Iterator[str]:
+    """Yield distinct titles in the form of MovieLens; the words give more than a million."""
     adjectives, nouns, places, names = (words.split() for words in (ADJECTIVES, NOUNS, PLACES, NAMES))
     used: set[str] = set()
     while True:

@@ -1,1 +1,1 @@
-"""Dividing interactions into a train part and a test part."""
+"""Splitting interactions into a train part and a test part."""

@@ -23,12 +23,10 @@ from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation.comparison.external_lists import read_external_lists
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 from nextreel.models.base import Recommender
-from nextreel.models.names import MODELS, PRESETS
-from nextreel.models.registry import create_model, model_name
+from nextreel.models.registry import PRESETS, create_model, model_name, model_names
 from nextreel.models.training.epochs import Epoch, Training, read_epochs
 from nextreel.prediction.fitting import measure_peak_memory
-from nextreel.prediction.manifest import ModelManifest
-from nextreel.prediction.saving import load
+from nextreel.prediction.saving import load_with_manifest
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Contestant:
     @property
     def path(self) -> Path | None:
         """Path of the saved model or the file of lists; None for a model to fit."""
-        return None if self.model in PRESETS or self.model in MODELS else Path(self.model)
+        return None if self.model in (*PRESETS, *model_names()) else Path(self.model)
 
 
 @dataclass(frozen=True)
@@ -188,9 +186,10 @@ def _check_contestant(contestant: Contestant) -> None:
     if contestant.path is None:
         create_model(contestant.model, dict(contestant.options))
     elif not contestant.path.exists():
+        names = ", ".join((*PRESETS, *model_names()))
         raise ConfigError(
-            f"model {contestant.model!r} is unknown; expected one of {', '.join((*PRESETS, *MODELS))}, or the path "
-            "of a saved model or of a file of recommendation lists"
+            f"model {contestant.model!r} is unknown; expected one of {names}, or the path of a saved model or of a "
+            "file of recommendation lists"
         )
     elif contestant.options:
         raise ConfigError(f"{contestant.model} is fitted already: it takes no options")
@@ -207,13 +206,13 @@ def _fit(contestant: Contestant, parts: TrainTest) -> tuple[Recommender, float, 
 
 def _load_fitted(path: Path, parts: TrainTest) -> tuple[Recommender, float | None, list[Epoch]]:
     """Return a saved model, the duration of its fit in seconds, and its epochs."""
-    predictor = load(path)
+    predictor, manifest = load_with_manifest(path)
     if predictor.dataset.fingerprint != parts.train.fingerprint:
         raise ConfigError(
             f"{path} was fitted on other interactions than the train part, so its figures would be meaningless: "
             "fit it on the train part (nextreel split, nextreel fit)"
         )
-    return predictor.model, ModelManifest.read(path).fit.fit_seconds, read_epochs(path)
+    return predictor.model, manifest.fit.fit_seconds, read_epochs(path)
 
 
 def _create_queries(parts: TrainTest, mode: HistoryMode) -> EvaluationQueries:

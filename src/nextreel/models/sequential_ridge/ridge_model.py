@@ -1,7 +1,7 @@
 """The sequential ridge as a model: fitted in closed form, asked with a history and a moment."""
 
 from functools import partial
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,7 @@ from nextreel.models.sequential_ridge.baskets import (
 )
 from nextreel.models.sequential_ridge.low_rank import embed_movies, reduce_rank, unit_rows
 from nextreel.models.training.epochs import Training
+from nextreel.options import Range
 
 RECENT, NEAREST = 0.8, 0.4
 """Decays per moment of the two sums of embeddings over the latest moments."""
@@ -38,27 +39,40 @@ CHUNK = 65_536
 
 
 class SequentialRidgeConfig(ModelConfig):
-    regularization: float = Field(default=500.0, gt=0, allow_inf_nan=False)
+    # As for EASE, with one row per basket instead of one per user.
+    regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(20.0, 10_000.0, log=True)] = (
+        500.0
+    )
     """lambda, on the weights between single movies."""
-    dense_regularization: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    # The embedded history has far fewer weights to learn and needs far less regularization.
+    dense_regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.5, 500.0, log=True)] = (
+        10.0
+    )
     """mu, on the weights of the embedded history."""
-    horizon: int = Field(default=10, ge=1)
+    # From the next interaction alone to the rest of the month.
+    horizon: Annotated[int, Field(ge=1), Range(1, 50, log=True)] = 10
     """How many interactions ahead are targets."""
-    target_decay: float = Field(default=0.9, gt=0, le=1)
+    # From mostly the next interaction to equal weights.
+    target_decay: Annotated[float, Field(gt=0, le=1), Range(0.5, 1.0)] = 0.9
     """Weight of a target relative to the one before it."""
-    unliked_weight: float = Field(default=0.3, ge=0, le=1)
+    # From liked targets only to equal weights.
+    unliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.3
     """Weight of a target rated below 4, relative to one that was liked."""
-    within_second: float = Field(default=0.25, ge=0, le=1)
+    # From the ends of baskets only to every state within them.
+    within_second: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.25
     """Share of the states within a second, when some of its movies are still to come, that are rows too."""
-    dimensions: int = Field(default=128, ge=1)
+    # From a coarse map of the movies to one that is finer than the time of its fit is worth.
+    dimensions: Annotated[int, Field(ge=1), Range(32, 256, log=True)] = 128
     """Length of each of a movie's two embeddings."""
-    hidden: int = Field(default=512, ge=0)
+    # From a nearly linear model to four times the default; the time of a fit grows with the square.
+    hidden: Annotated[int, Field(ge=0), Range(64, 2048, log=True)] = 512
     """Number of random features."""
     rank: int = Field(default=256, ge=1)
     """Leading directions that are kept of V."""
     most_movies: int = Field(default=5000, ge=1)
     """The model knows this many movies, the most rated ones; the time of a fit grows with their number's cube."""
-    long_gap_days: float = Field(default=1.0, gt=0)
+    # From a few hours to a month.
+    long_gap_days: Annotated[float, Field(gt=0), Range(0.1, 30.0, log=True)] = 1.0
     """From this gap between the last interaction and the query on, the second solution answers."""
     short_history: int = Field(default=6, ge=0)
     """Histories of fewer interactions are also answered by what others chose at that point."""

@@ -13,8 +13,8 @@ from nextreel.artifacts import MANIFEST, read_manifest, seal
 from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
-from nextreel.models.base import ModelConfig
 from nextreel.models.training.epochs import Epoch
+from nextreel.options import Options
 
 ARRAYS = "arrays.safetensors"
 
@@ -22,7 +22,7 @@ Identity = dict[str, str | int | float | None]
 """What makes two fits the same one: the model, its options, fingerprints of its data."""
 
 
-def identify_fit(model: str, config: ModelConfig, dataset: Dataset, validation: Dataset | None) -> Identity:
+def identify_fit(model: str, config: Options, dataset: Dataset, validation: Dataset | None) -> Identity:
     """What tells this fit from others."""
     return {
         "model": model,

@@ -1,40 +1,51 @@
 """The transformer's options."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from nextreel.models.base import ModelConfig
+from nextreel.options import Choice, Range
 
 
 class TransformerConfig(ModelConfig):
-    dimensions: int = Field(default=96, ge=2)
+    # What a CPU trains within an hour; all are multiples of every number of heads below.
+    dimensions: Annotated[int, Field(ge=2), Choice((64, 96, 128, 192))] = 96
     """Width of the network and of the movies' embeddings."""
-    layers: int = Field(default=2, ge=1)
+    # Deeper networks haven't helped on data sets of this size.
+    layers: Annotated[int, Field(ge=1), Range(1, 4)] = 2
     """Attention layers."""
-    heads: int = Field(default=2, ge=1)
+    # Every choice divides every width above.
+    heads: Annotated[int, Field(ge=1), Choice((1, 2, 4))] = 2
     """Heads of each layer; `dimensions` must be a multiple."""
     window: int = Field(default=200, ge=2)
     """Latest events of a history that are read."""
     overlap: int = Field(default=50, ge=0)
     """Events that a training window of a long history shares with the one before, as context."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    # Below, training doesn't finish in its epochs; above, it diverges.
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(5e-4, 1e-2, log=True)] = 3e-3
+    """Of AdamW, after a warm-up; it falls to zero along a cosine."""
+    # From none to so much that too little is left to learn from.
+    dropout: Annotated[float, Field(ge=0, lt=1), Range(0.0, 0.5)] = 0.2
     """Share of the activations that are dropped in training."""
-    ahead: int = Field(default=5, ge=1)
+    # From next to none to a tenth.
+    weight_decay: Annotated[float, Field(ge=0), Range(1e-4, 0.1, log=True)] = 0.01
+    """Of AdamW, on matrices."""
+    # From the next positive alone to twice as many as a test part has of each user.
+    ahead: Annotated[int, Field(ge=1), Range(1, 10)] = 5
     """A question's history ends up to this many positives before it, less one."""
-    next_share: float = Field(default=0.2, ge=0, le=1)
+    # From none to more than half.
+    next_share: Annotated[float, Field(ge=0, le=1), Range(0.0, 0.6)] = 0.2
     """Share of the questions whose history ends right before them."""
-    within_share: float = Field(default=0.25, ge=0, le=1)
+    # From none to more than half.
+    within_share: Annotated[float, Field(ge=0, le=1), Range(0.0, 0.6)] = 0.25
     """Share of the questions of several movies whose history holds some of them, as a train part may end within a
     second; the other movies are the answers."""
-    disliked_weight: float = Field(default=0.4, ge=0, le=1)
+    # From liked targets only to equal weights.
+    disliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.4
     """Weight of an answer that was rated below 4."""
     rows_per_step: int = Field(default=3072, ge=1)
     """Events and questions of one step, padding included."""
-    learning_rate: float = Field(default=3e-3, gt=0, allow_inf_nan=False)
-    """Of AdamW, after a warm-up; it falls to zero along a cosine."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    """Of AdamW, on matrices."""
     epochs: int = Field(default=15, ge=1)
     """Passes over the questions."""
     minutes: float | None = Field(default=None, gt=0)

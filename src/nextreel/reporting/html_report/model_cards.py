@@ -7,8 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
-from inspect import cleandoc
 
 from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
@@ -16,8 +14,7 @@ from pydantic.fields import FieldInfo
 from nextreel.errors import MissingExtraError
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import HistoryMode
-from nextreel.models.names import MODELS
-from nextreel.models.registry import model_class
+from nextreel.models.registry import built_in_names, model_class, model_docstring, model_names
 from nextreel.models.training.epochs import Epoch, best_epoch
 from nextreel.reporting.html_report.comparison_charts import draw_training
 from nextreel.reporting.html_report.sentences import format_day, format_seconds, list_weak_slices
@@ -96,15 +93,14 @@ def describe_model(board: Leaderboard, history: HistoryMode, name: str) -> Model
 
 def _explain(model: str) -> list[Paragraph]:
     """Return the docstring of the model's module by paragraph."""
-    if model not in MODELS:
+    if model not in model_names():
         return [Paragraph("It isn't one of nextreel's own models: only its answers are known here.")]
     try:
-        model_class(model)
+        docstring = model_docstring(model)
     except MissingExtraError:
         return [
             Paragraph("A library that it needs isn't installed here, so how it works can't be shown here.")
         ]
-    docstring = cleandoc(import_module(MODELS[model].split(":")[0]).__doc__ or model)
     return [
         Paragraph(text, is_formula=True) if text.startswith("    ") else Paragraph(" ".join(text.split()))
         for text in docstring.split("\n\n")
@@ -113,7 +109,7 @@ def _explain(model: str) -> list[Paragraph]:
 
 def _list_options(model: str, config: Mapping[str, JsonValue]) -> list[CardOption]:
     fields: dict[str, FieldInfo] = {}
-    if model in MODELS:
+    if model in model_names():
         with suppress(MissingExtraError):
             fields = dict(model_class(model).Config.model_fields)
     return [
@@ -157,7 +153,7 @@ def _describe_data(board: Leaderboard, name: str) -> list[str]:
         f"{len(timestamps):,} ratings of {train.n_users:,} people and {train.n_movies:,} movies, from "
         f"{format_day(int(timestamps.min()))} to {format_day(int(timestamps.max()))} (data {train.fingerprint[:12]})"
     )
-    if board.runs[name].model not in MODELS:
+    if board.runs[name].model not in model_names():
         return [
             f"It was fitted elsewhere, so what it learned from isn't known here. The train part has {ratings}."
         ]
@@ -211,7 +207,7 @@ def _describe_ethics(board: Leaderboard, name: str) -> list[str]:
         f"{join_names(shares)} of all people. Lists that are followed make popular movies more so.",
         "A history of ratings is personal data and tells more than taste; keep it as such.",
     ]
-    if board.runs[name].model in MODELS:
+    if board.runs[name].model in built_in_names():
         notes.insert(
             1, "Gender, age and occupation serve only to measure this; no model of nextreel is shown them."
         )

@@ -277,15 +277,11 @@ class Engine:
         """
         if len(catalog) == catalog.n_learned:
             return self._predictor.model
-        grown = self._newcomers.over(catalog.movies)
-        added = grown.newcomers_ >= catalog.n_learned
-        grown.newcomers_ = grown.newcomers_[added]
-        grown.neighbours_, grown.weights_ = grown.neighbours_[added], grown.weights_[added]
-        return grown
+        return self._newcomers.for_catalog(catalog.movies, only_added=True)
 
     @cached_property
     def _newcomers(self) -> ColdStartMovies:
-        return ColdStartMovies.around(self._predictor.model, self._predictor.dataset)
+        return ColdStartMovies.wrap(self._predictor.model, self._predictor.dataset)
 
     def _answer(self, known: Snapshot, asked: Sequence[RecommendationRequest]) -> list[RecommendationResult]:
         """Answers to requests that differ in user, moment, filters and explain alone."""

@@ -10,7 +10,7 @@ from nextreel.arrays import Int64Array
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.timeline import Histories
 from nextreel.data.titles import with_parsed_titles
-from nextreel.ranking.explanations import Reason
+from nextreel.ranking.explanations import MovieContribution
 from nextreel.ranking.ranker import Ranking
 
 Card = dict[str, Any]
@@ -44,7 +44,7 @@ def show_rows(histories: Histories, rows: Int64Array, cards: Sequence[Card]) -> 
 
 
 def show_reasons(
-    reasons: Sequence[Reason], histories: Histories, cards: Sequence[Card]
+    reasons: Sequence[MovieContribution], histories: Histories, cards: Sequence[Card]
 ) -> list[dict[str, Any]]:
     """The REASONS strongest ones, whatever their sign: ratings with their contribution."""
     strongest = sorted(reasons, key=lambda reason: -abs(reason.contribution))[:REASONS]

@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
-from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.models.popularity import Popularity
@@ -181,7 +180,7 @@ class Snapshot:
         """With rows that came, in a catalog that may have grown."""
         released_at = self.released_at
         if len(catalog) > len(released_at):
-            opened = _find_released_at(Rows.none().to_timeline(), catalog)
+            opened = find_released_at(Rows.none().to_timeline(), catalog.movies)
             released_at = np.concatenate([released_at, opened[len(released_at) :]])
         if len(rows):
             released_at = released_at.copy()
@@ -206,8 +205,4 @@ class Snapshot:
 
 def _fold(timeline: Timeline, catalog: Catalog, mark: StorePosition) -> Snapshot:
     bulk = SortedBase.of(timeline, len(catalog))
-    return Snapshot(catalog, bulk, Rows.none(), _find_released_at(timeline, catalog), mark)
-
-
-def _find_released_at(timeline: Timeline, catalog: Catalog) -> Int64Array:
-    return find_released_at(Dataset(timeline, catalog.movie_ids, pl.DataFrame(), catalog.movies))
+    return Snapshot(catalog, bulk, Rows.none(), find_released_at(timeline, catalog.movies), mark)

@@ -1,0 +1,141 @@
+"""The recommendations for one query, with what a person wants to know beside them, as JSON and as a table."""
+
+from dataclasses import asdict, dataclass
+from typing import Self
+
+import polars as pl
+from pydantic import JsonValue
+from rich.table import Table
+
+from nextreel.cli.terminal.console import table
+from nextreel.data.dataset import Dataset
+from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
+from nextreel.data.timeline import Histories
+from nextreel.data.times import format_timestamp
+from nextreel.prediction.predictor import Predictor
+from nextreel.wording import number_of
+
+SHOWN_RATINGS = 3
+"""Number of the user's latest ratings that are shown: enough to recognise a taste at a glance."""
+
+
+@dataclass(frozen=True)
+class RatedMovie:
+    """A movie that the user has rated; fields are named as in the JSON output."""
+
+    MovieID: int
+    Title: str | None
+    Rating: float
+
+
+@dataclass(frozen=True)
+class RecommendedMovie:
+    """A recommended movie; fields are named as in the JSON output."""
+
+    Rank: int
+    MovieID: int
+    Title: str | None
+    Genres: list[str] | None
+    Year: int | None
+    Score: float | None
+    """None for a movie that only fills up the list."""
+    Fallback: str | None
+    """See `Predictor.recommend`."""
+
+
+@dataclass(frozen=True)
+class RecommendationReport:
+    """The recommendations for one query and what they are based on."""
+
+    user_id: int
+    timestamp: int
+    """POSIX seconds."""
+    history_length: int
+    """Number of the user's ratings strictly before the timestamp."""
+    lately_rated: list[RatedMovie]
+    """The latest of these, newest first."""
+    data_until: int
+    """Time of the latest interaction in the data, POSIX seconds."""
+    fallback: str | None
+    """"popularity" if the model doesn't know the user."""
+    model_learned_from_later: bool
+    """Whether the model's weights were also learned from interactions at or after the timestamp."""
+    recommendations: list[RecommendedMovie]
+    """Best first."""
+
+    @classmethod
+    def of(cls, predictor: Predictor, user_id: int, timestamp: int, k: int, exclude_seen: bool) -> Self:
+        """Recommend k movies for one query; raises QueryError as `Predictor.recommend` does."""
+        dataset = predictor.dataset
+        query = pl.DataFrame({USER_ID: [user_id], TIMESTAMP: [timestamp]})
+        recommended = predictor.recommend(query, k, exclude_seen).join(
+            dataset.movies, on=MOVIE_ID, how="left", maintain_order="left"
+        )
+        rows = recommended.select("Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback")
+        history = dataset.histories(query[USER_ID].to_numpy(), query[TIMESTAMP].to_numpy())
+        data_until = int(dataset.timeline.timestamps.max())
+        return cls(
+            user_id=user_id,
+            timestamp=timestamp,
+            history_length=int(history.lengths[0]),
+            lately_rated=_list_latest(dataset, history),
+            data_until=data_until,
+            fallback=recommended["Fallback"][0],
+            model_learned_from_later=not predictor.model.uses_only_past and timestamp <= data_until,
+            recommendations=[RecommendedMovie(**row) for row in rows.iter_rows(named=True)],
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the report as `nextreel recommend --json` prints it."""
+        fields = asdict(self)
+        return {USER_ID: fields.pop("user_id"), TIMESTAMP: fields.pop("timestamp"), **fields}
+
+    def to_table(self) -> Table:
+        """Return the report as a table with notes below it."""
+        title = f"What user {self.user_id} should watch next, as of {format_timestamp(self.timestamp)}"
+        report = table(title, "", "Movie", "Genres", MOVIE_ID, "Score", numbers=2)
+        for movie in self.recommendations:
+            report.add_row(
+                str(movie.Rank),
+                _show_title(movie),
+                ", ".join(movie.Genres or []),
+                str(movie.MovieID),
+                "" if movie.Score is None else f"{movie.Score:.3f}",
+            )
+        report.caption = "\n".join(self._notes())
+        report.caption_justify = "left"
+        return report
+
+    def _notes(self) -> list[str]:
+        notes = [
+            f"Based on {number_of(self.history_length, 'rating')} before that time; "
+            f"the data end at {format_timestamp(self.data_until)}."
+        ]
+        if self.lately_rated:
+            ratings = "; ".join(f"{_show_title(movie)}: {movie.Rating:g}" for movie in self.lately_rated)
+            notes.append(f"Latest ratings, newest first: {ratings}.")
+        if self.fallback == "popularity":
+            notes.append("Nothing was known of this user then, so these are the movies that were popular.")
+        elif self.model_learned_from_later:
+            notes.append("The history ends at that time, but the model was fitted on later ratings too.")
+        if any(movie.Fallback == "list filled up" for movie in self.recommendations):
+            notes.append(
+                "Too few movies were left to recommend; those without a score only fill up the list."
+            )
+        return notes
+
+
+def _list_latest(dataset: Dataset, history: Histories) -> list[RatedMovie]:
+    """Return the latest few ratings of one history, newest first."""
+    _, rows = history.last(SHOWN_RATINGS).rows()
+    timeline = history.timeline
+    rated = dataset.movies[timeline.movies[rows].tolist()]
+    ratings = timeline.ratings[rows].tolist()
+    return [
+        RatedMovie(movie_id, title, rating)
+        for movie_id, title, rating in zip(rated[MOVIE_ID], rated["Title"], ratings, strict=True)
+    ][::-1]
+
+
+def _show_title(movie: RatedMovie | RecommendedMovie) -> str:
+    return movie.Title or f"movie {movie.MovieID}"

@@ -1,0 +1,147 @@
+"""The trials of a search, run one after the other and kept in an Optuna study.
+
+Needs Optuna, so import it only where that is certain to be installed.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nextreel.arrays import Float64Array
+from nextreel.atomic_files import replacing
+from nextreel.data.dataset import Dataset
+from nextreel.errors import ArtifactError, NextreelError
+from nextreel.evaluation.metrics import ndcg, ranks_of
+from nextreel.evaluation.protocol import EvaluationQueries
+from nextreel.models.base import Recommender
+from nextreel.models.training.epochs import Epoch, Training
+from nextreel.tuning.search_space import Search, draw_value, to_distribution
+from nextreel.tuning.tuning_result import DEFAULTS, MAIN, K, Trial
+
+UNPRUNED_TRIALS = 5
+"""Number of first trials that are never pruned: the median of fewer says little."""
+FIRST_PRUNED_EPOCH = 2
+"""Earliest epoch after which a trial may be pruned; one epoch says little about the order after the last."""
+STUDY, RANKS = "study.db", "ranks"
+
+
+class TrialRunner:
+    """Runs trials and keeps what came of them in a directory.
+
+    A trial whose model learns in epochs is pruned when it falls behind the median of the earlier ones.
+    """
+
+    def __init__(self, train: Dataset, queries: EvaluationQueries, search: Search, directory: Path) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._train, self._queries, self._search = train, queries, search
+        self._ranks = directory / RANKS
+        self._study = optuna.create_study(
+            study_name="nextreel",
+            storage=f"sqlite:///{(directory / STUDY).absolute()}",
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH),
+            load_if_exists=True,
+        )
+        self._drop_unfinished()
+
+    def trials(self) -> list[Trial]:
+        """Return the finished trials in order of time, numbered without those that were interrupted."""
+        finished = [
+            trial
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or "failure" in trial.user_attrs
+        ]
+        return [_read_trial(number, trial) for number, trial in enumerate(finished)]
+
+    def describe_best(self) -> str:
+        """Return the best result so far as a note for a progress bar."""
+        ndcgs = [trial.ndcg for trial in self.trials() if trial.ndcg is not None]
+        return f"best {MAIN} {max(ndcgs):.4f}, defaults {ndcgs[0]:.4f}" if ndcgs else "the defaults"
+
+    def try_defaults(self) -> None:
+        """Measure the defaults; the sampler learns from those default values that it could have drawn."""
+        validation_ndcgs: dict[int, float] = {}
+
+        def on_epoch(epoch: Epoch) -> None:
+            if epoch.validation_ndcg is not None:
+                validation_ndcgs[epoch.number] = epoch.validation_ndcg
+
+        model = self._search.create_model({})
+        mean_ndcg = self._measure(model, Training(on_epoch=on_epoch), DEFAULTS)
+        config = model.config.model_dump()
+        distributions: dict[str, BaseDistribution] = {
+            name: to_distribution(values)
+            for name, values in self._search.space.items()
+            if values.contains(config[name])
+        }
+        self._study.add_trial(
+            create_trial(
+                value=mean_ndcg,
+                params={name: config[name] for name in distributions},
+                distributions=distributions,
+                intermediate_values=validation_ndcgs,
+            )
+        )
+
+    def try_options(self, number: int) -> None:
+        """Draw options for the trial `number` and measure them; the draw depends only on the finished trials."""
+        self._study.sampler = optuna.samplers.TPESampler(seed=self._search.seed + number)
+        trial = self._study.ask()
+        options = {name: draw_value(trial, name, values) for name, values in self._search.space.items()}
+        trial.set_user_attr("options", json.dumps(options))
+        last_epoch = getattr(self._search.create_model({}).config, "epochs", None)
+
+        def on_epoch(epoch: Epoch) -> None:
+            if epoch.validation_ndcg is None:
+                return
+            trial.report(epoch.validation_ndcg, epoch.number)
+            # Pruning after the last epoch would save nothing.
+            if epoch.number != last_epoch and trial.should_prune():
+                raise optuna.TrialPruned
+
+        try:
+            model = self._search.create_model(options)
+            mean_ndcg = self._measure(model, Training(on_epoch=on_epoch), number)
+        except optuna.TrialPruned:
+            self._study.tell(trial, state=TrialState.PRUNED)
+        except (NextreelError, ArithmeticError, np.linalg.LinAlgError) as error:
+            trial.set_user_attr("failure", f"{type(error).__name__}: {error}")
+            self._study.tell(trial, state=TrialState.FAIL)
+        else:
+            self._study.tell(trial, mean_ndcg)
+
+    def read_ndcgs(self, number: int) -> Float64Array:
+        """Return NDCG@10 of each query in a finished trial, float64[n_queries]; ArtifactError for a damaged file."""
+        file = self._ranks / f"{number:04}.npy"
+        try:
+            ranks = np.load(file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{file} is damaged ({error}): choose another directory with --out") from None
+        return ndcg(ranks.astype(np.int64), K)
+
+    def _measure(self, model: Recommender, training: Training, number: int) -> float:
+        """Fit the model, keep the rank of each query's movie, and return the mean NDCG@10."""
+        model.fit(self._train, training)
+        ranks = ranks_of(self._queries.rank_with(model, K).movies, self._queries.relevant)
+        with replacing(self._ranks / f"{number:04}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, ranks.astype(np.uint8), allow_pickle=False)
+        return float(ndcg(ranks, K).mean())
+
+    def _drop_unfinished(self) -> None:
+        """Mark trials as failed that a killed process left running."""
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _read_trial(number: int, trial: FrozenTrial) -> Trial:
+    return Trial(
+        number,
+        json.loads(trial.user_attrs.get("options", "{}")),
+        trial.value if trial.state == TrialState.COMPLETE else None,
+        len(trial.intermediate_values) if trial.state == TrialState.PRUNED else None,
+        trial.user_attrs.get("failure"),
+    )
