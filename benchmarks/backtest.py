@@ -24,7 +24,7 @@ def measure(config: Config, data: Path) -> Result:
         shutil.copy(Path(name) / "backtest.svg", CHARTS / f"backtest-{config['model']}.svg")
     facts = backtest.facts()
     kept = {key: facts[key] for key in ("start", "overall", "by_age", "windows")}
-    return {"sentences": backtest.sentences(), **kept}
+    return {"sentences": backtest.findings(), **kept}
 
 
 def _print_progress(done: int, total: int, note: str) -> None:

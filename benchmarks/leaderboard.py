@@ -8,6 +8,7 @@ rows' own result files.
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 
@@ -16,7 +17,7 @@ from nextreel.artifacts import MANIFEST
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.data.splitting.split_directory import read_train_test
 from nextreel.errors import DataError
-from nextreel.evaluation.comparison.contestants import name_contestants
+from nextreel.evaluation.comparison.contestants import parse_contestants
 from nextreel.evaluation.comparison.leaderboard import compare_models
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 
@@ -33,16 +34,16 @@ def measure(config: Config, data: Path) -> Result:
     our_models = {name: path for name, path in paths.items() if (path / MANIFEST).is_file()}
     rule = config["split"]["rule"]
     parts = read_train_test(data, rule)
-    queries = EvaluationQueries.from_split(parts.train, parts.test, "frozen", parts.threshold).queries
+    queries = EvaluationQueries.from_split(parts.train, parts.test, "frozen", parts.threshold).rows
     with TemporaryDirectory() as directory:
         for name in paths.keys() - our_models.keys():
             file = Path(directory) / f"{rows[name]}.parquet"
             _write_wide(paths[name] / "answers.parquet", queries, file)
             paths[name] = file
         models: dict[HistoryMode, dict[str, Path]] = {"frozen": paths, "live": our_models}
-        boards = {}
+        boards: dict[HistoryMode, Any] = {}
         for history, by_name in models.items():
-            contestants = name_contestants([f"{name}={path}" for name, path in by_name.items()], {})
+            contestants = parse_contestants([f"{name}={path}" for name, path in by_name.items()], {})
             boards[history] = compare_models(data, contestants, rule, [history], config["cutoffs"]).facts()
     for board in boards.values():
         data_facts = board.pop("data")

@@ -109,7 +109,7 @@ def evaluate_lists(lists: pl.DataFrame, train: Dataset, test: pl.DataFrame, k: i
     scores = score_ranks(ranks, [k])
     learned_test_rows = test.join(train.interactions(), on=[USER_ID, MOVIE_ID, TIMESTAMP], how="semi")
     return Evaluation(
-        queries.queries,
+        queries.rows,
         ranks,
         personal=int(has_list.sum()),
         outside_catalog=int((relevant < 0).sum()),

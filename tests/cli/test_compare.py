@@ -40,7 +40,7 @@ def test_compare_prints_a_leaderboard_for_each_history(printed: str) -> None:
         assert part in printed
 
 
-def test_compare_says_which_differences_are_real(printed: str) -> None:
+def test_compare_says_which_differences_are_significant(printed: str) -> None:
     assert "NDCG@10, frozen history: the difference is" in printed
     assert "Holm's p" in printed
 

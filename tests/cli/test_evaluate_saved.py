@@ -48,5 +48,8 @@ def test_saved_figures_come_with_their_protocol_split_and_test_part(home: Path) 
 def test_each_protocol_has_one_evaluation_and_the_model_still_loads(home: Path) -> None:
     for history in ("frozen", "live", "live"):
         succeed("evaluate", "model", "parts", "--history", history, "--save", cwd=home)
-    assert [each["protocol"]["history"] for each in manifest(home)["evaluations"]] == ["frozen", "live"]
+    assert [evaluation["protocol"]["history"] for evaluation in manifest(home)["evaluations"]] == [
+        "frozen",
+        "live",
+    ]
     load(home / "model")

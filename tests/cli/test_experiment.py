@@ -24,9 +24,9 @@ def url(tmp_path: Path) -> str:
     return url
 
 
-def test_the_report_compares_the_versions_and_says_whether_the_difference_is_real(url: str) -> None:
+def test_the_report_compares_the_versions_and_says_whether_the_difference_is_significant(url: str) -> None:
     printed = succeed("experiment", "report", "--store", url, "--experiment", "b=0.5")
-    assert "What followed within 7 days of an answer" in printed
+    assert "What followed within 7 days of an impression" in printed
     assert "0.0500 [" in printed
     assert "1.0000 [1.0000, 1.0000]" in printed
     assert "users with a hit: Real: b is higher" in printed
@@ -52,15 +52,15 @@ def test_a_shorter_window_leaves_out_what_came_later(url: str) -> None:
     assert "within 30 minutes" in printed
 
 
-def test_since_leaves_out_earlier_answers(url: str) -> None:
+def test_since_leaves_out_earlier_impressions(url: str) -> None:
     message = fail("experiment", "report", "--store", url, "--since", GIVEN_AT + 1)
     assert message == (
-        "nextreel: there are no answers; to compare, there must be two versions: choose another --since\n"
+        "nextreel: there are no impressions; to compare, there must be two versions: choose another --since\n"
     )
 
 
 def test_an_empty_store_has_nothing_to_compare(tmp_path: Path) -> None:
-    assert "there are no answers" in fail(
+    assert "there are no impressions" in fail(
         "experiment", "report", "--store", f"sqlite:///{tmp_path / 'new.db'}"
     )
 

@@ -19,10 +19,8 @@ def movies_of(*genres: str) -> pl.DataFrame:
 
 
 def describe(lists: list[list[int]], movies: pl.DataFrame, train: pl.DataFrame = TRAIN) -> ListFigures:
-    questions = EvaluationQueries.from_split(Dataset.from_frames(train, movies), TEST, "frozen")
-    return ListMeasurer.of(questions).describe(
-        np.array(lists, dtype=np.int32), UserBootstrap(questions.users)
-    )
+    queries = EvaluationQueries.from_split(Dataset.from_frames(train, movies), TEST, "frozen")
+    return ListMeasurer.of(queries).describe(np.array(lists, dtype=np.int32), UserBootstrap(queries.users))
 
 
 def test_novelty_is_the_self_information_of_the_share_who_had_rated_a_movie_by_then() -> None:

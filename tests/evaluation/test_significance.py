@@ -7,15 +7,15 @@ from nextreel.evaluation.significance import (
     PairedTest,
     adjust_by_holm,
     compare_pairs,
-    say_what_is_real,
-    swap_users,
+    describe_significance,
+    permute_users,
 )
 
 USERS = np.repeat(np.arange(60), 3)
 
 
 def run(**models: np.ndarray) -> list[PairedTest]:
-    return compare_pairs({"frozen": models}, UserBootstrap(USERS, resamples=300), swaps=2000)
+    return compare_pairs({"frozen": models}, UserBootstrap(USERS, resamples=300), permutations=2000)
 
 
 def noise(seed: int, mean: float = 0.0) -> np.ndarray:
@@ -33,26 +33,26 @@ def test_the_interval_covers_the_true_mean_of_clustered_queries_as_often_as_it_s
     assert 0.92 <= np.mean(covered) <= 0.98
 
 
-def test_equal_models_are_called_different_in_about_one_of_twenty_tests() -> None:
+def test_equal_models_differ_significantly_in_about_one_of_twenty_tests() -> None:
     random = np.random.default_rng(3)
     # Differences that users share, in one column a trial: the queries are far from independent.
     taste = random.normal(0, 0.2, size=(40, 800))
     users = np.repeat(np.arange(40), random.integers(1, 9, size=40))
     differences = taste[users] + random.normal(0, 0.1, size=(len(users), 800))
-    chances = swap_users(UserBootstrap(users).totals(differences), swaps=999)
-    assert 0.03 <= np.mean(chances < 0.05) <= 0.07
+    ps = permute_users(UserBootstrap(users).totals(differences), permutations=999)
+    assert 0.03 <= np.mean(ps < 0.05) <= 0.07
 
 
 def test_p_is_close_to_that_of_a_t_test_where_every_user_has_one_query() -> None:
     differences = np.random.default_rng(5).normal(0.02, 0.1, size=(200, 1))
-    p = swap_users(differences, swaps=20_000)[0]
+    p = permute_users(differences, permutations=20_000)[0]
     assert p == pytest.approx(ttest_1samp(differences[:, 0], 0).pvalue, abs=0.01)
 
 
 def test_queries_that_repeat_within_a_user_are_no_further_evidence() -> None:
     values, users = np.random.default_rng(2).normal(0.02, 0.1, size=(50, 1)), np.arange(50)
-    single = swap_users(UserBootstrap(users).totals(values))
-    repeated = swap_users(UserBootstrap(np.repeat(users, 9)).totals(np.repeat(values, 9, axis=0)))
+    single = permute_users(UserBootstrap(users).totals(values))
+    repeated = permute_users(UserBootstrap(np.repeat(users, 9)).totals(np.repeat(values, 9, axis=0)))
     assert repeated.tolist() == single.tolist()
 
 
@@ -75,7 +75,7 @@ def test_the_difference_is_the_better_minus_the_worse() -> None:
     assert test.significant
 
 
-def test_equal_answers_are_never_told_apart() -> None:
+def test_equal_figures_never_differ_significantly() -> None:
     (test,) = run(one=noise(0), other=noise(0))
     assert (test.p, test.difference.low, test.difference.high) == (1.0, 0.0, 0.0)
 
@@ -83,19 +83,19 @@ def test_equal_answers_are_never_told_apart() -> None:
 def test_all_pairs_of_all_histories_are_one_family() -> None:
     models = {"a": noise(0), "b": noise(1, 0.04), "c": noise(2, 0.5)}
     bootstrap = UserBootstrap(USERS, resamples=100)
-    tests = compare_pairs({"frozen": models, "live": models}, bootstrap, swaps=500)
+    tests = compare_pairs({"frozen": models, "live": models}, bootstrap, permutations=500)
     assert len(tests) == 6
     assert [test.adjusted_p for test in tests] == adjust_by_holm([test.p for test in tests])
 
 
-def test_two_models_that_differ_are_said_to_differ() -> None:
-    first, last = say_what_is_real(run(low=noise(0), high=noise(1, 0.5)), "NDCG@10")
+def test_two_models_that_differ_are_reported_as_different() -> None:
+    first, last = describe_significance(run(low=noise(0), high=noise(1, 0.5)), "NDCG@10")
     assert first == "NDCG@10, frozen history: the difference is real. high is the best."
     assert last.endswith("in the one test of this run: a paired randomisation test that swaps whole users.")
 
 
 def test_pairs_that_cannot_be_told_apart_are_named() -> None:
-    first, last = say_what_is_real(run(a=noise(0), b=noise(1), c=noise(2, -0.5)), "NDCG@10")
+    first, last = describe_significance(run(a=noise(0), b=noise(1), c=noise(2, -0.5)), "NDCG@10")
     assert "2 of 3 differences are real. Not told apart: " in first
     assert first.endswith("but not shown to be better than a.") or first.endswith(
         "but not shown to be better than b."
@@ -103,11 +103,11 @@ def test_pairs_that_cannot_be_told_apart_are_named() -> None:
     assert "among the 3 tests of this run" in last
 
 
-def test_without_any_real_difference_none_is_claimed() -> None:
-    first, _ = say_what_is_real(run(a=noise(0), b=noise(1)), "NDCG@10")
+def test_without_any_significant_difference_none_is_claimed() -> None:
+    first, _ = describe_significance(run(a=noise(0), b=noise(1)), "NDCG@10")
     assert first.startswith("NDCG@10, frozen history: the difference is not shown to be real.")
     assert "is ahead, but not shown to be better than" in first
 
 
 def test_one_model_alone_has_nothing_to_be_compared_with() -> None:
-    assert say_what_is_real(run(alone=noise(0)), "NDCG@10") == []
+    assert describe_significance(run(alone=noise(0)), "NDCG@10") == []

@@ -11,10 +11,10 @@ def test_a_query_is_in_the_slice_of_its_gap() -> None:
     gaps = np.array([0, 1, DAY, DAY + 1, 2 * DAY, 2 * DAY + 1])
     timestamps = 100 + gaps
     histories = dataset.histories(np.full(6, 1), timestamps + 1)
-    found = {
+    members = {
         name: np.flatnonzero(part).tolist() for name, part in slice_by_gap(histories, timestamps).items()
     }
-    assert list(found.values()) == [[0], [1, 2], [3, 4], [5]]
+    assert list(members.values()) == [[0], [1, 2], [3, 4], [5]]
 
 
 def test_a_query_without_a_history_is_in_no_slice_by_gap() -> None:
@@ -29,14 +29,14 @@ def test_every_query_is_in_one_slice_by_length() -> None:
     dataset = Dataset.from_frames(interactions(*rows), catalog(250))
     users = np.array([0, 1, 2, 3, 9])
     slices = slice_by_length(dataset.histories(users, np.full(5, 1000)))
-    found = {name: np.flatnonzero(part).tolist() for name, part in slices.items()}
-    assert list(found.values()) == [[4], [0, 1], [2], [], [3]]
+    members = {name: np.flatnonzero(part).tolist() for name, part in slices.items()}
+    assert list(members.values()) == [[4], [0, 1], [2], [], [3]]
 
 
 def test_the_figure_of_a_slice_is_that_of_its_queries_alone() -> None:
     slices = {"hits": np.array([True, False]), "misses": np.array([False, True]), "empty": np.zeros(2, bool)}
-    found = estimate_slices(slices, np.array([1, 0]), np.array([7, 8]), k=10)
-    assert {name: metrics["Recall@10"].mean for name, metrics in found.items()} == {
+    estimates = estimate_slices(slices, np.array([1, 0]), np.array([7, 8]), k=10)
+    assert {name: metrics["Recall@10"].mean for name, metrics in estimates.items()} == {
         "hits": 1.0,
         "misses": 0.0,
     }

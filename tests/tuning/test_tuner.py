@@ -86,7 +86,7 @@ def test_a_test_part_of_garbage_changes_nothing(home: Path, inner: InnerSplit, t
     (tmp_path / "parts" / "test.csv").write_bytes(b"\xff\x00 not a table")
     found = split_inner(tmp_path / "parts", None, "frozen")
     assert found.train.fingerprint == inner.train.fingerprint
-    assert found.queries.queries.equals(inner.queries.queries)
+    assert found.queries.rows.equals(inner.queries.rows)
 
 
 def test_the_inner_split_is_the_rule_applied_to_the_train_part(home: Path, inner: InnerSplit) -> None:

@@ -1,12 +1,17 @@
-"""`nextreel audit`: what does a split give away, and what is it worth?"""
+"""`nextreel audit`: what does a split leak to a model, and how much does that change its figures?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nextreel.cli.terminal.arguments import IncludeSeen, RuleOfSplit, parse_options
 from nextreel.models.registry import PRESETS, model_names
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nextreel.evaluation.leaks.leak_audit import Audit
 
 
 def audit(
@@ -17,12 +22,12 @@ def audit(
     model: Annotated[
         str,
         typer.Argument(
-            help="The model that tells what a leak is worth; it is fitted up to ten times: "
+            help="The model that the effect of each leak is measured with; it is fitted up to eleven times: "
             f"{', '.join((*PRESETS, *model_names()))}."
         ),
     ] = "item-knn",
     rule: RuleOfSplit = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the recommendation lists.")] = 10,
     options: Annotated[
         list[str] | None,
         typer.Option("--set", help="An option of the model, such as --set neighbours=50; repeatable."),
@@ -32,49 +37,57 @@ def audit(
         Path | None, typer.Option("--json", help="Write all figures to this JSON file too.")
     ] = None,
 ) -> None:
-    """Look for leaks between the parts of a split and measure each with a model.
+    """Look for leaks between the parts of a split and measure their effect on a model's NDCG.
 
-    Rows in both parts, the future of the user and of others, movies that aren't there yet, ties at the cut: how many
-    queries each one touches, and NDCG with and without it. Histories end with the train part.
+    Five kinds of leaks are looked for: rows in both parts, later rows of the user, later rows of others, movies
+    without earlier rows, and ties at the cut. Each is reported with the number of queries that it touches and NDCG with
+    and without it. Histories end with the train part.
     """
-    import json
-
-    from nextreel.atomic_files import replacing
-    from nextreel.cli.terminal.console import progress_bar, stdout, table
+    from nextreel.atomic_files import write_json
+    from nextreel.cli.terminal.console import progress_bar, stdout
     from nextreel.data.splitting.split_directory import read_train_test
     from nextreel.data.splitting.split_rules import describe_rule
-    from nextreel.evaluation.leak_audit import Auditor
+    from nextreel.evaluation.leaks.leak_audit import audit_split
     from nextreel.models.registry import create_model, model_name
     from nextreel.wording import number_of
 
-    chosen = parse_options(options or [])
-    name = model_name(create_model(model, chosen))
+    model_options = parse_options(options or [])
+    name = model_name(create_model(model, model_options))
     with progress_bar("Looking for leaks") as (progress, task):
         parts = read_train_test(directory, rule)
-        found = Auditor(
+        result = audit_split(
             parts,
-            lambda: create_model(model, chosen),
+            lambda: create_model(model, model_options),
             k,
             not include_seen,
-            lambda what: progress.update(task, note=what),
-        ).run()
+            lambda step: progress.update(task, note=step),
+        )
     console = stdout()
-    console.print(
-        f"{number_of(found.queries, 'query', 'queries')} of {number_of(found.users, 'user')}, frozen history; "
-        f"measured with {name}.\n"
-    )
-    for leak in found.leaks:
+    queries, users = number_of(result.queries, "query", "queries"), number_of(result.users, "user")
+    console.print(f"{queries} of {users}, frozen history; measured with {name}.\n")
+    for leak in result.leaks:
         console.print(f"{leak.name}: {leak.sentence}", soft_wrap=True)
-    columns = (f"NDCG@{k} with it", "Without", "What it adds; 95 % intervals")
-    made = table("What each is worth", "Leak", "Measured on", "Queries", *columns, numbers=4)
-    for leak in found.found:
-        for price in leak.prices:
-            figures = map(str, (price.leaking, price.sealed, price.difference))
-            made.add_row(leak.name, price.label, f"{price.queries:,}", *figures)
-    if made.row_count:
+    table = effects_table(result)
+    if table.row_count:
         console.print()
-        console.print(made)
+        console.print(table)
     if json_file is not None:
-        facts = {"split": describe_rule(parts.rule), "model": name, "options": chosen, **found.facts()}
-        with replacing(json_file) as temporary:
-            temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        facts = {"split": describe_rule(parts.rule), "model": name, "options": model_options}
+        write_json({**facts, **result.facts()}, json_file)
+
+
+def effects_table(audit: "Audit") -> "Table":
+    """Return a table with one row per measured effect: NDCG with the leak, without it, and their difference."""
+    from nextreel.cli.terminal.console import table as empty_table
+
+    table = empty_table(
+        "Effect of each leak",
+        *("Leak", "Measured on", "Queries"),
+        *(f"NDCG@{audit.k} with it", "Without", "Difference; 95 % intervals"),
+        numbers=4,
+    )
+    for leak in audit.found:
+        for effect in leak.effects:
+            estimates = map(str, (effect.leaking, effect.sealed, effect.difference))
+            table.add_row(leak.name, effect.label, f"{effect.queries:,}", *estimates)
+    return table

@@ -1,4 +1,4 @@
-"""`nextreel backtest`: how does a model do along time, and what are refits worth?"""
+"""`nextreel backtest`: how does the quality of a model develop over time, and how much do refits improve it?"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,19 +9,17 @@ from nextreel.cli.terminal.arguments import parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 if TYPE_CHECKING:
-    import polars as pl
     from rich.table import Table
 
     from nextreel.evaluation.backtesting.backtest_results import Backtest, GroupMetrics
 
 
-"""Of a window, in seconds: moments end in 2100."""
-
-
 def backtest(
     directory: Annotated[
         Path,
-        typer.Argument(help="Data directory; of one that nextreel split wrote, only the train part is used."),
+        typer.Argument(
+            help="Data directory; of a directory that nextreel split wrote, only the train part is used."
+        ),
     ],
     model: Annotated[
         str,
@@ -36,22 +34,27 @@ def backtest(
     every: Annotated[str, typer.Option(help="Length of a window, such as 12h, 30d or 8w.")] = "30d",
     start: Annotated[
         str,
-        typer.Option(help="Where the first window opens: the share of the ratings before it, or a moment."),
+        typer.Option(
+            help="When the first window opens: the share of the ratings before it, such as 60%, or a time, such as "
+            "2001-01-31."
+        ),
     ] = "60%",
     refit: Annotated[
         Literal["every", "never"],
         typer.Option(
-            help="every: before each window, beside a model that is never refitted. never: only the latter."
+            help="every: compare a model that is refitted before each window with one that is never refitted. never: "
+            "only the latter."
         ),
     ] = "every",
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Directory of the results; finished windows are kept there.")
+        Path,
+        typer.Option("--out", "-o", help="Directory for the results; finished windows are kept there."),
     ] = Path("backtest"),
 ) -> None:
-    """Replay time: fit before each window, ask about it, and see how a model ages.
+    """Replay time: fit before each window, rank its queries, and see how the model ages.
 
-    Each positive of a window is a query, answered from everything strictly before it. Stopped with Ctrl-C, the same
-    command goes on with the window that wasn't finished.
+    Every positive of a window is a query, ranked from everything strictly before it. If stopped with Ctrl-C, the same
+    command continues with the window that wasn't finished.
     """
     import sys
 
@@ -61,13 +64,13 @@ def backtest(
     from nextreel.errors import MissingExtraError
     from nextreel.evaluation.backtesting.backtest_results import write_backtest
     from nextreel.evaluation.backtesting.backtest_runner import run_backtest
-    from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan
+    from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan, parse_start
     from nextreel.reporting.backtest_chart import plot_backtest
 
     tables = read_tables(directory)
     plan = BacktestPlan(
         model,
-        _parse_start(start, tables.interactions),
+        parse_start(start, tables.interactions, "--start"),
         parse_duration(every, "--every"),
         parse_options(options or []),
         refit == "every",
@@ -80,103 +83,88 @@ def backtest(
         try:
             result = run_backtest(tables, plan, out, report)
         except KeyboardInterrupt:
-            print("Stopped. The same command goes on with the window that wasn't finished.", file=sys.stderr)
+            print(
+                "Stopped. The same command continues with the window that wasn't finished.", file=sys.stderr
+            )
             raise
     console = stdout()
     console.print(windows_table(result))
     console.print(groups_table(result))
     if len(result.by_age) > 1:
         console.print(ages_table(result))
-    for sentence in result.sentences():
+    for sentence in result.findings():
         console.print(sentence, soft_wrap=True)
     write_backtest(result, out)
     try:
         plot_backtest(result, out)
     except MissingExtraError as error:
-        console.print(f"No picture: {error}", soft_wrap=True)
+        console.print(f"No chart: {error}", soft_wrap=True)
     console.print(f"Written to {out}")
 
 
 def windows_table(result: "Backtest") -> "Table":
-    """One row a window: NDCG of each model, with the part of the queries that new users ask."""
-    from nextreel.cli.terminal.console import table
+    """Return a table with one row per window: its queries, the share of new users' queries, and NDCG by model."""
+    from nextreel.cli.terminal.console import table as empty_table
     from nextreel.data.times import format_timestamp
     from nextreel.evaluation.backtesting.backtest_results import EVERYONE, MAIN, NEW_USERS
 
-    models = _models(result)
-    made = table(
+    models = _name_models(result)
+    table = empty_table(
         f"{result.about['model']}, {MAIN} by window; 95 % intervals",
         *("From", "Queries", "Of new users", *(model.capitalize() for model in models)),
         numbers=2 + len(models),
     )
     for window, groups in zip(result.windows, result.by_window, strict=True):
         everyone = groups[EVERYONE]
-        new = groups[NEW_USERS].queries / everyone.queries if NEW_USERS in groups else 0.0
-        queries, *figures = _cells(everyone, models)
-        made.add_row(format_timestamp(window.opens)[:10], queries, f"{new:.0%}", *figures)
-    return made
+        new_share = groups[NEW_USERS].queries / everyone.queries if NEW_USERS in groups else 0.0
+        queries, *estimates = _format_cells(everyone, models)
+        table.add_row(format_timestamp(window.opens)[:10], queries, f"{new_share:.0%}", *estimates)
+    return table
 
 
 def groups_table(result: "Backtest") -> "Table":
-    """All windows together, by whose queries they are."""
-    from nextreel.cli.terminal.console import table
+    """Return a table with one row per group of users, over all windows."""
+    from nextreel.cli.terminal.console import table as empty_table
     from nextreel.evaluation.backtesting.backtest_results import MAIN
 
-    models = _models(result)
-    title = f"{MAIN} of all windows, by users"
-    made = table(
-        title, "Users", "Queries", *(model.capitalize() for model in models), numbers=1 + len(models)
+    models = _name_models(result)
+    table = empty_table(
+        f"{MAIN} of all windows, by users",
+        *("Users", "Queries", *(model.capitalize() for model in models)),
+        numbers=1 + len(models),
     )
     for group, part in result.overall.items():
-        made.add_row(group, *_cells(part, models))
-    return made
+        table.add_row(group, *_format_cells(part, models))
+    return table
 
 
 def ages_table(result: "Backtest") -> "Table":
-    """One row for each age of the model that is never refitted."""
-    from nextreel.cli.terminal.console import table
+    """Return a table with one row per class of ages of the model that is never refitted."""
+    from nextreel.cli.terminal.console import table as empty_table
     from nextreel.evaluation.backtesting.backtest_results import MAIN
 
-    models = _models(result)
-    made = table(
-        f"{MAIN} by age of the model that was never refitted; * is shown to differ",
+    models = _name_models(result)
+    table = empty_table(
+        f"{MAIN} by age of the model that was never refitted; * is significant",
         *("Age", "Queries", *(model.capitalize() for model in models)),
         numbers=1 + len(models),
     )
-    for aging in result.by_age:
-        *cells, last = _cells(aging.part, models)
-        made.add_row(str(aging), *cells, last + (" *" if aging.differs else ""))
-    return made
+    for age_class in result.by_age:
+        *cells, last = _format_cells(age_class.part, models)
+        table.add_row(str(age_class), *cells, last + (" *" if age_class.differs else ""))
+    return table
 
 
-def _models(result: "Backtest") -> list[str]:
+def _name_models(result: "Backtest") -> list[str]:
     return list(next(iter(result.overall.values())).figures)
 
 
-def _cells(part: "GroupMetrics", models: list[str]) -> list[str]:
+def _format_cells(part: "GroupMetrics", models: list[str]) -> list[str]:
+    """Return the number of queries and the main metric of each model, with its interval if there is one."""
     from nextreel.evaluation.backtesting.backtest_results import MAIN
 
-    figures = [part.figures[model][MAIN] for model in models]
+    estimates = [part.figures[model][MAIN] for model in models]
     return [
         f"{part.queries:,}",
-        *(str(each) if part.has_interval else f"{each.mean:.4f}" for each in figures),
+        *(str(estimate) if part.has_interval else f"{estimate.mean:.4f}" for estimate in estimates),
     ]
-
-
-def _parse_start(text: str, interactions: "pl.DataFrame") -> int:
-    """The moment of "60%" of the interactions, of a date or of POSIX seconds."""
-    from nextreel.data.times import parse_timestamp
-    from nextreel.errors import QueryError
-    from nextreel.evaluation.backtesting.backtest_windows import find_start
-
-    if not text.endswith("%"):
-        return parse_timestamp(text)
-    try:
-        share = float(text[:-1]) / 100
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise QueryError(
-            f"--start {text!r}: expected a share between 0% and 100%, or a moment such as 2001-01-31"
-        )
-    return find_start(interactions, share)

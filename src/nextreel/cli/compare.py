@@ -25,10 +25,10 @@ def compare(
         typer.Option(
             "--models",
             "-m",
-            help=f"Models, separated by commas: {', '.join(PRESETS)}, {', '.join(model_names())}. NAME=MODEL gives one "
-            "another name, so that it can stand twice with different options. NAME=PATH is a model fitted on the train "
-            "part and saved, or another recommender's answers: a CSV or Parquet file of UserID, Timestamp, MovieID1 to "
-            "MovieIDk.",
+            help=f"Models, separated by commas: {', '.join(PRESETS)}, {', '.join(model_names())}. NAME=MODEL gives a "
+            "model another name, so that it can take part twice with different options. NAME=PATH is a saved model "
+            "that was fitted on the train part, or the recommendation lists of another recommender: a CSV or Parquet "
+            "file of UserID, Timestamp, MovieID1 to MovieIDk.",
         ),
     ] = "popularity,item-knn,ease",
     rule: RuleOfSplit = None,
@@ -36,7 +36,7 @@ def compare(
         str,
         typer.Option(
             help="frozen: a user's history ends with the train part. live: it holds everything strictly before the "
-            "query. Or both, with a comma."
+            "query. Or both, separated by a comma."
         ),
     ] = "frozen,live",
     k: Annotated[
@@ -44,7 +44,8 @@ def compare(
         typer.Option(
             "--k",
             "-k",
-            help="Cutoffs. Tests, slices and lists are of 10 if it is one of them, else the largest.",
+            help="Cutoffs of the metrics, separated by commas. Tests, slices and properties of lists use 10 if it is "
+            "one of them, otherwise the largest.",
         ),
     ] = "5,10,20",
     options: Annotated[
@@ -64,23 +65,20 @@ def compare(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write the whole comparison to this HTML file too: one file with plots, slices, example lists and a "
-            "card for each model, for readers who weren't there."
+            help="Write a report to this HTML file too: charts, slices, example lists and a card for each model in one "
+            "file that can be read on its own."
         ),
     ] = None,
     mlflow: MLflow = False,
 ) -> None:
-    """Fit several models on one split and compare them.
+    """Fit several models on the train part of one split and compare them on its test part.
 
-    Each positive of the test part is a query. Figures have 95 % intervals by a bootstrap over users; differences
-    between models are tested in pairs, with Holm's correction for their number. Each model runs in a process of
-    its own.
+    Every positive of the test part is a query. Figures have 95 % intervals from a bootstrap over users. All pairs of
+    models are tested, with Holm's correction for the number of tests. Each model runs in a process of its own.
     """
-    import json
-
-    from nextreel.atomic_files import replacing
+    from nextreel.atomic_files import write_json
     from nextreel.cli.terminal.console import progress_bar, stdout
-    from nextreel.evaluation.comparison.contestants import name_contestants
+    from nextreel.evaluation.comparison.contestants import parse_contestants
     from nextreel.evaluation.comparison.leaderboard import compare_models
     from nextreel.reporting.mlflow_tracking import log_leaderboard, tracked
 
@@ -88,14 +86,14 @@ def compare(
         from nextreel.reporting.html_report import require_extras, write_report
 
         require_extras()
-    contestants = name_contestants(_split(models), parse_options(options or []))
-    histories, cutoffs = _parse_histories(history), _parse_cutoffs(k)
+    contestants = parse_contestants(_split(models), parse_options(options or []))
+    modes, cutoffs = _parse_modes(history), _parse_cutoffs(k)
     with tracked("compare", mlflow), progress_bar("Comparing") as (progress, task):
         board = compare_models(
             directory,
             contestants,
             rule,
-            histories,
+            modes,
             cutoffs,
             not include_seen,
             lambda done, name: progress.update(task, completed=done, total=len(contestants) + 1, note=name),
@@ -103,143 +101,129 @@ def compare(
         if mlflow:
             log_leaderboard(board)
     console = stdout()
-    for each in histories:
-        for made in (accuracy_table(board, each), lists_table(board, each), weakness_table(board, each)):
-            console.print(made)
+    for mode in modes:
+        console.print(accuracy_table(board, mode))
+        console.print(lists_table(board, mode))
+        console.print(weakness_table(board, mode))
         if slices:
-            console.print(slices_table(board, each))
-    for sentence in (*board.sentences(), *_say_gaps(board)):
+            console.print(slices_table(board, mode))
+    for sentence in (*board.findings(), *board.gap_findings()):
         console.print(sentence, soft_wrap=True)
     if json_file is not None:
-        with replacing(json_file) as temporary:
-            temporary.write_text(json.dumps(board.facts(), indent=2) + "\n", encoding="utf-8")
+        write_json(board.facts(), json_file)
     if report is not None:
         write_report(board, directory.resolve().name, report)
 
 
-def accuracy_table(board: "Leaderboard", history: "HistoryMode") -> "Table":
-    """One row a model, best first: metrics at the main cutoff with their intervals, and costs."""
-    from nextreel.cli.terminal.console import table
+def accuracy_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
+    """Return a table with one row per model, best first: metrics at the main cutoff, and costs."""
+    from nextreel.cli.terminal.console import table as empty_table
     from nextreel.wording import number_of
 
-    figures = board.figures[history]
-    shown = [
-        name for name in next(iter(figures.values())).metrics if name.partition("@")[2] == _main_k(board)
-    ]
+    figures = board.figures[mode]
+    metrics, _ = _divide_metrics(board, mode)
     seen = "excluded" if board.protocol["exclude_seen"] else "included"
-    title = f"{history} history, {number_of(len(board.users), 'query', 'queries')}, seen movies {seen}; 95 % intervals"
-    made = table(title, "Model", *shown, "Fit", "Queries/s", "Peak memory", numbers=len(shown) + 3)
-    for name in board.ranked(history):
-        answers = board.answers[name]
-        made.add_row(
+    queries = number_of(len(board.users), "query", "queries")
+    table = empty_table(
+        f"{mode} history, {queries}, seen movies {seen}; 95 % intervals",
+        *("Model", *metrics, "Fit", "Queries/s", "Peak memory"),
+        numbers=len(metrics) + 3,
+    )
+    for name in board.ranked(mode):
+        run = board.runs[name]
+        table.add_row(
             name,
-            *(str(figures[name].metrics[metric]) for metric in shown),
-            _or_dash(answers.fit_seconds, "{:,.1f} s"),
-            _or_dash(answers.lists[history].rate, "{:,.0f}"),
-            _or_dash(answers.peak_memory_gib, "{:.2f} GiB"),
+            *(str(figures[name].metrics[metric]) for metric in metrics),
+            _or_dash(run.fit_seconds, "{:,.1f} s"),
+            _or_dash(run.lists[mode].rate, "{:,.0f}"),
+            _or_dash(run.peak_memory_gib, "{:.2f} GiB"),
         )
-    return made
+    return table
 
 
-def lists_table(board: "Leaderboard", history: "HistoryMode") -> "Table":
-    """One row a model: metrics at the other cutoffs, and what its lists are like."""
-    from nextreel.cli.terminal.console import table
+def lists_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
+    """Return a table with one row per model: metrics at the other cutoffs, and properties of its lists."""
+    from nextreel.cli.terminal.console import table as empty_table
 
-    figures = board.figures[history]
-    first = next(iter(figures.values()))
-    others = [name for name in first.metrics if name.partition("@")[2] != _main_k(board)]
-    of_lists = [*first.lists.by_query, *first.lists.overall]
-    title = f"{history} history: other cutoffs, and lists of {_main_k(board)}"
-    columns = [*others, *(name.capitalize() for name in of_lists)]
-    made = table(title, "Model", *columns, numbers=len(columns))
-    for name in board.ranked(history):
+    figures = board.figures[mode]
+    _, metrics = _divide_metrics(board, mode)
+    first = next(iter(figures.values())).lists
+    columns = [*metrics, *(name.capitalize() for name in (*first.by_query, *first.overall))]
+    title = f"{mode} history: other cutoffs, and lists of {board.main_cutoff}"
+    table = empty_table(title, "Model", *columns, numbers=len(columns))
+    for name in board.ranked(mode):
         lists = figures[name].lists
-        values = [
-            *(figures[name].metrics[metric].mean for metric in others),
-            *(estimate.mean for estimate in lists.by_query.values()),
-            *lists.overall.values(),
-        ]
-        made.add_row(
-            name, *(f"{value:.4f}" if n < len(others) else f"{value:.3f}" for n, value in enumerate(values))
+        properties = [*(estimate.mean for estimate in lists.by_query.values()), *lists.overall.values()]
+        table.add_row(
+            name,
+            *(f"{figures[name].metrics[metric].mean:.4f}" for metric in metrics),
+            *(f"{value:.3f}" for value in properties),
         )
-    return made
+    return table
 
 
-def weakness_table(board: "Leaderboard", history: "HistoryMode") -> "Table":
-    """One row a model: the slices it is weakest in, and the gaps between groups of users."""
-    from nextreel.cli.terminal.console import table
+def weakness_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
+    """Return a table with one row per model: its weakest slices and its fairness gaps."""
+    from nextreel.cli.terminal.console import table as empty_table
 
-    attributes = list(board.gaps[history])
-    title = f"{history} history: where {board.main} is lowest, and best minus worst group (* is real)"
-    made = table(title, "Model", "Weakest slices", *(f"Gap by {attribute}" for attribute in attributes))
-    for name in board.ranked(history):
-        figures = board.figures[history][name].slices
-        weakest = [f"{part} {figures[part].mean:.4f}" for part in board.weakest(history, name)]
-        gaps = [board.gaps[history][attribute][name] for attribute in attributes]
-        made.add_row(
+    attributes = list(board.gaps[mode])
+    table = empty_table(
+        f"{mode} history: where {board.main} is lowest, and best minus worst group (* is real)",
+        *("Model", "Weakest slices", *(f"Gap by {attribute}" for attribute in attributes)),
+    )
+    for name in board.ranked(mode):
+        estimates = board.figures[mode][name].slices
+        weakest = [f"{part} {estimates[part].mean:.4f}" for part in board.weakest(mode, name)]
+        gaps = [board.gaps[mode][attribute][name] for attribute in attributes]
+        table.add_row(
             name,
             "\n".join(weakest),
             *(f"{gap.gap}{' *' if gap.significant else ''}\n{gap.best} over {gap.worst}" for gap in gaps),
         )
-    return made
+    return table
 
 
-def slices_table(board: "Leaderboard", history: "HistoryMode") -> "Table":
-    """One row a slice, one column a model."""
-    from nextreel.cli.terminal.console import table
+def slices_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
+    """Return a table with one row per slice and one column per model."""
+    from nextreel.cli.terminal.console import table as empty_table
 
-    names = board.ranked(history)
-    made = table(
-        f"{history} history: {board.main} by slice", "Slice", "Queries", *names, numbers=len(names) + 1
-    )
-    for part, inside in board.slices[history].items():
-        figures = [board.figures[history][name].slices[part].mean for name in names]
-        made.add_row(part, f"{inside.sum():,}", *(f"{figure:.4f}" for figure in figures))
-    return made
+    names = board.ranked(mode)
+    title = f"{mode} history: {board.main} by slice"
+    table = empty_table(title, "Slice", "Queries", *names, numbers=len(names) + 1)
+    for part, inside in board.slices[mode].items():
+        means = [board.figures[mode][name].slices[part].mean for name in names]
+        table.add_row(part, f"{inside.sum():,}", *(f"{mean:.4f}" for mean in means))
+    return table
 
 
-def _say_gaps(board: "Leaderboard") -> list[str]:
-    sentences = []
-    for history, by_attribute in board.gaps.items():
-        for attribute, models in by_attribute.items():
-            real = [name for name, gap in models.items() if gap.significant]
-            if real:
-                sentences.append(
-                    f"By {attribute}, {history} history, groups of users are really served unequally by "
-                    f"{', '.join(real)}."
-                )
-    if board.gaps and not sentences:
-        sentences.append("No difference between groups of users is larger than chance makes it.")
-    return sentences
+def _divide_metrics(board: "Leaderboard", mode: "HistoryMode") -> tuple[list[str], list[str]]:
+    """Return the names of the metrics at the main cutoff and of those at the other cutoffs."""
+    names = list(next(iter(board.figures[mode].values())).metrics)
+    at_main = [name for name in names if name.partition("@")[2] == str(board.main_cutoff)]
+    return at_main, [name for name in names if name not in at_main]
 
 
 def _or_dash(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
 
-def _main_k(board: "Leaderboard") -> str:
-    return board.main.partition("@")[2]
-
-
 def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _parse_histories(text: str) -> list["HistoryMode"]:
+def _parse_modes(text: str) -> list["HistoryMode"]:
     from nextreel.errors import ConfigError
 
-    found = list(dict.fromkeys(_split(text)))
-    wrong = [name for name in found if name not in ("frozen", "live")]
-    if wrong or not found:
+    modes = list(dict.fromkeys(_split(text)))
+    if not modes or any(mode not in ("frozen", "live") for mode in modes):
         raise ConfigError(f"--history {text!r}: expected frozen, live or frozen,live")
-    return cast("list[HistoryMode]", found)
+    return cast("list[HistoryMode]", modes)
 
 
 def _parse_cutoffs(text: str) -> list[int]:
     from nextreel.errors import ConfigError
 
     try:
-        found = sorted({int(part) for part in _split(text)})
+        return sorted({int(part) for part in _split(text)})
     except ValueError:
         raise ConfigError(f"--k {text!r}: expected whole numbers with commas, such as 5,10,20") from None
-    return found

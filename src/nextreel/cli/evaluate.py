@@ -1,4 +1,4 @@
-"""`nextreel evaluate`: how good are a model's answers on a test part?"""
+"""`nextreel evaluate`: how well does a saved model rank the queries of a test part?"""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,9 +19,13 @@ def evaluate(
         ),
     ] = "frozen",
     include_seen: IncludeSeen = False,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the recommendation lists.")] = 10,
     threshold: Annotated[
-        float | None, typer.Option(help="Rating from which on a row is a query (the split's own, or 4).")
+        float | None,
+        typer.Option(
+            help="Lowest rating that makes a test row a query; by default that of the split, or else the lowest "
+            "positive rating of the data."
+        ),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this JSON file too.")
@@ -30,15 +34,15 @@ def evaluate(
         bool,
         typer.Option(
             "--save",
-            help="Note the figures in the saved model too: the server's Model page shows them. They replace those "
-            "of the same protocol and test part.",
+            help="Add the figures to the saved model too, so that the server's Model page shows them. They replace "
+            "earlier figures of the same protocol and test part.",
         ),
     ] = False,
     mlflow: MLflow = False,
 ) -> None:
-    """Measure a model on a test part.
+    """Evaluate a saved model on a test part.
 
-    Each positive is a query: NDCG, Recall and MRR, with 95 % intervals.
+    Every positive is a query. Prints NDCG, Recall and MRR with 95 % intervals.
     """
     from nextreel.artifacts import hash_file
     from nextreel.atomic_files import write_json
@@ -47,7 +51,7 @@ def evaluate(
     from nextreel.data.reading.table_reader import read_interactions
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
     from nextreel.data.splitting.split_rules import describe_rule
-    from nextreel.evaluation.model_evaluation import evaluate as ask
+    from nextreel.evaluation import model_evaluation
     from nextreel.models.registry import model_name
     from nextreel.prediction.manifest import FittedOn
     from nextreel.prediction.saving import add_evaluation, load
@@ -59,16 +63,20 @@ def evaluate(
     if threshold is None and rule is not None:
         threshold = rule.threshold
     predictor = load(model)
-    rows = read_interactions(file)
-    result = ask(predictor.model, predictor.dataset, rows, history, k, threshold, not include_seen)
+    evaluation = model_evaluation.evaluate(
+        predictor.model,
+        predictor.dataset,
+        read_interactions(file),
+        history,
+        k,
+        threshold,
+        exclude_seen=not include_seen,
+    )
     name = model_name(predictor.model)
     console = stdout()
-    console.print(
-        metrics_table(
-            {name: result}, f"{history} history, seen movies {'included' if include_seen else 'excluded'}"
-        )
-    )
-    for note in result.notes():
+    protocol = f"{history} history, seen movies {'included' if include_seen else 'excluded'}"
+    console.print(metrics_table({name: evaluation}, protocol))
+    for note in evaluation.notes():
         console.print(note)
     if not (save or json_file or mlflow):
         return
@@ -81,8 +89,8 @@ def evaluate(
         "nextreel": __version__,
         "split": describe_rule(rule),
         "test": {"file": file.name, "sha256": hash_file(file)},
-        **result.facts(),
-        "notes": result.notes(),
+        **evaluation.facts(),
+        "notes": evaluation.notes(),
     }
     if json_file is not None:
         write_json({**about, **figures}, json_file)

@@ -1,13 +1,20 @@
-"""`nextreel experiment`: two versions of a model side by side, compared on what followed their answers."""
+"""`nextreel experiment`: which of two versions of a model, served side by side, is better?"""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
 
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.table import Table
+
+    from nextreel.evaluation.ab_analysis import Report
+    from nextreel.serving.storage.store import Store
+
 experiment = typer.Typer(
-    help="Compare two versions of a model that answer side by side.",
+    help="Compare two versions of a model that are served side by side.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -15,7 +22,7 @@ experiment = typer.Typer(
 
 @experiment.callback()
 def _group() -> None:
-    """Keeps `report` a command of its own while it is the only one."""
+    """Keep `report` a subcommand; Typer would merge an only command into its group."""
 
 
 @experiment.command("report")
@@ -26,70 +33,85 @@ def report(
         typer.Option(
             "--experiment",
             metavar="VERSION=SHARE",
-            help="The experiment as nextreel serve was given it: names the challenger and checks its share.",
+            help="The experiment as given to nextreel serve: names the challenger and checks its share of the users.",
         ),
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(help="Only answers given from this moment on: POSIX seconds or ISO 8601."),
+        typer.Option(help="Only recommendations shown from this time on: POSIX seconds or ISO 8601."),
     ] = None,
     within: Annotated[
-        str, typer.Option(help="How long after an answer a rating counts, such as 7d, 12h or 30m.")
+        str, typer.Option(help="Length of the window after each recommendation, such as 7d, 12h or 30m.")
     ] = "7d",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether one of two versions is better.
+    """Report whether one of two versions is better.
 
-    Counts the positives (ratings of at least 4) that followed each answer, strictly after it and within the window,
-    on the movies it held. Intervals of 95 % from drawing whole users. Decide by the users with a hit, once, at a
-    moment that you chose before the start; looking again and again finds differences that aren't there.
+    Counts the positives (ratings of at least 4) on the movies of each recommendation list, strictly after it was shown
+    and within the window. The 95 % intervals come from a bootstrap over users. Decide by the share of users with a
+    hit, once, at a time chosen before the experiment started: looking again and again finds differences that don't
+    exist.
     """
     import json
     from dataclasses import astuple
 
-    import polars as pl
-
-    from nextreel.cli.terminal.console import stdout, table
+    from nextreel.cli.terminal.console import stdout
     from nextreel.data.schema import USER_ID
-    from nextreel.data.times import format_duration, parse_duration, parse_timestamp
+    from nextreel.data.times import parse_duration, parse_timestamp
     from nextreel.errors import require
-    from nextreel.wording import number_of
 
     require("sqlalchemy", "serve")
-    from nextreel.evaluation.ab_analysis import ANSWERS, compare
+    from nextreel.evaluation.ab_analysis import compare
     from nextreel.serving.inference.ab_assignment import Experiment
     from nextreel.serving.storage.store import Store
 
     window = parse_duration(within, "--within")
-    chosen = () if planned is None else astuple(Experiment.parse(planned))
+    challenger_and_share = () if planned is None else astuple(Experiment.parse(planned))
     start = 0 if since is None else parse_timestamp(since)
     with Store.open(store) as opened:
-        rows = [
-            (each.user_id, each.timestamp, each.version, list(each.movie_ids))
-            for each in opened.impressions()
-            if each.timestamp >= start
-        ]
-        answers = pl.DataFrame(rows, schema=ANSWERS, orient="row")
-        interactions = opened.histories(answers[USER_ID].unique().to_list())
-    found = compare(answers, interactions, window, parse_timestamp("now"), *chosen)
+        impressions = _read_impressions(opened, start)
+        interactions = opened.histories(impressions[USER_ID].unique().to_list())
+    result = compare(impressions, interactions, window, parse_timestamp("now"), *challenger_and_share)
     if as_json:
-        typer.echo(json.dumps(found.facts(), indent=2))
+        typer.echo(json.dumps(result.facts(), indent=2))
         return
-    control, challenger = found.control, found.challenger
+    console = stdout()
+    console.print(comparison_table(result))
+    verdicts = [f"{comparison.metric}: {comparison.verdict}" for comparison in result.comparisons]
+    for line in (*verdicts, *result.notes):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def comparison_table(report: "Report") -> "Table":
+    """Return a table with one row per metric: both versions and their difference."""
+    from nextreel.cli.terminal.console import table as empty_table
+    from nextreel.data.times import format_duration
+    from nextreel.wording import number_of
+
+    control, challenger = report.control, report.challenger
     arms = [
-        f"{arm.version}\n{number_of(arm.users, 'user')}, {number_of(arm.answers, 'answer')}"
+        f"{arm.version}\n{number_of(arm.users, 'user')}, {number_of(arm.impressions, 'impression')}"
         for arm in (control, challenger)
     ]
-    made = table(
-        f"What followed within {format_duration(window)} of an answer; 95 % intervals",
-        "",
-        *arms,
-        f"{challenger.version} - {control.version}",
+    table = empty_table(
+        f"What followed within {format_duration(report.within)} of an impression; 95 % intervals",
+        *("", *arms, f"{challenger.version} - {control.version}"),
         numbers=3,
     )
-    for each in found.comparisons:
-        made.add_row(each.metric, str(each.control), str(each.challenger), str(each.difference))
-    console = stdout()
-    console.print(made)
-    for line in (*(f"{each.metric}: {each.verdict}" for each in found.comparisons), *found.notes):
-        console.print(line, soft_wrap=True, markup=False)
+    for row in report.comparisons:
+        table.add_row(row.metric, str(row.control), str(row.challenger), str(row.difference))
+    return table
+
+
+def _read_impressions(store: "Store", start: int) -> "pl.DataFrame":
+    """Return the impressions shown from a timestamp on, with the columns of IMPRESSIONS."""
+    import polars as pl
+
+    from nextreel.evaluation.impression_outcomes import IMPRESSIONS
+
+    rows = [
+        (impression.user_id, impression.timestamp, impression.version, list(impression.movie_ids))
+        for impression in store.impressions()
+        if impression.timestamp >= start
+    ]
+    return pl.DataFrame(rows, schema=IMPRESSIONS, orient="row")

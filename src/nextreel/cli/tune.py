@@ -1,4 +1,4 @@
-"""`nextreel tune`: which options of a model are best on these data?"""
+"""`nextreel tune`: which options of a model are best on this data set?"""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,11 +21,15 @@ def tune(
         ),
     ] = DEFAULT_MODEL,
     trials: Annotated[
-        int, typer.Option(min=2, help="Trials in all, of earlier runs too; the first is of the defaults.")
+        int,
+        typer.Option(
+            min=2,
+            help="Number of trials in total, including those of earlier runs; the first tries the defaults.",
+        ),
     ] = 50,
     options: Annotated[
         list[str] | None,
-        typer.Option("--set", help="An option that is held instead of searched; repeatable."),
+        typer.Option("--set", help="An option that keeps this value instead of being searched; repeatable."),
     ] = None,
     rule: RuleOfSplit = None,
     history: Annotated[
@@ -35,37 +39,37 @@ def tune(
             "the query."
         ),
     ] = "frozen",
-    seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Directory of the results; finished trials are kept there.")
+        Path,
+        typer.Option("--out", "-o", help="Directory for the results; finished trials are kept there."),
     ] = Path("tuning"),
 ) -> None:
     """Search for a model's best options.
 
-    They are judged by NDCG@10 on an inner split of the training part; a test part is never read. Stopped with Ctrl-C,
-    the same command goes on; with more --trials it searches further.
+    Options are compared by NDCG@10 on an inner split of the train part; the test part is never read. If stopped with
+    Ctrl-C, the same command continues the search, and with more --trials it searches further.
     """
     import sys
 
     from nextreel.cli.terminal.console import progress_bar, stdout
     from nextreel.errors import MissingExtraError
     from nextreel.reporting.tuning_chart import plot_search
+    from nextreel.tuning import tuner
     from nextreel.tuning.search_space import Search
-    from nextreel.tuning.tuner import split_inner
-    from nextreel.tuning.tuner import tune as search_options
     from nextreel.tuning.tuning_result import write_result
 
     search = Search(model, trials, parse_options(options or []), history, seed)
-    inner = split_inner(directory, rule, history)
+    inner = tuner.split_inner(directory, rule, history)
     with progress_bar(f"Tuning {model}") as (progress, task):
 
         def report(done: int, total: int, note: str) -> None:
             progress.update(task, completed=done, total=total, note=note)
 
         try:
-            tuned = search_options(inner, search, out, report)
+            tuned = tuner.tune(inner, search, out, report)
         except KeyboardInterrupt:
-            print("Stopped. The same command goes on with the trials that are left.", file=sys.stderr)
+            print("Stopped. The same command continues with the remaining trials.", file=sys.stderr)
             raise
     write_result(tuned, out)
     console = stdout()
@@ -74,6 +78,6 @@ def tune(
     try:
         plot_search(tuned, out)
     except MissingExtraError as error:
-        console.print(f"No picture: {error}", soft_wrap=True)
+        console.print(f"No chart: {error}", soft_wrap=True)
     console.print(f"Written to {out}. Next:")
     console.print(tuned.fit_command(directory, out), soft_wrap=True, markup=False)

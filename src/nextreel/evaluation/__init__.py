@@ -1,1 +1,1 @@
-"""Protocols, metrics and intervals: how good are the answers?"""
+"""Evaluation: protocol, metrics, intervals, significance, leak audits, comparisons, backtests and A/B experiments."""

@@ -1,17 +1,18 @@
-"""What lists are like beyond their accuracy: novelty, popularity, variety and calibration of each, coverage of all.
+"""Properties of recommendation lists other than accuracy.
 
-novelty         Mean self-information of a list's movies in bits, -log2 p (Zhou et al., PNAS 2010; Castells et al.,
-                "Novelty and Diversity in Recommender Systems", 2015), where p is the share of the users known by the
-                query's moment who had rated the movie by then, with one added to both counts.
-popularity      Mean of that share over the list, with nothing added (the average recommendation popularity of
+novelty         Mean self-information of the movies in a list, -log2 p bits (Zhou et al., PNAS 2010; Castells et al.,
+                "Novelty and Diversity in Recommender Systems", 2015). p is the share of users who had rated the movie
+                by the query's timestamp among all users who had rated anything by then, with 1 added to both counts.
+popularity      Mean of the same share over the list, with nothing added (the average recommendation popularity of
                 Abdollahpouri et al., FLAIRS 2019).
-variety         1 minus the mean cosine of the genres of two movies of the list: intra-list diversity.
-miscalibration  KL divergence of the list's genres from those of what the user liked (Steck, "Calibrated
-                Recommendations", RecSys 2018); only where the history holds something liked.
-coverage        Share of the catalog that stands in any of the lists.
-gini            Gini coefficient of how often each movie of the catalog is recommended: 0 is evenly, 1 one movie only.
+variety         1 minus the mean cosine similarity of the genres of two movies in the list: intra-list diversity.
+miscalibration  KL divergence of the genres in the list from the genres that the user liked (Steck, "Calibrated
+                Recommendations", RecSys 2018). Only queries whose history holds a positive count.
+coverage        Share of the catalog that is in at least one list.
+gini            Gini coefficient of how often each movie of the catalog is recommended: 0 if all are recommended
+                equally often, nearly 1 if a single movie is.
 
-A catalog that names no genres has no variety and no miscalibration.
+Variety and miscalibration are left out if the catalog has no genres.
 """
 
 from dataclasses import dataclass
@@ -21,83 +22,86 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from nextreel.arrays import Float32Array, Int32Array, Int64Array
 from nextreel.data.rater_counts import RaterCounts
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.ranking.genres import divergence, liked_genres, share_genres, variety
 
-QUERIES_AT_ONCE = 2_000
+QUERIES_PER_BATCH = 2_000
+"""Number of queries whose genres are in memory at once."""
 
 
 @dataclass(frozen=True)
 class ListFigures:
-    """Figures of one model's lists."""
+    """Properties of one model's recommendation lists."""
 
     by_query: dict[str, Estimate]
-    """novelty, popularity, variety, miscalibration: means over the queries."""
+    """novelty, popularity, variety and miscalibration: means over the queries."""
     overall: dict[str, float]
-    """coverage and gini, of all lists together. They have no interval: both grow with the number of lists."""
+    """coverage and gini of all lists together. They have no interval because they depend on the number of lists."""
 
 
 @dataclass(frozen=True)
 class ListMeasurer:
-    """What the lists of any model are held against; made once for the same questions."""
+    """Measures the recommendation lists that any model returned for the same queries."""
 
-    questions: EvaluationQueries
+    queries: EvaluationQueries
     genres: Float32Array
-    """float32[n_movies, n_genres]: each movie's share of its genres."""
+    """float32[n_movies, n_genres]: share of each genre in the movie; rows sum to 1, or to 0 without genres."""
     liked: Float32Array
-    """float32[n_queries, n_genres]: shares of what each history liked; all 0 where it liked nothing."""
+    """float32[n_queries, n_genres]: share of each genre in the positives of the history; all 0 without a positive."""
 
     @classmethod
-    def of(cls, questions: EvaluationQueries) -> Self:
-        """Genres of the catalog and of the histories."""
-        genres = share_genres(questions.dataset.movies)
-        liked = [liked_genres(questions.histories[some], genres) for some in _batches(len(questions))]
-        return cls(questions, genres, np.concatenate(liked))
+    def of(cls, queries: EvaluationQueries) -> Self:
+        """Prepare the genres of the catalog and of the histories."""
+        genres = share_genres(queries.dataset.movies)
+        liked = [liked_genres(queries.histories[batch], genres) for batch in _split_batches(len(queries))]
+        return cls(queries, genres, np.concatenate(liked))
 
     def describe(self, movies: Int32Array, bootstrap: UserBootstrap) -> ListFigures:
-        """Figures of lists, int32[n_queries, k]."""
-        raters, users = self._raters.count(movies, self.questions.timestamps)
+        """Measure recommendation lists, int32[n_queries, k] of movie indices."""
+        raters, users = self._rater_counts.count(movies, self.queries.timestamps)
         values = {
             "novelty": -np.log2((raters + 1) / (users + 1)[:, None]).mean(axis=1),
             "popularity": (raters / np.maximum(users, 1)[:, None]).mean(axis=1),
         }
-        figures = {name: bootstrap.estimate(each) for name, each in values.items()}
+        by_query = {name: bootstrap.estimate(column) for name, column in values.items()}
         n_movies, n_genres = self.genres.shape
         if n_genres:
-            varied, away = self._hold_against_genres(movies)
-            calibrated = self.liked.sum(axis=1) > 0
-            if movies.shape[1] > 1:
-                figures["variety"] = bootstrap.estimate(varied)
-            if calibrated.any():
-                figures["miscalibration"] = bootstrap.estimate(away, calibrated)
-        times = np.bincount(movies.ravel(), minlength=n_movies)
-        return ListFigures(figures, {"coverage": float((times > 0).mean()), "gini": gini(times)})
+            by_query |= self._describe_genres(movies, bootstrap)
+        counts = np.bincount(movies.ravel(), minlength=n_movies)
+        return ListFigures(by_query, {"coverage": float((counts > 0).mean()), "gini": gini(counts)})
+
+    def _describe_genres(self, movies: Int32Array, bootstrap: UserBootstrap) -> dict[str, Estimate]:
+        """Return variety, unless lists hold one movie only, and miscalibration, if any history has a positive."""
+        varieties, divergences = np.empty((2, len(movies)))
+        has_pairs = movies.shape[1] > 1
+        for batch in _split_batches(len(movies)):
+            shares = self.genres[movies[batch]]
+            varieties[batch] = variety(shares) if has_pairs else 0.0
+            divergences[batch] = divergence(self.liked[batch], shares.sum(axis=1))
+        has_positives = self.liked.sum(axis=1) > 0
+        estimates = {}
+        if has_pairs:
+            estimates["variety"] = bootstrap.estimate(varieties)
+        if has_positives.any():
+            estimates["miscalibration"] = bootstrap.estimate(divergences, has_positives)
+        return estimates
 
     @cached_property
-    def _raters(self) -> RaterCounts:
-        return RaterCounts.of(self.questions.dataset.timeline)
-
-    def _hold_against_genres(self, movies: Int32Array) -> tuple[Float64Array, Float64Array]:
-        varied, away = np.empty((2, len(movies)))
-        for some in _batches(len(movies)):
-            shares = self.genres[movies[some]]
-            # A list of one movie has no pairs.
-            varied[some] = variety(shares) if movies.shape[1] > 1 else 0.0
-            away[some] = divergence(self.liked[some], shares.sum(axis=1))
-        return varied, away
+    def _rater_counts(self) -> RaterCounts:
+        return RaterCounts.of(self.queries.dataset.timeline)
 
 
-def gini(times: npt.NDArray[np.integer]) -> float:
-    """Gini coefficient of how often each movie is recommended."""
-    ascending = np.sort(times)
-    n, total = len(times), int(times.sum())
+def gini(counts: npt.NDArray[np.integer]) -> float:
+    """Return the Gini coefficient of `counts`, int[n_movies]; 0 if all are 0."""
+    ascending = np.sort(counts)
+    n, total = len(counts), int(counts.sum())
     if not total:
         return 0.0
     return float(((2 * np.arange(1, n + 1) - n - 1) * ascending).sum() / (n * total))
 
 
-def _batches(n: int) -> list[Int64Array]:
-    return np.array_split(np.arange(n), 1 + n // QUERIES_AT_ONCE)
+def _split_batches(n: int) -> list[Int64Array]:
+    return np.array_split(np.arange(n), 1 + n // QUERIES_PER_BATCH)

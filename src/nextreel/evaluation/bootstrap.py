@@ -1,7 +1,7 @@
-"""Confidence intervals by the user-clustered percentile bootstrap.
+"""Confidence intervals by a percentile bootstrap that resamples users.
 
-A user's queries resemble each other, so whole users are drawn with replacement, not single queries (Field &
-Welsh, "Bootstrapping clustered data", JRSS B 2007). The statistic is the mean over all drawn queries.
+Queries of one user resemble each other, so whole users are drawn with replacement rather than single queries (Field
+& Welsh, "Bootstrapping clustered data", JRSS B 2007). The statistic is the mean over all queries of the users drawn.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from scipy.sparse import csr_matrix
 
 from nextreel.arrays import BoolArray, Float64Array, Int64Array
 
-DRAWN_AT_ONCE = 500_000
-"""Users drawn per batch, so that a batch of resamples stays within a few megabytes."""
+USERS_PER_BATCH = 500_000
+"""Number of users drawn per batch of resamples; keeps a batch within a few megabytes."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,11 @@ class Estimate:
     """A mean with its 95 % interval."""
 
     mean: float
+    """Mean over the queries."""
     low: float
     """Lower end of the 95 % interval."""
     high: float
-    """Upper end."""
+    """Upper end of the 95 % interval."""
 
     def __str__(self) -> str:
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
@@ -33,62 +34,65 @@ class Estimate:
 
 @dataclass(frozen=True)
 class UserBootstrap:
-    """Draws of users; statistics that are asked of one object share its draws, so that they can be compared."""
+    """Resamples of users. All statistics of one object use the same resamples, so they can be compared."""
 
     users: Int64Array
-    """int64[n_queries]: whose query each is."""
+    """int64[n_queries]: UserID of each query."""
     resamples: int = 1000
+    """Number of resamples."""
     level: float = 0.95
+    """Coverage of the intervals."""
     seed: int = 0
 
     def estimate(self, values: Float64Array, part: BoolArray | None = None) -> Estimate:
-        """Mean of one value per query, over the queries of a part or over all, with its interval."""
+        """Estimate the mean of `values`, float64[n_queries], over all queries or over those marked in `part`."""
         return self.estimate_all(values[:, None], part)[0]
 
     def estimate_all(self, values: Float64Array, part: BoolArray | None = None) -> list[Estimate]:
-        """The same of each column of float64[n_queries, n_statistics]."""
+        """Estimate the mean of each column of `values`, float64[n_queries, n_statistics], as `estimate` does."""
         counts = np.ones(len(values)) if part is None else part.astype(np.float64)
         values = values * counts[:, None]
         sums = self.sums(np.column_stack([values, counts]))
-        # A draw may hold no query of a small part; the interval is that of the draws which hold one.
-        drawn = sums[:, -1] > 0
+        # A resample may lack every query of a small part; the interval then comes from the other resamples.
+        not_empty = sums[:, -1] > 0
         means = values.sum(axis=0) / counts.sum()
         return [
-            self.interval(mean, sums[drawn, column] / sums[drawn, -1]) for column, mean in enumerate(means)
+            self.interval(mean, sums[not_empty, column] / sums[not_empty, -1])
+            for column, mean in enumerate(means)
         ]
 
-    def interval(self, mean: float, drawn: Float64Array) -> Estimate:
-        """An estimate from the statistic's value in each resample."""
-        low, high = np.quantile(drawn, [(1 - self.level) / 2, (1 + self.level) / 2])
+    def interval(self, mean: float, resampled: Float64Array) -> Estimate:
+        """Return an estimate with the percentile interval of `resampled`, the statistic in each resample."""
+        low, high = np.quantile(resampled, [(1 - self.level) / 2, (1 + self.level) / 2])
         return Estimate(float(mean), float(low), float(high))
 
     def sums(self, columns: Float64Array) -> Float64Array:
-        """Of each column of float64[n_queries, n], its sum over the drawn queries: float64[resamples, n]."""
-        totals, times = self.totals(columns), self._times
-        size = max(1, DRAWN_AT_ONCE // len(totals))
-        batches = [times[start : start + size] @ totals for start in range(0, self.resamples, size)]
+        """Sum each column of float64[n_queries, n] over the queries of every resample: float64[resamples, n]."""
+        totals, draw_counts = self.totals(columns), self._draw_counts
+        size = max(1, USERS_PER_BATCH // len(totals))
+        batches = [draw_counts[start : start + size] @ totals for start in range(0, self.resamples, size)]
         return np.concatenate(batches)
 
     def totals(self, columns: Float64Array) -> Float64Array:
-        """Sum of each column over each user's queries: float64[n_users, n]."""
-        totals: Float64Array = self._of_user @ columns
+        """Sum each column of float64[n_queries, n] over the queries of every user: float64[n_users, n]."""
+        totals: Float64Array = self._user_of_query @ columns
         return totals
 
     @cached_property
-    def _times(self) -> npt.NDArray[np.uint8]:
-        """uint8[resamples, n_users]: how often each user is drawn."""
-        n_users, random = self._of_user.shape[0], np.random.default_rng(self.seed)
-        times = np.empty((self.resamples, n_users), dtype=np.uint8)
-        size = max(1, DRAWN_AT_ONCE // n_users)
+    def _draw_counts(self) -> npt.NDArray[np.uint8]:
+        """uint8[resamples, n_users]: how often each user is drawn in each resample."""
+        n_users, random = self._user_of_query.shape[0], np.random.default_rng(self.seed)
+        counts = np.empty((self.resamples, n_users), dtype=np.uint8)
+        size = max(1, USERS_PER_BATCH // n_users)
         for start in range(0, self.resamples, size):
-            batch = times[start : start + size]
+            batch = counts[start : start + size]
             drawn = random.integers(n_users, size=batch.shape) + n_users * np.arange(len(batch))[:, None]
             batch[:] = np.bincount(drawn.ravel(), minlength=batch.size).reshape(batch.shape)
-        return times
+        return counts
 
     @cached_property
-    def _of_user(self) -> csr_matrix:
-        """1 where a query (column) is of a user (row), in order of UserID."""
+    def _user_of_query(self) -> csr_matrix:
+        """Sparse [n_users, n_queries]: 1 where the query is the user's; users in order of UserID."""
         n_queries = len(self.users)
         _, user = np.unique(self.users, return_inverse=True)
         return csr_matrix((np.ones(n_queries), (user, np.arange(n_queries))))
@@ -97,5 +101,5 @@ class UserBootstrap:
 def estimate_mean(
     values: Float64Array, users: Int64Array, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> Estimate:
-    """Mean of one value per query and its interval; `users` says whose query each is."""
+    """Estimate the mean of `values`, float64[n_queries], where `users` has the UserID of each query."""
     return UserBootstrap(users, resamples, level, seed).estimate(values)

@@ -1,135 +1,181 @@
-"""Where a model fails, and for whom: parts of the queries by the user and by the movie, and gaps between groups.
+"""Fairness gaps: how differently a model serves groups of users, by gender, age and occupation.
 
-Beside the slices by gap and length of the history (`slices`), queries are divided by
-
-activity    days on which the user had rated something by then
-popularity  share of the users known by then who had rated the relevant movie
-movie age   years from the relevant movie's to the query's
-genre       of the relevant movie; one with several genres is in several slices
-gender, age, occupation  of the user, as users.csv has them; the age in MovieLens' bands
-
-A fairness gap is the figure of the group that a model serves best minus that of the one it serves worst. The largest
-of several noisy figures is above the smallest even if all groups are served alike, so the gap stands beside a
-permutation test: how often do the groups differ as much when they are shuffled among the users? How much they differ
-is measured as in an analysis of variance, by the squared deviations of their means, weighted by their queries.
+A gap is the figure of the group that a model serves best minus the figure of the group that it serves worst. The
+largest of several noisy figures exceeds the smallest even if all groups are served alike, so every gap comes with a
+permutation test: how often do the groups differ at least as much after the users have been shuffled among them? The
+test statistic is that of an analysis of variance: the squared deviations of the groups' means from the overall mean,
+weighted by their number of queries.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from nextreel.arrays import BoolArray, Float64Array
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.significance import ALPHA, adjust_by_holm
+from nextreel.evaluation.significance import ALPHA, ROUNDING, adjust_by_holm
 from nextreel.evaluation.slices import Slices
 
 ATTRIBUTES = ("gender", "age", "occupation")
 """Families of slices that are groups of users."""
 FEWEST_USERS = 30
-"""Users that a group needs to count in a fairness gap."""
+"""Number of users below which a group is left out: its figure is mostly noise."""
 SHUFFLES = 5000
+"""Number of permutations; p is at least 1 / 5,001."""
 
 
 @dataclass(frozen=True)
 class FairnessGap:
-    """The groups of users that a model serves best and worst."""
+    """The difference between the groups of users that a model serves best and worst."""
 
     best: str
+    """The group with the highest figure."""
     worst: str
+    """The group with the lowest figure."""
     gap: Estimate
-    """Best minus worst; the interval is that of these two groups."""
+    """Figure of the best group minus figure of the worst."""
     p: float
-    """Share of random shufflings of the groups among the users after which they differ as much."""
+    """p-value of the permutation test of all groups, unadjusted."""
     adjusted_p: float = 1.0
-    """By Holm, among all gaps that are looked at together; 1 until `adjust_gaps`."""
+    """p-value adjusted by Holm for all gaps of the run; 1 until `adjust_gaps` has set it."""
 
     @property
     def significant(self) -> bool:
-        """Whether the gap may be claimed."""
+        """Whether the groups differ significantly, after adjustment."""
         return self.adjusted_p < ALPHA
 
-    def facts(self) -> dict[str, Any]:
-        """In the form of JSON."""
+    def facts(self) -> dict[str, JsonValue]:
+        """Return the gap in the form that is written as JSON."""
         return {**asdict(self), "real": self.significant}
 
 
 Gaps = dict[str, dict[str, FairnessGap]]
-"""By attribute and model."""
+"""Fairness gaps by attribute and then by model."""
 
 
 def find_gaps(
     values: Mapping[str, Float64Array], slices: Slices, bootstrap: UserBootstrap, shuffles: int = SHUFFLES
 ) -> Gaps:
-    """The gaps of every attribute that has two groups of FEWEST_USERS users."""
+    """Return the gap of every model for every attribute that has two groups of at least FEWEST_USERS users.
+
+    Parameters
+    ----------
+    values : mapping of float64[n_queries]
+        One metric of each query, by model.
+    slices : dict of bool[n_queries]
+        The slices of the same queries; those of ATTRIBUTES are the groups.
+    bootstrap : UserBootstrap
+        The resamples that the intervals come from.
+    shuffles : int
+        Number of permutations of each test.
+    """
     columns = np.column_stack([*values.values(), np.ones(len(bootstrap.users))])
-    totals = bootstrap.totals(columns)
-    found = {}
+    gaps: Gaps = {}
     for attribute in ATTRIBUTES:
-        parts = {name: part for name, part in slices.items() if name.startswith(f"{attribute}: ")}
-        members = {
-            name: bootstrap.totals(part[:, None].astype(float))[:, 0] > 0 for name, part in parts.items()
-        }
-        members = {name: users for name, users in members.items() if users.sum() >= FEWEST_USERS}
-        if len(members) < 2:
-            continue
-        names = list(members)
-        sums = bootstrap.sums(np.column_stack([columns * parts[name][:, None] for name in names]))
-        drawn = sums.reshape(len(sums), len(names), -1)
-        means = np.array([_means(totals[users].sum(axis=0)) for users in members.values()])
-        chances = _shuffle(totals, list(members.values()), shuffles, bootstrap.seed)
-        found[attribute] = {
-            model: _gap(names, means[:, n], drawn[:, :, n] / drawn[:, :, -1], float(chances[n]), bootstrap)
-            for n, model in enumerate(values)
-        }
-    return found
+        groups = _find_groups(attribute, slices, bootstrap)
+        if len(groups) >= 2:
+            model_gaps = _compare_groups(columns, groups, bootstrap, shuffles)
+            gaps[attribute] = dict(zip(values, model_gaps, strict=True))
+    return gaps
 
 
 def adjust_gaps(gaps: Mapping[str, Gaps]) -> dict[str, Gaps]:
-    """The same, by history, with p adjusted by Holm as one family."""
+    """Return the gaps by history mode with p-values adjusted by Holm, all modes, attributes and models together."""
     keys = [
-        (history, attribute, model)
-        for history, found in gaps.items()
-        for attribute, models in found.items()
-        for model in models
+        (mode, attribute, model)
+        for mode, by_attribute in gaps.items()
+        for attribute, by_model in by_attribute.items()
+        for model in by_model
     ]
-    adjusted = adjust_by_holm([gaps[history][attribute][model].p for history, attribute, model in keys])
-    made: dict[str, Gaps] = {history: {} for history in gaps}
-    for (history, attribute, model), p in zip(keys, adjusted, strict=True):
-        gap = gaps[history][attribute][model]
-        made[history].setdefault(attribute, {})[model] = replace(gap, adjusted_p=p)
-    return made
+    adjusted_ps = adjust_by_holm([gaps[mode][attribute][model].p for mode, attribute, model in keys])
+    adjusted: dict[str, Gaps] = {mode: {} for mode in gaps}
+    for (mode, attribute, model), p in zip(keys, adjusted_ps, strict=True):
+        gap = replace(gaps[mode][attribute][model], adjusted_p=p)
+        adjusted[mode].setdefault(attribute, {})[model] = gap
+    return adjusted
 
 
-def _gap(
-    names: list[str], means: Float64Array, drawn: Float64Array, p: float, bootstrap: UserBootstrap
-) -> FairnessGap:
-    best, worst = int(means.argmax()), int(means.argmin())
-    gap = bootstrap.interval(means[best] - means[worst], drawn[:, best] - drawn[:, worst])
-    return FairnessGap(names[best].partition(": ")[2], names[worst].partition(": ")[2], gap, p)
+def describe_gaps(gaps: Mapping[str, Gaps]) -> list[str]:
+    """Return sentences on which models serve groups of users differently; `gaps` are adjusted, by history mode."""
+    sentences = []
+    for mode, by_attribute in gaps.items():
+        for attribute, by_model in by_attribute.items():
+            unequal = [name for name, gap in by_model.items() if gap.significant]
+            if unequal:
+                sentences.append(
+                    f"By {attribute}, {mode} history: the difference between groups of users is real for "
+                    f"{', '.join(unequal)}."
+                )
+    if gaps and not sentences:
+        sentences.append("No difference between groups of users is larger than chance makes it.")
+    return sentences
 
 
-def _shuffle(totals: Float64Array, members: list[BoolArray], shuffles: int, seed: int) -> Float64Array:
-    """Share of shufflings after which the groups differ at least as much: float64[n_models]."""
+@dataclass(frozen=True)
+class _Group:
+    """Users with the same value of an attribute."""
+
+    name: str
+    queries: BoolArray
+    """bool[n_queries]: the group's queries."""
+    members: BoolArray
+    """bool[n_users]: the group's users."""
+
+
+def _find_groups(attribute: str, slices: Slices, bootstrap: UserBootstrap) -> list[_Group]:
+    """Return the groups of an attribute that have at least FEWEST_USERS users."""
+    groups = [
+        _Group(
+            name=name.removeprefix(f"{attribute}: "),
+            queries=part,
+            members=bootstrap.totals(part[:, None].astype(float))[:, 0] > 0,
+        )
+        for name, part in slices.items()
+        if name.startswith(f"{attribute}: ")
+    ]
+    return [group for group in groups if group.members.sum() >= FEWEST_USERS]
+
+
+def _compare_groups(
+    columns: Float64Array, groups: list[_Group], bootstrap: UserBootstrap, shuffles: int
+) -> list[FairnessGap]:
+    """Return the gap of each model; `columns` is float64[n_queries, n_models + 1], the last of ones."""
+    totals = bootstrap.totals(columns)
+    sums = bootstrap.sums(np.column_stack([columns * group.queries[:, None] for group in groups]))
+    resampled = _average(sums.reshape(len(sums), len(groups), -1))
+    means = np.array([_average(totals[group.members].sum(axis=0)) for group in groups])
+    ps = _test_groups(totals, [group.members for group in groups], shuffles, bootstrap.seed)
+    gaps = []
+    for model, p in enumerate(ps):
+        best, worst = int(means[:, model].argmax()), int(means[:, model].argmin())
+        difference = resampled[:, best, model] - resampled[:, worst, model]
+        gap = bootstrap.interval(means[best, model] - means[worst, model], difference)
+        gaps.append(FairnessGap(groups[best].name, groups[worst].name, gap, float(p)))
+    return gaps
+
+
+def _test_groups(totals: Float64Array, members: list[BoolArray], shuffles: int, seed: int) -> Float64Array:
+    """Return the p-value of each model's permutation test, float64[n_models]."""
     random = np.random.default_rng(seed)
     pooled = totals[np.concatenate([np.flatnonzero(users) for users in members])]
     starts = np.cumsum([0, *(users.sum() for users in members[:-1])])
-    seen = _deviate(np.add.reduceat(pooled, starts)) * (1 - 1e-9)
-    as_much = np.zeros(len(seen))
+    observed = _measure_deviation(np.add.reduceat(pooled, starts)) * ROUNDING
+    as_large = np.zeros(len(observed))
     for _ in range(shuffles):
-        as_much += _deviate(np.add.reduceat(random.permutation(pooled), starts)) >= seen
-    chances: Float64Array = (1 + as_much) / (1 + shuffles)
-    return chances
+        as_large += _measure_deviation(np.add.reduceat(random.permutation(pooled), starts)) >= observed
+    ps: Float64Array = (1 + as_large) / (1 + shuffles)
+    return ps
 
 
-def _deviate(sums: Float64Array) -> Float64Array:
-    """Squared deviations of the groups' means from the mean of all, weighted by queries: float64[n_models]."""
-    weighted: Float64Array = (sums[:, -1:] * (_means(sums) - _means(sums.sum(axis=0))) ** 2).sum(axis=0)
-    return weighted
+def _measure_deviation(sums: Float64Array) -> Float64Array:
+    """Return the groups' squared deviations from the overall mean, weighted by queries: float64[n_models]."""
+    deviations: Float64Array = (sums[:, -1:] * (_average(sums) - _average(sums.sum(axis=0))) ** 2).sum(axis=0)
+    return deviations
 
 
-def _means(sums: Float64Array) -> Float64Array:
-    """Sums by model along the last axis, whose last entry is the number of queries."""
+def _average(sums: Float64Array) -> Float64Array:
+    """Divide sums over queries, float64[..., n_models + 1], by their last entry, the number of queries."""
     means: Float64Array = sums[..., :-1] / sums[..., -1:]
     return means

@@ -1,18 +1,24 @@
-"""Evaluating one model: its metrics with intervals, its slices, and what a reader must know."""
+"""The evaluation of one model on a test part: metrics with intervals, slices, and notes for the reader."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import cast
 
 import numpy as np
 import polars as pl
+from pydantic import JsonValue
 
 from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset, require_dataset
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, TIMESTAMP, USER_ID
-from nextreel.data.value_checks import check_frame
+from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
-from nextreel.evaluation.protocol import TEST_PART, EvaluationQueries, HistoryMode, freeze_histories
+from nextreel.evaluation.protocol import (
+    EvaluationQueries,
+    HistoryMode,
+    check_test_part,
+    freeze_histories,
+    require_history_mode,
+)
 from nextreel.evaluation.slices import estimate_slices, slice_by_gap, slice_by_length
 from nextreel.models.base import Recommender, require_model
 from nextreel.wording import number_of
@@ -20,32 +26,32 @@ from nextreel.wording import number_of
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One model's figures under one protocol."""
+    """The figures of one model under one protocol."""
 
     queries: pl.DataFrame
-    """UserID, MovieID, Timestamp of the positives that were asked about."""
+    """UserID, MovieID and Timestamp of every positive in the test part: the queries and their relevant movies."""
     ranks: Int64Array
-    """int64[n_queries]: where the relevant movie stood in the list, from 1; 0 if it wasn't there."""
+    """int64[n_queries]: rank of the relevant movie in the recommendation list, from 1; 0 if it isn't in the list."""
     personal: int
-    """Queries that the model answered itself; popularity answered the others."""
+    """Number of queries that the model ranked itself; popularity ranked the others."""
     outside_catalog: int
-    """Queries whose movie the model can't recommend; they count as not recommended."""
+    """Number of queries whose movie isn't in the catalog, so that no model can recommend it; they count as misses."""
     learned_too: int
-    """Rows of the test part that stand in the train part too: a leak."""
-    protocol: dict[str, object]
-    """How the figures were made: history, k, threshold, exclude_seen."""
+    """Number of test rows that are in the train part too: a leak."""
+    protocol: dict[str, JsonValue]
+    """The settings of the evaluation: history, k, threshold, exclude_seen."""
     metrics: dict[str, Estimate]
-    """By name, such as NDCG@10."""
+    """Mean of each metric over all queries, by a name such as NDCG@10."""
     slices: dict[str, BoolArray]
-    """bool[n_queries] by name: parts of the queries by their gap and by the length of their history."""
+    """bool[n_queries] by name: the queries in each slice by gap and by length of the history."""
 
     @property
     def n_users(self) -> int:
-        """Users with a query."""
+        """Number of users with at least one query."""
         return self.queries[USER_ID].n_unique()
 
-    def facts(self) -> dict[str, object]:
-        """All but the single queries, in the form of JSON."""
+    def facts(self) -> dict[str, JsonValue]:
+        """Return everything but the single queries, in the form that is written as JSON."""
         return {
             "protocol": self.protocol,
             "queries": len(self.queries),
@@ -55,24 +61,25 @@ class Evaluation:
             "learned_too": self.learned_too,
             "metrics": {name: asdict(estimate) for name, estimate in self.metrics.items()},
             "slices": {
-                name: {"queries": int(self.slices[name].sum())} | {m: asdict(e) for m, e in estimates.items()}
-                for name, estimates in self.slice_metrics().items()
+                name: {"queries": int(self.slices[name].sum())}
+                | {metric: asdict(estimate) for metric, estimate in metrics.items()}
+                for name, metrics in self.slice_metrics().items()
             },
         }
 
     def slice_metrics(self) -> dict[str, dict[str, Estimate]]:
-        """The metrics of each slice that has queries."""
+        """Return the metrics of every slice that has queries, by slice and then by metric."""
         users, k = self.queries[USER_ID].to_numpy(), cast("int", self.protocol["k"])
         return estimate_slices(self.slices, self.ranks, users, k)
 
     def notes(self) -> list[str]:
-        """What a reader of the figures must know, as sentences."""
+        """Return sentences on what a reader must know to interpret the figures."""
         notes = []
         if self.learned_too:
             rows = number_of(self.learned_too, "row of the test part was", "rows of the test part were")
             notes.append(f"A leak: {rows} learned from too.")
-        unknown = "users that the model doesn't know"
         if by_popularity := len(self.queries) - self.personal:
+            unknown = "users that the model doesn't know"
             queries = number_of(by_popularity, f"query of {unknown} was", f"queries of {unknown} were")
             notes.append(f"{queries} answered by popularity.")
         if self.outside_catalog:
@@ -90,34 +97,64 @@ def evaluate(
     threshold: float | None = None,
     exclude_seen: bool = True,
 ) -> Evaluation:
-    """Ask the model about every row of `test` with Rating >= threshold, by default the data set's positive rating.
+    """Evaluate a fitted model on a test part: every row with Rating >= threshold is a query.
 
-    A movie outside the catalog counts as not recommended; its query is kept.
+    A query whose movie isn't in the catalog is kept and counts as a miss.
+
+    Parameters
+    ----------
+    model : Recommender
+        Fitted on `train`.
+    train : Dataset
+        The train part.
+    test : DataFrame
+        The test part: UserID, MovieID, Rating, Timestamp.
+    history : "frozen" or "live"
+        Whether histories end with the train part or hold everything strictly before the query.
+    k : int
+        Length of the recommendation lists and cutoff of the metrics.
+    threshold : float, optional
+        Lowest rating of a query; by default the lowest positive rating of the data set.
+    exclude_seen : bool
+        Whether movies in the history are left out of the lists.
+
+    Raises
+    ------
+    ConfigError
+        `model` isn't a model, or `history` is neither frozen nor live.
+    DataError
+        `train` isn't a data set, `test` is malformed, or no row of it reaches the threshold.
+    NotFittedError
+        The model isn't fitted.
+    QueryError
+        k is less than 1 or exceeds the size of the catalog.
     """
     require_model(model)
     require_dataset(train)
+    require_history_mode(history)
+    test = check_test_part(test)
     threshold = train.positive_rating if threshold is None else threshold
-    questions = EvaluationQueries.from_split(train, test, history, threshold)
-    ranking, relevant = questions.rank_with(model, k, exclude_seen), questions.relevant
+    queries = EvaluationQueries.from_checked_split(train, test, history, threshold)
+    ranking, relevant = queries.rank_with(model, k, exclude_seen), queries.relevant
     ranks = ranks_of(ranking.movies, relevant)
     return Evaluation(
-        questions.queries,
+        queries.rows,
         ranks,
         personal=int(ranking.personal.sum()),
         outside_catalog=int((relevant < 0).sum()),
-        learned_too=_count_learned(train, check_frame(test, INTERACTIONS, TEST_PART)),
+        learned_too=_count_learned(train, test),
         protocol={"history": history, "k": k, "threshold": threshold, "exclude_seen": exclude_seen},
         metrics={
-            name: estimate_mean(values, questions.users) for name, values in score_ranks(ranks, [k]).items()
+            name: estimate_mean(values, queries.users) for name, values in score_ranks(ranks, [k]).items()
         },
-        slices=slice_by_gap(questions.histories, questions.timestamps) | slice_by_length(questions.histories),
+        slices=slice_by_gap(queries.histories, queries.timestamps) | slice_by_length(queries.histories),
     )
 
 
 def _count_learned(train: Dataset, test: pl.DataFrame) -> int:
-    """Rows of `test` that stand in `train` too: of the same user, second and movie."""
+    """Count the rows of `test` that are in `train` too, with the same user, movie and second."""
     user_ids, timestamps = test[USER_ID].to_numpy(), test[TIMESTAMP].to_numpy()
-    before, until = train.histories(user_ids, timestamps), freeze_histories(train, user_ids, timestamps)
-    query, row = replace(until, starts=before.stops).rows()
+    earlier, until = train.histories(user_ids, timestamps), freeze_histories(train, user_ids, timestamps)
+    query, row = replace(until, starts=earlier.stops).rows()
     movie = train.index_of_movies(test[MOVIE_ID].to_numpy())
     return len(np.unique(query[train.timeline.movies[row] == movie[query]]))

@@ -1,12 +1,12 @@
-"""The protocol: each positive of the test part is a query, and its movie is the one relevant answer.
+"""The evaluation protocol: every positive of the test part is a query whose only relevant movie is the one rated.
 
-`frozen`  The user's history ends with the train part, as in the course's notebook and in most papers. Rows of
-          the query's own second count if they stand in the train part: there the file's order says that they
-          came first.
-`live`    The history holds everything strictly before the query's Timestamp, earlier test rows included:
-          what a server would know by then, so that its figure is what the server would have answered.
+`frozen`  The user's history ends with the train part, as in the course's notebook and in most papers. Train rows
+          in the query's own second count as history: their place in the train part says that they came first.
+`live`    The history holds everything strictly before the query's Timestamp, earlier test rows included. A server
+          would have known the same, so the figures show how well it would have recommended.
 
-The model itself is the same; it isn't fitted again. The answers come from the same code that serves them.
+The model is fitted once, on the train part, and is the same under both. Queries are ranked by the code that serves
+them, `nextreel.ranking`.
 """
 
 from dataclasses import dataclass, replace
@@ -24,70 +24,93 @@ from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker, Ranking
 
 HistoryMode = Literal["frozen", "live"]
-TEST_PART = "the test part"
 
 
 @dataclass(frozen=True)
 class EvaluationQueries:
-    """The queries of a test part, each with what is known by its moment."""
+    """The queries of a test part and the history that each one may use."""
 
-    queries: pl.DataFrame
-    """UserID, MovieID, Timestamp of each positive: who is asked about, the relevant movie, when."""
+    rows: pl.DataFrame
+    """UserID, MovieID and Timestamp of every positive: the query and its relevant movie."""
     dataset: Dataset
-    """The interactions that the histories are cut from, on the train part's catalog."""
+    """The interactions that the histories are cut from, with the catalog of the train part."""
     histories: Histories
+    """The history of each query, in the order of `rows`."""
 
     @classmethod
     def from_split(
-        cls, train: Dataset, test: pl.DataFrame, history: HistoryMode, threshold: float | None = None
+        cls, train: Dataset, test: pl.DataFrame, mode: HistoryMode, threshold: float | None = None
     ) -> Self:
-        """A query for every row of `test` with Rating >= threshold, by default the data set's positive rating.
+        """Create a query for every row of `test` with Rating >= threshold, by default the train part's own.
 
-        Raises DataError if there is none or a table isn't in form, ConfigError for a history of another name.
+        Raises
+        ------
+        DataError
+            `train` isn't a data set, `test` is malformed, or no row of it reaches the threshold.
+        ConfigError
+            `mode` isn't one of the history modes.
         """
         require_dataset(train)
-        if history not in get_args(HistoryMode):
-            raise ConfigError(f"history is {history!r}; expected frozen or live")
+        require_history_mode(mode)
+        return cls.from_checked_split(train, check_test_part(test), mode, threshold)
+
+    @classmethod
+    def from_checked_split(
+        cls, train: Dataset, test: pl.DataFrame, mode: HistoryMode, threshold: float | None = None
+    ) -> Self:
+        """Do the same as `from_split` with arguments that have been checked already.
+
+        Raises DataError if no row of `test` reaches the threshold.
+        """
         threshold = train.positive_rating if threshold is None else threshold
-        test = check_frame(test, INTERACTIONS, TEST_PART)
-        queries = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
-        if queries.is_empty():
+        rows = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
+        if rows.is_empty():
             raise DataError(
                 f"the test part has no rating of at least {threshold:g}, so there is nothing to ask"
             )
-        users, timestamps = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
-        if history == "frozen":
-            return cls(queries, train, freeze_histories(train, users, timestamps))
-        rows = train.interactions()
-        known = train.with_rows(pl.concat([rows, test]))
-        return cls(queries, known, known.histories(users, timestamps))
+        users, timestamps = rows[USER_ID].to_numpy(), rows[TIMESTAMP].to_numpy()
+        if mode == "frozen":
+            return cls(rows, train, freeze_histories(train, users, timestamps))
+        all_rows = train.with_rows(pl.concat([train.interactions(), test]))
+        return cls(rows, all_rows, all_rows.histories(users, timestamps))
 
     def __len__(self) -> int:
-        return len(self.queries)
+        return len(self.rows)
 
     def __getitem__(self, part: BoolArray) -> Self:
-        return replace(self, queries=self.queries.filter(part), histories=self.histories[part])
+        return replace(self, rows=self.rows.filter(part), histories=self.histories[part])
 
     @property
     def users(self) -> Int64Array:
-        """int64[n_queries]: UserID."""
-        return self.queries[USER_ID].to_numpy()
+        """int64[n_queries]: UserID of each query."""
+        return self.rows[USER_ID].to_numpy()
 
     @property
     def timestamps(self) -> Int64Array:
         """int64[n_queries]: POSIX seconds."""
-        return self.queries[TIMESTAMP].to_numpy()
+        return self.rows[TIMESTAMP].to_numpy()
 
     @property
     def relevant(self) -> Int64Array:
-        """int64[n_queries]: index of the relevant movie, -1 for one outside the catalog."""
-        return self.dataset.index_of_movies(self.queries[MOVIE_ID].to_numpy())
+        """int64[n_queries]: index of each query's relevant movie, -1 if it isn't in the catalog."""
+        return self.dataset.index_of_movies(self.rows[MOVIE_ID].to_numpy())
 
     def rank_with(self, model: Recommender, k: int = 10, exclude_seen: bool = True) -> Ranking:
-        """A fitted model's answers."""
+        """Return the k best movies of a fitted model for every query; NotFittedError if it isn't fitted."""
         return Ranker.of(model, self.dataset).rank(self.histories, self.timestamps, k, exclude_seen)
 
 
+def require_history_mode(mode: str) -> None:
+    """Raise ConfigError unless `mode` is a history mode."""
+    if mode not in get_args(HistoryMode):
+        raise ConfigError(f"history is {mode!r}; expected frozen or live")
+
+
+def check_test_part(test: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of a test part in their order and types; DataError says what is malformed."""
+    return check_frame(test, INTERACTIONS, "the test part")
+
+
 def freeze_histories(train: Dataset, user_ids: Int64Array, timestamps: Int64Array) -> Histories:
-    """The users' histories as the train part has them; never a row later than the query's second."""
+    """Return the users' histories in the train part, including rows in the query's own second but none later."""
     return train.histories(user_ids, timestamps + 1)

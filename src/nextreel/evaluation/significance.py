@@ -1,135 +1,169 @@
-"""Which differences between models are real: paired randomisation tests over users, corrected by Holm.
+"""Significance of differences between models: paired randomisation tests over users, adjusted by Holm.
 
-Two models answer the same queries. If neither were better, their names could be swapped for any user's queries
-without changing anything in distribution; the test swaps them for a random half of the users again and again and
-asks how often the difference is at least as large as the one seen (Fisher's randomisation test, which Smucker et al.,
-CIKM 2007, recommend for retrieval; whole users are swapped because a user's queries resemble each other). The
-interval of a difference is that of a paired bootstrap over users.
+Two models rank the same queries. Under the null hypothesis that neither is better, exchanging the two models for any
+user's queries wouldn't change the distribution of the difference. The test exchanges them for a random half of the
+users many times and counts how often the difference is at least as large as the observed one (Fisher's randomisation
+test, which Smucker et al., CIKM 2007, recommend for retrieval). Whole users are exchanged because queries of one user
+resemble each other. The interval of a difference comes from a paired bootstrap over users.
 
-With many pairs some p is small by chance. Holm's step-down procedure (1979) keeps the probability of even one false
-claim among all tests of a run within 5 %.
+With many pairs, some p-values are small by chance. Holm's step-down procedure (1979) limits the probability of one or
+more false claims among all tests of a run to 5 %.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from nextreel.arrays import Float64Array
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.wording import join_names
 
 ALPHA = 0.05
-"""Highest probability of one false claim or more, among all tests of a family."""
+"""Highest accepted probability of one or more false claims among all tests of a family."""
 PERMUTATIONS = 10_000
-"""Random swaps, so that p is at least 1 / 10,001; Holm multiplies it by up to the number of tests."""
-USERS_AT_ONCE = 500_000
+"""Number of permutations of a test; p is at least 1 / 10,001, which Holm multiplies by up to the number of tests."""
+ROUNDING = 1 - 1e-9
+"""Factor on an observed statistic: a permuted one that is equal but for rounding counts as at least as large."""
+USERS_PER_BATCH = 500_000
+"""Number of signs drawn per batch; keeps a batch within a few megabytes."""
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Two models on the same queries under one history."""
+    """The comparison of two models on the same queries under one history mode."""
 
     history: str
+    """The history mode."""
     better: str
+    """The model with the higher mean."""
     worse: str
+    """The model with the lower mean."""
     difference: Estimate
-    """Mean of the better one minus mean of the worse one."""
+    """Mean of the better model minus mean of the worse one."""
     p: float
-    """Of the test alone, two-sided."""
+    """Two-sided p-value of this test alone."""
     adjusted_p: float
-    """By Holm, among all tests of the family."""
+    """p-value adjusted by Holm for all tests of the family."""
 
     @property
     def significant(self) -> bool:
-        """Whether the difference may be claimed."""
+        """Whether the difference is significant, after adjustment."""
         return self.adjusted_p < ALPHA
 
-    def facts(self) -> dict[str, Any]:
-        """In the form of JSON."""
+    def facts(self) -> dict[str, JsonValue]:
+        """Return the test in the form that is written as JSON."""
         return {**asdict(self), "real": self.significant}
 
 
 def compare_pairs(
-    values: Mapping[str, Mapping[str, Float64Array]], bootstrap: UserBootstrap, swaps: int = PERMUTATIONS
+    values: Mapping[str, Mapping[str, Float64Array]],
+    bootstrap: UserBootstrap,
+    permutations: int = PERMUTATIONS,
 ) -> list[PairedTest]:
-    """All pairs of models under each history, as one family.
+    """Test all pairs of models under each history mode, as one family.
 
-    `values` has one metric of each query, float64[n_queries], by history and model.
+    Parameters
+    ----------
+    values : mapping of mappings of float64[n_queries]
+        One metric of each query, by history mode and then by model.
+    bootstrap : UserBootstrap
+        The resamples that the intervals come from.
+    permutations : int
+        Number of permutations of each test.
     """
-    found: list[tuple[str, str, str, Estimate]] = []
-    chances: list[float] = []
-    for history, models in values.items():
-        pairs = [
-            (one, other) if models[one].sum() >= models[other].sum() else (other, one)
-            for one, other in combinations(models, 2)
+    pairs: list[tuple[str, str, str]] = []
+    estimates: list[Estimate] = []
+    ps: list[float] = []
+    for mode, by_model in values.items():
+        mode_pairs = [
+            (mode, one, other) if by_model[one].sum() >= by_model[other].sum() else (mode, other, one)
+            for one, other in combinations(by_model, 2)
         ]
-        if not pairs:
+        if not mode_pairs:
             continue
-        differences = np.column_stack([models[better] - models[worse] for better, worse in pairs])
-        estimates = bootstrap.estimate_all(differences)
-        found += [(history, *pair, estimate) for pair, estimate in zip(pairs, estimates, strict=True)]
-        chances += swap_users(bootstrap.totals(differences), swaps, bootstrap.seed).tolist()
+        differences = np.column_stack([by_model[better] - by_model[worse] for _, better, worse in mode_pairs])
+        pairs += mode_pairs
+        estimates += bootstrap.estimate_all(differences)
+        ps += permute_users(bootstrap.totals(differences), permutations, bootstrap.seed).tolist()
     return [
-        PairedTest(*each, p, adjusted_p)
-        for each, p, adjusted_p in zip(found, chances, adjust_by_holm(chances), strict=True)
+        PairedTest(*pair, estimate, p, adjusted_p)
+        for pair, estimate, p, adjusted_p in zip(pairs, estimates, ps, adjust_by_holm(ps), strict=True)
     ]
 
 
-def swap_users(totals: Float64Array, swaps: int = PERMUTATIONS, seed: int = 0) -> Float64Array:
-    """p of each column of float64[n_users, n_pairs], each user's summed differences: float64[n_pairs]."""
+def permute_users(totals: Float64Array, permutations: int = PERMUTATIONS, seed: int = 0) -> Float64Array:
+    """Return the p-value of each pair of models.
+
+    Parameters
+    ----------
+    totals : float64[n_users, n_pairs]
+        Sum of the differences over each user's queries.
+    permutations : int
+        How often the two models are exchanged for a random half of the users.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    float64[n_pairs]
+        Two-sided p-values.
+    """
     random = np.random.default_rng(seed)
-    # Sums in another order differ in their last digits; what is equal must count as equal.
-    seen = np.abs(totals.sum(axis=0)) * (1 - 1e-9)
+    observed = np.abs(totals.sum(axis=0)) * ROUNDING
     as_large = np.zeros(totals.shape[1])
-    size = max(1, USERS_AT_ONCE // len(totals))
-    for start in range(0, swaps, size):
-        signs = random.integers(2, size=(min(size, swaps - start), len(totals)), dtype=np.int8) * 2.0 - 1
-        as_large += (np.abs(signs @ totals) >= seen).sum(axis=0)
-    chances: Float64Array = (1 + as_large) / (1 + swaps)
-    return chances
+    size = max(1, USERS_PER_BATCH // len(totals))
+    for start in range(0, permutations, size):
+        shape = (min(size, permutations - start), len(totals))
+        signs = random.integers(2, size=shape, dtype=np.int8) * 2.0 - 1
+        as_large += (np.abs(signs @ totals) >= observed).sum(axis=0)
+    ps: Float64Array = (1 + as_large) / (1 + permutations)
+    return ps
 
 
-def adjust_by_holm(chances: Sequence[float]) -> list[float]:
-    """p values that may be compared with the level of the whole family, in the given order."""
-    order = np.argsort(chances, kind="stable")
-    steps = np.asarray(chances)[order] * np.arange(len(chances), 0, -1)
-    adjusted = np.empty(len(chances))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1) if len(chances) else steps
+def adjust_by_holm(ps: Sequence[float]) -> list[float]:
+    """Return the adjusted p-value of each test of a family, to be compared with the level of the whole family."""
+    order = np.argsort(ps, kind="stable")
+    steps = np.asarray(ps)[order] * np.arange(len(ps), 0, -1)
+    adjusted = np.empty(len(ps))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1) if len(ps) else steps
     return [float(p) for p in adjusted]
 
 
-def say_what_is_real(tests: Sequence[PairedTest], metric: str) -> list[str]:
-    """For each history, a sentence on which differences are real and one on the best model."""
-    sentences = []
-    for history in dict.fromkeys(test.history for test in tests):
-        of_history = [test for test in tests if test.history == history]
-        open_ = [test for test in of_history if not test.significant]
-        real, n = len(of_history) - len(open_), len(of_history)
-        start = f"{metric}, {history} history:"
-        if not open_:
-            claim = f"{start} {'the difference is' if n == 1 else f'all {n} differences are'} real."
-        elif not real:
-            claim = f"{start} {'the difference is not' if n == 1 else f'none of {n} differences is'} shown to be real."
-        else:
-            are = "is" if real == 1 else "are"
-            claim = f"{start} {real} of {n} differences {are} real. Not told apart: {_list_pairs(open_)}."
-        sentences.append(f"{claim} {_say_best(of_history)}")
-    if tests:
-        of_this_run = (
-            "in the one test of this run: a paired randomisation test that swaps whole users."
-            if len(tests) == 1
-            else f"among the {len(tests)} tests of this run: paired randomisation tests that swap whole users."
-        )
-        sentences.append(f"A difference is called real where Holm's p is below {ALPHA:g} {of_this_run}")
-    return sentences
+def describe_significance(tests: Sequence[PairedTest], metric: str) -> list[str]:
+    """Return sentences: per history mode, which differences are significant and which model is the best."""
+    if not tests:
+        return []
+    modes = dict.fromkeys(test.history for test in tests)
+    sentences = [_describe_mode([test for test in tests if test.history == mode], metric) for mode in modes]
+    scope = (
+        "in the one test of this run: a paired randomisation test that swaps whole users."
+        if len(tests) == 1
+        else f"among the {len(tests)} tests of this run: paired randomisation tests that swap whole users."
+    )
+    return [*sentences, f"A difference is called real where Holm's p is below {ALPHA:g} {scope}"]
 
 
-def _say_best(tests: Sequence[PairedTest]) -> str:
-    lost = {test.worse for test in tests}
-    best = next(test.better for test in tests if test.better not in lost)
+def _describe_mode(tests: Sequence[PairedTest], metric: str) -> str:
+    """Say which differences under one history mode are significant, and which model is the best."""
+    undecided = [test for test in tests if not test.significant]
+    n, n_significant = len(tests), len(tests) - len(undecided)
+    if not undecided:
+        claim = f"{'the difference is' if n == 1 else f'all {n} differences are'} real."
+    elif not n_significant:
+        claim = f"{'the difference is not' if n == 1 else f'none of {n} differences is'} shown to be real."
+    else:
+        verb = "is" if n_significant == 1 else "are"
+        claim = f"{n_significant} of {n} differences {verb} real. Not told apart: {_list_pairs(undecided)}."
+    return f"{metric}, {tests[0].history} history: {claim} {_describe_best(tests)}"
+
+
+def _describe_best(tests: Sequence[PairedTest]) -> str:
+    """Name the model with the highest mean and those that it isn't significantly better than."""
+    worse = {test.worse for test in tests}
+    best = next(test.better for test in tests if test.better not in worse)
     rivals = [test.worse for test in tests if test.better == best and not test.significant]
     if rivals:
         return f"{best} is ahead, but not shown to be better than {join_names(rivals)}."

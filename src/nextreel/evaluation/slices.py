@@ -1,8 +1,19 @@
-"""Figures of parts of the queries: where a model is good and where it isn't.
+"""Slices: parts of the queries, by the history, the relevant movie and the user, that are evaluated on their own.
 
-The gap is the time from the last interaction that the history holds to the query. Queries in the same second are
-of somebody in the middle of rating; days later, of somebody who comes back: two different problems.
+gap         Time from the last interaction in the history to the query. A query in the same second belongs to a user
+            in the middle of rating; one that comes days later to a user who returns. These are different problems.
+history     Number of interactions in the history.
+activity    Number of days on which the history has a rating.
+popularity  Share of users who had rated the relevant movie by the query's timestamp, among all users who had rated
+            anything by then.
+movie age   Years from the release of the relevant movie to the query.
+genre       Genre of the relevant movie; a query about a movie with several genres is in several slices.
+gender, age, occupation   Attributes of the user, from users.csv; ages in the bands of MovieLens.
+
+A slice is a mask over the queries, bool[n_queries], with a name such as "genre: Drama".
 """
+
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -17,10 +28,37 @@ from nextreel.evaluation.metrics import METRICS
 from nextreel.evaluation.protocol import EvaluationQueries
 
 Slices = dict[str, BoolArray]
+"""bool[n_queries] by the name of the slice."""
+
+LENGTHS = {"none": 0, "1 to 9": 1, "10 to 49": 10, "50 to 199": 50, "200 and more": 200}
+"""Shortest history of each slice by length."""
+POPULARITIES = {
+    "rated by none": -np.inf,
+    "under 1 %": 1e-12,
+    "1 to 5 %": 0.01,
+    "5 to 20 %": 0.05,
+    "20 % and more": 0.2,
+}
+"""Lowest share of raters in each slice by popularity."""
+AGE_BANDS = (18, 25, 35, 45, 50, 56)
+"""First year of every age band but the youngest: the ages that MovieLens uses as codes of its bands."""
+
+
+def slice_queries(queries: EvaluationQueries) -> Slices:
+    """Return every slice that has queries."""
+    slices = {
+        **slice_by_gap(queries.histories, queries.timestamps),
+        **slice_by_length(queries.histories),
+        **_slice_by_number("activity", count_days(queries.histories), (1, 2, 4, 11), "day", "days"),
+        **_slice_by_popularity(queries),
+        **_slice_by_movie(queries),
+        **_slice_by_user(queries),
+    }
+    return {name: part for name, part in slices.items() if part.any()}
 
 
 def slice_by_gap(histories: Histories, timestamps: Int64Array) -> Slices:
-    """bool[n_queries] by name; a query without a history is in none."""
+    """Slice by the time since the last interaction; queries without a history are in no slice."""
     last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
     gap = np.where(histories.lengths > 0, timestamps - last, -1)
     return {
@@ -32,114 +70,124 @@ def slice_by_gap(histories: Histories, timestamps: Int64Array) -> Slices:
 
 
 def slice_by_length(histories: Histories) -> Slices:
-    """bool[n_queries] by name: how many interactions the history holds."""
-    edges = (0, 1, 10, 50, 200, np.iinfo(np.int64).max)
-    names = ("none", "1 to 9", "10 to 49", "50 to 199", "200 and more")
-    return {
-        f"history: {name}": (low <= histories.lengths) & (histories.lengths < high)
-        for name, low, high in zip(names, edges, edges[1:], strict=False)
-    }
+    """Slice by the number of interactions in the history; every query is in one slice."""
+    return _slice_by_lower_ends("history", histories.lengths, LENGTHS)
 
 
 def estimate_slices(
     slices: Slices, ranks: Int64Array, users: Int64Array, k: int
 ) -> dict[str, dict[str, Estimate]]:
-    """The metrics of each slice that has queries, with intervals by a bootstrap over its users."""
+    """Estimate every metric at cutoff k for every slice that has queries.
+
+    Parameters
+    ----------
+    slices : dict of bool[n_queries]
+        The slices by name.
+    ranks : int64[n_queries]
+        Rank of each relevant movie, 0 if it isn't in the list.
+    users : int64[n_queries]
+        UserID of each query.
+    k : int
+        The cutoff.
+
+    Returns
+    -------
+    dict of dict of Estimate
+        By slice and then by a metric's name such as NDCG@10; intervals from a bootstrap over the slice's own users.
+    """
     return {
         name: {
-            f"{metric}@{k}": estimate_mean(of(ranks[part], k), users[part]) for metric, of in METRICS.items()
+            f"{metric}@{k}": estimate_mean(score(ranks[part], k), users[part])
+            for metric, score in METRICS.items()
         }
         for name, part in slices.items()
         if part.any()
     }
 
 
-AGE_BANDS = (18, 25, 35, 45, 50, 56)
-"""First year of each band but the youngest, which MovieLens' codes stand for."""
-
-
-def slice_questions(questions: EvaluationQueries) -> Slices:
-    """bool[n_queries] by name, such as "genre: Drama"; only slices that have queries."""
-    known, relevant, timestamps = questions.dataset, questions.relevant, questions.timestamps
-    raters, users = count_raters(known.timeline, np.maximum(relevant, 0), timestamps)
-    slices = {
-        **slice_by_gap(questions.histories, timestamps),
-        **slice_by_length(questions.histories),
-        **_cut("activity", count_days(questions.histories), (1, 2, 4, 11), "day", "days"),
-        **_slice_by_popularity(np.where(relevant >= 0, raters / np.maximum(users, 1), 0.0)),
-        **_slice_by_movie(questions),
-        **_slice_by_user(questions),
-    }
-    return {name: part for name, part in slices.items() if part.any()}
-
-
 def count_days(histories: Histories) -> Int64Array:
-    """int64[n_queries]: days (UTC) on which each history has a rating."""
+    """Return int64[n_queries]: the number of UTC days on which each history has a rating."""
     timeline = histories.timeline
     day = timeline.timestamps // DAY
-    begins = np.append(True, day[1:] != day[:-1]) if len(day) else np.zeros(0, dtype=np.bool_)
-    begins[timeline.offsets[:-1][timeline.offsets[:-1] < len(day)]] = True
-    until = np.append(0, np.cumsum(begins))
-    days: Int64Array = until[histories.stops] - until[histories.starts]
+    starts_day = np.append(True, day[1:] != day[:-1]) if len(day) else np.zeros(0, dtype=np.bool_)
+    starts_day[timeline.offsets[:-1][timeline.offsets[:-1] < len(day)]] = True
+    days_until = np.append(0, np.cumsum(starts_day))
+    days: Int64Array = days_until[histories.stops] - days_until[histories.starts]
     return days
 
 
-def _slice_by_popularity(share: Float64Array) -> Slices:
-    names = ("rated by none", "under 1 %", "1 to 5 %", "5 to 20 %", "20 % and more")
-    edges = (-np.inf, 1e-12, 0.01, 0.05, 0.2, np.inf)
-    return {
-        f"popularity: {name}": (low <= share) & (share < high)
-        for name, low, high in zip(names, edges, edges[1:], strict=False)
-    }
+def _slice_by_popularity(queries: EvaluationQueries) -> Slices:
+    relevant = queries.relevant
+    raters, users = count_raters(queries.dataset.timeline, np.maximum(relevant, 0), queries.timestamps)
+    share = np.where(relevant >= 0, raters / np.maximum(users, 1), 0.0)
+    return _slice_by_lower_ends("popularity", share, POPULARITIES)
 
 
-def _slice_by_movie(questions: EvaluationQueries) -> Slices:
-    movies, relevant = questions.dataset.movies, questions.relevant
-    inside = relevant >= 0
-    asked = movies[np.maximum(relevant, 0).tolist()].select("Genres", "Year")
-    year = questions.queries.select(pl.from_epoch(TIMESTAMP).dt.year())[TIMESTAMP]
-    years = (year - asked["Year"]).to_numpy()
-    age = np.where(inside & ~np.isnan(years), np.maximum(years, 0), -1)
-    genres = asked["Genres"].fill_null([])
+def _slice_by_movie(queries: EvaluationQueries) -> Slices:
+    movies, relevant = queries.dataset.movies, queries.relevant
+    in_catalog = relevant >= 0
+    relevant_movies = movies[np.maximum(relevant, 0).tolist()].select("Genres", "Year")
+    year = queries.rows.select(pl.from_epoch(TIMESTAMP).dt.year())[TIMESTAMP]
+    years = (year - relevant_movies["Year"]).to_numpy()
+    age = np.where(in_catalog & ~np.isnan(years), np.maximum(years, 0), -1)
+    genres = relevant_movies["Genres"].fill_null([])
     names = genres.explode().drop_nulls().unique().sort()
     return {
-        **_cut("movie age", age, (0, 2, 6, 16), "year", "years"),
-        **{f"genre: {name}": genres.list.contains(name).to_numpy() & inside for name in names},
+        **_slice_by_number("movie age", age, (0, 2, 6, 16), "year", "years"),
+        **{f"genre: {name}": genres.list.contains(name).to_numpy() & in_catalog for name in names},
     }
 
 
-def _slice_by_user(questions: EvaluationQueries) -> Slices:
-    of_user = questions.queries.select(USER_ID).join(
-        questions.dataset.users, on=USER_ID, how="left", maintain_order="left"
+def _slice_by_user(queries: EvaluationQueries) -> Slices:
+    users = queries.rows.select(USER_ID).join(
+        queries.dataset.users, on=USER_ID, how="left", maintain_order="left"
     )
-    age = of_user["Age"].fill_null(-1).to_numpy()
+    age = users["Age"].fill_null(-1).to_numpy()
     return {
-        **_slice_by_value("gender", of_user["Gender"]),
-        **_cut("age", age, (0, *AGE_BANDS)),
-        **_slice_by_value("occupation", of_user["Occupation"]),
+        **_slice_by_value("gender", users["Gender"]),
+        **_slice_by_number("age", age, (0, *AGE_BANDS)),
+        **_slice_by_value("occupation", users["Occupation"]),
     }
 
 
 def _slice_by_value(family: str, values: pl.Series) -> Slices:
+    """One slice per value; nulls are in none."""
     return {
         f"{family}: {value}": (values == value).fill_null(False).to_numpy()
         for value in values.drop_nulls().unique().sort()
     }
 
 
-def _cut(
-    family: str, values: Int64Array | Float64Array, edges: tuple[int, ...], one: str = "", many: str = ""
+def _slice_by_lower_ends(
+    family: str, values: Int64Array | Float64Array, lower_ends: dict[str, int] | dict[str, float]
 ) -> Slices:
-    """Slices between whole numbers, the last one open; a value below the first edge is in none."""
+    """One slice per name: the values from its lower end to the next one, which is excluded."""
+    ends = [*lower_ends.values(), np.inf]
+    return {
+        f"{family}: {name}": (low <= values) & (values < high)
+        for name, (low, high) in zip(lower_ends, pairwise(ends), strict=True)
+    }
+
+
+def _slice_by_number(
+    family: str, values: Int64Array | Float64Array, edges: tuple[int, ...], unit: str = "", units: str = ""
+) -> Slices:
+    """One slice per range between two edges and one from the last edge on, named for the whole numbers in it.
+
+    Values below the first edge are in no slice.
+    """
     slices = {}
     for low, high in zip(edges, (*edges[1:], None), strict=True):
-        inside = (values >= low) if high is None else (values >= low) & (values < high)
         if high is None:
-            name = f"{low} and more"
-        elif low == 0:
-            name = f"under {high}"
+            name, part = f"{low} and more", values >= low
         else:
-            name = f"{low}" if high == low + 1 else f"{low} to {high - 1}"
-        unit = one if name == "1" else many
-        slices[f"{family}: {name} {unit}".rstrip()] = inside
+            name, part = _name_range(low, high), (values >= low) & (values < high)
+        slices[f"{family}: {name} {unit if name == '1' else units}".rstrip()] = part
     return slices
+
+
+def _name_range(low: int, high: int) -> str:
+    """Return the name of low <= n < high."""
+    if low == 0:
+        return f"under {high}"
+    return f"{low}" if high == low + 1 else f"{low} to {high - 1}"

@@ -66,7 +66,7 @@ def plot_backtest(backtest: Backtest, directory: Path) -> None:
         f"{backtest.about['model']} along time: {MAIN} by window of {format_duration(backtest.plan.every)}"
     )
     chart = altair.vconcat(*panels, spacing=26).resolve_scale(color="independent")
-    write_picture(chart, title, backtest.sentences(), directory, "backtest")
+    write_picture(chart, title, backtest.findings(), directory, "backtest")
 
 
 def _points_by_group(backtest: Backtest) -> dict[str, list[WindowPoint]]:

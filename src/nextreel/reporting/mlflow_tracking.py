@@ -109,7 +109,7 @@ def log_leaderboard(board: Leaderboard) -> None:
     data_sha256 = board.parts.train.fingerprint
     _log_tags(data_sha256, split=describe_rule(board.parts.rule), protocol=board.protocol)
     mlflow.log_dict(board.facts(), "leaderboard.json")
-    for name, run in board.answers.items():
+    for name, run in board.runs.items():
         with mlflow.start_run(run_name=name, nested=True):
             _log_model(run.model, run.config)
             _log_tags(data_sha256, split=describe_rule(board.parts.rule), protocol=board.protocol)

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,8 +9,8 @@ from nextreel.data.sources.synthetic_data import make_sample, write_sample
 from nextreel.data.splitting.split_directory import TrainTest, read_train_test, write_split
 from nextreel.data.splitting.split_rules import SplitRule
 from nextreel.errors import ConfigError, QueryError
-from nextreel.evaluation.comparison.contestants import answer, name_contestants
-from nextreel.evaluation.comparison.leaderboard import Leaderboard, compare_models, judge
+from nextreel.evaluation.comparison.contestants import parse_contestants, run_contestant
+from nextreel.evaluation.comparison.leaderboard import Leaderboard, build_leaderboard, compare_models
 from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.registry import create_model
 
@@ -28,9 +29,9 @@ def parts(home: Path) -> TrainTest:
 
 
 def run(parts: TrainTest, models: Sequence[str], cutoffs: Sequence[int] = (5, 10)) -> Leaderboard:
-    contestants = name_contestants(models, {})
-    answers = [answer(each, parts, ["frozen", "live"], max(cutoffs)) for each in contestants]
-    return judge(parts, answers, ["frozen", "live"], cutoffs)
+    contestants = parse_contestants(models, {})
+    runs = [run_contestant(contestant, parts, ["frozen", "live"], max(cutoffs)) for contestant in contestants]
+    return build_leaderboard(parts, runs, ["frozen", "live"], cutoffs)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,9 @@ def board(parts: TrainTest) -> Leaderboard:
 def test_the_figures_are_those_of_evaluate(history, parts: TrainTest, board: Leaderboard) -> None:  # type: ignore[no-untyped-def]
     model = create_model("item-knn").fit(parts.train)
     expected = evaluate(model, parts.train, parts.test, history, k=10).metrics
-    found = board.figures[history]["item-knn"].metrics
+    metrics = board.figures[history]["item-knn"].metrics
     for name, estimate in expected.items():
-        assert vars(found[name]) == pytest.approx(vars(estimate), abs=1e-12)
+        assert vars(metrics[name]) == pytest.approx(vars(estimate), abs=1e-12)
 
 
 def test_lists_of_another_length_give_the_same_figures_at_the_same_cutoff(
@@ -76,13 +77,13 @@ def test_a_slice_holds_the_mean_of_its_queries(parts: TrainTest, board: Leaderbo
     shared = expected.keys() & board.slices["frozen"].keys()
     assert shared
     for name in shared:
-        found = board.figures["frozen"]["item-knn"].slices[name].mean
-        assert found == pytest.approx(expected[name]["NDCG@10"].mean)
+        mean = board.figures["frozen"]["item-knn"].slices[name].mean
+        assert mean == pytest.approx(expected[name]["NDCG@10"].mean)
 
 
 def test_the_facts_are_json_and_the_same_for_the_same_run(parts: TrainTest, board: Leaderboard) -> None:
     def figures(of: Leaderboard) -> str:
-        facts = of.facts()
+        facts: Any = of.facts()
         for model in facts["models"]:
             del model["fit_seconds"], model["peak_memory_gib"]
             for under in model["histories"].values():
@@ -93,16 +94,17 @@ def test_the_facts_are_json_and_the_same_for_the_same_run(parts: TrainTest, boar
 
 
 def test_costs_are_stated(board: Leaderboard) -> None:
-    for model in board.facts()["models"]:
+    facts: Any = board.facts()
+    for model in facts["models"]:
         assert model["fit_seconds"] >= 0
         assert 0.01 < model["peak_memory_gib"] < 64
         assert model["histories"]["frozen"]["queries_per_second"] > 0
 
 
-def test_a_process_of_its_own_gives_the_same_answers(home: Path, parts: TrainTest) -> None:
-    apart = compare_models(home / "data", name_contestants(["item-knn"], {}), cutoffs=(5, 10))
+def test_a_process_of_its_own_gives_the_same_figures(home: Path, parts: TrainTest) -> None:
+    in_subprocess = compare_models(home / "data", parse_contestants(["item-knn"], {}), cutoffs=(5, 10))
     assert (
-        apart.figures["live"]["item-knn"].metrics
+        in_subprocess.figures["live"]["item-knn"].metrics
         == run(parts, ["item-knn"]).figures["live"]["item-knn"].metrics
     )
 
@@ -112,7 +114,7 @@ def test_a_cutoff_beyond_the_catalog_is_refused_before_anything_is_fitted(home: 
         raise AssertionError(f"{name} was begun")
 
     with pytest.raises(QueryError, match="k is 900; the catalog has 80 movies"):
-        compare_models(home / "data", name_contestants(["ease"], {}), cutoffs=(5, 900), on_model=on_model)
+        compare_models(home / "data", parse_contestants(["ease"], {}), cutoffs=(5, 900), on_model=on_model)
 
 
 def test_a_directory_that_was_split_already_is_taken_as_it_is(home: Path) -> None:
@@ -130,7 +132,7 @@ def test_a_rule_for_a_directory_that_was_split_already_is_an_error(home: Path) -
 
 
 def test_the_same_model_may_stand_twice_under_two_names() -> None:
-    recent, plain = name_contestants(["recent=popularity", "popularity"], {"recent.window_days": 30})
+    recent, plain = parse_contestants(["recent=popularity", "popularity"], {"recent.window_days": 30})
     assert (recent.model, recent.options, plain.options) == ("popularity", {"window_days": 30}, {})
 
 
@@ -149,8 +151,8 @@ def test_the_same_model_may_stand_twice_under_two_names() -> None:
         ([], {}, "no model is named"),
     ],
 )
-def test_a_mistake_in_the_models_is_told_before_anything_is_fitted(
+def test_a_mistake_in_the_models_is_reported_before_anything_is_fitted(
     models: list[str], options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        name_contestants(models, options)
+        parse_contestants(models, options)

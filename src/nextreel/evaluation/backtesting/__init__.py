@@ -1,1 +1,1 @@
-"""Backtests: a model's quality along time, window by window."""
+"""The backtest: how the quality of a model develops over time, with and without refits."""

@@ -1,13 +1,13 @@
-"""What the answers of a backtest say: quality by window, by whose queries they are, and by the age of the model."""
+"""The results of a backtest: quality by window, by group of users, and by the age of the model."""
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import JsonValue
 
 from nextreel.arrays import BoolArray, Float64Array
 from nextreel.atomic_files import write_json
@@ -17,107 +17,117 @@ from nextreel.data.times import DAY, format_duration, format_timestamp
 from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan, Window
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.metrics import score_ranks
-from nextreel.evaluation.significance import ALPHA, adjust_by_holm, swap_users
+from nextreel.evaluation.significance import ALPHA, adjust_by_holm, permute_users
 
 K = 10
+"""Length of the recommendation lists and cutoff of the metrics."""
 MAIN = f"NDCG@{K}"
+"""The metric of the tables, the findings and the chart."""
 REFITTED, NEVER_REFITTED, DIFFERENCE = "refitted", "never refitted", "difference"
+"""The two models, and the first minus the second."""
 EVERYONE, NEW_USERS, ACQUAINTED = "everyone", "new in the window", "known before it"
-"""Whose queries: `new in the window` had no interaction before the window opened."""
+"""Groups of users; a user is new in a window if they had no interaction before it opened."""
 FEWEST_USERS = 10
+"""Number of users below which no interval is shown: with so few, the interval itself is mostly noise."""
 
 
 @dataclass(frozen=True)
 class GroupMetrics:
-    """Figures of a part of the queries."""
+    """The metrics of a group of queries."""
 
     queries: int
+    """Number of queries."""
     users: int
+    """Number of users with at least one query."""
     figures: dict[str, dict[str, Estimate]]
-    """By `refitted`, `never refitted` and `difference` (the first minus the second, on the same draws), then by
-    metric; without refits there is only the second."""
+    """Estimates by model and then by metric. The models are `refitted`, `never refitted` and their `difference`, all
+    on the same resamples of users; without refits, only `never refitted`."""
 
     @property
     def has_interval(self) -> bool:
-        """Whether there are users enough; an interval over a handful is itself a matter of chance."""
+        """Whether there are enough users for an interval."""
         return self.users >= FEWEST_USERS
 
-    def facts(self) -> dict[str, Any]:
-        """In the form of JSON."""
+    def facts(self) -> dict[str, JsonValue]:
+        """Return the metrics in the form that is written as JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Aging:
-    """What an age of the model that was never refitted costs."""
+class AgeClass:
+    """The queries within a range of ages of the model that is never refitted."""
 
     youngest: int
+    """Lowest age of the model at a query, in seconds since its fit."""
     oldest: int
-    """Seconds since the fit, the latter excluded."""
+    """Age at which the class ends, excluded, in seconds."""
     part: GroupMetrics
+    """The metrics of these queries."""
     adjusted_p: float | None
-    """Of no difference to the refitted model, by Holm among all ages; None where there is none to compare."""
+    """p-value of the difference to the refitted model, adjusted by Holm for all ages; None if there is no refitted
+    model or it is the same one."""
 
     def __str__(self) -> str:
         return f"{self.youngest / DAY:g} to {self.oldest / DAY:g} days"
 
     @property
     def worse(self) -> bool:
-        """Whether it is shown to be worse than the refitted model."""
+        """Whether the model that is never refitted is significantly worse than the refitted one."""
         return self.differs and self.part.figures[DIFFERENCE][MAIN].mean > 0
 
     @property
     def differs(self) -> bool:
-        """Whether it is shown to be worse or better."""
+        """Whether the two models differ significantly."""
         return self.adjusted_p is not None and self.adjusted_p < ALPHA
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """All answers of a backtest and what they say."""
+    """The ranks of a finished backtest and their evaluation."""
 
     plan: BacktestPlan
-    about: dict[str, Any]
-    """The plan with all options and the data's fingerprint, in the form of JSON."""
+    about: dict[str, JsonValue]
+    """The plan with all options and the fingerprint of the data, in the form that is written as JSON."""
     windows: list[Window]
-    answers: pl.DataFrame
-    """A row a query: Window, UserID, MovieID, Timestamp, New (in the window), and the rank of the movie in each
-    model's list from 1, 0 if it wasn't there, in columns `refitted` and `never refitted`."""
+    """The windows that hold queries."""
+    ranks: pl.DataFrame
+    """One row per query: Window (its number), UserID, MovieID, Timestamp, New (whether the user is new in the window),
+    and the rank of the movie in each model's list, from 1, 0 if it isn't there: `refitted`, `never refitted`."""
 
     @cached_property
     def overall(self) -> dict[str, GroupMetrics]:
-        """Figures of all windows together, by whose queries they are."""
-        return _estimate_groups(self.answers)
+        """Metrics of all windows together, by group of users."""
+        return _estimate_groups(self.ranks)
 
     @cached_property
     def by_window(self) -> list[dict[str, GroupMetrics]]:
-        """Figures of each window, by whose queries they are; a group without queries isn't there."""
-        return [_estimate_groups(self.answers.filter(Window=window.number)) for window in self.windows]
+        """Metrics of each window by group of users; groups without queries are left out."""
+        return [_estimate_groups(self.ranks.filter(Window=window.number)) for window in self.windows]
 
     @cached_property
-    def by_age(self) -> list[Aging]:
-        """Figures by the age of the model that was never refitted, in classes of growing width."""
-        age = self.answers[TIMESTAMP].to_numpy() - self.plan.start
-        edges = [0, self.plan.every]
-        while edges[-1] <= age.max():
-            edges.append(2 * edges[-1])
-        classes = [(low, high, (low <= age) & (age < high)) for low, high in pairwise(edges)]
-        classes = [each for each in classes if each[2].any()]
-        # In the first window both are one model.
+    def by_age(self) -> list[AgeClass]:
+        """Metrics by the age of the model that is never refitted, in classes each twice as long as the one before."""
+        classes = self._cut_ages()
+        # In the first window both models are the same one.
         compared = [inside for low, _, inside in classes if low > 0] if self.plan.refits else []
-        chances = iter(adjust_by_holm([self._chance_of_no_difference(inside) for inside in compared]))
+        adjusted_ps = iter(adjust_by_holm([self._test_difference(inside) for inside in compared]))
         return [
-            Aging(
+            AgeClass(
                 low,
                 high,
-                _estimate(self.answers.filter(inside)),
-                next(chances) if low > 0 and compared else None,
+                _estimate(self.ranks.filter(inside)),
+                next(adjusted_ps) if low > 0 and compared else None,
             )
             for low, high, inside in classes
         ]
 
+    @cached_property
+    def n_windows_without_interval(self) -> int:
+        """Number of windows with too few users for an interval."""
+        return sum(not groups[EVERYONE].has_interval for groups in self.by_window)
+
     def table(self) -> pl.DataFrame:
-        """Figures of all windows, one row a window, group, model and metric."""
+        """Return all estimates of the windows, one row per window, group of users, model and metric."""
         return pl.DataFrame(
             [
                 {
@@ -140,14 +150,14 @@ class Backtest:
             ]
         )
 
-    def facts(self) -> dict[str, Any]:
-        """In the form of JSON."""
+    def facts(self) -> dict[str, JsonValue]:
+        """Return all estimates in the form that is written as JSON."""
         return {
             **self.about,
             "overall": {group: part.facts() for group, part in self.overall.items()},
             "by_age": [
-                {"age": str(aging), "adjusted_p": aging.adjusted_p, **aging.part.facts()}
-                for aging in self.by_age
+                {"age": str(age_class), "adjusted_p": age_class.adjusted_p, **age_class.part.facts()}
+                for age_class in self.by_age
             ],
             "windows": [
                 {**asdict(window), "users": {group: part.facts() for group, part in groups.items()}}
@@ -155,83 +165,90 @@ class Backtest:
             ],
         }
 
-    def sentences(self) -> list[str]:
-        """What the figures say."""
-        overall, said = self.overall, []
-        if not self.plan.refits:
-            said.append(f"{MAIN} without a refit: {overall[EVERYONE].figures[NEVER_REFITTED][MAIN]}.")
-        else:
-            said += self._say_what_refits_are_worth()
-        if NEW_USERS in overall:
-            share = overall[NEW_USERS].queries / overall[EVERYONE].queries
-            said.append(f"{share:.0%} of the queries are of users who were new in their window.")
-        if self.with_few_users:
-            said.append(
-                f"Windows with fewer than {FEWEST_USERS} users, too few for an interval: {self.with_few_users}."
+    def findings(self) -> list[str]:
+        """Return sentences on what the backtest shows."""
+        sentences = self._describe_refits() if self.plan.refits else [self._describe_quality()]
+        if NEW_USERS in self.overall:
+            share = self.overall[NEW_USERS].queries / self.overall[EVERYONE].queries
+            sentences.append(f"{share:.0%} of the queries are of users who were new in their window.")
+        if self.n_windows_without_interval:
+            sentences.append(
+                f"Windows with fewer than {FEWEST_USERS} users, too few for an interval: "
+                f"{self.n_windows_without_interval}."
             )
-        return said
+        return sentences
 
-    @cached_property
-    def with_few_users(self) -> int:
-        """Windows whose users are too few for an interval."""
-        return sum(not groups[EVERYONE].has_interval for groups in self.by_window)
+    def _describe_quality(self) -> str:
+        return f"{MAIN} without a refit: {self.overall[EVERYONE].figures[NEVER_REFITTED][MAIN]}."
 
-    def _say_what_refits_are_worth(self) -> list[str]:
-        old = [aging for aging in self.by_age if aging.adjusted_p is not None]
-        if not old:
-            return ["The model never grew older than a window, so there is no refit to judge."]
-        later = self.answers.filter(pl.col(TIMESTAMP) >= self.plan.start + self.plan.every)
+    def _describe_refits(self) -> list[str]:
+        """Say how much the refits improve the main metric, and at which ages the difference is significant."""
+        compared = [age_class for age_class in self.by_age if age_class.adjusted_p is not None]
+        if not compared:
+            return ["The model never grew older than one window, so the effect of refits is unknown."]
+        later = self.ranks.filter(pl.col(TIMESTAMP) >= self.plan.start + self.plan.every)
         gain = _estimate(later).figures[DIFFERENCE][MAIN]
-        interval = f"[{gain.low:+.4f}, {gain.high:+.4f}]"
-        days = format_duration(self.plan.every)
-        said = f"After the first window, a refit every {days} is worth {gain.mean:+.4f} {interval} {MAIN}."
-        worse = [str(aging) for aging in old if aging.worse]
-        better = [str(aging) for aging in old if aging.differs and not aging.worse]
-        if len(worse) == len(old):
-            return [
-                said,
-                f"The model that was never refitted is worse at every age from {days} on.",
-            ]
-        start = "The model that was never refitted is shown to be"
-        aging = f"{start} worse at an age of {', '.join(worse)}." if worse else f"{start} worse at no age."
-        return [
-            said,
-            aging,
-            *([f"It is shown to be better at an age of {', '.join(better)}."] if better else []),
+        every, interval = format_duration(self.plan.every), f"[{gain.low:+.4f}, {gain.high:+.4f}]"
+        effect = f"After the first window, a refit every {every} is worth {gain.mean:+.4f} {interval} {MAIN}."
+        worse = [str(age_class) for age_class in compared if age_class.worse]
+        better = [str(age_class) for age_class in compared if age_class.differs and not age_class.worse]
+        if len(worse) == len(compared):
+            return [effect, f"The model that was never refitted is worse at every age from {every} on."]
+        sentences = [
+            effect,
+            f"The model that was never refitted is significantly worse at {_list_ages(worse)}.",
         ]
+        if better:
+            sentences.append(f"It is significantly better at {_list_ages(better)}.")
+        return sentences
 
-    def _chance_of_no_difference(self, inside: BoolArray) -> float:
-        answers = self.answers.filter(inside)
-        gains = _score(answers, REFITTED)[MAIN] - _score(answers, NEVER_REFITTED)[MAIN]
-        totals = UserBootstrap(answers[USER_ID].to_numpy()).totals(gains[:, None])
-        return float(swap_users(totals)[0])
+    def _cut_ages(self) -> list[tuple[int, int, BoolArray]]:
+        """Return youngest, oldest and bool[n_queries] of each class of ages that has queries."""
+        age = self.ranks[TIMESTAMP].to_numpy() - self.plan.start
+        edges = [0, self.plan.every]
+        while edges[-1] <= age.max():
+            edges.append(2 * edges[-1])
+        classes = [(low, high, (low <= age) & (age < high)) for low, high in pairwise(edges)]
+        return [(low, high, inside) for low, high, inside in classes if inside.any()]
+
+    def _test_difference(self, inside: BoolArray) -> float:
+        """Return the p-value of the difference between the models on the queries marked in `inside`."""
+        ranks = self.ranks.filter(inside)
+        gains = _score(ranks, REFITTED)[MAIN] - _score(ranks, NEVER_REFITTED)[MAIN]
+        totals = UserBootstrap(ranks[USER_ID].to_numpy()).totals(gains[:, None])
+        return float(permute_users(totals)[0])
 
 
 def write_backtest(backtest: Backtest, directory: Path) -> None:
-    """Write all figures as `backtest.json` and those of the windows as `backtest.csv`."""
+    """Write all estimates to `backtest.json` and those of the windows to `backtest.csv`."""
     write_table(backtest.table(), directory / "backtest.csv")
     write_json(backtest.facts(), directory / "backtest.json")
 
 
-def _estimate_groups(answers: pl.DataFrame) -> dict[str, GroupMetrics]:
-    groups = {EVERYONE: answers, NEW_USERS: answers.filter("New"), ACQUAINTED: answers.filter(~pl.col("New"))}
-    return {name: _estimate(part) for name, part in groups.items() if len(part)}
+def _estimate_groups(ranks: pl.DataFrame) -> dict[str, GroupMetrics]:
+    groups = {EVERYONE: ranks, NEW_USERS: ranks.filter("New"), ACQUAINTED: ranks.filter(~pl.col("New"))}
+    return {name: _estimate(rows) for name, rows in groups.items() if len(rows)}
 
 
-def _estimate(answers: pl.DataFrame) -> GroupMetrics:
-    values = {name: _score(answers, name) for name in (REFITTED, NEVER_REFITTED) if name in answers.columns}
+def _estimate(ranks: pl.DataFrame) -> GroupMetrics:
+    values = {name: _score(ranks, name) for name in (REFITTED, NEVER_REFITTED) if name in ranks.columns}
     if REFITTED in values:
         values[DIFFERENCE] = {
-            metric: each - values[NEVER_REFITTED][metric] for metric, each in values[REFITTED].items()
+            metric: refitted - values[NEVER_REFITTED][metric] for metric, refitted in values[REFITTED].items()
         }
     keys = [(name, metric) for name, metrics in values.items() for metric in metrics]
-    bootstrap = UserBootstrap(answers[USER_ID].to_numpy())
+    bootstrap = UserBootstrap(ranks[USER_ID].to_numpy())
     estimates = bootstrap.estimate_all(np.column_stack([values[name][metric] for name, metric in keys]))
     figures: dict[str, dict[str, Estimate]] = {name: {} for name in values}
     for (name, metric), estimate in zip(keys, estimates, strict=True):
         figures[name][metric] = estimate
-    return GroupMetrics(len(answers), answers[USER_ID].n_unique(), figures)
+    return GroupMetrics(len(ranks), ranks[USER_ID].n_unique(), figures)
 
 
-def _score(answers: pl.DataFrame, model: str) -> dict[str, Float64Array]:
-    return score_ranks(answers[model].to_numpy(), [K])
+def _score(ranks: pl.DataFrame, model: str) -> dict[str, Float64Array]:
+    """Return every metric of a model by name, float64[n_queries]."""
+    return score_ranks(ranks[model].to_numpy(), [K])
+
+
+def _list_ages(ages: list[str]) -> str:
+    return f"an age of {', '.join(ages)}" if ages else "no age"

@@ -1,28 +1,27 @@
-"""Backtest: a model's quality along global time, refitted before each window or never again.
+"""The backtest: the quality of a model over time, refitted before each window or never.
 
-Time from a start on is cut into windows of equal length. Each positive of a window is a query, answered by
+From the start on, time is cut into windows of equal length. Each positive of a window is a query, ranked by
 
-`refitted`        the model as fitted on everything before the window's first second;
-`never refitted`  the model as fitted on everything before the start.
+`refitted`        a model fitted on everything before the window;
+`never refitted`  a model fitted on everything before the start.
 
-Both answer from the live history, everything strictly before the query's Timestamp, so their difference is what
-the refits are worth, on the very same queries: the price of a model's age, free of what else changes over time
-(prequential evaluation: Vinagre, Jorge & Gama, "Evaluation of recommender systems in streaming environments", 2014;
-splits by global time: Ji et al., "A Critical Study on Data Leakage in Recommender System Offline Evaluation",
-TOIS 2023).
+Both use the live history, everything strictly before the query's Timestamp, so on the same queries their difference
+is the effect of the refits alone, whatever else changes over time (prequential evaluation: Vinagre, Jorge & Gama,
+"Evaluation of recommender systems in streaming environments", 2014; splits at one time: Ji et al., "A Critical Study
+on Data Leakage in Recommender System Offline Evaluation", TOIS 2023).
 
-A fit sees no row of its cut's second or later, no user who came later, and of the movies those in movies.csv and
-those rated by then.
+The training data of a fit end strictly before the window or the start. They hold no user who came later, and only the
+movies that are in movies.csv or had been rated by then.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import JsonValue
 
 from nextreel.arrays import Int64Array
 from nextreel.artifacts import MANIFEST
@@ -43,95 +42,114 @@ from nextreel.prediction.saving import load, save
 from nextreel.version import __version__
 
 PLAN, FIRST_MODEL, WINDOWS = "plan.json", "first-model", "windows"
+"""Names in the directory of a backtest: its plan, the model that is never refitted, and the finished windows."""
 
 
 def run_backtest(
     tables: Tables,
     plan: BacktestPlan,
     directory: Path,
-    report: Callable[[int, int, str], None] = lambda *_: None,
+    on_window: Callable[[int, int, str], None] = lambda *_: None,
 ) -> Backtest:
-    """Run the windows that aren't finished yet; each is kept in the directory as soon as it is.
+    """Run a backtest, or continue one that was interrupted; finished windows are kept in the directory.
 
-    `report` is told of windows done, windows in all, and what comes next. Raises ArtifactError for a directory
-    that holds something else, QueryError for a start with nothing before it or nothing to ask after it.
+    Parameters
+    ----------
+    tables : Tables
+        The data set.
+    plan : BacktestPlan
+        The settings.
+    directory : Path
+        New, empty, or the directory of the same backtest.
+    on_window : callable
+        Called before each window with the number of windows done, the number of all windows, and a description of
+        the window.
+
+    Raises
+    ------
+    ArtifactError
+        The directory holds something else or is damaged.
+    QueryError
+        There is no interaction before the start or no positive after it.
+    ConfigError
+        The plan has an unknown model or option.
     """
     rows = tables.interactions.sort(TIMESTAMP, maintain_order=True)
-    everything = Dataset.from_tables(replace(tables, interactions=rows))
-    windows = cut_windows(rows, plan, everything.positive_rating)
-    about = _describe(plan, everything)
+    dataset = Dataset.from_tables(replace(tables, interactions=rows))
+    windows = cut_windows(rows, plan, dataset.positive_rating)
+    about = _describe(plan, dataset)
     claim_directory(directory, PLAN, about)
-    asker = _Asker(tables, rows, plan, everything.positive_rating, directory / FIRST_MODEL)
-    answers = []
+    evaluator = _WindowEvaluator(tables, rows, plan, dataset.positive_rating, directory / FIRST_MODEL)
+    ranks = []
     for done, window in enumerate(windows):
-        report(
-            done,
-            len(windows),
-            f"window {done + 1} of {len(windows)}, from {format_timestamp(window.opens)[:10]}",
-        )
+        note = f"window {done + 1} of {len(windows)}, from {format_timestamp(window.opens)[:10]}"
+        on_window(done, len(windows), note)
         file = directory / WINDOWS / f"{window.number:04}.parquet"
         if not file.is_file():
-            write_table(asker.answer(window), file)
-        answers.append(_read_answers(file, window))
-    return Backtest(plan, about, windows, pl.concat(answers))
+            write_table(evaluator.evaluate(window), file)
+        ranks.append(_read_ranks(file, window))
+    return Backtest(plan, about, windows, pl.concat(ranks))
 
 
-def know_before(tables: Tables, moment: int) -> Dataset:
-    """What was known before a moment: its rows, the users who had come by then, the movies listed or rated."""
-    rows = tables.interactions.filter(pl.col(TIMESTAMP) < moment)
+def dataset_before(tables: Tables, timestamp: int) -> Dataset:
+    """Return what was known before a timestamp: its interactions, their users, and the movies listed or rated."""
+    rows = tables.interactions.filter(pl.col(TIMESTAMP) < timestamp)
     users = None if tables.users is None else tables.users.join(rows, on=USER_ID, how="semi")
     return Dataset.from_tables(replace(tables, interactions=rows, users=users))
 
 
 @dataclass(frozen=True)
-class _Asker:
-    """Fits models before windows and asks them."""
+class _WindowEvaluator:
+    """Ranks the queries of single windows with both models."""
 
     tables: Tables
     rows: pl.DataFrame
-    """All interactions in order of time."""
+    """All interactions, sorted by time."""
     plan: BacktestPlan
     positive_rating: float
     first_model: Path
-    """Where the model that is never refitted is kept."""
+    """Directory of the model that is never refitted."""
 
-    def answer(self, window: Window) -> pl.DataFrame:
-        """A row for each positive of the window, as in `Backtest.answers`."""
-        before = self.rows.filter(pl.col(TIMESTAMP) < window.opens)
+    def evaluate(self, window: Window) -> pl.DataFrame:
+        """Return one row per positive of the window, with the columns of `Backtest.ranks` except Window."""
+        earlier = self.rows.filter(pl.col(TIMESTAMP) < window.opens)
         queries = self.rows.filter(
             (pl.col(TIMESTAMP) >= window.opens)
             & (pl.col(TIMESTAMP) < window.closes)
             & (pl.col(RATING) >= self.positive_rating)
         ).select(USER_ID, MOVIE_ID, TIMESTAMP)
-        ranks = {NEVER_REFITTED: self._ask(self._first, queries, window)}
+        is_new = ~np.isin(queries[USER_ID].to_numpy(), earlier[USER_ID].to_numpy())
+        columns = {"New": is_new, NEVER_REFITTED: self._rank(self._never_refitted, queries, window)}
         if self.plan.refits:
             is_first = window.opens == self.plan.start
-            ranks[REFITTED] = (
-                ranks[NEVER_REFITTED] if is_first else self._ask(self._fit(window.opens), queries, window)
+            columns[REFITTED] = (
+                columns[NEVER_REFITTED] if is_first else self._rank(self._fit(window.opens), queries, window)
             )
-        new = ~np.isin(queries[USER_ID].to_numpy(), before[USER_ID].to_numpy())
-        return queries.with_columns(pl.Series(name, each) for name, each in {"New": new, **ranks}.items())
+        return queries.with_columns(pl.Series(name, column) for name, column in columns.items())
 
     @cached_property
-    def _first(self) -> Predictor:
+    def _never_refitted(self) -> Predictor:
+        """The model fitted before the start; it is saved, so that a backtest that continues needn't fit it again."""
         if (self.first_model / MANIFEST).is_file():
             return load(self.first_model)
         predictor = self._fit(self.plan.start)
         save(predictor, self.first_model)
         return predictor
 
-    def _fit(self, moment: int) -> Predictor:
-        dataset = know_before(self.tables, moment)
+    def _fit(self, timestamp: int) -> Predictor:
+        dataset = dataset_before(self.tables, timestamp)
         return Predictor(self.plan.create_model().fit(dataset), dataset)
 
-    def _ask(self, predictor: Predictor, queries: pl.DataFrame, window: Window) -> Int64Array:
-        known = predictor.dataset.with_rows(self.rows.filter(pl.col(TIMESTAMP) < window.closes))
-        histories = known.histories(queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy())
-        questions = EvaluationQueries(queries, known, histories)
-        return ranks_of(questions.rank_with(predictor.model, K).movies, questions.relevant)
+    def _rank(self, predictor: Predictor, rows: pl.DataFrame, window: Window) -> Int64Array:
+        """Return the rank of each query's movie, int64[n_queries]; 0 if it isn't in the list."""
+        dataset = predictor.dataset.with_rows(self.rows.filter(pl.col(TIMESTAMP) < window.closes))
+        histories = dataset.histories(rows[USER_ID].to_numpy(), rows[TIMESTAMP].to_numpy())
+        queries = EvaluationQueries(rows, dataset, histories)
+        return ranks_of(queries.rank_with(predictor.model, K).movies, queries.relevant)
 
 
-def _describe(plan: BacktestPlan, everything: Dataset) -> dict[str, Any]:
+def _describe(plan: BacktestPlan, dataset: Dataset) -> dict[str, JsonValue]:
+    """Return the plan with all options and the fingerprint of the data: what makes two backtests the same."""
     model = plan.create_model()
     return {
         "nextreel": __version__,
@@ -140,13 +158,13 @@ def _describe(plan: BacktestPlan, everything: Dataset) -> dict[str, Any]:
         "start": format_timestamp(plan.start),
         "every_days": plan.every / DAY,
         "refits": plan.refits,
-        "data": everything.fingerprint,
+        "data": dataset.fingerprint,
     }
 
 
-def _read_answers(file: Path, window: Window) -> pl.DataFrame:
+def _read_ranks(file: Path, window: Window) -> pl.DataFrame:
     try:
-        answers = pl.read_parquet(file)
+        ranks = pl.read_parquet(file)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ArtifactError(f"{file} is damaged ({error}): remove it and run again") from None
-    return answers.select(pl.lit(window.number).alias("Window"), pl.all())
+    return ranks.select(pl.lit(window.number).alias("Window"), pl.all())

@@ -1,4 +1,4 @@
-"""What a backtest does: a model, a start, and windows of time after it."""
+"""The plan of a backtest: a model, a start, and the time windows after it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from nextreel.data.schema import RATING, TIMESTAMP
-from nextreel.data.times import format_timestamp
+from nextreel.data.times import format_timestamp, parse_timestamp
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.registry import create_model
@@ -14,55 +14,95 @@ from nextreel.models.registry import create_model
 
 @dataclass(frozen=True)
 class BacktestPlan:
-    """What a backtest does."""
+    """The settings of a backtest."""
 
     model: str
+    """Name of a model or a preset."""
     start: int
-    """The first window opens and the first fit ends here, POSIX seconds."""
+    """Timestamp at which the first window opens and the training data of the first fit end, POSIX seconds."""
     every: int
     """Length of a window, in seconds."""
     options: Mapping[str, object] = field(default_factory=dict)
+    """Options of the model that differ from the defaults."""
     refits: bool = True
-    """Whether the model is refitted before each window, beside the one that never is."""
+    """Whether a second model is refitted before each window."""
 
     def create_model(self) -> Recommender:
-        """The model, not fitted yet."""
+        """Create the model, unfitted; ConfigError for an unknown model or option."""
         return create_model(self.model, dict(self.options))
 
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of time with queries."""
+    """A time window that holds queries."""
 
     number: int
-    """Counted from 1 at the start; one without queries is left out."""
+    """Number of the window, from 1 at the start; windows without queries have numbers too."""
     opens: int
+    """First second of the window, POSIX seconds."""
     closes: int
-    """The second after its last, POSIX seconds."""
+    """First second after the window, POSIX seconds."""
+
+
+def parse_start(text: str, interactions: pl.DataFrame, option: str) -> int:
+    """Return the start that a text stands for: a share of the interactions such as "60%", or a time.
+
+    Parameters
+    ----------
+    text : str
+        A share between 0% and 100%, a date, or POSIX seconds.
+    interactions : DataFrame
+        The interactions that the share refers to.
+    option : str
+        Name of the option, for the message of an error.
+
+    Returns
+    -------
+    int
+        POSIX seconds.
+
+    Raises
+    ------
+    QueryError
+        The text is neither.
+    """
+    if not text.endswith("%"):
+        return parse_timestamp(text)
+    try:
+        share = float(text[:-1]) / 100
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise QueryError(
+            f"{option} {text!r}: expected a share between 0% and 100%, or a time such as 2001-01-31"
+        )
+    return find_start(interactions, share)
 
 
 def find_start(interactions: pl.DataFrame, share: float) -> int:
-    """The moment that has this share of the interactions before it, POSIX seconds."""
-    by_time = interactions[TIMESTAMP].sort()
-    return int(by_time[min(int(share * len(by_time)), len(by_time) - 1)])
+    """Return the timestamp that has this share of the interactions before it, POSIX seconds."""
+    ascending = interactions[TIMESTAMP].sort()
+    return int(ascending[min(int(share * len(ascending)), len(ascending) - 1)])
 
 
 def cut_windows(interactions: pl.DataFrame, plan: BacktestPlan, positive_rating: float) -> list[Window]:
-    """The windows from the start on that hold a positive."""
-    seconds = interactions[TIMESTAMP]
-    if seconds.min() >= plan.start:  # type: ignore[operator]
+    """Return the windows from the start on that hold a positive.
+
+    Raises QueryError if there is no interaction before the start or no positive after it.
+    """
+    timestamps = interactions[TIMESTAMP]
+    if not (timestamps < plan.start).any():
         raise QueryError(
             f"nothing was rated before the start, {format_timestamp(plan.start)}, so nothing can be learned"
         )
-    asked = interactions.filter((seconds >= plan.start) & (interactions[RATING] >= positive_rating))[
-        TIMESTAMP
-    ]
-    if asked.is_empty():
+    is_query = (timestamps >= plan.start) & (interactions[RATING] >= positive_rating)
+    query_timestamps = timestamps.filter(is_query)
+    if query_timestamps.is_empty():
         raise QueryError(
             f"no rating of at least {positive_rating:g} stands after the start, {format_timestamp(plan.start)}, "
             "so there is nothing to ask"
         )
-    numbers = ((asked - plan.start) // plan.every).unique().sort()
+    numbers = ((query_timestamps - plan.start) // plan.every).unique().sort()
     return [
         Window(number + 1, plan.start + number * plan.every, plan.start + (number + 1) * plan.every)
         for number in numbers.to_list()

@@ -1,1 +1,1 @@
-"""Comparing models: who takes part, their lists, and the leaderboard."""
+"""The comparison of several models: the contestants, the lists of other recommenders, and the leaderboard."""

@@ -1,8 +1,8 @@
-"""One model's answers to all questions of a test part, and what they cost: the raw material of a leaderboard.
+"""The contestants of a comparison: parsing them, and running one of them on all queries of a test part.
 
-Each model is fitted and asked in a process of its own, so that its seconds and its memory owe nothing to the models
-before it. Nothing of the test part is shown to the fit, not even as validation data. A model that was fitted and saved
-before is asked without a fit, and the answers of another recommender are read from a file.
+Each contestant runs in a process of its own, so that its time and memory don't depend on the models before it. A
+fit sees nothing of the test part, not even as validation data. A contestant can also be a saved model, which is not
+fitted again, or a file with the lists of another recommender.
 """
 
 import signal
@@ -13,13 +13,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from nextreel.arrays import Int32Array
 from nextreel.data.splitting.split_directory import TrainTest, read_train_test
 from nextreel.data.splitting.split_rules import Rule
 from nextreel.errors import ConfigError, NextreelError
-from nextreel.evaluation.comparison.answer_files import read_lists
+from nextreel.evaluation.comparison.external_lists import read_external_lists
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 from nextreel.models.base import Recommender
 from nextreel.models.registry import PRESETS, create_model, model_name, model_names
@@ -30,179 +31,216 @@ from nextreel.prediction.saving import load_with_manifest
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model with its options, a saved model or a file of answers, under the name that it has in the leaderboard."""
+    """A model to fit, a saved model or a file of recommendation lists, under a name of its own."""
 
     name: str
+    """Name in the leaderboard."""
     model: str
-    """A registered name or a preset's, or the path of the saved model or the file."""
+    """Name of a model or a preset, or the path of a saved model or a file of lists."""
     options: Mapping[str, object] = field(default_factory=dict)
+    """Options that differ from the defaults; empty for a path."""
 
     @property
     def path(self) -> Path | None:
-        """Where the saved model or the file of answers lies; None for a model that is to be fitted."""
+        """Path of the saved model or the file of lists; None for a model to fit."""
         return None if self.model in (*PRESETS, *model_names()) else Path(self.model)
 
 
 @dataclass(frozen=True)
-class Lists:
-    """The answers under one history."""
+class ContestantLists:
+    """The recommendation lists of one contestant under one history mode."""
 
     movies: Int32Array
     """int32[n_queries, k]: movie indices, best first."""
     personal: int
-    """Queries that the model answered itself; popularity answered the others."""
+    """Number of queries that the contestant ranked itself; popularity ranked the others."""
     seconds: float | None
-    """None for a file of answers."""
+    """Time that ranking all queries took; None for a file of lists."""
 
     @property
     def rate(self) -> float | None:
-        """Queries answered in a second."""
+        """Number of queries ranked per second; None for a file of lists."""
         return None if self.seconds is None else len(self.movies) / self.seconds
 
 
 @dataclass(frozen=True)
 class ContestantRun:
-    """What one model said and what it cost."""
+    """The recommendation lists of one contestant and their cost."""
 
     contestant: Contestant
     model: str
-    """The registered name, where the contestant's is a preset's or a path; the file's name for a file of answers."""
-    config: dict[str, Any]
-    """All options, the defaults too."""
+    """Name of the model in the registry; the file's name for a file of lists."""
+    config: dict[str, JsonValue]
+    """All options, including defaults; empty for a file of lists."""
     fit_seconds: float | None
-    """As its manifest has it for a saved model; None for a file of answers."""
+    """Duration of the fit, read from the manifest for a saved model; None for a file of lists."""
     peak_memory_gib: float | None
-    """Of the process that read the data, fitted and answered; None where it didn't fit."""
-    lists: dict[HistoryMode, Lists]
+    """Peak memory of the process that fitted and ranked; None if it didn't fit."""
+    lists: dict[HistoryMode, ContestantLists]
+    """The lists by history mode."""
     epochs: Sequence[Epoch] = ()
-    """Of the fit, for a model that learns in epochs."""
+    """The epochs of the fit; empty for a model that isn't trained in epochs."""
 
 
-def name_contestants(models: Sequence[str], options: Mapping[str, object]) -> list[Contestant]:
-    """Contestants of "ease", "wide=ease" or "mine=PATH", with options by "ease.regularization".
+def parse_contestants(models: Sequence[str], options: Mapping[str, object]) -> list[Contestant]:
+    """Parse contestants such as "ease", "wide=ease" or "mine=PATH", with options such as "wide.regularization".
 
-    Raises ConfigError for a model, an option or a name that doesn't fit.
+    Raises
+    ------
+    ConfigError
+        A model or an option is unknown, two contestants have the same name, or there is none.
     """
-    named = [text.rpartition("=") for text in models]
-    names = [name or model for name, _, model in named]
-    if not names:
-        raise ConfigError("no model is named")
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ConfigError(
-            f"{sorted(twice)[0]} is named twice; tell them apart as in one={sorted(twice)[0]},"
-            f"other={sorted(twice)[0]}"
-        )
-    chosen: dict[str, dict[str, object]] = {name: {} for name in names}
-    for key, value in options.items():
-        name, _, option = key.partition(".")
-        if not option or name not in chosen:
-            raise ConfigError(
-                f"option {key!r} belongs to no model here; expected MODEL.OPTION with one of {', '.join(names)}"
-            )
-        chosen[name][option] = value
-    found = [Contestant(name, model, chosen[name]) for name, (_, _, model) in zip(names, named, strict=True)]
-    for contestant in found:
-        if contestant.path is None:
-            create_model(contestant.model, dict(contestant.options))
-        elif not contestant.path.exists():
-            raise ConfigError(
-                f"model {contestant.model!r} is unknown; expected one of {', '.join((*PRESETS, *model_names()))}, "
-                "or the path of a saved model or of a file of answers"
-            )
-        elif contestant.options:
-            raise ConfigError(f"{contestant.model} is fitted already: it takes no options")
-    return found
+    models_by_name = _parse_names(models)
+    options_by_name = _parse_options(options, list(models_by_name))
+    contestants = [Contestant(name, model, options_by_name[name]) for name, model in models_by_name.items()]
+    for contestant in contestants:
+        _check_contestant(contestant)
+    return contestants
 
 
 def run_in_subprocess(
     contestant: Contestant,
     directory: Path,
     rule: Rule | None,
-    histories: Sequence[HistoryMode],
+    modes: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool,
 ) -> ContestantRun:
-    """As `answer`, in a process of its own that reads the directory itself."""
-    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_at_once_when_interrupted) as pool:
-        # Blocked until then, so that Ctrl-C shows no traceback of the process that is still starting.
+    """Run a contestant as `run_contestant` does, in a new process that reads the data directory itself.
+
+    Raises NextreelError if the process is killed, and what `run_contestant` and `read_train_test` raise.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_exit_on_interrupt) as pool:
+        # The process unblocks the signal once it has started; Ctrl-C before that would print its traceback.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            waiting = pool.submit(_read_and_answer, contestant, directory, rule, histories, k, exclude_seen)
+            future = pool.submit(_read_and_run, contestant, directory, rule, modes, k, exclude_seen)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         try:
-            return waiting.result()
+            return future.result()
         except BrokenProcessPool:
             raise NextreelError(
-                f"{contestant.name}: its process was ended from outside, as a system does that runs out of memory"
+                f"{contestant.name}: its process was killed, as the operating system does when memory runs out"
             ) from None
 
 
-def answer(
+def run_contestant(
     contestant: Contestant,
     parts: TrainTest,
-    histories: Sequence[HistoryMode],
+    modes: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool = True,
 ) -> ContestantRun:
-    """Fit a model on the train part and ask it about the test part under each history.
+    """Fit a contestant on the train part, or load it, and rank the queries of the test part under each history mode.
 
-    Raises ConfigError for a saved model that was fitted on anything but the train part, and DataError for a file whose
-    answers aren't as they should be.
+    Raises
+    ------
+    ConfigError
+        A saved model was fitted on anything but the train part.
+    DataError
+        A file of lists is malformed or has a list that isn't allowed.
     """
-
-    def pose(history: HistoryMode) -> EvaluationQueries:
-        return EvaluationQueries.from_split(parts.train, parts.test, history, parts.threshold)
-
-    if contestant.path is not None and contestant.path.is_file():
-        lists = {
-            each: Lists(*read_lists(contestant.path, pose(each), k, exclude_seen), seconds=None)
-            for each in histories
-        }
-        return ContestantRun(contestant, contestant.path.name, {}, None, None, lists)
-    if contestant.path is not None:
-        model, fit_seconds = _load(contestant.path, parts)
-        epochs = read_epochs(contestant.path)
+    path = contestant.path
+    if path is not None and path.is_file():
+        lists = {mode: _read_lists(path, _create_queries(parts, mode), k, exclude_seen) for mode in modes}
+        return ContestantRun(contestant, path.name, {}, None, None, lists)
+    if path is not None:
+        model, fit_seconds, epochs = _load_fitted(path, parts)
     else:
-        model, epochs = create_model(contestant.model, dict(contestant.options)), []
-        started = time.perf_counter()
-        model.fit(parts.train, Training(on_epoch=epochs.append))
-        fit_seconds = time.perf_counter() - started
-    lists = {each: _ask(model, pose(each), k, exclude_seen) for each in histories}
-    peak = measure_peak_memory() if contestant.path is None else None
+        model, fit_seconds, epochs = _fit(contestant, parts)
+    lists = {mode: _rank(model, _create_queries(parts, mode), k, exclude_seen) for mode in modes}
+    peak_memory = measure_peak_memory() if path is None else None
     config = model.config.model_dump(mode="json")
-    return ContestantRun(contestant, model_name(model), config, fit_seconds, peak, lists, epochs)
+    return ContestantRun(contestant, model_name(model), config, fit_seconds, peak_memory, lists, epochs)
 
 
-def _load(path: Path, parts: TrainTest) -> tuple[Recommender, float | None]:
-    """A saved model, and the seconds of its fit as its manifest has them."""
+def _parse_names(models: Sequence[str]) -> dict[str, str]:
+    """Return the model or path of each contestant by its name."""
+    if not models:
+        raise ConfigError("no model is named")
+    models_by_name: dict[str, str] = {}
+    for name, _, model in (text.rpartition("=") for text in models):
+        name = name or model
+        if name in models_by_name:
+            raise ConfigError(f"{name} is named twice; tell them apart as in one={name},other={name}")
+        models_by_name[name] = model
+    return models_by_name
+
+
+def _parse_options(options: Mapping[str, object], names: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Return the options of each contestant by its name, from keys such as "ease.regularization"."""
+    options_by_name: dict[str, dict[str, object]] = {name: {} for name in names}
+    for key, value in options.items():
+        name, _, option = key.partition(".")
+        if not option or name not in options_by_name:
+            raise ConfigError(
+                f"option {key!r} belongs to no model here; expected MODEL.OPTION with one of {', '.join(names)}"
+            )
+        options_by_name[name][option] = value
+    return options_by_name
+
+
+def _check_contestant(contestant: Contestant) -> None:
+    """Raise ConfigError for an unknown model, an unknown option or a path that doesn't exist."""
+    if contestant.path is None:
+        create_model(contestant.model, dict(contestant.options))
+    elif not contestant.path.exists():
+        names = ", ".join((*PRESETS, *model_names()))
+        raise ConfigError(
+            f"model {contestant.model!r} is unknown; expected one of {names}, or the path of a saved model or of a "
+            "file of recommendation lists"
+        )
+    elif contestant.options:
+        raise ConfigError(f"{contestant.model} is fitted already: it takes no options")
+
+
+def _fit(contestant: Contestant, parts: TrainTest) -> tuple[Recommender, float, list[Epoch]]:
+    """Return the fitted model, the duration of the fit in seconds, and its epochs."""
+    epochs: list[Epoch] = []
+    model = create_model(contestant.model, dict(contestant.options))
+    started = time.perf_counter()
+    model.fit(parts.train, Training(on_epoch=epochs.append))
+    return model, time.perf_counter() - started, epochs
+
+
+def _load_fitted(path: Path, parts: TrainTest) -> tuple[Recommender, float | None, list[Epoch]]:
+    """Return a saved model, the duration of its fit in seconds, and its epochs."""
     predictor, manifest = load_with_manifest(path)
     if predictor.dataset.fingerprint != parts.train.fingerprint:
         raise ConfigError(
-            f"{path} was fitted on other interactions than the train part here, so its figures would say nothing: "
+            f"{path} was fitted on other interactions than the train part, so its figures would be meaningless: "
             "fit it on the train part (nextreel split, nextreel fit)"
         )
-    return predictor.model, manifest.fit.fit_seconds
+    return predictor.model, manifest.fit.fit_seconds, read_epochs(path)
 
 
-def _ask(model: Recommender, questions: EvaluationQueries, k: int, exclude_seen: bool) -> Lists:
+def _create_queries(parts: TrainTest, mode: HistoryMode) -> EvaluationQueries:
+    return EvaluationQueries.from_split(parts.train, parts.test, mode, parts.threshold)
+
+
+def _read_lists(path: Path, queries: EvaluationQueries, k: int, exclude_seen: bool) -> ContestantLists:
+    movies, in_file = read_external_lists(path, queries, k, exclude_seen)
+    return ContestantLists(movies, in_file, seconds=None)
+
+
+def _rank(model: Recommender, queries: EvaluationQueries, k: int, exclude_seen: bool) -> ContestantLists:
     started = time.perf_counter()
-    ranking = questions.rank_with(model, k, exclude_seen)
-    return Lists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
+    ranking = queries.rank_with(model, k, exclude_seen)
+    return ContestantLists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
 
 
-def _end_at_once_when_interrupted() -> None:
+def _exit_on_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _read_and_answer(
+def _read_and_run(
     contestant: Contestant,
     directory: Path,
     rule: Rule | None,
-    histories: Sequence[HistoryMode],
+    modes: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool,
 ) -> ContestantRun:
-    return answer(contestant, read_train_test(directory, rule), histories, k, exclude_seen)
+    return run_contestant(contestant, read_train_test(directory, rule), modes, k, exclude_seen)

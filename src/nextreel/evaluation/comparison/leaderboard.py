@@ -1,15 +1,16 @@
-"""A leaderboard: models on the same questions, with intervals, paired tests, slices and what each one costs.
+"""The leaderboard: several models on the same queries, with intervals, paired tests, slices and costs.
 
-Every figure of a run comes from the same draws of users, so intervals of models can be compared. One cutoff is the
-main one: slices, tests and the figures of the lists are of NDCG at this cutoff and of lists of this length.
+All figures of a run come from the same resamples of users, so intervals of different models can be compared. One of
+the cutoffs is the main one: models are sorted and tested by NDCG at this cutoff, and slices, fairness gaps and the
+properties of lists refer to it too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from nextreel.arrays import Float64Array, Int64Array
 from nextreel.data.splitting.split_directory import TrainTest, read_train_test
@@ -18,77 +19,90 @@ from nextreel.errors import QueryError
 from nextreel.evaluation.beyond_accuracy import ListFigures, ListMeasurer
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.comparison.contestants import Contestant, ContestantRun, run_in_subprocess
-from nextreel.evaluation.fairness import FairnessGap, Gaps, adjust_gaps, find_gaps
+from nextreel.evaluation.fairness import FairnessGap, Gaps, adjust_gaps, describe_gaps, find_gaps
 from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
-from nextreel.evaluation.significance import PairedTest, compare_pairs, say_what_is_real
-from nextreel.evaluation.slices import Slices, slice_questions
+from nextreel.evaluation.significance import PairedTest, compare_pairs, describe_significance
+from nextreel.evaluation.slices import Slices, slice_queries
 from nextreel.wording import number_of
 
 USUAL_CUTOFF = 10
+"""The main cutoff of a comparison that includes it."""
 FEWEST_QUERIES = 100
-"""Queries that a slice needs to be called one that a model fails in."""
+"""Number of queries below which a slice isn't listed among a model's weakest: its figure is mostly noise."""
 
 
 @dataclass(frozen=True)
-class Figures:
-    """One model's figures under one history."""
+class ModelFigures:
+    """The figures of one model under one history mode."""
 
     metrics: dict[str, Estimate]
-    """By name, such as NDCG@10."""
+    """Mean of each metric over all queries, by a name such as NDCG@10."""
     lists: ListFigures
+    """Properties of the lists, cut to the main cutoff."""
     slices: dict[str, Estimate]
-    """The main metric in each slice."""
+    """Mean of the main metric in each slice."""
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """All figures of one run."""
+    """The results of one comparison."""
 
     parts: TrainTest
-    protocol: dict[str, Any]
-    """histories, cutoffs, main metric, threshold, exclude_seen, and how the intervals are made."""
-    answers: dict[str, ContestantRun]
-    """By the contestant's name, in the order asked for."""
-    figures: dict[HistoryMode, dict[str, Figures]]
-    """By history and name."""
+    protocol: dict[str, JsonValue]
+    """The settings of the comparison: histories, cutoffs, main metric, threshold, exclude_seen, intervals."""
+    runs: dict[str, ContestantRun]
+    """The runs by the contestants' names, in the order in which the contestants were given."""
+    figures: dict[HistoryMode, dict[str, ModelFigures]]
+    """Figures by history mode and then by contestant."""
     slices: dict[HistoryMode, Slices]
+    """The slices of the queries by history mode."""
     tests: list[PairedTest]
+    """Paired tests of all pairs of contestants under every history mode, on the main metric."""
     gaps: dict[str, Gaps]
-    """By history."""
+    """Fairness gaps by history mode."""
     users: Int64Array
-    """int64[n_queries]: whose query each is."""
+    """int64[n_queries]: UserID of each query."""
 
     @property
     def main(self) -> str:
-        """Name of the metric that models are sorted and tested by."""
+        """Name of the main metric, by which models are sorted and tested, such as NDCG@10."""
         return str(self.protocol["main"])
 
-    def ranked(self, history: HistoryMode) -> list[str]:
-        """Names, best first."""
-        figures = self.figures[history]
+    @property
+    def main_cutoff(self) -> int:
+        """The main cutoff: that of the main metric."""
+        return int(self.main.partition("@")[2])
+
+    def ranked(self, mode: HistoryMode) -> list[str]:
+        """Return the names of the contestants, best first."""
+        figures = self.figures[mode]
         return sorted(figures, key=lambda name: -figures[name].metrics[self.main].mean)
 
-    def sentences(self) -> list[str]:
-        """Which differences between models are real."""
-        return say_what_is_real(self.tests, self.main)
+    def findings(self) -> list[str]:
+        """Return sentences on which differences between models are significant."""
+        return describe_significance(self.tests, self.main)
 
-    def weakest(self, history: HistoryMode, name: str, n: int = 3) -> list[str]:
-        """Slices of at least FEWEST_QUERIES queries where a model's main figure is lowest, lowest first."""
-        slices, figures = self.slices[history], self.figures[history][name].slices
-        large = [part for part in figures if slices[part].sum() >= FEWEST_QUERIES]
-        return sorted(large, key=lambda part: figures[part].mean)[:n]
+    def gap_findings(self) -> list[str]:
+        """Return sentences on which models serve groups of users differently."""
+        return describe_gaps(self.gaps)
 
-    def significant_gaps(self, history: HistoryMode, name: str) -> dict[str, FairnessGap]:
-        """Gaps of a model that may be claimed, by attribute."""
+    def weakest(self, mode: HistoryMode, name: str, n: int = 3) -> list[str]:
+        """Return the n slices with the lowest main metric, lowest first; small slices are left out."""
+        slices, estimates = self.slices[mode], self.figures[mode][name].slices
+        large = [part for part in estimates if slices[part].sum() >= FEWEST_QUERIES]
+        return sorted(large, key=lambda part: estimates[part].mean)[:n]
+
+    def significant_gaps(self, mode: HistoryMode, name: str) -> dict[str, FairnessGap]:
+        """Return the significant fairness gaps of one contestant, by attribute."""
         return {
-            attribute: models[name]
-            for attribute, models in self.gaps[history].items()
-            if models[name].significant
+            attribute: by_model[name]
+            for attribute, by_model in self.gaps[mode].items()
+            if by_model[name].significant
         }
 
-    def facts(self) -> dict[str, Any]:
-        """Everything but the single queries, in the form of JSON."""
+    def facts(self) -> dict[str, JsonValue]:
+        """Return everything but the single queries, in the form that is written as JSON."""
         return {
             "data": {
                 "sha256": self.parts.train.fingerprint,
@@ -100,37 +114,39 @@ class Leaderboard:
             "protocol": self.protocol,
             "queries": len(self.users),
             "users": len(np.unique(self.users)),
-            "models": [self._describe(name) for name in self.answers],
+            "models": [self._contestant_facts(name) for name in self.runs],
             "tests": [test.facts() for test in self.tests],
-            "sentences": self.sentences(),
+            "sentences": [*self.findings()],
         }
 
-    def _describe(self, name: str) -> dict[str, Any]:
-        answers = self.answers[name]
+    def _contestant_facts(self, name: str) -> dict[str, JsonValue]:
+        run = self.runs[name]
         return {
             "name": name,
-            "model": answers.model,
-            "config": answers.config,
-            "fit_seconds": _round(answers.fit_seconds, 3),
-            "peak_memory_gib": _round(answers.peak_memory_gib, 3),
-            "histories": {history: self._describe_under(history, name) for history in self.figures},
+            "model": run.model,
+            "config": run.config,
+            "fit_seconds": _round(run.fit_seconds, 3),
+            "peak_memory_gib": _round(run.peak_memory_gib, 3),
+            "histories": {mode: self._mode_facts(mode, name) for mode in self.figures},
         }
 
-    def _describe_under(self, history: HistoryMode, name: str) -> dict[str, Any]:
-        figures, lists = self.figures[history][name], self.answers[name].lists[history]
+    def _mode_facts(self, mode: HistoryMode, name: str) -> dict[str, JsonValue]:
+        figures, lists = self.figures[mode][name], self.runs[name].lists[mode]
         return {
             "queries_per_second": _round(lists.rate, 1),
             "answered_by_popularity": len(self.users) - lists.personal,
             "metrics": {metric: asdict(estimate) for metric, estimate in figures.metrics.items()},
             "lists": {
-                **{figure: asdict(estimate) for figure, estimate in figures.lists.by_query.items()},
+                **{name: asdict(estimate) for name, estimate in figures.lists.by_query.items()},
                 **figures.lists.overall,
             },
             "slices": {
-                part: {"queries": int(self.slices[history][part].sum()), self.main: asdict(estimate)}
+                part: {"queries": int(self.slices[mode][part].sum()), self.main: asdict(estimate)}
                 for part, estimate in figures.slices.items()
             },
-            "fairness": {attribute: models[name].facts() for attribute, models in self.gaps[history].items()},
+            "fairness": {
+                attribute: by_model[name].facts() for attribute, by_model in self.gaps[mode].items()
+            },
         }
 
 
@@ -138,69 +154,68 @@ def compare_models(
     directory: Path,
     contestants: Sequence[Contestant],
     rule: Rule | None = None,
-    histories: Sequence[HistoryMode] = ("frozen", "live"),
+    modes: Sequence[HistoryMode] = ("frozen", "live"),
     cutoffs: Sequence[int] = (5, 10, 20),
     exclude_seen: bool = True,
     on_model: Callable[[int, str], None] = lambda done, name: None,
 ) -> Leaderboard:
-    """Fit every contestant on a directory's train part, ask it about the test part, and judge the answers.
+    """Fit all contestants on the train part of a directory and compare them on its test part.
 
-    `on_model` is called before each model with (models done, name).
+    Parameters
+    ----------
+    directory : Path
+        A data directory, or one that `nextreel split` wrote.
+    contestants : sequence of Contestant
+        What to compare; each runs in a process of its own.
+    rule : Rule, optional
+        How to split a data directory, by default `clean`.
+    modes : sequence of HistoryMode
+        The history modes under which the queries are ranked.
+    cutoffs : sequence of int
+        Cutoffs of the metrics. 10 is the main one if it is included, otherwise the largest.
+    exclude_seen : bool
+        Whether movies in the history are left out of the lists.
+    on_model : callable
+        Called before each contestant with the number of contestants done and the contestant's name.
+
+    Raises
+    ------
+    QueryError
+        A cutoff is less than 1 or exceeds the size of the catalog, or the directory can't be split by the rule.
+    ConfigError, DataError, NextreelError
+        A contestant can't run: see `run_in_subprocess`.
     """
     parts = read_train_test(directory, rule)
     _check_cutoffs(cutoffs, parts.train.n_movies)
-    answers = []
+    runs = []
     for done, contestant in enumerate(contestants):
         on_model(done, contestant.name)
-        answers.append(run_in_subprocess(contestant, directory, rule, histories, max(cutoffs), exclude_seen))
+        runs.append(run_in_subprocess(contestant, directory, rule, modes, max(cutoffs), exclude_seen))
     on_model(len(contestants), "figures")
-    return judge(parts, answers, histories, cutoffs, exclude_seen)
+    return build_leaderboard(parts, runs, modes, cutoffs, exclude_seen)
 
 
-def judge(
+def build_leaderboard(
     parts: TrainTest,
-    answers: Sequence[ContestantRun],
-    histories: Sequence[HistoryMode],
+    runs: Sequence[ContestantRun],
+    modes: Sequence[HistoryMode],
     cutoffs: Sequence[int],
     exclude_seen: bool = True,
 ) -> Leaderboard:
-    """The leaderboard of answers that were given already, each with lists of max(cutoffs) movies."""
+    """Compute the leaderboard of finished runs, whose lists hold max(cutoffs) movies."""
     k = USUAL_CUTOFF if USUAL_CUTOFF in cutoffs else max(cutoffs)
-    main = f"NDCG@{k}"
-    figures: dict[HistoryMode, dict[str, Figures]] = {}
-    slices: dict[HistoryMode, Slices] = {}
-    values: dict[str, dict[str, Float64Array]] = {}
-    gaps: dict[str, Gaps] = {}
-    for history in histories:
-        questions = EvaluationQueries.from_split(parts.train, parts.test, history, parts.threshold)
-        bootstrap = UserBootstrap(questions.users)
-        background, parts_of = ListMeasurer.of(questions), slice_questions(questions)
-        scores = {
-            each.contestant.name: score_ranks(
-                ranks_of(each.lists[history].movies, questions.relevant), cutoffs
-            )
-            for each in answers
-        }
-        values[history] = {name: metrics[main] for name, metrics in scores.items()}
-        together = np.column_stack(list(values[history].values()))
-        by_slice = {part: bootstrap.estimate_all(together, inside) for part, inside in parts_of.items()}
-        slices[history], gaps[history] = parts_of, find_gaps(values[history], parts_of, bootstrap)
-        figures[history] = {
-            name: Figures(
-                metrics=dict(
-                    zip(metrics, bootstrap.estimate_all(np.column_stack(list(metrics.values()))), strict=True)
-                ),
-                lists=background.describe(each.lists[history].movies[:, :k], bootstrap),
-                slices={part: estimates[n] for part, estimates in by_slice.items()},
-            )
-            for n, (each, (name, metrics)) in enumerate(zip(answers, scores.items(), strict=True))
-        }
+    queries = {
+        mode: EvaluationQueries.from_split(parts.train, parts.test, mode, parts.threshold) for mode in modes
+    }
+    # The modes differ in the histories alone: the queries, and so the users to draw, are the same.
+    bootstrap = UserBootstrap(queries[modes[0]].users)
+    evaluations = {mode: _evaluate_mode(runs, mode, queries[mode], bootstrap, cutoffs, k) for mode in modes}
     return Leaderboard(
         parts,
         protocol={
-            "histories": list(histories),
-            "cutoffs": list(cutoffs),
-            "main": main,
+            "histories": [*modes],
+            "cutoffs": [*cutoffs],
+            "main": f"NDCG@{k}",
             "threshold": parts.threshold,
             "exclude_seen": exclude_seen,
             "intervals": {
@@ -210,13 +225,59 @@ def judge(
                 "seed": bootstrap.seed,
             },
         },
-        answers={each.contestant.name: each for each in answers},
-        figures=figures,
-        slices=slices,
-        tests=compare_pairs(values, bootstrap),
-        gaps=adjust_gaps(gaps),
-        users=questions.users,
+        runs={run.contestant.name: run for run in runs},
+        figures={mode: evaluation.figures for mode, evaluation in evaluations.items()},
+        slices={mode: evaluation.slices for mode, evaluation in evaluations.items()},
+        tests=compare_pairs({mode: evaluation.values for mode, evaluation in evaluations.items()}, bootstrap),
+        gaps=adjust_gaps({mode: evaluation.gaps for mode, evaluation in evaluations.items()}),
+        users=bootstrap.users,
     )
+
+
+@dataclass(frozen=True)
+class _ModeEvaluation:
+    """The evaluation of all runs under one history mode."""
+
+    values: Mapping[str, Float64Array]
+    """float64[n_queries] by contestant: the main metric of each query."""
+    figures: dict[str, ModelFigures]
+    """Figures by contestant."""
+    slices: Slices
+    gaps: Gaps
+    """Fairness gaps, not adjusted yet."""
+
+
+def _evaluate_mode(
+    runs: Sequence[ContestantRun],
+    mode: HistoryMode,
+    queries: EvaluationQueries,
+    bootstrap: UserBootstrap,
+    cutoffs: Sequence[int],
+    k: int,
+) -> _ModeEvaluation:
+    """Evaluate the lists of all runs under one history mode; k is the main cutoff."""
+    slices, measurer = slice_queries(queries), ListMeasurer.of(queries)
+    scores = {
+        run.contestant.name: score_ranks(ranks_of(run.lists[mode].movies, queries.relevant), cutoffs)
+        for run in runs
+    }
+    values = {name: metrics[f"NDCG@{k}"] for name, metrics in scores.items()}
+    all_values = np.column_stack(list(values.values()))
+    by_slice = {name: bootstrap.estimate_all(all_values, part) for name, part in slices.items()}
+    figures = {
+        run.contestant.name: ModelFigures(
+            metrics=_estimate_metrics(scores[run.contestant.name], bootstrap),
+            lists=measurer.describe(run.lists[mode].movies[:, :k], bootstrap),
+            slices={name: estimates[column] for name, estimates in by_slice.items()},
+        )
+        for column, run in enumerate(runs)
+    }
+    return _ModeEvaluation(values, figures, slices, find_gaps(values, slices, bootstrap))
+
+
+def _estimate_metrics(scores: Mapping[str, Float64Array], bootstrap: UserBootstrap) -> dict[str, Estimate]:
+    estimates = bootstrap.estimate_all(np.column_stack(list(scores.values())))
+    return dict(zip(scores, estimates, strict=True))
 
 
 def _round(value: float | None, digits: int) -> float | None:
@@ -226,5 +287,5 @@ def _round(value: float | None, digits: int) -> float | None:
 def _check_cutoffs(cutoffs: Sequence[int], n_movies: int) -> None:
     wrong = [k for k in cutoffs if not 1 <= k <= n_movies]
     if wrong or not cutoffs:
-        found = f"k is {wrong[0]}" if wrong else "no k is named"
-        raise QueryError(f"{found}; the catalog has {number_of(n_movies, 'movie')}, so expected 1 to that")
+        problem = f"k is {wrong[0]}" if wrong else "no k is named"
+        raise QueryError(f"{problem}; the catalog has {number_of(n_movies, 'movie')}, so expected 1 to that")

@@ -70,7 +70,7 @@ def _describe_query(
     k = int(board.main.partition("@")[2])
     relevant = int(queries.relevant[query])
     of_user = queries.users == queries.users[query]
-    liked, liked_ids = queries.relevant[of_user].tolist(), queries.queries["MovieID"].filter(of_user)
+    liked, liked_ids = queries.relevant[of_user].tolist(), queries.rows["MovieID"].filter(of_user)
     timeline = queries.dataset.timeline
     _, rows = queries.histories[np.array([query])].last(SHOWN).rows()
     return Example(
@@ -92,7 +92,7 @@ def _describe_query(
         lists={
             name: [
                 ListedMovie(titles[movie], liked=movie in liked, relevant=movie == relevant)
-                for movie in board.answers[name].lists[history].movies[query, :k].tolist()
+                for movie in board.runs[name].lists[history].movies[query, :k].tolist()
             ]
             for name in board.ranked(history)
         },

@@ -73,7 +73,7 @@ def describe_model(board: Leaderboard, history: HistoryMode, name: str) -> Model
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """
-    run = board.answers[name]
+    run = board.runs[name]
     summary, *explanation = _explain(run.model)
     return ModelCard(
         name=name,
@@ -130,7 +130,7 @@ def _default_of(field: FieldInfo) -> JsonValue:
 
 
 def _describe_use(board: Leaderboard, history: HistoryMode, name: str) -> list[str]:
-    n_queries, answered = len(board.users), board.answers[name].lists[history].personal
+    n_queries, answered = len(board.users), board.runs[name].lists[history].personal
     if answered == n_queries:
         share = f"It answered all {n_queries:,} queries itself."
     else:
@@ -153,7 +153,7 @@ def _describe_data(board: Leaderboard, name: str) -> list[str]:
         f"{len(timestamps):,} ratings of {train.n_users:,} people and {train.n_movies:,} movies, from "
         f"{format_day(int(timestamps.min()))} to {format_day(int(timestamps.max()))} (data {train.fingerprint[:12]})"
     )
-    if board.answers[name].model not in model_names():
+    if board.runs[name].model not in model_names():
         return [
             f"It was fitted elsewhere, so what it learned from isn't known here. The train part has {ratings}."
         ]
@@ -174,7 +174,7 @@ def _describe_training(epochs: Sequence[Epoch]) -> str:
 
 
 def _describe_cost(board: Leaderboard, history: HistoryMode, name: str) -> str:
-    seconds, rate = board.answers[name].fit_seconds, board.answers[name].lists[history].rate
+    seconds, rate = board.runs[name].fit_seconds, board.runs[name].lists[history].rate
     fit = "Fitted elsewhere" if seconds is None else f"Fitted in {format_seconds(seconds)}"
     speed = "" if rate is None else f"; {rate:,.0f} queries a second with {history} history"
     return f"{fit}{speed}."
@@ -207,7 +207,7 @@ def _describe_ethics(board: Leaderboard, name: str) -> list[str]:
         f"{join_names(shares)} of all people. Lists that are followed make popular movies more so.",
         "A history of ratings is personal data and tells more than taste; keep it as such.",
     ]
-    if board.answers[name].model in built_in_names():
+    if board.runs[name].model in built_in_names():
         notes.insert(
             1, "Gender, age and occupation serve only to measure this; no model of nextreel is shown them."
         )

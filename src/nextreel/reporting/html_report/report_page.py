@@ -175,11 +175,11 @@ def _fill_page(board: Leaderboard, data_name: str) -> ReportPage:
         histories=histories,
         main_history=main_history,
         k=int(board.main.partition("@")[2]),
-        n_models=len(board.answers),
+        n_models=len(board.runs),
         n_queries=len(board.users),
         n_users=len(np.unique(board.users)),
         leaders=leaders,
-        headline=write_headline(leaders, len(board.answers), data_name),
+        headline=write_headline(leaders, len(board.runs), data_name),
         lead_sentences=[
             describe_leader(board, main_history, leaders[main_history]),
             *describe_significance(leaders),
@@ -194,7 +194,7 @@ def _fill_page(board: Leaderboard, data_name: str) -> ReportPage:
         profile=profile,
         parts=summarize_parts(board.parts),
         rates={
-            history: {name: run.lists[history].rate for name, run in board.answers.items()}
+            history: {name: run.lists[history].rate for name, run in board.runs.items()}
             for history in histories
         },
         charts=_draw_charts(board, profile, count_months(interactions), main_history),
@@ -204,7 +204,7 @@ def _fill_page(board: Leaderboard, data_name: str) -> ReportPage:
         permutations=PERMUTATIONS,
         alpha=ALPHA,
         has_groups=any(board.gaps.values()),
-        unknown_costs=[name for name, run in board.answers.items() if run.fit_seconds is None],
+        unknown_costs=[name for name, run in board.runs.items() if run.fit_seconds is None],
         examples=choose_examples(board, main_history),
         cards=[describe_model(board, main_history, name) for name in board.ranked(main_history)],
     )
@@ -218,8 +218,8 @@ def _draw_charts(
         for history in board.figures
     }
     axis_end = common_axis_end([estimate for models in quality.values() for estimate in models.values()])
-    fit_seconds = {name: run.fit_seconds for name, run in board.answers.items()}
-    rates = {name: run.lists[main_history].rate for name, run in board.answers.items()}
+    fit_seconds = {name: run.fit_seconds for name, run in board.runs.items()}
+    rates = {name: run.lists[main_history].rate for name, run in board.runs.items()}
     query_milliseconds = {name: rate and 1000 / rate for name, rate in rates.items()}
     lengths = [(f"{bin_.least:,}", bin_.users) for bin_ in profile.histories]
     return ReportCharts(
@@ -232,7 +232,7 @@ def _draw_charts(
         differences={
             history: draw_differences(board.tests, history, board.ranked(history)[0], board.main)
             for history in board.figures
-            if len(board.answers) > 1
+            if len(board.runs) > 1
         },
         fit_cost=draw_cost(_known_costs(fit_seconds, quality[main_history]), "Seconds to fit", board.main),
         query_cost=draw_cost(

@@ -96,10 +96,8 @@ def describe_significance(leaders: Mapping[HistoryMode, Leader]) -> list[str]:
 def describe_cost(board: Leaderboard, history: HistoryMode) -> str:
     """Return a sentence on the speed and the fit time of the best model, compared with the quickest other fit."""
     best = board.ranked(history)[0]
-    fit_seconds = {
-        name: run.fit_seconds for name, run in board.answers.items() if run.fit_seconds is not None
-    }
-    rate = board.answers[best].lists[history].rate
+    fit_seconds = {name: run.fit_seconds for name, run in board.runs.items() if run.fit_seconds is not None}
+    rate = board.runs[best].lists[history].rate
     if best not in fit_seconds or rate is None:
         return f"What {best} costs isn't known here."
     sentence = (
@@ -138,7 +136,7 @@ def describe_fairness(board: Leaderboard) -> str:
     unequal = {
         attribute: [
             name
-            for name in board.answers
+            for name in board.runs
             if any(attribute in board.significant_gaps(history, name) for history in board.figures)
         ]
         for attribute in attributes
