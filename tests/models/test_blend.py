@@ -5,7 +5,7 @@ from scipy.optimize import check_grad
 from nextreel.data.dataset import Dataset
 from nextreel.errors import DataError
 from nextreel.models.base import Recommender
-from nextreel.models.blend import Blend, BlendConfig, _loss_and_slope
+from nextreel.models.blend import Blend, BlendConfig, _loss
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.models.training.held_out_users import HeldOut
 from nextreel.models.transformer import Transformer, TransformerConfig
@@ -33,8 +33,8 @@ def test_the_slope_is_that_of_the_loss() -> None:
     scored[:, 0, 3] = -np.inf
     scored[:, :, 0] = 0
     error = check_grad(
-        lambda w: _loss_and_slope(w, [scored])[0],
-        lambda w: _loss_and_slope(w, [scored])[1],
+        lambda w: _loss(w, [scored])[0],
+        lambda w: _loss(w, [scored])[1],
         np.array([0.4, -0.2]),
         epsilon=1e-3,
     )
@@ -48,13 +48,13 @@ def test_the_weights_are_those_of_the_highest_likelihood() -> None:
     asked = HeldOut.of(dataset.timeline, everybody, np.random.default_rng(5))
     weights = model._learn_weights(asked)
     for number in (0, 1):
-        some = asked[np.flatnonzero(model._class_of(asked.histories, asked.timestamps) == number)]
+        some = asked[np.flatnonzero(model._classify(asked.histories, asked.timestamps) == number)]
         scored = [
             np.stack([some.scores_relative_to_target(member.score) for member in model.children.values()])
         ]
-        best, _ = _loss_and_slope(weights[number].astype(np.float64), scored)
+        best, _ = _loss(weights[number].astype(np.float64), scored)
         for other in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0], weights[number] * 1.1, weights[number] * 0.9):
-            assert best < _loss_and_slope(np.array(other), scored)[0]
+            assert best < _loss(np.array(other), scored)[0]
 
 
 def test_a_score_is_the_weighted_sum_of_the_members() -> None:

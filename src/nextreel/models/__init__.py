@@ -1,1 +1,1 @@
-"""The contract of a model, and one file for each."""
+"""Models, one file or package each, and the contract that they share."""

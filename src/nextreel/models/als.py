@@ -1,8 +1,8 @@
 """Matrix factorisation of implicit feedback by alternating least squares.
 
 User u prefers movie i (p = 1) with confidence 1 + alpha if u has rated i, and doesn't (p = 0) with confidence
-1 otherwise. Factors x[u] and y[i] minimise (Hu, Koren & Volinsky, "Collaborative Filtering for Implicit
-Feedback Datasets", ICDM 2008)
+1 otherwise. Factors x[u] and y[i] minimise (Hu, Koren & Volinsky, "Collaborative Filtering for Implicit Feedback
+Datasets", ICDM 2008)
 
     sum over all u, i of c[u, i] (p[u, i] - x[u] . y[i])^2 + lambda (sum of |x[u]|^2 + sum of |y[i]|^2)
 
@@ -10,12 +10,12 @@ by solving for all x with y held fixed, then for all y with x held fixed:
 
     x[u] = (Y' Y + alpha sum y[i] y[i]' + lambda I)^-1 (1 + alpha) sum y[i],   sums over the movies i rated by u
 
-The equations are solved by conjugate gradients from where the last iteration stopped (Takács, Pilászy & Tikk,
-"Applications of the Conjugate Gradient Method for Implicit Feedback Collaborative Filtering", RecSys 2011).
+The equations are solved by conjugate gradients that start from the solution of the last iteration (Takács, Pilászy &
+Tikk, "Applications of the Conjugate Gradient Method for Implicit Feedback Collaborative Filtering", RecSys 2011).
 
-No user's factors are kept: at a query the same equation is solved for the history as it is then. There each
-interaction has a weight w, less the older it is: it counts to the share w as rated and to the share 1 - w
-as not rated, which puts w before the terms of both sums.
+No user's factors are kept: for a query, the same equation is solved with the history as of the query. There, each
+interaction has a weight w, which is smaller the older it is: the share w counts as rated and the share 1 - w as not
+rated, which puts a factor w before the terms of both sums.
 """
 
 from typing import Annotated, Self
@@ -29,42 +29,41 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
-from nextreel.models.user_vectors import (
-    HalfLife,
-    UnlikedWeight,
-    build_interaction_matrix,
-    build_profiles,
-)
+from nextreel.models.user_vectors import HalfLife, UnlikedWeight, build_interaction_matrix, build_profiles
 from nextreel.options import Range
 
 INITIAL_SCALE = 0.01
-FIT_TOLERANCE, QUERY_TOLERANCE = 1e-3, 1e-6
-"""Residual at which an equation counts as solved, relative to its right side."""
-MOST_STEPS = 30
+"""Standard deviation of the initial factors; small, so that the first predictions are close to zero."""
+FIT_TOLERANCE = 1e-3
+"""Residual, relative to the right side, at which an equation counts as solved in a fit: the next iteration goes on."""
+QUERY_TOLERANCE = 1e-6
+"""The same for a query, close to the precision of float32, since no iteration follows."""
+MAX_STEPS = 30
+"""Conjugate gradient steps after which an equation is left as it is."""
 ROWS_AT_ONCE = 1024
-"""Rows of the dense confidence matrix that are in memory together."""
+"""Number of rows of the dense confidence matrix that are in memory together."""
 
 
 class ALSConfig(ModelConfig):
     # From a coarse summary of taste to the most that a fit of a minute allows.
     factors: Annotated[int, Field(ge=1), Range(16, 256, log=True)] = 128
-    """Length of each x and y."""
+    """Number of factors of each user and movie."""
     # From hardly more confidence than in an unrated movie to the paper's 40.
     alpha: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.1, 40.0, log=True)] = 1.0
-    """How much more confident a rated movie is than one that isn't."""
+    """Additional confidence in a rated movie."""
     # From almost unconstrained factors to factors of popular movies only.
     regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(1.0, 300.0, log=True)] = 30.0
     """lambda."""
-    # The factors have converged by then.
+    # The factors have converged after 15.
     iterations: Annotated[int, Field(ge=1), Range(2, 15)] = 5
-    """Times that both sides are solved."""
+    """Number of times that both sides are solved."""
     half_life: HalfLife = 3.0
-    """Interactions after which a weight in the user's history has halved; None weights all the same, as the
-    paper does."""
+    """Number of interactions after which a weight in the user's history halves; None gives all interactions the same
+    weight, as the paper does."""
     unliked_weight: UnlikedWeight = 0.5
-    """Weight of a movie rated below 4 in the user's history, relative to one that was liked."""
+    """Weight in the user's history of a movie that wasn't liked, relative to one that was."""
     seed: int = Field(default=0, ge=0)
-    """Of the movies' factors that the first solve starts from; the one source of chance."""
+    """Seed of the movies' initial factors, the only random numbers."""
 
 
 class ALS(Recommender):
@@ -99,55 +98,65 @@ class ALS(Recommender):
     def _solve(
         self, weights: csr_array, factors: Float32Array, start: Float32Array, tolerance: float
     ) -> Float32Array:
-        """The factors of one side, float32[n_rows, n_factors], from those of the other.
+        """Solve for the factors of one side, given those of the other, in blocks of rows.
 
-        `weights` is sparse float32[n_rows, len(factors)]; `start` is where the search begins.
+        Parameters
+        ----------
+        weights : sparse float32[n_rows, n_columns]
+            w of each interaction between a row of the solved side and a row of the other.
+        factors : float32[n_columns, n_factors]
+            Factors of the other side.
+        start : float32[n_rows, n_factors]
+            Where the search for the solution starts.
+        tolerance : float
+            Residual, relative to the right side, at which a row counts as solved.
+
+        Returns
+        -------
+        float32[n_rows, n_factors]
         """
         blocks = [slice(first, first + ROWS_AT_ONCE) for first in range(0, len(start), ROWS_AT_ONCE)]
-        return np.concatenate(
-            [
-                start[:0],
-                *(self._descend(weights[block], factors, start[block], tolerance) for block in blocks),
-            ]
-        )
+        solved = (self._descend(weights[rows], factors, start[rows], tolerance) for rows in blocks)
+        return np.concatenate([start[:0], *solved])
 
     def _descend(
-        self, weights: csr_array, factors: Float32Array, solved: Float32Array, tolerance: float
+        self, weights: csr_array, factors: Float32Array, solution: Float32Array, tolerance: float
     ) -> Float32Array:
-        """Conjugate gradients, all rows in step, preconditioned by the matrix of a row without entries.
+        """Run conjugate gradients on all rows in parallel, preconditioned by the matrix of a row without interactions.
 
-        A row rests once its residual is below `tolerance` times its right side, whatever the others do.
-        The confidences are dense, since two large products are quicker than many small ones.
+        A row stops once its own residual is small enough, whatever the other rows do. The confidences are dense, since
+        two large matrix products are faster than many small ones.
         """
         alpha, regularization = self.config.alpha, self.config.regularization
         identity = np.eye(factors.shape[1], dtype=np.float32)
         preconditioner = np.linalg.inv(factors.T @ factors + regularization * identity)
         confidence = 1 + alpha * weights.toarray()
 
-        def apply(rows: Float32Array) -> Float32Array:
+        def multiply(rows: Float32Array) -> Float32Array:
+            """Multiply each row by the matrix of its equation."""
             product: Float32Array = (confidence * (rows @ factors.T)) @ factors + regularization * rows
             return product
 
-        right = (1 + alpha) * (weights @ factors)
-        enough = tolerance * np.linalg.norm(right, axis=1)
-        residual = right - apply(solved)
-        direction, slope_before = np.zeros_like(solved), np.ones(len(solved), dtype=np.float32)
-        for _ in range(MOST_STEPS):
-            open_ = np.linalg.norm(residual, axis=1) > enough
-            if not open_.any():
+        right_side = (1 + alpha) * (weights @ factors)
+        threshold = tolerance * np.linalg.norm(right_side, axis=1)
+        residual = right_side - multiply(solution)
+        direction, last_slope = np.zeros_like(solution), np.ones(len(solution), dtype=np.float32)
+        for _ in range(MAX_STEPS):
+            unsolved = np.linalg.norm(residual, axis=1) > threshold
+            if not unsolved.any():
                 break
             downhill = residual @ preconditioner
             slope = _dot(residual, downhill)
-            direction = downhill + (slope / slope_before)[:, None] * direction
-            changed = apply(direction)
-            length = np.divide(slope, _dot(direction, changed), out=np.zeros_like(slope), where=open_)
-            solved = solved + length[:, None] * direction
-            residual = residual - length[:, None] * changed
-            slope_before = np.where(open_, slope, 1)
-        return solved
+            direction = downhill + (slope / last_slope)[:, None] * direction
+            change = multiply(direction)
+            length = np.divide(slope, _dot(direction, change), out=np.zeros_like(slope), where=unsolved)
+            solution = solution + length[:, None] * direction
+            residual = residual - length[:, None] * change
+            last_slope = np.where(unsolved, slope, 1)
+        return solution
 
 
 def _dot(left: Float32Array, right: Float32Array) -> Float32Array:
-    """float32[n_rows]: the dot product of each pair of rows."""
+    """Return the dot product of each pair of rows, float32[n_rows]."""
     product: Float32Array = np.einsum("ij,ij->i", left, right)
     return product

@@ -1,12 +1,16 @@
 """A blend of the transformer and the sequential ridge, weighted by the gap before the query.
 
-The score of movie i for a query is w_g t_i + v_g r_i, with t the transformer's logits and r the ridge's scores.
-g is the class of the gap between the last interaction and the query: the same second, within a day, or longer. Short
-histories, to which the ridge adds what others chose at that point, are a class of their own.
-The weights maximise the likelihood of softmax(w_g t + v_g r) over the movies not seen yet, a convex problem of
-two numbers for each class (stacking: Wolpert, "Stacked generalization", Neural Networks 1992).
+The score of movie i for a query of class g is
 
-They are learned on users whom the members never saw, so nothing has to be fitted twice.
+    w[g] t[i] + v[g] r[i]
+
+with the transformer's logits t and the ridge's scores r. The class is that of the gap between the last interaction and
+the query: within the same second, within a day, or longer. Short histories, for which the ridge adds what other users
+chose at that point, are a class of their own. The weights maximise the likelihood of softmax(w[g] t + v[g] r) over the
+movies not seen yet, a convex problem of two numbers per class (stacking: Wolpert, "Stacked generalization", Neural
+Networks 1992).
+
+The weights are learned on users who are held out of both members, so each member is fitted only once.
 """
 
 from collections.abc import Mapping
@@ -28,9 +32,12 @@ from nextreel.models.training.epochs import Training
 from nextreel.models.training.held_out_users import QUERIES_AT_ONCE, HeldOut
 from nextreel.models.transformer import Transformer, TransformerConfig
 
-CLASSES = 4
+SAME_SECOND, WITHIN_A_DAY, LATER, SHORT_HISTORY = range(4)
+"""Classes of queries."""
+SESSION_GAP = DAY
+"""Longest gap, in seconds, after which a query still counts as part of the same session."""
 PRIOR = 0.01
-"""Pull of the weights towards 1, which a handful of queries is enough to overcome; keeps them finite."""
+"""Strength of the penalty that pulls the weights towards 1: it keeps them finite, and a few queries outweigh it."""
 
 
 class BlendConfig(ModelConfig):
@@ -39,11 +46,11 @@ class BlendConfig(ModelConfig):
     ridge: SequentialRidgeConfig = SequentialRidgeConfig()
     """Options of the sequential ridge."""
     minutes: float | None = Field(default=None, gt=0)
-    """Time that the transformer may learn; None leaves it to its own options."""
+    """Time that the transformer may learn; None leaves it to the transformer's own options."""
     held_out_share: float = Field(default=0.03, gt=0, lt=1)
-    """Share of the users whom the members don't see."""
+    """Share of the users who are held out of both members."""
     seed: int = Field(default=0, ge=0)
-    """Of the choice of these users, of where their histories end, and of the transformer."""
+    """Seed of the choice of these users and of the ends of their histories, and seed of the transformer."""
 
 
 class Blend(Recommender):
@@ -51,7 +58,7 @@ class Blend(Recommender):
     config: BlendConfig
 
     weights_: Float32Array
-    """float32[4, 2]: (w, v) for queries in the same second, within a day and later, and for short histories."""
+    """float32[n_classes, 2]: (w, v) of each class of queries."""
 
     def __init__(self, config: BlendConfig | None = None) -> None:
         super().__init__(config)
@@ -63,68 +70,81 @@ class Blend(Recommender):
             "sequential-ridge": SequentialRidge(self.config.ridge),
         }
 
-    def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        known, held_out = HeldOut.split(dataset, self.config.held_out_share, self.config.seed)
-        if len(known.timeline) == 0:
-            raise DataError("all users are held out, so there is nothing to learn from")
-        if len(held_out) == 0:
-            raise DataError("the users held out have too few interactions to learn the blend's weights from")
-        training = replace(training or Training(), held_out=held_out)
-        for member in reversed(self._members.values()):
-            member.fit(known, training)
-        self.weights_ = self._learn_weights(held_out)
-        return self
-
-    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        weights = self.weights_[self._class_of(histories, timestamps)]
-        scores = np.zeros((len(timestamps), 1), dtype=np.float32)
-        for member, weight in zip(self._members.values(), weights.T, strict=True):
-            scores = scores + weight[:, None] * member.score(histories, timestamps)
-        return scores
-
     @property
     def children(self) -> Mapping[str, Recommender]:
         """The transformer and the ridge, by name."""
         return self._members
 
+    def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        train, held_out = HeldOut.split(dataset, self.config.held_out_share, self.config.seed)
+        if len(train.timeline) == 0:
+            raise DataError("all users are held out, so there is nothing to learn from")
+        if len(held_out) == 0:
+            raise DataError("the users held out have too few interactions to learn the blend's weights from")
+        training = replace(training or Training(), held_out=held_out)
+        for member in reversed(self._members.values()):
+            member.fit(train, training)
+        self.weights_ = self._learn_weights(held_out)
+        return self
+
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        weights = self.weights_[self._classify(histories, timestamps)]
+        scores = np.zeros((len(timestamps), 1), dtype=np.float32)
+        for member, weight in zip(self._members.values(), weights.T, strict=True):
+            scores = scores + weight[:, None] * member.score(histories, timestamps)
+        return scores
+
+    def _classify(self, histories: Histories, timestamps: Int64Array) -> Int64Array:
+        """Return the class of each query, int64[n_queries]."""
+        last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
+        by_gap = np.where(
+            timestamps <= last,
+            SAME_SECOND,
+            np.where(timestamps - last <= SESSION_GAP, WITHIN_A_DAY, LATER),
+        )
+        return np.where(histories.lengths < self.config.ridge.short_history, SHORT_HISTORY, by_gap)
+
     def _learn_weights(self, held_out: HeldOut) -> Float32Array:
-        weights = np.ones((CLASSES, len(self._members)), dtype=np.float32)
-        query_class = self._class_of(held_out.histories, held_out.timestamps)
+        """Return the weights of highest likelihood for each class; 1 for a class without queries."""
+        query_class = self._classify(held_out.histories, held_out.timestamps)
+        start = np.ones(len(self._members))
+        weights = np.ones((SHORT_HISTORY + 1, len(start)), dtype=np.float32)
         for number in np.unique(query_class):
-            some = np.flatnonzero(query_class == number)
-            scored = [
+            queries = np.flatnonzero(query_class == number)
+            scores = [
                 np.stack(
                     [
                         held_out[part].scores_relative_to_target(member.score)
                         for member in self._members.values()
                     ]
                 )
-                for part in np.array_split(some, 1 + len(some) // QUERIES_AT_ONCE)
+                for part in np.array_split(queries, 1 + len(queries) // QUERIES_AT_ONCE)
             ]
-            found = minimize(
-                _loss_and_slope, np.ones(len(self._members)), args=(scored,), jac=True, method="L-BFGS-B"
-            )
-            weights[number] = found.x
+            weights[number] = minimize(_loss, start, args=(scores,), jac=True, method="L-BFGS-B").x
         return weights
 
-    def _class_of(self, histories: Histories, timestamps: Int64Array) -> Int64Array:
-        """int64[n_queries]: 0 in the last interaction's second, 1 within a day of it, 2 later; 3 if it is short."""
-        last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
-        by_gap = np.where(timestamps <= last, 0, np.where(timestamps - last <= DAY, 1, 2))
-        return np.where(histories.lengths < self.config.ridge.short_history, 3, by_gap)
 
+def _loss(weights: Float64Array, scores: list[Float32Array]) -> tuple[float, Float64Array]:
+    """Return the mean negative log-likelihood of the queries' movies plus the penalty, and its gradient.
 
-def _loss_and_slope(weights: Float64Array, scored: list[Float32Array]) -> tuple[float, Float32Array]:
-    """Negative log-likelihood of the movies asked for, with a prior, divided by their number; and its gradient."""
-    loss, slope, n_queries = 0.0, np.zeros(len(weights)), sum(part.shape[1] for part in scored)
-    for part in scored:
-        seen = np.isneginf(part[0])
-        finite = np.where(seen, np.float32(0), part)
+    Parameters
+    ----------
+    weights : float64[n_members]
+        Weight of each member.
+    scores : list of float32[n_members, n_queries, n_movies]
+        Scores of the members in batches of queries, less the score of the query's movie, so that this is 0; -inf for
+        seen movies.
+    """
+    loss, gradient = 0.0, np.zeros(len(weights))
+    n_queries = sum(batch.shape[1] for batch in scores)
+    for batch in scores:
+        seen = np.isneginf(batch[0])
+        finite = np.where(seen, np.float32(0), batch)
         logits = np.where(seen, -np.inf, np.tensordot(weights.astype(np.float32), finite, axes=1))
-        top = logits.max(axis=1, keepdims=True)
-        chance = np.exp(logits - top)
-        total = chance.sum(axis=1, keepdims=True)
-        loss += float((np.log(total) + top).sum())
-        slope += np.einsum("mqi,qi->m", finite, chance / total)
+        highest = logits.max(axis=1, keepdims=True)
+        odds = np.exp(logits - highest)
+        total = odds.sum(axis=1, keepdims=True)
+        loss += float((np.log(total) + highest).sum())
+        gradient += np.einsum("mqi,qi->m", finite, odds / total)
     loss += PRIOR * float(np.square(weights - 1).sum())
-    return loss / n_queries, (slope + 2 * PRIOR * (weights - 1)) / n_queries
+    return loss / n_queries, (gradient + 2 * PRIOR * (weights - 1)) / n_queries

@@ -1,12 +1,12 @@
 """EASE, the embarrassingly shallow autoencoder.
 
-The users' binary vectors X are reproduced by a linear map B between movies whose diagonal is zero, so that a
-movie must be explained by the others: minimise |X - X B|^2 + lambda |B|^2. The closed form (Steck,
-"Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019) is
+A linear map B between movies with a zero diagonal reproduces the users' binary vectors X, so that each movie is
+explained by the others: minimise |X - X B|^2 + lambda |B|^2. The closed form (Steck, "Embarrassingly Shallow
+Autoencoders for Sparse Data", WWW 2019) is
 
     P = (X' X + lambda I)^-1        B[i, j] = -P[i, j] / P[j, j] for i != j
 
-A query is scored as x B, where x is the user's vector at that moment, with recent interactions weighted more.
+The scores of a query are x B, where x is the user's vector as of the query, with recent interactions weighted more.
 """
 
 from typing import Annotated, Self
@@ -19,26 +19,19 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
-from nextreel.models.user_vectors import (
-    HalfLife,
-    UnlikedWeight,
-    build_interaction_matrix,
-    build_profiles,
-)
+from nextreel.models.user_vectors import HalfLife, UnlikedWeight, build_interaction_matrix, build_profiles
 from nextreel.options import Range
 
 
 class EASEConfig(ModelConfig):
     # The best value grows with the number of users: tens for hundreds of users, thousands for tens of thousands.
-    regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(10.0, 20_000.0, log=True)] = (
-        2000.0
-    )
-    """lambda: how many users a pair of movies must share to be believed."""
+    regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(10.0, 2e4, log=True)] = 2000.0
+    """lambda: about how many users must share a pair of movies before the pair gets a large weight."""
     half_life: HalfLife = 3.0
-    """Interactions after which a weight in the user's vector has halved; None weights all the same, as the
-    paper does."""
+    """Number of interactions after which a weight in the user's vector halves; None gives all interactions the same
+    weight, as the paper does."""
     unliked_weight: UnlikedWeight = 0.5
-    """Weight of a movie rated below 4 in the user's vector, relative to one that was liked."""
+    """Weight in the user's vector of a movie that wasn't liked, relative to one that was."""
 
 
 class EASE(Recommender):
@@ -46,7 +39,7 @@ class EASE(Recommender):
     config: EASEConfig
 
     weights_: Float32Array
-    """float32[n_movies, n_movies]: B, from the movie watched (row) to the movie scored (column)."""
+    """float32[n_movies, n_movies]: B, from the watched movie (row) to the scored movie (column)."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         users = build_interaction_matrix(dataset)
@@ -59,8 +52,7 @@ class EASE(Recommender):
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        users = build_profiles(
-            histories, len(self.weights_), self.config.half_life, self.config.unliked_weight
-        )
+        n_movies = len(self.weights_)
+        users = build_profiles(histories, n_movies, self.config.half_life, self.config.unliked_weight)
         scores: Float32Array = users @ self.weights_
         return scores

@@ -1,13 +1,14 @@
-"""What people choose at this point of their history, as of the query's moment.
+"""What users choose at this point of their history, as of the query's timestamp.
 
 The score of movie i for a history of n interactions at t is
 
     c(i) + k p(i)
 
-c counts the interactions with i before t that were the (n + 1)th to the (2n + 8)th of their user; p is the share of i
-in all interactions before t. People start with other movies than those they come to later, so popularity alone answers
-another question than what somebody of whom little or nothing is known will pick next. As long as few have come so far,
-popularity decides, as if k choices of its kind had been seen: the mean of a Dirichlet posterior, but for its scale.
+c(i) counts the interactions with i before t that were the (n + 1)th to the (2n + 8)th of their user; p(i) is the share
+of i in all interactions before t. Users start with other movies than those they come to later, so plain popularity is a
+poor estimate of what a user with little or no history chooses next. As long as few users have come this far,
+popularity dominates, as if k choices distributed like it had been observed: up to a constant factor, this is the mean
+of a Dirichlet posterior.
 """
 
 from typing import Annotated, Self
@@ -27,9 +28,9 @@ from nextreel.options import Range
 class NextChoicesConfig(ModelConfig):
     # From the very first choice to about as many movies as somebody watches in a year.
     first: Annotated[int, Field(ge=1), Range(1, 64, log=True)] = 8
-    """How many choices of each user count for an empty history."""
+    """Number of each user's first choices that count for an empty history."""
     # From the choices at that point alone to popularity in all but the largest data sets.
-    prior: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(100.0, 1_000_000.0, log=True)] = 30_000
+    prior: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(100.0, 1e6, log=True)] = 30_000
     """k, in choices."""
 
 
@@ -39,47 +40,63 @@ class NextChoices(Recommender):
     uses_only_past = True
 
     times_: Int64Array
-    """int64[n_interactions]: POSIX seconds, ascending."""
+    """int64[n_interactions]: timestamps of all interactions, POSIX seconds, ascending."""
     movies_: Int32Array
-    """int32[n_interactions]: the movie rated at each of these moments."""
+    """int32[n_interactions]: index of the movie of each interaction."""
     places_: Int32Array
-    """int32[n_interactions]: how many interactions their user had before them."""
+    """int32[n_interactions]: number of interactions that the user had before each one."""
     n_movies_: int
-    """Size of the catalog."""
+    """Number of movies in the catalog."""
 
     @classmethod
-    def of_events(cls, times: Int64Array, movies: Int32Array, places: Int32Array, n_movies: int) -> Self:
-        """The model of interactions that are given in order of time, with the default options."""
-        return cls()._take(times, movies, places, n_movies)
+    def of_events(cls, timestamps: Int64Array, movies: Int32Array, places: Int32Array, n_movies: int) -> Self:
+        """Fit a model with the default options to interactions in order of time.
+
+        Parameters
+        ----------
+        timestamps : int64[n_interactions]
+            POSIX seconds, ascending.
+        movies : int32[n_interactions]
+            Movie indices.
+        places : int32[n_interactions]
+            Number of interactions that the user had before each one.
+        n_movies : int
+            Number of movies in the catalog.
+        """
+        return cls()._fit_events(timestamps, movies, places, n_movies)
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         timeline = dataset.timeline
         by_time = np.argsort(timeline.timestamps, kind="stable")
         places = np.arange(len(timeline)) - timeline.offsets[timeline.users]
-        return self._take(
+        return self._fit_events(
             timeline.timestamps[by_time],
             timeline.movies[by_time],
             places[by_time].astype(np.int32),
             dataset.n_movies,
         )
 
-    def _take(self, times: Int64Array, movies: Int32Array, places: Int32Array, n_movies: int) -> Self:
-        self.times_, self.movies_, self.places_, self.n_movies_ = times, movies, places, n_movies
-        return self
-
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        ever = self._count(slice(None)).score(histories, timestamps)
+        total = self._popularity_of(slice(None)).score(histories, timestamps)
         scores: Float32Array = (
-            np.float32(self.config.prior) * ever / np.maximum(ever.sum(axis=1, keepdims=True), 1)
+            np.float32(self.config.prior) * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
         )
-        for n in np.unique(histories.lengths):
-            here = np.flatnonzero(histories.lengths == n)
-            rows = np.flatnonzero((self.places_ >= n) & (self.places_ < 2 * n + self.config.first))
-            scores[here] += self._count(rows).score(histories[here], timestamps[here])
+        for length in np.unique(histories.lengths):
+            queries = np.flatnonzero(histories.lengths == length)
+            at_this_point = (self.places_ >= length) & (self.places_ < 2 * length + self.config.first)
+            choices = self._popularity_of(np.flatnonzero(at_this_point))
+            scores[queries] += choices.score(histories[queries], timestamps[queries])
         return scores
 
     def knows(self, histories: Histories) -> BoolArray:
         return np.ones(len(histories), dtype=np.bool_)
 
-    def _count(self, rows: slice | Int64Array) -> Popularity:
+    def _fit_events(
+        self, timestamps: Int64Array, movies: Int32Array, places: Int32Array, n_movies: int
+    ) -> Self:
+        self.times_, self.movies_, self.places_, self.n_movies_ = timestamps, movies, places, n_movies
+        return self
+
+    def _popularity_of(self, rows: slice | Int64Array) -> Popularity:
+        """Popularity among some of the interactions."""
         return Popularity.of_events(self.times_[rows], self.movies_[rows], self.n_movies_)

@@ -1,8 +1,8 @@
-"""Users as sparse vectors over the movies, which linear models multiply.
+"""Users as sparse vectors over the movies, the input of the linear models.
 
-The entry of a movie in a user's vector is the weight of that interaction: the latest has weight 1, and the
-weight halves with every `half_life` interactions before it (a time-decaying profile after Ding & Li, "Time
-Weight Collaborative Filtering", CIKM 2005, with positions in place of days).
+A movie's entry in a user's vector is the weight of that interaction: 1 for the latest, halved with every `half_life`
+interactions that came after it (a time-decaying profile after Ding & Li, "Time Weight Collaborative Filtering",
+CIKM 2005, with positions in place of days).
 """
 
 from typing import Annotated
@@ -15,32 +15,31 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, Histories
 from nextreel.options import Range
 
-# A half-life of one interaction knows only the latest movie; one of a hundred is close to equal weights.
+# A half-life of one interaction is close to the latest movie alone, one of a hundred close to equal weights.
 HalfLife = Annotated[float | None, Field(gt=0), Range(1.0, 100.0, log=True)]
 """Type of the option `half_life`."""
 # From next to nothing to the weight of a liked movie.
 UnlikedWeight = Annotated[float, Field(gt=0, le=1), Range(0.05, 1.0)]
 """Type of the option `unliked_weight`."""
-
 HALVINGS_KEPT = 24
-"""Half-lives after which an interaction is left out: beside a weight of 1, float32 can't tell it from nothing."""
+"""Half-lives after which an interaction is left out: float32 can't add such a weight to a weight of 1."""
 
 
 def build_profiles(
     histories: Histories, n_movies: int, half_life: float | None = None, unliked_weight: float = 1.0
 ) -> csr_array:
-    """The vector of each history.
+    """Build the weighted vector of each history.
 
     Parameters
     ----------
     half_life : float | None
-        In interactions; None gives all the same weight.
+        Number of interactions after which a weight halves; None gives all interactions the same weight.
     unliked_weight : float
-        Factor on the weight of interactions whose rating isn't a positive.
+        Factor on the weight of an interaction that isn't a positive.
 
     Returns
     -------
-    Sparse float32[n_queries, n_movies]; each row's entries stand in the order of time, oldest first.
+    Sparse float32[n_queries, n_movies]; the entries of a row stand in order of time, oldest first.
     """
     query, row = histories.rows()
     stops = np.cumsum(np.bincount(query, minlength=len(histories)))
@@ -57,6 +56,6 @@ def build_profiles(
 
 
 def build_interaction_matrix(dataset: Dataset) -> csr_array:
-    """Sparse float32[n_users, n_movies]: 1 where the user has rated the movie."""
+    """Build the binary user-movie matrix, sparse float32[n_users, n_movies]: 1 where the user rated the movie."""
     always = np.full(dataset.n_users, NEVER)
     return build_profiles(dataset.histories(dataset.user_ids, always), dataset.n_movies)

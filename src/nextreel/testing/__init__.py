@@ -1,4 +1,4 @@
-"""A conformance suite for models, shipped so that a model of your own can be held to it too."""
+"""A conformance suite for models, shipped so that you can test a model of your own with it."""
 
 from nextreel.testing.conformance import RecommenderConformance, tiny_dataset
 

@@ -1,4 +1,4 @@
-"""What every model must do. Derive a test class, name the model, and pytest runs the suite:
+"""Tests that every model must pass. Derive a test class that creates the model, and pytest runs the suite:
 
 class TestMyModel(RecommenderConformance):
     def make(self) -> Recommender:
@@ -18,10 +18,12 @@ from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.ranker import Ranker
 
 UNKNOWN_USER = 9_999
+AFTER_ALL = 2_000_000_000
+"""A timestamp later than all interactions of the tiny data set."""
 
 
 def tiny_dataset(seed: int = 0) -> Dataset:
-    """40 users with 3 to 30 ratings of 60 movies: gaps in the ids, tied seconds, a movie nobody has rated."""
+    """Generate 3 to 30 ratings by each of 40 users of 60 movies, with gaps in the ids, ties and an unrated movie."""
     random = np.random.default_rng(seed)
     rows = []
     for user in range(40):
@@ -46,22 +48,22 @@ def tiny_dataset(seed: int = 0) -> Dataset:
 
 
 class RecommenderConformance(ABC):
-    """The suite. Each test fits the model afresh on a tiny dataset, so keep its options small."""
+    """Base class of the suite. Most tests fit the model to a tiny data set, so choose options for a quick fit."""
 
     tolerance = 1e-5
     """Largest relative difference between a score in a batch and the same score alone."""
 
     @abstractmethod
     def make(self) -> Recommender:
-        """The model under test, not fitted yet."""
+        """Create the model under test, unfitted."""
 
     def _queries(self, dataset: Dataset) -> tuple[Int64Array, Int64Array]:
-        """Every user at four moments: before anything, within, at the very second of a row, and after all."""
+        """Return (user_ids, timestamps) of every user before, between, in the second of and after the interactions."""
         middle = dataset.timeline.timestamps[
             (dataset.timeline.offsets[:-1] + dataset.timeline.offsets[1:]) // 2
         ]
-        moments = [np.zeros_like(middle), middle - 1, middle, np.full_like(middle, 2_000_000_000)]
-        return np.tile(dataset.user_ids, 4), np.concatenate(moments)
+        timestamps = [np.zeros_like(middle), middle - 1, middle, np.full_like(middle, AFTER_ALL)]
+        return np.tile(dataset.user_ids, 4), np.concatenate(timestamps)
 
     def _scores(self, model: Recommender, dataset: Dataset) -> Float32Array:
         user_ids, timestamps = self._queries(dataset)
@@ -89,16 +91,16 @@ class RecommenderConformance(ABC):
         dataset = tiny_dataset()
         model = self.make().fit(dataset)
         user_ids, timestamps = self._queries(dataset)
-        together = self._scores(model, dataset)
+        in_batch = self._scores(model, dataset)
         alone = [
             model.score(dataset.histories(user_ids[i : i + 1], timestamps[i : i + 1]), timestamps[i : i + 1])[
                 0
             ]
             for i in range(len(timestamps))
         ]
-        scale = float(np.abs(together).max()) or 1.0
+        scale = float(np.abs(in_batch).max()) or 1.0
         np.testing.assert_allclose(
-            np.stack(alone), together, rtol=self.tolerance, atol=self.tolerance * scale
+            np.stack(alone), in_batch, rtol=self.tolerance, atol=self.tolerance * scale
         )
 
     def test_scoring_leaves_the_histories_as_they_were(self) -> None:
@@ -106,55 +108,53 @@ class RecommenderConformance(ABC):
         self._scores(self.make().fit(dataset), dataset)
         assert dataset.fingerprint == tiny_dataset().fingerprint
 
-    def test_everybody_gets_k_distinct_movies_of_the_catalog(self) -> None:
+    def test_every_query_gets_k_distinct_movies_of_the_catalog(self) -> None:
         dataset = tiny_dataset()
         predictor = Predictor(self.make().fit(dataset), dataset)
         user_ids, timestamps = self._queries(dataset)
         queries = pl.DataFrame(
-            {USER_ID: [*user_ids, UNKNOWN_USER], TIMESTAMP: [*timestamps, 2_000_000_000]},
+            {USER_ID: [*user_ids, UNKNOWN_USER], TIMESTAMP: [*timestamps, AFTER_ALL]},
             schema={USER_ID: pl.Int64, TIMESTAMP: pl.Int64},
         )
-        answers = predictor.recommend(queries, k=10)
-        assert len(answers) == 10 * len(queries)
-        per_query = answers.with_columns(query=pl.int_range(pl.len()) // 10).group_by("query")
+        recommended = predictor.recommend(queries, k=10)
+        assert len(recommended) == 10 * len(queries)
+        per_query = recommended.with_columns(query=pl.int_range(pl.len()) // 10).group_by("query")
         assert (per_query.agg(pl.col(MOVIE_ID).n_unique())[MOVIE_ID] == 10).all()
-        assert answers[MOVIE_ID].is_in(dataset.movie_ids.tolist()).all()
+        assert recommended[MOVIE_ID].is_in(dataset.movie_ids.tolist()).all()
 
-    def test_an_unknown_user_gets_the_answer_of_popularity_and_is_told_so(self) -> None:
+    def test_the_fallback_of_an_unknown_user_is_named(self) -> None:
         dataset = tiny_dataset()
         predictor = Predictor(self.make().fit(dataset), dataset)
-        stranger = pl.DataFrame({USER_ID: [UNKNOWN_USER], TIMESTAMP: [2_000_000_000]})
-        answers = predictor.recommend(stranger, k=5)
+        unknown_user = pl.DataFrame({USER_ID: [UNKNOWN_USER], TIMESTAMP: [AFTER_ALL]})
+        recommended = predictor.recommend(unknown_user, k=5)
         personal = bool(
-            predictor.model.knows(dataset.histories(stranger[USER_ID].to_numpy(), np.array([1])))[0]
+            predictor.model.knows(dataset.histories(unknown_user[USER_ID].to_numpy(), np.array([1])))[0]
         )
-        assert answers["Fallback"].to_list() == [None if personal else "popularity"] * 5
+        assert recommended["Fallback"].to_list() == [None if personal else "popularity"] * 5
 
-    def test_no_seen_movie_is_recommended_unless_asked_for(self) -> None:
+    def test_no_seen_movie_is_recommended_by_default(self) -> None:
         dataset = tiny_dataset()
         predictor = Predictor(self.make().fit(dataset), dataset)
-        queries = pl.DataFrame(
-            {USER_ID: dataset.user_ids, TIMESTAMP: np.full(dataset.n_users, 2_000_000_000)}
-        )
-        answers = predictor.recommend(queries, k=10)
-        again = answers.join(dataset.interactions(), on=[USER_ID, MOVIE_ID], how="inner")
-        assert again.is_empty()
+        queries = pl.DataFrame({USER_ID: dataset.user_ids, TIMESTAMP: np.full(dataset.n_users, AFTER_ALL)})
+        recommended = predictor.recommend(queries, k=10)
+        seen = recommended.join(dataset.interactions(), on=[USER_ID, MOVIE_ID], how="inner")
+        assert seen.is_empty()
 
-    def test_perturbing_the_future_changes_no_answer(self) -> None:
-        """Every row at or after a query's moment gets another movie and rating, or vanishes."""
+    def test_perturbing_the_future_changes_no_recommendation(self) -> None:
+        """Interactions at or after the query's timestamp get another movie and rating, or are removed."""
         dataset = tiny_dataset()
         model = self.make().fit(dataset)
-        moment = int(np.median(dataset.timeline.timestamps))
-        timestamps = np.full(dataset.n_users, moment)
+        timestamp = int(np.median(dataset.timeline.timestamps))
+        timestamps = np.full(dataset.n_users, timestamp)
         rows, random = dataset.interactions(), np.random.default_rng(1)
-        past, future = rows.filter(pl.col(TIMESTAMP) < moment), rows.filter(pl.col(TIMESTAMP) >= moment)
+        past, future = rows.filter(pl.col(TIMESTAMP) < timestamp), rows.filter(pl.col(TIMESTAMP) >= timestamp)
         shuffled = future.with_columns(
             pl.Series(MOVIE_ID, random.permutation(future[MOVIE_ID].to_numpy())),
             pl.Series(RATING, random.permutation(future[RATING].to_numpy())),
         )
         expected = Ranker.of(model, dataset).rank(dataset.histories(dataset.user_ids, timestamps), timestamps)
-        for other_future in (shuffled, future.clear()):
-            other = dataset.with_interactions(pl.concat([past, other_future]))
-            answers = Ranker.of(model, other).rank(other.histories(dataset.user_ids, timestamps), timestamps)
-            np.testing.assert_array_equal(answers.movies, expected.movies)
-            np.testing.assert_array_equal(answers.scores, expected.scores)
+        for new_future in (shuffled, future.clear()):
+            other = dataset.with_interactions(pl.concat([past, new_future]))
+            ranking = Ranker.of(model, other).rank(other.histories(dataset.user_ids, timestamps), timestamps)
+            np.testing.assert_array_equal(ranking.movies, expected.movies)
+            np.testing.assert_array_equal(ranking.scores, expected.scores)
