@@ -1,4 +1,4 @@
-"""Real databases: a file of SQLite, and a PostgreSQL server that is started once per test process."""
+"""Real databases: an SQLite file, and a PostgreSQL server that is started once per test process."""
 
 import uuid
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgres_url(postgres: Postgres) -> Iterator[str]:
-    """An empty database of its own."""
+    """A new, empty database."""
     name = uuid.uuid4().hex
     yield postgres.create_database(name)
     postgres.drop_database(name)
@@ -49,6 +49,6 @@ def store(store_url: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests of a module, which keep to people of their own."""
+    """One server for all tests of a module, which use different users."""
     with serving(model, f"sqlite:///{tmp_path_factory.mktemp('store')}/nextreel.db") as started:
         yield started

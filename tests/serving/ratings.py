@@ -1,4 +1,4 @@
-"""Two people, two movies and their ratings, for the tests of the store."""
+"""Two users, a movie and a rating for the tests of the store."""
 
 from nextreel.serving.storage.store import NewInteraction
 

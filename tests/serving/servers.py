@@ -1,4 +1,4 @@
-"""Real servers: a process of its own on a free port, with a small model and a real store."""
+"""Real servers for tests: a separate process on a free port, with a small model and a real store."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeCon
 from nextreel.prediction.predictor import Predictor
 
 LATE = 1_704_067_200
-"""2024-01-01, when the sample has ended."""
+"""2024-01-01, after all ratings of the sample."""
 
 BODY = b'{"user_id": 1, "k": 3}'
 HEAD = b"POST /v1/recommendations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
@@ -34,20 +34,20 @@ from nextreel.serving.server import listen, prepare_store, run
 model, store, limits = sys.argv[1:]
 settings = Settings(Path(model), store, keys_required=False, limits=Limits(**json.loads(limits)))
 prepare_store(settings, None, lambda done, total: None)
-bound = listen("127.0.0.1", 0)
-print(f"http://127.0.0.1:{bound.getsockname()[1]} ", flush=True)
-run(settings, bound)
+listener = listen("127.0.0.1", 0)
+print(f"http://127.0.0.1:{listener.getsockname()[1]} ", flush=True)
+run(settings, listener)
 """
 
 
 @dataclass
 class Server:
-    """A server that runs."""
+    """A running server."""
 
     url: str
     process: "subprocess.Popen[str]"
     log: Path
-    """What it wrote to stderr."""
+    """File with its stderr."""
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,21 +64,21 @@ class Server:
         return self.ok("POST", "/v1/interactions", json=row)
 
     def ok(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        answer = self.http.request(method, path, **more)
-        assert answer.is_success, answer.text
-        body: dict[str, Any] = answer.json()
+        response = self.http.request(method, path, **more)
+        assert response.is_success, response.text
+        body: dict[str, Any] = response.json()
         return body
 
     def problem(self, status: int, method: str, path: str, **more: Any) -> dict[str, Any]:
-        answer = self.http.request(method, path, **more)
-        assert answer.status_code == status, answer.text
-        assert answer.headers["content-type"] == "application/problem+json"
-        body: dict[str, Any] = answer.json()
-        assert (body["status"], body["request_id"]) == (status, answer.headers["x-request-id"])
+        response = self.http.request(method, path, **more)
+        assert response.status_code == status, response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        body: dict[str, Any] = response.json()
+        assert (body["status"], body["request_id"]) == (status, response.headers["x-request-id"])
         return body
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was logged."""
+        """Return the lines of its log."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
@@ -90,7 +90,7 @@ def serving(
     limits: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """A server started by the command or, with limits that no command sets, by the same functions."""
+    """Start a server by the command or, with limits that no option sets, by the same functions."""
     if limits is None:
         command = [sys.executable, "-m", "nextreel", "serve", str(model), "--store", store_url, "--port", "0"]
         command += map(str, options)
@@ -117,39 +117,39 @@ def serving(
 
 
 def wait_until_ready(server: Server) -> None:
-    due = time.monotonic() + 120
+    deadline = time.monotonic() + 120
     while True:
         assert server.process.poll() is None, server.log.read_text()
         try:
             if server.http.get("/readyz").is_success:
                 return
         except httpx.TransportError:
-            assert time.monotonic() < due, server.log.read_text()
+            assert time.monotonic() < deadline, server.log.read_text()
         time.sleep(0.05)
 
 
-def eventually(fact: Callable[[], bool]) -> None:
-    """Look again and again until it is so, for a while."""
-    due = time.monotonic() + 60
-    while not fact():
-        assert time.monotonic() < due
+def eventually(condition: Callable[[], bool]) -> None:
+    """Check a condition repeatedly until it is true, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def connect(to: Server) -> socket.socket:
-    port = int(to.url.rpartition(":")[2])
+def connect(server: Server) -> socket.socket:
+    port = int(server.url.rpartition(":")[2])
     return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Until the server closes the connection."""
+    """Read until the server closes the connection."""
     return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def make_small_predictor() -> Predictor:
-    """60 people and 150 invented movies; the model learned from all but the last tenth of the ratings."""
+    """Fit a model for 60 users and 150 generated movies on all but the last tenth of the ratings."""
     sample = make_sample(users=60, movies=150, ratings=3_000, seed=3)
-    whole = Dataset.from_frames(sample.interactions, sample.movies, sample.users)
-    rows = whole.interactions()
+    dataset = Dataset.from_frames(sample.interactions, sample.movies, sample.users)
+    rows = dataset.interactions()
     options = SequentialRidgeConfig(dimensions=8, hidden=16, rank=8, regularization=20)
-    return Predictor(SequentialRidge(options).fit(whole.with_interactions(rows.head(2_700))), whole)
+    return Predictor(SequentialRidge(options).fit(dataset.with_interactions(rows.head(2_700))), dataset)
