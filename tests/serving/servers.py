@@ -34,9 +34,9 @@ from nextreel.serving.server import listen, prepare_store, run
 model, store, limits = sys.argv[1:]
 settings = Settings(Path(model), store, keys_required=False, limits=Limits(**json.loads(limits)))
 prepare_store(settings, None, lambda done, total: None)
-bound = listen("127.0.0.1", 0)
-print(f"http://127.0.0.1:{bound.getsockname()[1]} ", flush=True)
-run(settings, bound)
+listener = listen("127.0.0.1", 0)
+print(f"http://127.0.0.1:{listener.getsockname()[1]} ", flush=True)
+run(settings, listener)
 """
 
 
@@ -117,14 +117,14 @@ def serving(
 
 
 def wait_until_ready(server: Server) -> None:
-    due = time.monotonic() + 120
+    deadline = time.monotonic() + 120
     while True:
         assert server.process.poll() is None, server.log.read_text()
         try:
             if server.http.get("/readyz").is_success:
                 return
         except httpx.TransportError:
-            assert time.monotonic() < due, server.log.read_text()
+            assert time.monotonic() < deadline, server.log.read_text()
         time.sleep(0.05)
 
 
@@ -136,8 +136,8 @@ def eventually(fact: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def connect(to: Server) -> socket.socket:
-    port = int(to.url.rpartition(":")[2])
+def connect(server: Server) -> socket.socket:
+    port = int(server.url.rpartition(":")[2])
     return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 

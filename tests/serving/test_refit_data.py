@@ -1,4 +1,4 @@
-"""The data of the next refit: what the store holds now, in the form of files."""
+"""The data for a refit: the ratings in the store, written as files."""
 
 from pathlib import Path
 
@@ -74,8 +74,8 @@ def test_of_who_came_back_after_an_erasure_only_the_new_ratings_are_there(
     assert 1 not in users_of(tmp_path / "out" / "users.csv")
 
 
-class ErasedMeanwhile(Store):
-    """A store of which a person is erased after their rows were read, and before the reading has ended."""
+class StoreWithErasure(Store):
+    """A store in which a user is erased after their rows were read, but before the reading has ended."""
 
     waiting = True
 
@@ -90,7 +90,7 @@ class ErasedMeanwhile(Store):
 def test_who_is_erased_while_the_store_is_read_is_in_no_file(
     filled: Store, store_url: str, predictor: Predictor, tmp_path: Path
 ) -> None:
-    with ErasedMeanwhile.open(store_url) as changing:
+    with StoreWithErasure.open(store_url) as changing:
         write_data(changing, predictor.dataset, tmp_path / "out")
     for name in ("ratings_train.csv", "users.csv"):
         assert 1 not in users_of(tmp_path / "out" / name)

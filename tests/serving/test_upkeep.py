@@ -1,4 +1,4 @@
-"""A process that frees large arrays gets smaller."""
+"""A process that frees large arrays returns their memory to the operating system."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""Keys, scopes, rates and headers, over HTTP and on their own."""
+"""API keys, scopes, rate limits and security headers, over HTTP and as functions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,13 +29,13 @@ def keys(store_url: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def guarded(model: Path, store_url: str, keys: dict[str, str]) -> Iterator[Server]:
-    """A server that others than this machine can reach."""
+    """A server that other machines can reach, which needs keys."""
     with serving(model, store_url, "--host", "0.0.0.0", "--rate", 1_000) as started:
         yield started
 
 
 ROW = {"user_id": 90_001, "movie_id": 2, "rating": 4, "timestamp": 5}
-ASKED = [
+REQUESTS = [
     ("GET", "/v1/users/1/history", None, "read"),
     ("POST", "/v1/recommendations", {"user_id": 1}, "read"),
     ("POST", "/v1/recommendations/batch", {"queries": [{"user_id": 1}]}, "read"),
@@ -48,14 +48,14 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "needed"), ASKED)
+@pytest.mark.parametrize(("method", "path", "body", "needed"), REQUESTS)
 def test_each_route_opens_to_its_scope_and_those_above(
     guarded: Server, keys: dict[str, str], method: str, path: str, body: object, needed: str
 ) -> None:
     scopes = list(keys)
     for scope, key in keys.items():
-        answer = guarded.http.request(method, path, json=body, headers={"X-API-Key": key})
-        assert (answer.status_code == 403) == (scopes.index(scope) < scopes.index(needed)), answer.text
+        response = guarded.http.request(method, path, json=body, headers={"X-API-Key": key})
+        assert (response.status_code == 403) == (scopes.index(scope) < scopes.index(needed)), response.text
     assert guarded.http.request(method, path, json=body).status_code == 401
 
 
@@ -66,8 +66,8 @@ def test_a_bearer_token_is_a_key_too(guarded: Server, keys: dict[str, str]) -> N
 def test_a_browsers_user_gives_a_key_as_the_password_but_not_to_the_api(
     guarded: Server, keys: dict[str, str]
 ) -> None:
-    asked = guarded.http.get("/metrics")
-    assert (asked.status_code, asked.headers["www-authenticate"].split()[0]) == (401, "Basic")
+    response = guarded.http.get("/metrics")
+    assert (response.status_code, response.headers["www-authenticate"].split()[0]) == (401, "Basic")
     assert guarded.http.get("/metrics", auth=("anybody", keys["read"])).status_code == 200
     assert guarded.http.get("/metrics", auth=("anybody", "guess")).status_code == 401
     assert guarded.http.get("/v1/model", auth=("anybody", keys["read"])).status_code == 401
@@ -138,13 +138,14 @@ def test_scripts_of_other_sites_may_not_call_unless_their_site_is_named(
     model: Path,
     tmp_path: Path,
 ) -> None:
-    wish = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
+    preflight = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
     assert (
-        "access-control-allow-origin" not in guarded.http.options("/v1/recommendations", headers=wish).headers
+        "access-control-allow-origin"
+        not in guarded.http.options("/v1/recommendations", headers=preflight).headers
     )
     with serving(model, f"sqlite:///{tmp_path}/s.db", "--allow-origin", "https://example.org") as named:
-        answer = named.http.options("/v1/recommendations", headers=wish)
-        assert answer.headers["access-control-allow-origin"] == "https://example.org"
+        response = named.http.options("/v1/recommendations", headers=preflight)
+        assert response.headers["access-control-allow-origin"] == "https://example.org"
         other = named.http.get("/v1/model", headers={"Origin": "https://example.com"})
         assert "access-control-allow-origin" not in other.headers
 

@@ -1,4 +1,4 @@
-"""What a server does when clients are too greedy or too slow."""
+"""The server when clients send too much, or send or receive too slowly."""
 
 import json
 import socket
@@ -14,9 +14,9 @@ from tests.serving.servers import BODY, HEAD, LATE, Server, connect, eventually,
 def test_a_body_of_10_megabytes_is_refused_before_it_is_sent(server: Server) -> None:
     with connect(server) as connection:
         connection.sendall(HEAD + b"content-length: 10000000\r\n\r\n" + BODY)
-        answer = read_all(connection)
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"a body has at most 1,000,000 bytes" in answer
+        response = read_all(connection)
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b"a body has at most 1,000,000 bytes" in response
 
 
 def test_a_body_without_a_length_is_refused_once_it_is_too_long(server: Server) -> None:
@@ -29,18 +29,18 @@ def test_a_body_without_a_length_is_refused_once_it_is_too_long(server: Server) 
                 connection.sendall(chunk)
                 sent += 0x10000
         except OSError:
-            pass  # it hung up, as it should
+            pass  # it closed the connection, as it should
         assert sent < 9_000_000
     assert server.http.get("/healthz").is_success
 
 
 def test_a_client_that_sends_10_megabytes_is_told_so(server: Server) -> None:
-    answer = httpx.post(
+    response = httpx.post(
         f"{server.url}/v1/recommendations",
         content=b" " * 10_000_000,
         headers={"content-type": "application/json"},
     )
-    assert answer.status_code == 413
+    assert response.status_code == 413
 
 
 LONG = b"a" * 70_000
@@ -73,9 +73,9 @@ def test_a_client_that_sends_its_body_too_slowly_gets_408(impatient: Server) -> 
     with connect(impatient) as slow:
         slow.sendall(HEAD + b"content-length: 1000\r\n\r\n{")
         assert impatient.http.get("/healthz").is_success
-        answer = read_all(slow)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"the body didn't arrive within 0.3 seconds" in answer
+        response = read_all(slow)
+    assert response.startswith(b"HTTP/1.1 408 ")
+    assert b"the body didn't arrive within 0.3 seconds" in response
 
 
 @pytest.mark.parametrize("start", [b"", b"GET /healthz HTTP/1.1\r\nhost: a\r\n"])
@@ -86,9 +86,9 @@ def test_a_client_that_sends_its_headers_too_slowly_gets_408(impatient: Server, 
         assert read_all(slow).startswith(b"HTTP/1.1 408 ")
 
 
-def ask_for_much(of: Server, times: int = 1) -> socket.socket:
-    """A connection with little room on which requests for 15 megabytes each were sent, and nothing was read."""
-    host, _, port = of.url.removeprefix("http://").partition(":")
+def request_megabytes(server: Server, times: int = 1) -> socket.socket:
+    """Open a connection with a small receive buffer, and request 15 megabytes on it without reading any."""
+    host, _, port = server.url.removeprefix("http://").partition(":")
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10_000)
     connection.settimeout(60)
@@ -100,32 +100,32 @@ def ask_for_much(of: Server, times: int = 1) -> socket.socket:
     return connection
 
 
-def gave_up(on: Server) -> int:
-    """How many answers were not taken by their clients."""
-    return sum(line["message"] == "a client didn't receive its response in time" for line in on.lines())
+def count_aborted(server: Server) -> int:
+    """Return how many responses were not received by their clients."""
+    return sum(line["message"] == "a client didn't receive its response in time" for line in server.lines())
 
 
 def test_the_connection_of_a_client_that_does_not_read_its_answer_is_ended(impatient: Server) -> None:
-    before = gave_up(impatient)
-    with ask_for_much(impatient) as deaf:
-        eventually(lambda: gave_up(impatient) > before)
+    before = count_aborted(impatient)
+    with request_megabytes(impatient) as deaf:
+        eventually(lambda: count_aborted(impatient) > before)
         head, _, body = read_all(deaf).partition(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].split()[0])
     assert 0 < len(body) < length
 
 
 def test_clients_that_do_not_read_keep_nobody_else_waiting(impatient: Server) -> None:
-    before = gave_up(impatient)
-    # The second answer on each connection waits behind the first, in one of the two slots.
-    with ask_for_much(impatient, times=2), ask_for_much(impatient, times=2):
-        eventually(lambda: gave_up(impatient) >= before + 2)
+    before = count_aborted(impatient)
+    # The second response on each connection waits behind the first, in one of the two slots.
+    with request_megabytes(impatient, times=2), request_megabytes(impatient, times=2):
+        eventually(lambda: count_aborted(impatient) >= before + 2)
         eventually(lambda: impatient.http.get("/healthz").is_success)
 
 
 def test_a_client_with_little_room_gets_its_whole_answer(server: Server) -> None:
-    with ask_for_much(server) as small, small.makefile("rb") as answer:
-        headers = iter(answer.readline, b"\r\n")
+    with request_megabytes(server) as small, small.makefile("rb") as response:
+        headers = iter(response.readline, b"\r\n")
         length = next(
             int(line.split()[1]) for line in list(headers) if line.lower().startswith(b"content-length")
         )
-        assert len(json.loads(answer.read(length))["answers"]) == 1_000
+        assert len(json.loads(response.read(length))["answers"]) == 1_000

@@ -1,4 +1,4 @@
-"""The description of the API is true: whatever schemathesis asks, the real server answers as described."""
+"""The OpenAPI description is true: the server responds as described to every request that schemathesis makes."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from nextreel.serving.app import Settings, create_app
 from tests.serving.servers import Server
 
-TRUE = [
+CHECKS = [
     schemathesis.checks.not_a_server_error,
     allow_header_conformance,
     content_type_conformance,
@@ -31,24 +31,24 @@ TRUE = [
 ]
 
 
-described_here = create_app(Settings(Path("model"), "sqlite:///nextreel.db", keys_required=False)).openapi()
+DESCRIPTION = create_app(Settings(Path("model"), "sqlite:///nextreel.db", keys_required=False)).openapi()
 
 
-# A body that breaks the schema and is longer than any may be is refused for its length.
+# A body that breaks the schema may also be too long, and is then refused with 413.
 REFUSED = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "429"]
 CONFIG = schemathesis.config.SchemathesisConfig.from_dict(
     {"checks": {"negative_data_rejection": {"expected-statuses": REFUSED}}}
 )
 
 
-@schemathesis.openapi.from_dict(described_here, config=CONFIG).parametrize()
+@schemathesis.openapi.from_dict(DESCRIPTION, config=CONFIG).parametrize()
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_described(case: "schemathesis.Case[Any]", server: Server) -> None:
-    case.call_and_validate(server.url, checks=TRUE)
+    case.call_and_validate(server.url, checks=CHECKS)
 
 
 def test_the_server_describes_itself_so(server: Server) -> None:
-    assert server.ok("GET", "/openapi.json") == described_here
+    assert server.ok("GET", "/openapi.json") == DESCRIPTION
 
 
 def test_every_route_has_an_example_and_says_which_problems_it_knows(server: Server) -> None:
@@ -56,9 +56,9 @@ def test_every_route_has_an_example_and_says_which_problems_it_knows(server: Ser
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
             assert operation["description"], (method, path)
-            for status, answer in operation["responses"].items():
-                kinds = set(answer["content"])
-                assert (kinds == {"application/problem+json"}) == (status >= "400"), (path, status)
+            for status, response in operation["responses"].items():
+                content_types = set(response["content"])
+                assert (content_types == {"application/problem+json"}) == (status >= "400"), (path, status)
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 name = content["schema"]["$ref"].rpartition("/")[2]
                 assert described["components"]["schemas"][name]["examples"], name
@@ -74,6 +74,6 @@ def test_the_examples_of_the_description_are_answered(server: Server) -> None:
         ("NewMovie", "/v1/movies"),
     ):
         for example in described["components"]["schemas"][name]["examples"]:
-            answer = httpx.post(f"{server.url}{path}", json=example)
-            about_the_catalog = "isn't in the catalog" in answer.text or "the catalog has" in answer.text
-            assert answer.is_success or about_the_catalog, answer.text
+            response = httpx.post(f"{server.url}{path}", json=example)
+            about_the_catalog = "isn't in the catalog" in response.text or "the catalog has" in response.text
+            assert response.is_success or about_the_catalog, response.text

@@ -1,4 +1,4 @@
-"""What a server does when databases, models and operators misbehave, and what it says of itself."""
+"""The server in operation: log, metrics, shutdown, workers, changes of the version, failures of the database."""
 
 import asyncio
 import shutil
@@ -34,9 +34,9 @@ def test_a_request_has_one_line_of_json_in_the_log(server: Server) -> None:
 
 
 def test_a_request_id_that_could_forge_a_log_line_is_replaced(server: Server) -> None:
-    for asked, kept in (("abc-1.2_3", True), ("a b", False), ("x" * 65, False), ('"}', False)):
-        answer = server.http.get("/healthz", headers={"X-Request-ID": asked})
-        assert (answer.headers["x-request-id"] == asked) is kept
+    for proposed, is_kept in (("abc-1.2_3", True), ("a b", False), ("x" * 65, False), ('"}', False)):
+        response = server.http.get("/healthz", headers={"X-Request-ID": proposed})
+        assert (response.headers["x-request-id"] == proposed) is is_kept
 
 
 def test_metrics_count_queries_fallbacks_ratings_and_times(model: Path, store_url: str) -> None:
@@ -86,8 +86,8 @@ def test_several_workers_agree_on_what_was_stored(model: Path, store_url: str) -
         def length(user: int) -> int:
             with httpx.Client(base_url=several.url, timeout=60) as fresh:
                 query = {"user_id": user, "timestamp": LATE}
-                found: int = fresh.post("/v1/recommendations", json=query).json()["history_length"]
-                return found
+                response = fresh.post("/v1/recommendations", json=query)
+                return int(response.json()["history_length"])
 
         for number in range(1, 4):
             several.rate(90_001, 1 + number, 4, number)
@@ -105,10 +105,10 @@ def versions(predictor: Predictor, model: Path, tmp_path: Path) -> VersionDirect
     early = predictor.dataset.with_interactions(predictor.dataset.interactions().head(1_000))
     other = type(predictor.model)(predictor.model.config).fit(early)
     save(Predictor(other, predictor.dataset), tmp_path / "other")
-    made = VersionDirectory.create(tmp_path / "models")
-    made.add(model, "a")
-    made.add(tmp_path / "other", "b")
-    return made
+    versions = VersionDirectory.create(tmp_path / "models")
+    versions.add(model, "a")
+    versions.add(tmp_path / "other", "b")
+    return versions
 
 
 def test_a_swap_drops_no_request(versions: VersionDirectory, store_url: str) -> None:
@@ -119,17 +119,19 @@ def test_a_swap_drops_no_request(versions: VersionDirectory, store_url: str) -> 
             seen = []
             with httpx.Client(base_url=swapped.url, timeout=60) as client:
                 while going:
-                    answer = client.post("/v1/recommendations", json={"user_id": 1, "timestamp": LATE})
-                    assert answer.status_code == 200
-                    seen.append((answer.json()["model"]["version"], answer.json()["movies"][0]["movie_id"]))
+                    response = client.post("/v1/recommendations", json={"user_id": 1, "timestamp": LATE})
+                    assert response.status_code == 200
+                    seen.append(
+                        (response.json()["model"]["version"], response.json()["movies"][0]["movie_id"])
+                    )
             return seen
 
-        asking = [pool.submit(ask, client) for client in range(4)]
+        clients = [pool.submit(ask, client) for client in range(4)]
         for name in ("b", "a", "b"):
             assert swapped.ok("POST", f"/v1/admin/models/{name}/promote")["version"] == name
         assert swapped.ok("POST", "/v1/admin/rollback")["version"] == "a"
         going = False
-        seen = {each for client in asking for each in client.result()}
+        seen = {result for client in clients for result in client.result()}
     assert {version for version, _ in seen} == {"a", "b"}
     assert VersionDirectory.open(versions.directory).current.name == "a"
 
@@ -185,8 +187,8 @@ def test_while_the_database_is_gone_it_says_so_and_goes_on_once_it_is_back(model
             ("POST", "/v1/recommendations", {"user_id": 1}),
             ("POST", "/v1/interactions", {"user_id": 90_001, "movie_id": 3, "rating": 4, "timestamp": 6}),
         ):
-            found = patient.problem(503, method, path, json=body)
-            assert found["detail"] == "the store can't be reached; nothing was written, try again"
+            problem = patient.problem(503, method, path, json=body)
+            assert problem["detail"] == "the store can't be reached; nothing was written, try again"
         assert patient.http.get("/healthz").is_success
         database.start()
         patient.rate(90_001, 3, 4, 6)
@@ -202,8 +204,8 @@ def test_what_breaks_in_our_code_is_logged_and_not_shown(caplog: pytest.LogCaptu
         async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
             return await client.get("/")
 
-    with ThreadPoolExecutor(1) as thread:  # of its own, since a browser's loop may run in this one
-        answer = thread.submit(asyncio.run, ask()).result()
-    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
-    assert "secret" not in answer.text
+    with ThreadPoolExecutor(1) as thread:  # of its own: a browser test may run an event loop in this one
+        response = thread.submit(asyncio.run, ask()).result()
+    assert (response.status_code, response.headers["content-type"]) == (500, "application/problem+json")
+    assert "secret" not in response.text
     assert "a secret of the code" in caplog.text

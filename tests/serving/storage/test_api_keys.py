@@ -1,3 +1,5 @@
+"""API keys: created, key, listed and revoked, by functions and by the command."""
+
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,9 @@ READ, WRITE, ADMIN = Scope.READ, Scope.WRITE, Scope.ADMIN
 
 def test_a_key_is_found_by_what_was_shown_once(store: Store) -> None:
     shown = create_key(store, "web", READ)
-    found = find_key(store, shown)
-    assert found is not None
-    assert (found.name, found.scope, found.revoked) == ("web", READ, None)
+    key = find_key(store, shown)
+    assert key is not None
+    assert (key.name, key.scope, key.revoked) == ("web", READ, None)
 
 
 def test_two_keys_are_told_apart(store: Store) -> None:
@@ -79,17 +81,17 @@ def test_the_secret_is_nowhere_in_the_store(sqlite_url: str, tmp_path: Path) -> 
     with Store.open(sqlite_url) as store:
         shown = create_key(store, "web", READ)
     secret = shown.split("_", 2)[2].encode()
-    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert b"web" in kept
-    assert secret not in kept
+    stored_bytes = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"web" in stored_bytes
+    assert secret not in stored_bytes
     assert len(secret) >= 43
 
 
 def test_the_command_creates_lists_and_revokes(store_url: str) -> None:
     shown = succeed("keys", "create", "web", "--scope", "write", "--store", store_url).strip()
     with Store.open(store_url) as store:
-        found = find_key(store, shown)
-    assert found is not None
+        key = find_key(store, shown)
+    assert key is not None
     listed = succeed("keys", "list", "--store", store_url)
     assert "web" in listed
     assert "write" in listed

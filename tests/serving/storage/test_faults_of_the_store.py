@@ -1,4 +1,4 @@
-"""What the store does when its database is full, gone, busy or killed."""
+"""The store when its database is full, unreachable, busy or killed."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def batch(second: int, size: int = 50) -> list[NewInteraction]:
 
 
 def add_until_refused(store: Store, message: str) -> int:
-    """Batches of 50 that were acknowledged before one was refused."""
+    """Add batches of 50 ratings until one is refused; return the number of acknowledged batches."""
     acknowledged, refusal = 0, ""
     while not refusal:
         try:
@@ -60,15 +60,15 @@ def test_a_full_database_refuses_and_keeps_nothing_half_written(sqlite_url: str)
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A file system of 12 MiB, outside pytest's directories, which are closed to the user postgres."""
-    where = Path(tempfile.mkdtemp(prefix="nextreel-small-disk-"))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=777", "tmpfs", str(where)]
+    directory = Path(tempfile.mkdtemp(prefix="nextreel-small-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=777", "tmpfs", str(directory)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        where.rmdir()
+        directory.rmdir()
         pytest.skip("needs the right to mount a small file system")
-    where.chmod(0o755)
-    yield where
-    subprocess.run(["umount", "--lazy", where], check=True)
-    where.rmdir()
+    directory.chmod(0o755)
+    yield directory
+    subprocess.run(["umount", "--lazy", directory], check=True)
+    directory.rmdir()
 
 
 def test_a_full_disk_refuses_until_there_is_space_again_in_sqlite(small_disk: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_kill_of_the_writer_loses_nothing_that_was_acknowledged_in_sqlite(sqli
 
 @pytest.fixture(scope="module")
 def durable_postgres(postgres: Postgres) -> Iterator[Postgres]:
-    """A server that keeps what it says it keeps; the one that most tests share doesn't wait for the disk."""
+    """A durable server; the one that most tests share doesn't wait for the disk."""
     with Postgres(durable=True) as server:
         yield server
 

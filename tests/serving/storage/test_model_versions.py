@@ -1,3 +1,5 @@
+"""Versions of a model in one directory: added, promoted, rolled back, and damaged."""
+
 import itertools
 import json
 import multiprocessing
@@ -50,8 +52,10 @@ def versions(made_once: Path, tmp_path: Path) -> VersionDirectory:
 
 
 def test_the_first_version_is_current_and_a_later_one_waits(versions: VersionDirectory) -> None:
-    assert [(each.name, each.current) for each in versions.list() if each.current] == [("a", True)]
-    assert sorted(each.name for each in versions.list()) == ["a", "b", "c"]
+    assert [(version.name, version.current) for version in versions.list() if version.current] == [
+        ("a", True)
+    ]
+    assert sorted(version.name for version in versions.list()) == ["a", "b", "c"]
 
 
 def test_a_version_states_what_its_manifest_says(versions: VersionDirectory) -> None:
@@ -149,8 +153,8 @@ def test_a_version_with_a_damaged_manifest_is_listed_as_such_beside_the_others(
     versions: VersionDirectory,
 ) -> None:
     (versions.find("b").path / MANIFEST).write_text("{")
-    *whole, damaged = versions.list()
-    assert {each.name for each in whole} == {"a", "c"}
+    *undamaged, damaged = versions.list()
+    assert {version.name for version in undamaged} == {"a", "c"}
     assert isinstance(damaged, DamagedVersion)
     assert "is damaged" in damaged.problem
 
@@ -202,7 +206,7 @@ def test_a_version_holds_the_files_of_the_manifest_and_no_others(tmp_path: Path)
 
 def test_what_is_still_being_written_is_no_version(versions: VersionDirectory) -> None:
     (versions.directory / "versions" / ".d.123.writing").mkdir()
-    assert sorted(each.name for each in versions.list()) == ["a", "b", "c"]
+    assert sorted(version.name for version in versions.list()) == ["a", "b", "c"]
 
 
 def test_a_saved_model_is_one_version_that_is_current(tmp_path: Path) -> None:
@@ -293,7 +297,9 @@ def test_processes_that_promote_at_the_same_time_leave_a_history_without_gaps(
     ]
     for process in processes:
         process.start()
-    seen = {versions.current.name for _ in iter(lambda: any(each.is_alive() for each in processes), False)}
+    seen = {
+        versions.current.name for _ in iter(lambda: any(process.is_alive() for process in processes), False)
+    }
     for process in processes:
         process.join()
         assert process.exitcode == 0

@@ -1,4 +1,4 @@
-"""Ratings and movies in the store: each once, and in the order in which they came."""
+"""Adding ratings and movies to the store, each event once, and reading them back in order of arrival."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -103,8 +103,8 @@ def test_an_idempotency_key_is_forgotten_after_its_time(store: Store) -> None:
 
 def test_requests_with_one_key_at_the_same_moment_get_one_answer(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: store.add([rating()], "key"), range(16)))
-    assert answers == [[ADDED]] * 16
+        outcomes = list(pool.map(lambda _: store.add([rating()], "key"), range(16)))
+    assert outcomes == [[ADDED]] * 16
 
 
 def test_a_rating_sent_many_times_at_the_same_moment_is_added_once(store: Store) -> None:
@@ -141,10 +141,10 @@ def test_titles_are_data_and_never_sql(store: Store) -> None:
     assert store.add([rating()], title) == [ADDED]
 
 
-@pytest.mark.parametrize("ask", [Store.erased_users, Store.movies, Store.everything, Store.impressions])
-def test_a_new_store_holds_nothing(store: Store, ask: Callable[[Store], object]) -> None:
+@pytest.mark.parametrize("read", [Store.erased_users, Store.movies, Store.everything, Store.impressions])
+def test_a_new_store_holds_nothing(store: Store, read: Callable[[Store], object]) -> None:
     assert store.is_empty
     assert store.imported is None
-    answer = ask(store)
-    rows = answer[1] if isinstance(answer, tuple) else answer
+    result = read(store)
+    rows = result[1] if isinstance(result, tuple) else result
     assert len(rows) == 0  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A data set comes into a store whole or not at all."""
+"""A data set is imported into a store as a whole or not at all."""
 
 import subprocess
 import sys
@@ -37,10 +37,10 @@ def test_an_imported_data_set_reads_back_as_its_timeline_with_ties_and_twins(
 
 def test_an_import_says_how_far_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nextreel.serving.storage.interaction_rows.BLOCK", 2)
-    heard: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     dataset = Dataset.from_frames(interactions(*((1, movie, 3.0, movie) for movie in range(5))))
-    store.import_dataset(dataset, lambda done, total: heard.append((done, total)))
-    assert heard == [(2, 5), (4, 5), (5, 5)]
+    store.import_dataset(dataset, lambda done, total: progress.append((done, total)))
+    assert progress == [(2, 5), (4, 5), (5, 5)]
 
 
 def test_an_import_that_fails_half_way_leaves_the_store_empty(
@@ -64,10 +64,10 @@ def test_an_import_killed_half_way_leaves_the_store_empty(store_url: str, store:
 import os, signal, sys
 import polars as pl
 from nextreel.data.dataset import Dataset
-from nextreel.serving.storage import interaction_rows as events
+from nextreel.serving.storage import interaction_rows
 from nextreel.serving.storage.store import Store
 from tests.frames import interactions
-events.BLOCK = 1_000
+interaction_rows.BLOCK = 1_000
 dataset = Dataset.from_frames(interactions(*((1, movie, 3.0, movie) for movie in range(5_000))))
 def die(done, total):
     if done == 3_000:

@@ -1,4 +1,4 @@
-"""Opening a store: its URL, its format, what stands in its way."""
+"""Opening a store: its URL, its format, and what prevents it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What is kept about a person: the export, and the erasure of all of it."""
+"""All data about a user: the export and the erasure."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_erasing_removes_a_persons_rows_and_leaves_the_others(store: Store) -> N
 def test_erasing_removes_the_answers_given_to_a_person(store: Store) -> None:
     store.keep_impressions([Impression(ANNE, 1, "v1", [1]), Impression(BEN, 2, "v1", [2])])
     store.erase_user(ANNE)
-    assert [answer.user_id for answer in store.impressions()] == [BEN]
+    assert [impression.user_id for impression in store.impressions()] == [BEN]
 
 
 def test_erasing_removes_the_replies_to_requests_that_held_a_person(store: Store) -> None:
@@ -68,6 +68,6 @@ def test_erased_bytes_are_overwritten_in_the_file(sqlite_url: str, tmp_path: Pat
         store.add_movie(1, "kept", [])
         store.keep_impressions([Impression(ANNE, 1, "a-version-that-only-anne-saw", [1])])
         store.erase_user(ANNE)
-    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert b"kept" in kept
-    assert b"only-anne-saw" not in kept
+    stored_bytes = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"kept" in stored_bytes
+    assert b"only-anne-saw" not in stored_bytes
