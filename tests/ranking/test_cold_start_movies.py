@@ -6,7 +6,7 @@ from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.titles import with_parsed_titles
-from nextreel.errors import QueryError
+from nextreel.errors import NotFittedError, QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE
 from nextreel.ranking.cold_start_movies import ColdStartMovies, ColdStartMoviesConfig
@@ -115,6 +115,11 @@ def with_ratings_of_an_added_movie(dataset: Dataset, user_ids: list[int]) -> Dat
 
 def as_in_files(movies: pl.DataFrame) -> pl.DataFrame:
     return movies.with_columns(pl.col("Genres").list.join("|")).select(MOVIES.schema.names())
+
+
+def test_a_wrapper_that_is_not_fitted_says_so_though_its_model_is() -> None:
+    with pytest.raises(NotFittedError, match="ColdStartMovies isn't fitted yet"):
+        _ = ColdStartMovies(EASE().fit(tiny_dataset())).state
 
 
 def test_interactions_with_added_movies_are_hidden_from_the_model() -> None:

@@ -34,7 +34,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class UserBootstrap:
-    """Resamples of users. All statistics of one object use the same resamples, so they can be compared."""
+    """Resamples of users. All statistics of one instance use the same resamples, so they can be compared."""
 
     users: Int64Array
     """int64[n_queries]: UserID of each query."""

@@ -97,7 +97,10 @@ class Recommender(ABC):
             The model isn't fitted yet.
         """
         own = {name: np.atleast_1d(value) for name, value in vars(self).items() if name.endswith("_")}
-        if not own and not self.children:
+        declares_arrays = any(
+            name.endswith("_") for base in type(self).__mro__ for name in inspect.get_annotations(base)
+        )
+        if not own and (declares_arrays or not self.children):
             raise NotFittedError(f"{type(self).__name__} isn't fitted yet: call fit(dataset) first")
         of_children = {
             f"{child} {name}": array

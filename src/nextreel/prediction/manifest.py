@@ -1,4 +1,4 @@
-"""The manifest of a saved model as a typed object: what `manifest.json` says of the model, its data and its fit."""
+"""The manifest of a saved model, typed: what `manifest.json` says of the model, its data and its fit."""
 
 from datetime import UTC, datetime
 from pathlib import Path

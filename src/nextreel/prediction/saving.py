@@ -44,7 +44,7 @@ def save(
         A fitted model with its dataset.
     path : Path | str
         The directory.
-    facts : Mapping[str, object] | None
+    facts : mapping of JSON values, or None
         Further entries of the manifest, such as how the fit went.
     add_files : Callable[[Path], None]
         Called with the directory to write further files into it, such as the loss curve.
@@ -122,7 +122,7 @@ def add_evaluation(predictor: Predictor, path: Path | str, figures: Mapping[str,
         The predictor as it was loaded from `path`.
     path : Path | str
         Directory of the saved predictor.
-    figures : Mapping[str, object]
+    figures : mapping of JSON values
         What to add, with at least the `protocol` and the `sha256` of the `test` part. It replaces an earlier evaluation
         with the same protocol and test part.
 

@@ -20,7 +20,7 @@ SHOWN_RATINGS = 3
 
 
 @dataclass(frozen=True)
-class RatedMovie:
+class LatelyRatedMovie:
     """A movie that the user has rated; fields are named as in the JSON output."""
 
     MovieID: int
@@ -52,7 +52,7 @@ class RecommendationReport:
     """POSIX seconds."""
     history_length: int
     """Number of the user's ratings strictly before the timestamp."""
-    lately_rated: list[RatedMovie]
+    lately_rated: list[LatelyRatedMovie]
     """The latest of these, newest first."""
     data_until: int
     """Time of the latest interaction in the data, POSIX seconds."""
@@ -125,17 +125,17 @@ class RecommendationReport:
         return notes
 
 
-def _list_latest(dataset: Dataset, history: Histories) -> list[RatedMovie]:
+def _list_latest(dataset: Dataset, history: Histories) -> list[LatelyRatedMovie]:
     """Return the latest few ratings of one history, newest first."""
     _, rows = history.last(SHOWN_RATINGS).rows()
     timeline = history.timeline
     rated = dataset.movies[timeline.movies[rows].tolist()]
     ratings = timeline.ratings[rows].tolist()
     return [
-        RatedMovie(movie_id, title, rating)
+        LatelyRatedMovie(movie_id, title, rating)
         for movie_id, title, rating in zip(rated[MOVIE_ID], rated["Title"], ratings, strict=True)
     ][::-1]
 
 
-def _show_title(movie: RatedMovie | RecommendedMovie) -> str:
+def _show_title(movie: LatelyRatedMovie | RecommendedMovie) -> str:
     return movie.Title or f"movie {movie.MovieID}"

@@ -17,7 +17,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True)
-class ListedMovie:
+class ExampleMovie:
     """A movie in a history, in a recommendation list or among the positives of the test part."""
 
     title: str
@@ -39,11 +39,11 @@ class Example:
     """Timestamp of the query, POSIX seconds."""
     history_length: int
     """Number of interactions in the history."""
-    history: list[ListedMovie]
+    history: list[ExampleMovie]
     """The latest interactions of the history, latest first, at most SHOWN."""
-    liked: list[ListedMovie]
+    liked: list[ExampleMovie]
     """The person's positives in the test part, in order of time."""
-    lists: dict[str, list[ListedMovie]]
+    lists: dict[str, list[ExampleMovie]]
     """Recommendation list of each model by the model's name, best movie first."""
 
 
@@ -78,11 +78,11 @@ def _describe_query(
         timestamp=int(queries.timestamps[query]),
         history_length=int(queries.histories.lengths[query]),
         history=[
-            ListedMovie(titles[timeline.movies[row]], rating=float(timeline.ratings[row]))
+            ExampleMovie(titles[timeline.movies[row]], rating=float(timeline.ratings[row]))
             for row in rows[::-1]
         ],
         liked=[
-            ListedMovie(
+            ExampleMovie(
                 titles[movie] if movie >= 0 else f"Movie {movie_id}, outside the catalog",
                 liked=True,
                 relevant=movie == relevant,
@@ -91,7 +91,7 @@ def _describe_query(
         ],
         lists={
             name: [
-                ListedMovie(titles[movie], liked=movie in liked, relevant=movie == relevant)
+                ExampleMovie(titles[movie], liked=movie in liked, relevant=movie == relevant)
                 for movie in board.runs[name].lists[history].movies[query, :k].tolist()
             ]
             for name in board.ranked(history)

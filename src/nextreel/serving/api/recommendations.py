@@ -145,7 +145,7 @@ def _read_filters(query: request_bodies.Query) -> Filters:
     )
     return (
         NO_FILTERS if filters == NO_FILTERS else filters
-    )  # one object, as most queries of a batch have no filters
+    )  # one instance, as most queries of a batch have no filters
 
 
 def _read_history(
