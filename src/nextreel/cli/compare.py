@@ -26,9 +26,9 @@ def compare(
             "--models",
             "-m",
             help=f"Models, separated by commas: {', '.join(PRESETS)}, {', '.join(model_names())}. NAME=MODEL gives a "
-            "model another name, so that it can take part twice with different options. NAME=PATH is a saved model that "
-            "was fitted on the train part, or the recommendation lists of another recommender: a CSV or Parquet file of "
-            "UserID, Timestamp, MovieID1 to MovieIDk.",
+            "model another name, so that it can take part twice with different options. NAME=PATH is a saved model "
+            "that was fitted on the train part, or the lists of another recommender: a CSV or Parquet file of UserID, "
+            "Timestamp, MovieID1 to MovieIDk.",
         ),
     ] = "popularity,item-knn,ease",
     rule: RuleOfSplit = None,
