@@ -85,7 +85,7 @@ def test_the_test_part_may_have_other_types_of_numbers(history: HistoryMode) -> 
         (TEST.drop("Rating"), "the test part: column Rating is missing; found UserID, MovieID, Timestamp"),
         (
             TEST.with_columns(UserID=pl.lit("ann")),
-            "the test part: column UserID has type String and can't be",
+            "the test part: column UserID has type String; expected Int64, a whole number",
         ),
         (
             "parts/test.csv",
