@@ -14,6 +14,7 @@ from pathlib import Path
 from shlex import quote
 
 import numpy as np
+from pydantic import JsonValue
 
 from nextreel.arrays import Float64Array, Int64Array
 from nextreel.atomic_files import replacing, write_json
@@ -70,9 +71,9 @@ class TuningResult:
         return model_name(self.search.create_model({}))
 
     @cached_property
-    def defaults(self) -> dict[str, object]:
+    def defaults(self) -> dict[str, JsonValue]:
         """Every option of the model at its default or held value."""
-        return self.search.create_model({}).config.model_dump()
+        return self.search.create_model({}).config.model_dump(mode="json")
 
     @cached_property
     def best(self) -> Trial:
