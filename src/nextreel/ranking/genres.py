@@ -42,7 +42,7 @@ def liked_genres(histories: Histories, genres: Float32Array) -> Float32Array:
 
 
 def divergence(liked: Float32Array, listed: Float32Array) -> Float32Array:
-    """Return KL(p, q) along the last axis, float32.
+    """Return KL(p, q), float32[...]: the last axis of both arguments, that of the genres, is summed over.
 
     p is `liked`. q is `listed`, the summed genre shares of a list, normalised to a sum of 1 and mixed with SMOOTHING
     of p.
@@ -66,7 +66,7 @@ def variety(movies: Float32Array) -> Float32Array:
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:
-    """Scale each vector along the last axis to length 1; zero vectors stay zero."""
+    """Return float32[..., n]: the vectors along the last axis scaled to length 1; zero vectors stay zero."""
     norms = np.sqrt(np.square(vectors).sum(axis=-1, keepdims=True))
     unit: Float32Array = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     return unit

@@ -105,7 +105,10 @@ def read_table(path: Path, table: Table) -> pl.DataFrame:
 
 
 def read_noted_table(path: Path, table: Table) -> NotedTable:
-    """Read a table as `read_table` does, with notes on accepted deviations from the format."""
+    """Read a table as `read_table` does, with notes on accepted deviations from the format.
+
+    Raises DataError as `read_table` does.
+    """
     if path.suffix == ".parquet":
         noted = NotedTable(read_parquet(path, table))
     else:

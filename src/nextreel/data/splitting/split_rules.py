@@ -114,7 +114,10 @@ def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
 
 
 def split_rows(rows: pl.DataFrame, rule: SplitRule) -> Split:
-    """Do as `split_interactions`, for rows that have been checked or come from a dataset."""
+    """Do as `split_interactions`, for rows that have been checked or come from a dataset.
+
+    Raises DataError if there are no rows or a part would be empty.
+    """
     if rows.is_empty():
         raise DataError("there are no interactions to split")
     by_time = rows.sort(TIMESTAMP, maintain_order=True)

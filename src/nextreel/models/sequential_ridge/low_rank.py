@@ -113,7 +113,7 @@ def leading_eigenvectors(
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:
-    """Return the rows scaled to length 1; a row of zeros stays zero."""
+    """Return float32[n_rows, n]: the rows scaled to length 1; a row of zeros stays zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Float32Array = vectors / np.maximum(norms, np.float32(MIN_NORM))
     return unit
