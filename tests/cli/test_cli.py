@@ -126,7 +126,7 @@ def test_a_file_of_queries_gives_a_file_of_answers_in_the_same_order(
         (["evaluate", "model", "nowhere.csv"], "nowhere.csv"),
         (
             ["fit", "parts", "--model", "oracle"],
-            "model 'oracle' is unknown; expected one of fast, best, baseline, simple, popularity",
+            "model 'oracle' is unknown; expected one of fast, best, baseline, simple, als, blend",
         ),
         (
             ["fit", "parts", "--model", "popularity", "--set", "window=3"],
