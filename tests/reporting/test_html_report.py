@@ -234,7 +234,7 @@ def test_options_stand_with_their_values_and_meanings(board: Leaderboard, html: 
     shown = text_of(section_of(html, "models"))
     for option, value in board.answers["item-knn"].config.items():
         assert f"{option} {json.dumps(value)}" in shown
-    assert "Added to the denominator of the cosine, in users." in shown
+    assert "Number of users added to the denominator of the cosine." in shown
 
 
 def test_a_model_that_learned_in_epochs_shows_its_curves_and_which_epoch_was_kept(with_epochs: str) -> None:
