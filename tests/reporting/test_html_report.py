@@ -242,7 +242,7 @@ def test_options_are_listed_with_their_values_and_descriptions(board: Leaderboar
     shown = text_of(section_of(html, "models"))
     for option, value in board.runs["item-knn"].config.items():
         assert f"{option} {json.dumps(value)}" in shown
-    assert "Added to the denominator of the cosine, in users." in shown
+    assert "Number of users added to the denominator of the cosine." in shown
 
 
 def test_a_model_that_learned_in_epochs_has_a_loss_curve_and_names_the_epoch_that_was_kept(
