@@ -95,7 +95,7 @@ def change(key: str, value: object) -> Callable[[Path], None]:
         (break_the_manifest, r"manifest\.json is damaged"),
         (empty_the_manifest, r"manifest\.json is damaged"),
         (change("format", 2), r"has format 2; this nextreel reads format 1: upgrade or refit"),
-        (change("model", "oracle"), r"was saved by another nextreel .*'oracle' is unknown"),
+        (change("model", "oracle"), r"holds the model 'oracle', which isn't registered here"),
         (change("config", {"window": 3}), r"was saved by another nextreel .*has no option 'window'"),
         (change("files", {"../secret": {"bytes": 1, "sha256": ""}}), r"secret is missing"),
     ],

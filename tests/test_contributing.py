@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -111,7 +112,8 @@ def walk_with_a_timestamp(data: Path, home: Path) -> Calls:
     prepare_store(settings, None, lambda done, total: None)
     path = f"/v1/users/{dataset.user_ids[0]}/recommendations?at=1500000000"
     with recording() as calls:
-        response = asyncio.run(get(create_app(settings), path))
+        # In a thread of its own, since a browser's tests leave an event loop running in this one.
+        response = ThreadPoolExecutor(1).submit(asyncio.run, get(create_app(settings), path)).result()
     assert response.status_code == 200, response.text
     return calls
 

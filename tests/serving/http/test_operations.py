@@ -143,7 +143,7 @@ def test_a_damaged_version_is_refused_and_the_old_one_stays(
         before = standing.recommend(1, LATE)["movies"]
         file = versions.find("b").path / "model.safetensors"
         file.write_bytes(file.read_bytes()[:-1])
-        assert "cut or changed" in standing.problem(409, "POST", "/v1/admin/models/b/promote")["detail"]
+        assert "truncated or changed" in standing.problem(409, "POST", "/v1/admin/models/b/promote")["detail"]
         assert standing.ok("GET", "/v1/model")["version"] == "a"
         shutil.rmtree(versions.find("a").path)
         assert standing.recommend(1, LATE)["movies"] == before
