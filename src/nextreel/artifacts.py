@@ -8,7 +8,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue, TypeAdapter
 
 from nextreel.errors import ArtifactError
 
@@ -26,7 +27,7 @@ def seal(directory: Path, manifest: Mapping[str, object]) -> None:
     (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def read_manifest(directory: Path) -> dict[str, Any]:
+def read_manifest(directory: Path) -> dict[str, JsonValue]:
     """Read the manifest and verify every file that it lists.
 
     Raises
@@ -55,6 +56,11 @@ def read_manifest(directory: Path) -> dict[str, Any]:
             raise ArtifactError(f"{file} is missing; the saved model is incomplete: fit it again")
         _verify(file, expected["bytes"], expected["sha256"])
     return dict(manifest)
+
+
+def list_files(manifest: Mapping[str, JsonValue]) -> list[str]:
+    """Return the names of the files that a manifest lists, apart from its own."""
+    return list(TypeAdapter(dict[str, JsonValue]).validate_python(manifest["files"]))
 
 
 def _verify(file: Path, size: int, sha256: str) -> None:

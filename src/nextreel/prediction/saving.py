@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from nextreel.arrays import Arrays, read_arrays, write_arrays
 from nextreel.artifacts import MANIFEST, read_manifest, seal
@@ -135,11 +135,8 @@ def add_evaluation(predictor: Predictor, path: Path | str, figures: Mapping[str,
     if any(manifest.get(name) != value for name, value in _identify(predictor).items()):
         raise ArtifactError(f"{path} isn't the model that was evaluated any more; nothing was added to it")
     key = _EvaluationKey.model_validate(dict(figures))
-    kept = [
-        evaluation
-        for evaluation in manifest.get("evaluations", [])
-        if _EvaluationKey.model_validate(evaluation) != key
-    ]
+    evaluations = TypeAdapter(list[JsonValue]).validate_python(manifest.get("evaluations", []))
+    kept = [evaluation for evaluation in evaluations if _EvaluationKey.model_validate(evaluation) != key]
     with replacing(Path(path) / MANIFEST) as temporary:
         text = json.dumps({**manifest, "evaluations": [*kept, figures]}, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")

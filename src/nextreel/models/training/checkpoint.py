@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from nextreel.arrays import Arrays, read_arrays, write_arrays
 from nextreel.artifacts import MANIFEST, read_manifest, seal
@@ -55,15 +56,20 @@ def read_checkpoint(directory: Path, fit: FitIdentity) -> tuple[list[Epoch], Arr
         raise ArtifactError(f"{directory} holds no checkpoint to continue from; fit without resuming")
     manifest = read_manifest(directory)
     try:
-        saved_fit, history = dict(manifest["fit"]), [Epoch(**epoch) for epoch in manifest["history"]]
-    except (KeyError, TypeError, ValueError) as error:
+        saved = _CheckpointManifest.model_validate(manifest)
+    except ValidationError as error:
         raise ArtifactError(f"{directory} isn't a checkpoint; fit without resuming") from error
-    if differences := _list_differences(saved_fit, fit):
+    if differences := _list_differences(saved.fit, fit):
         raise ArtifactError(f"{directory} is the checkpoint of another fit: {'; '.join(differences)}")
-    return history, read_arrays(directory / ARRAYS)
+    return saved.history, read_arrays(directory / ARRAYS)
 
 
-def _list_differences(saved: FitIdentity, current: FitIdentity) -> list[str]:
+class _CheckpointManifest(BaseModel):
+    fit: dict[str, JsonValue]
+    history: list[Epoch]
+
+
+def _list_differences(saved: Mapping[str, JsonValue], current: FitIdentity) -> list[str]:
     return [
         f"{name} was {saved.get(name)}, now is {current.get(name)}"
         for name in sorted(saved.keys() | current.keys())

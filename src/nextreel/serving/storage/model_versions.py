@@ -23,7 +23,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from nextreel.artifacts import MANIFEST, read_manifest
+from nextreel.artifacts import MANIFEST, list_files, read_manifest
 from nextreel.atomic_files import atomic_directory
 from nextreel.errors import ArtifactError, NextreelError, QueryError
 from nextreel.prediction.manifest import ModelManifest
@@ -280,7 +280,7 @@ class VersionDirectory:
 
 
 def _copy(source: Path, path: Path) -> None:
-    files = read_manifest(source)["files"]
+    files = list_files(read_manifest(source))
     with atomic_directory(path, MANIFEST) as copy:
         for file in (*files, MANIFEST):
             shutil.copyfile(source / file, copy / file)
