@@ -55,12 +55,12 @@ def test_a_shorter_window_leaves_out_what_came_later(url: str) -> None:
 def test_since_leaves_out_earlier_impressions(url: str) -> None:
     message = fail("experiment", "report", "--store", url, "--since", GIVEN_AT + 1)
     assert message == (
-        "nextreel: there are no impressions; to compare, there must be two versions: choose another --since\n"
+        "nextreel: found no impressions; a comparison needs exactly two versions: choose another --since\n"
     )
 
 
 def test_an_empty_store_has_nothing_to_compare(tmp_path: Path) -> None:
-    assert "there are no impressions" in fail(
+    assert "found no impressions" in fail(
         "experiment", "report", "--store", f"sqlite:///{tmp_path / 'new.db'}"
     )
 

@@ -135,7 +135,7 @@ def test_a_version_without_an_impression_that_is_old_enough_is_an_error_that_say
 )
 def test_a_comparison_needs_two_versions(versions: str, shown: str) -> None:
     shown_lists = impressions(*((1, 1000, version, [7]) for version in versions))
-    with pytest.raises(QueryError, match=f"there are {shown}; to compare, there must be two versions"):
+    with pytest.raises(QueryError, match=f"found {shown}; a comparison needs exactly two versions"):
         compare(shown_lists, interactions((1, 7, 5.0, 1)), 100, LATER)
 
 

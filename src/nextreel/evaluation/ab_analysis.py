@@ -189,7 +189,7 @@ def _name_versions(impressions: pl.DataFrame, challenger: str | None) -> tuple[s
     names: list[str] = by_users[VERSION].to_list()
     if len(names) != 2:
         shown = f"impressions of {', '.join(names)}" if names else "no impressions"
-        raise QueryError(f"there are {shown}; to compare, there must be two versions: choose another --since")
+        raise QueryError(f"found {shown}; a comparison needs exactly two versions: choose another --since")
     if challenger is None:
         return names[0], names[1]
     if challenger not in names:

@@ -83,7 +83,7 @@ class Search:
             )
         space = {option: values for option, values in ranges.items() if option not in self.held}
         if not space:
-            raise ConfigError(f"every option of {name} that could be tuned is held: leave one out of --set")
+            raise ConfigError(f"--set fixes every option of {name} that could be tuned: leave at least one out")
         return space
 
     def create_model(self, options: Mapping[str, object]) -> Recommender:
