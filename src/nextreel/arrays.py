@@ -16,11 +16,11 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 Arrays = dict[str, npt.NDArray[np.generic]]
-"""Named arrays, as a safetensors file holds them."""
+"""Numpy arrays by name: what a safetensors file holds."""
 
 
 def find_sorted(ids: Int64Array, wanted: npt.NDArray[np.integer]) -> Int64Array:
-    """Return int64[len(wanted)]: the position of each wanted id in `ids`, -1 if it is absent.
+    """Return int64[len(wanted)]: for each element of `wanted`, its position in `ids`, or -1 if it is absent.
 
     `ids` must be sorted in ascending order.
     """

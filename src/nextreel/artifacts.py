@@ -1,7 +1,7 @@
 """Directories with a manifest: `manifest.json` lists every file with its size and SHA-256.
 
 A saved model consists of safetensors, Parquet and JSON files only, so that loading one never runs code. The
-manifest is written last and states the number of the format.
+manifest is written last, so that a directory without one is incomplete, and states the version of the format.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ MANIFEST = "manifest.json"
 
 
 def seal(directory: Path, manifest: Mapping[str, object]) -> None:
-    """Write the manifest, to which the size and hash of every file in the directory are added."""
+    """Write `manifest.json`: the given entries, the number of the format, and each file's size and SHA-256."""
     files = {
         file.name: {"bytes": file.stat().st_size, "sha256": hash_file(file)}
         for file in sorted(directory.iterdir())
@@ -33,7 +33,7 @@ def read_manifest(directory: Path) -> dict[str, JsonValue]:
     Raises
     ------
     ArtifactError
-        The manifest is missing, damaged or of another format, or a file is missing or was changed.
+        The manifest is missing, damaged or of an unsupported format, or a listed file is missing or was changed.
     """
     if not directory.is_dir():
         raise ArtifactError(f"{directory} isn't a directory; expected a model saved by `nextreel fit`")
@@ -59,7 +59,7 @@ def read_manifest(directory: Path) -> dict[str, JsonValue]:
 
 
 def list_files(manifest: Mapping[str, JsonValue]) -> list[str]:
-    """Return the names of the files that a manifest lists, apart from its own."""
+    """Return the names of the files that a manifest lists; `manifest.json` itself isn't among them."""
     return list(TypeAdapter(dict[str, JsonValue]).validate_python(manifest["files"]))
 
 

@@ -1,4 +1,5 @@
-"""Files and directories that are written completely or not at all, and directories of runs that can be resumed."""
+"""Files and directories that are written completely or not at all, and directories of long computations (runs), such as
+a backtest, that can be resumed."""
 
 import json
 import os
@@ -38,10 +39,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: Path, marker: str) -> Iterator[Path]:
-    """Yield an empty directory to fill; it replaces `path` if the block ends without an error, or else is deleted.
+    """Yield an empty directory to fill; when the block ends, it replaces `path`; if the block raises, it is deleted.
 
-    `path` may be absent, an empty directory, or a directory that holds the file `marker`, which shows that it was
-    written in the same way.
+    `path` may be absent, an empty directory, or a directory that holds the file `marker`, which shows that an
+    earlier call wrote it.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def claim_directory(directory: Path, marker: str, about: Mapping[str, object]) -
 
 
 def write_json(facts: Mapping[str, object], file: Path) -> None:
-    """Write indented JSON to a file, completely or not at all.
+    """Write `facts` to a file as indented JSON, completely or not at all.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""A predictor with the interface of the models in the course's notebook."""
+"""A predictor with the interface that the notebook of the course behind nextreel expects of a model.
+
+The course's task was to beat a simplified Funk-SVD; nextreel began as a solution to it.
+"""
 
 from collections.abc import Iterable
 from typing import SupportsInt
@@ -11,7 +14,7 @@ from nextreel.prediction.predictor import Predictor
 
 
 class CourseModel:
-    """Wrap a predictor so that the notebook's `evaluate` loop accepts it as a model.
+    """Wrap a predictor so that the `evaluate` loop of the course's notebook accepts it as a model.
 
     Histories are frozen: they hold only the interactions that the model was fitted on. The notebook's own model also
     recommends movies that the user has already rated; `exclude_seen=False` does the same.
@@ -23,7 +26,7 @@ class CourseModel:
         self.k = k
 
     def eval_predict_onestep(self, query: Iterable[SupportsInt]) -> Int64Array:
-        """Return int64[k]: MovieIDs for one query, best first.
+        """Return int64[k]: the MovieIDs recommended for one query, best first.
 
         `query` is [UserID, Timestamp] as a list, or as an array of numpy, torch or TensorFlow.
         """

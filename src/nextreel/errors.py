@@ -27,7 +27,7 @@ class NextreelError(Exception):
 
 @dataclass(frozen=True)
 class DataProblem:
-    """One problem at one place in a file."""
+    """Something wrong at one place in a data file, such as an invalid cell."""
 
     file: str
     line: int | None
@@ -35,7 +35,7 @@ class DataProblem:
     column: str | None
     """Name of the column; None if the problem isn't in one column."""
     message: str
-    """What stands in the file and what was expected."""
+    """What the file has at this place, and what was expected instead."""
 
     def __str__(self) -> str:
         place = [self.file]
@@ -54,11 +54,11 @@ class DataError(NextreelError):
     problems : list[DataProblem]
         Problems by place, at most the first 20 of a file; empty for an error that concerns a whole directory or frame.
     total : int
-        Number of problems, including those that `problems` doesn't list.
+        Number of problems found, including those that `problems` doesn't list.
     """
 
     SHOWN = 20
-    """Number of problems that a message shows: enough to see a pattern, few enough for one screen."""
+    """Number of problems that the message of a DataError lists: enough to see a pattern, few enough for one screen."""
 
     def __init__(self, problems: list[DataProblem] | str, total: int | None = None) -> None:
         self.problems = [] if isinstance(problems, str) else problems

@@ -18,23 +18,23 @@ TYPES = {
     "number": "a number",
     "string": "text",
 }
-"""How messages name the types of JSON Schema."""
+"""Words that messages to the user use for each type name of JSON Schema."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Search range of a numeric option, given beside it in `Annotated[...]`; integers if both ends are."""
+    """Values of a numeric option that `nextreel tune` searches; stands in the `Annotated[...]` of the option's type."""
 
     low: float
-    """Smallest value."""
+    """Smallest value that the search tries."""
     high: float
-    """Largest value."""
+    """Largest value that the search tries; the values are integers if `low` and `high` are."""
     log: bool = False
-    """Whether values are drawn uniformly on a logarithmic scale."""
+    """Whether the search draws values uniformly on a logarithmic rather than a linear scale."""
 
     @property
     def integer(self) -> bool:
-        """Whether the values are integers."""
+        """Whether the search draws integers only, as it does if both ends are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def contains(self, value: object) -> bool:
@@ -44,24 +44,24 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """Search range of an option that has a few values worth trying, given beside it in `Annotated[...]`."""
+    """The few values of an option that `nextreel tune` tries; stands in the `Annotated[...]` of the option's type."""
 
     values: tuple[int, ...]
-    """The values."""
+    """Values that the search chooses from."""
 
     def contains(self, value: object) -> bool:
-        """Whether `value` is one of the values."""
+        """Whether `value` is one of those that the search chooses from."""
         return value in self.values
 
 
 class Options(BaseModel):
-    """Base of all groups of options: immutable; unknown names and invalid values are rejected."""
+    """Base class of groups of options, such as those of a model: immutable, and strict about names and values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @classmethod
     def parse(cls, options: Mapping[str, object], owner: str = "the model") -> Self:
-        """Create the group from values by name.
+        """Create the group from a mapping of option names to values.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class Options(BaseModel):
 
     @classmethod
     def _find_group(cls, path: list[str]) -> "type[Options]":
-        """Return the class of the group that is nested in this one at a path of option names."""
+        """Return the class of a nested group; `path` has the option names that lead to it from this group."""
         group: type[Options] = cls
         for name in path:
             annotation = group.model_fields[name].annotation

@@ -1,4 +1,4 @@
-"""Counts and lists of names in the wording of messages."""
+"""Helpers for the wording of messages: a count with its noun, and a list of names."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 def number_of(n: float, noun: str, plural: str | None = None) -> str:
     """Return a count with its noun, such as "1 row" or "2,000 rows".
 
-    `plural` is for nouns whose plural isn't formed with an s, and for a noun together with its verb.
+    `plural` is for nouns whose plural isn't formed with an s ("queries"), and for phrases ("rows are").
     """
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 

@@ -70,7 +70,7 @@ def _options(
 
 
 def main() -> None:
-    """Run a command; an error that the user can fix ends with one message and exit code 1, without a traceback."""
+    """Run the command in sys.argv; a NextreelError ends it with one message and exit code 1, without a traceback."""
     try:
         app()
     except NextreelError as error:

@@ -77,7 +77,7 @@ def audit(
 
 
 def effects_table(audit: "Audit") -> "Table":
-    """Return a table with one row per measured effect: NDCG with the leak, without it, and their difference."""
+    """Return a table with one row per measured effect of a leak: NDCG with it, without it, and the difference."""
     from nextreel.cli.terminal.console import table as empty_table
 
     table = empty_table(

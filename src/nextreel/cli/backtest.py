@@ -103,7 +103,7 @@ def backtest(
 
 
 def windows_table(result: "Backtest") -> "Table":
-    """Return a table with one row per window: its queries, the share of new users' queries, and NDCG by model."""
+    """Return a table with one row per window: its queries, the share of them by new users, and NDCG by model."""
     from nextreel.cli.terminal.console import table as empty_table
     from nextreel.data.times import format_timestamp
     from nextreel.evaluation.backtesting.backtest_results import EVERYONE, MAIN, NEW_USERS
@@ -123,7 +123,7 @@ def windows_table(result: "Backtest") -> "Table":
 
 
 def groups_table(result: "Backtest") -> "Table":
-    """Return a table with one row per group of users, over all windows."""
+    """Return a table with one row per group of users: its queries in all windows, and NDCG@10 by model."""
     from nextreel.cli.terminal.console import table as empty_table
     from nextreel.evaluation.backtesting.backtest_results import MAIN
 
@@ -139,7 +139,7 @@ def groups_table(result: "Backtest") -> "Table":
 
 
 def ages_table(result: "Backtest") -> "Table":
-    """Return a table with one row per class of ages of the model that is never refitted."""
+    """Return a table of NDCG@10 by the age of the model that is never refitted, one row per range of ages."""
     from nextreel.cli.terminal.console import table as empty_table
     from nextreel.evaluation.backtesting.backtest_results import MAIN
 
@@ -160,7 +160,7 @@ def _name_models(result: "Backtest") -> list[str]:
 
 
 def _format_cells(part: "GroupMetrics", models: list[str]) -> list[str]:
-    """Return the number of queries and the main metric of each model, with its interval if there is one."""
+    """Return table cells: the number of queries, then NDCG@10 of each model, with its interval if it has one."""
     from nextreel.evaluation.backtesting.backtest_results import MAIN
 
     estimates = [part.figures[model][MAIN] for model in models]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nextreel.data.reading.data_profile import Profile
 
 BAR_LENGTH = 40
-"""Length of the longest bar, in characters."""
+"""Length of the longest bar of the printed histograms, in characters."""
 
 
 def check(

@@ -116,7 +116,7 @@ def compare(
 
 
 def accuracy_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
-    """Return a table with one row per model, best first: metrics at the main cutoff, and costs."""
+    """Return a table with one row per model, best first: metrics at the main cutoff k, and costs (time, memory)."""
     from nextreel.cli.terminal.console import table as empty_table
     from nextreel.wording import number_of
 
@@ -142,7 +142,7 @@ def accuracy_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
 
 
 def lists_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
-    """Return a table with one row per model: metrics at the other cutoffs, and properties of its lists."""
+    """Return a table with one row per model: metrics at the other cutoffs k, and properties of its lists."""
     from nextreel.cli.terminal.console import table as empty_table
 
     figures = board.figures[mode]
@@ -163,7 +163,7 @@ def lists_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
 
 
 def weakness_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
-    """Return a table with one row per model: its weakest slices and its fairness gaps."""
+    """Return a table with one row per model: the slices of queries where it is weakest, and its fairness gaps."""
     from nextreel.cli.terminal.console import table as empty_table
 
     attributes = list(board.gaps[mode])
@@ -184,7 +184,7 @@ def weakness_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
 
 
 def slices_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
-    """Return a table with one row per slice and one column per model."""
+    """Return a table of the main metric, with one row per slice of the queries and one column per model."""
     from nextreel.cli.terminal.console import table as empty_table
 
     names = board.ranked(mode)
@@ -197,7 +197,7 @@ def slices_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
 
 
 def _divide_metrics(board: "Leaderboard", mode: "HistoryMode") -> tuple[list[str], list[str]]:
-    """Return the names of the metrics at the main cutoff and of those at the other cutoffs."""
+    """Return the names of the metrics at the main cutoff, such as "NDCG@10", and of those at other cutoffs."""
     names = list(next(iter(board.figures[mode].values())).metrics)
     at_main = [name for name in names if name.partition("@")[2] == str(board.main_cutoff)]
     return at_main, [name for name in names if name not in at_main]

@@ -43,7 +43,7 @@ def convert(
 
 
 def print_conversion(conversion: "Conversion", directory: Path) -> None:
-    """Print what was recognised and written."""
+    """Print which release was recognised and which files were written to the directory."""
     from nextreel.cli.terminal.console import stdout
     from nextreel.wording import number_of
 

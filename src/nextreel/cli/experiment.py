@@ -83,7 +83,7 @@ def report(
 
 
 def comparison_table(report: "Report") -> "Table":
-    """Return a table with one row per metric: both versions and their difference."""
+    """Return a table with one row per metric: its value for each of the two versions, and their difference."""
     from nextreel.cli.terminal.console import table as empty_table
     from nextreel.data.times import format_duration
     from nextreel.wording import number_of
@@ -104,7 +104,7 @@ def comparison_table(report: "Report") -> "Table":
 
 
 def _read_impressions(store: "Store", start: int) -> "pl.DataFrame":
-    """Return the impressions shown from a timestamp on, with the columns of IMPRESSIONS."""
+    """Return the recommendation lists shown at `start` or later, as a frame with the columns of IMPRESSIONS."""
     import polars as pl
 
     from nextreel.evaluation.impression_outcomes import IMPRESSIONS

@@ -13,7 +13,7 @@ keys = typer.Typer(
 
 
 class ScopeName(StrEnum):
-    """What a key allows; each scope also allows everything that the ones before it allow."""
+    """What an API key allows, from least to most; each scope also allows all that the scopes before it allow."""
 
     read = "read"
     write = "write"

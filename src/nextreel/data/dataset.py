@@ -1,4 +1,4 @@
-"""A data set in memory: indexed interactions, the users, and the catalog of movies."""
+"""A data set in memory: interactions, users, and the catalog of movies, all numbered by index (0, 1, 2, ...)."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -36,9 +36,9 @@ class Dataset:
     movie_ids: Int64Array
     """int64[n_movies]: MovieID of each movie index, ascending; this is the catalog."""
     users: pl.DataFrame
-    """UserID, Gender, Age, Occupation, ZipCode; null for unknown values."""
+    """One row per user: UserID, Gender, Age, Occupation, ZipCode; null for unknown values."""
     movies: pl.DataFrame
-    """MovieID, Title (as people read it), Genres (a list), Year; null for unknown values."""
+    """One row per movie: MovieID, Title ("The Title (1995)"), Genres (a list), Year; null for unknown values."""
 
     @classmethod
     def from_frames(
@@ -47,7 +47,7 @@ class Dataset:
         movies: pl.DataFrame | None = None,
         users: pl.DataFrame | None = None,
     ) -> Self:
-        """Check and index frames with the columns of ratings_train.csv, movies.csv and users.csv.
+        """Create a dataset from frames with the columns of ratings_train.csv, movies.csv and users.csv, and check them.
 
         `movies` and `users` may be missing or incomplete: rated movies that `movies` lacks join the catalog without a
         title, and users with interactions that `users` lacks are added without attributes.
@@ -61,7 +61,7 @@ class Dataset:
 
     @classmethod
     def from_tables(cls, tables: Tables) -> Self:
-        """Index tables whose values have been checked, as `read_tables` returns them."""
+        """Create a dataset from tables whose values have been checked, such as those that `read_tables` returns."""
         movies = pl.DataFrame(schema=MOVIES.schema) if tables.movies is None else tables.movies
         users = pl.DataFrame(schema=USERS.schema) if tables.users is None else tables.users
         movie_ids = pl.concat([tables.interactions[MOVIE_ID], movies[MOVIE_ID]]).unique().sort()
@@ -125,7 +125,7 @@ class Dataset:
         ).sort(TIMESTAMP, maintain_order=True)
 
     def with_interactions(self, interactions: pl.DataFrame) -> Self:
-        """Return a dataset with the same catalog and user attributes, but these interactions.
+        """Return a dataset with the same catalog and user attributes, but with the given interactions.
 
         Rows of movies outside the catalog are left out: no model that was fitted on this catalog can use them.
 
@@ -137,7 +137,7 @@ class Dataset:
         return self.with_rows(check_frame(interactions, INTERACTIONS, "interactions"))
 
     def with_rows(self, rows: pl.DataFrame) -> Self:
-        """Do as `with_interactions`, for rows that have been checked or come from a dataset."""
+        """Do as `with_interactions`, but without checking the rows: the caller has, or took them from a dataset."""
         rows = rows.filter(self.index_of_movies(rows[MOVIE_ID].to_numpy()) >= 0)
         user_ids = pl.concat([pl.Series(USER_ID, self.user_ids), rows[USER_ID]]).unique().sort()
         return replace(

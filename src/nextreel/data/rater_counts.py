@@ -12,12 +12,12 @@ from nextreel.data.timeline import Timeline
 def count_raters(
     timeline: Timeline, movies: Int64Array, timestamps: Int64Array
 ) -> tuple[Int64Array, Int64Array]:
-    """Count users as of each query's timestamp.
+    """Count, as of each query's timestamp, the users who had rated its movie and those who had rated any movie.
 
     Parameters
     ----------
     timeline : Timeline
-        The interactions.
+        Interactions of all users.
     movies : int64[n_queries]
         Index of one movie per query.
     timestamps : int64[n_queries]
@@ -37,13 +37,13 @@ class RaterCounts:
     """An index of first ratings, which answers how many users had rated a movie as of any timestamp."""
 
     first_ratings: Int64Array
-    """int64[n_pairs]: a key of movie and timestamp for each (user, movie) pair's first rating; sorted."""
+    """int64[n_pairs]: for each (user, movie) pair, the `_sort_key` of its first rating; sorted."""
     first_activity: Int64Array
     """int64[n_users]: timestamp of each active user's first interaction; sorted."""
 
     @classmethod
     def of(cls, timeline: Timeline) -> Self:
-        """Index a timeline."""
+        """Create the index from the interactions of a timeline."""
         order = np.lexsort((timeline.timestamps, timeline.movies, timeline.users))
         movies, users = timeline.movies[order], timeline.users[order]
         again = np.append(False, (movies[1:] == movies[:-1]) & (users[1:] == users[:-1]))
@@ -53,7 +53,7 @@ class RaterCounts:
         return cls(np.sort(first_ratings), np.sort(first_activity))
 
     def count(self, movies: Int32Array, timestamps: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """Count users as of each query's timestamp, for k movies per query.
+        """Count the raters of k movies per query, and of any movie, as of the query's timestamp.
 
         Parameters
         ----------
@@ -73,5 +73,5 @@ class RaterCounts:
 
 
 def _sort_key(movies: Int32Array, timestamps: Int64Array) -> Int64Array:
-    """Return int64 keys that sort by movie, then by timestamp; LATEST_TIMESTAMP fits into the lower 32 bits."""
+    """Return int64 keys that sort by movie (upper 32 bits), then by timestamp (lower 32 bits)."""
     return (movies.astype(np.int64) << 32) | timestamps

@@ -8,9 +8,9 @@ import polars as pl
 USER_ID, MOVIE_ID, RATING, TIMESTAMP = "UserID", "MovieID", "Rating", "Timestamp"
 
 LOWEST_RATING, HIGHEST_RATING = 0.5, 5.0
-"""The range of MovieLens' ratings, in stars."""
+"""Lowest and highest rating that is allowed, in stars: the range of MovieLens."""
 POSITIVE = 4.0
-"""Lowest rating that counts as liked by default, as in the course's notebook."""
+"""Lowest rating that counts as a positive (the user liked the movie) by default."""
 LARGEST_INTEGER = 2**63 - 1
 
 Kind = Literal["id", "rating", "timestamp", "count", "text"]
@@ -29,12 +29,12 @@ EXPECTED: dict[Kind, str] = {
     "count": "a whole number from 0",
     "text": "text",
 }
-"""How messages describe a valid cell."""
+"""For each kind of column, how messages describe a valid cell."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column and the kind of value that it holds."""
+    """A column of a table: its name, and the kind of value that its cells hold."""
 
     name: str
     kind: Kind
@@ -42,19 +42,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its columns and the names of its file."""
+    """Description of one table of a data set, such as the interactions: its columns and its possible file names."""
 
     stems: tuple[str, ...]
-    """Names that its file may have, without the suffix, in order of preference."""
+    """File names that the table may have, without the suffix, in order of preference."""
     columns: tuple[Column, ...]
     key: str | None = None
-    """Name of the column whose values must be unique."""
+    """Name of the column whose values must be unique; None if there is no such column."""
     needs_rows: bool = False
-    """Whether a file without rows is an error."""
+    """Whether it is an error if the table's file has a header but no rows."""
 
     @property
     def schema(self) -> pl.Schema:
-        """Names and polars types of the columns."""
+        """Names and polars types of the table's columns, in their order."""
         return pl.Schema({column.name: DTYPES[column.kind] for column in self.columns})
 
 

@@ -17,7 +17,7 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
     Raises
     ------
     DataError
-        The suffix is another one, or the file can't be written.
+        The file has another suffix, or it can't be written.
     """
     if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
         raise DataError(f"{path}: expected a name that ends with .csv, .csv.gz or .parquet")

@@ -11,16 +11,16 @@ from nextreel.data.value_checks import check_frame
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of one data set. Whoever creates it has checked the frames; `check` does so for a caller's."""
+    """The tables of one data set. The constructor doesn't check the frames; `Tables.check` does."""
 
     interactions: pl.DataFrame
-    """UserID, MovieID, Rating, Timestamp."""
+    """One row per rating: UserID, MovieID, Rating, Timestamp."""
     users: pl.DataFrame | None = None
-    """UserID, Gender, Age, Occupation, ZipCode; users with interactions may be missing here."""
+    """UserID, Gender, Age, Occupation, ZipCode; may lack users who have interactions. None without users.csv."""
     movies: pl.DataFrame | None = None
-    """MovieID, Title, Genres; movies with interactions may be missing here."""
+    """MovieID, Title, Genres; may lack movies that have interactions. None without movies.csv."""
     notes: tuple[str, ...] = ()
-    """Deviations from the format that the readers accepted."""
+    """Messages about deviations from the file format that the readers accepted."""
 
     @classmethod
     def check(
@@ -29,7 +29,7 @@ class Tables:
         movies: pl.DataFrame | None = None,
         users: pl.DataFrame | None = None,
     ) -> Self:
-        """Check frames that come from outside the package.
+        """Create tables from a caller's frames, after checking every value.
 
         Raises
         ------

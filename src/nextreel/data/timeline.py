@@ -19,19 +19,19 @@ from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, fin
 from nextreel.data.schema import POSITIVE
 
 NEVER = np.iinfo(np.int64).max
-"""The timestamp of what never happens."""
+"""Timestamp that stands for "never": a rating with it in `superseded_at` is never superseded."""
 FEW_QUERIES = 4
-"""Up to this number of queries, one binary search per history is faster than a vectorised search for all."""
+"""Highest number of queries for which one binary search per history is faster than a vectorised search for all."""
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Interactions sorted by user, then by timestamp, then by their original order; 16 bytes per row."""
+    """Interactions sorted by user, then by timestamp, then by their original order; each takes 16 bytes."""
 
     movies: Int32Array
-    """int32[n_interactions]: index of the movie in the catalog."""
+    """int32[n_interactions]: index of the rated movie in the catalog."""
     ratings: Float32Array
-    """float32[n_interactions]: stars, 0.5 to 5."""
+    """float32[n_interactions]: the rating in stars, 0.5 to 5."""
     timestamps: Int64Array
     """int64[n_interactions]: POSIX seconds, UTC; ascending within a user."""
     user_ids: Int64Array
@@ -50,7 +50,7 @@ class Timeline:
         timestamps: Int64Array,
         user_ids: Int64Array,
     ) -> Self:
-        """Sort rows given in any order.
+        """Create a timeline from rows given in any order.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class Timeline:
         return Histories(self, user_ids, starts, ends, timestamps)
 
     def _find_first_rows(self, starts: Int64Array, stops: Int64Array, timestamps: Int64Array) -> Int64Array:
-        """Return int64[n_queries]: the first row in [start, stop) that isn't before the timestamp, else stop."""
+        """Return int64[n_queries]: the first row from start to stop - 1 that isn't before the timestamp, or stop."""
         if len(timestamps) <= FEW_QUERIES:
             slices = [self.timestamps[start:stop] for start, stop in zip(starts, stops, strict=True)]
             lengths = [np.searchsorted(rows, end) for rows, end in zip(slices, timestamps, strict=True)]

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from nextreel.errors import QueryError
 
 DAY, WEEK = 86_400, 7 * 86_400
-"""Lengths in seconds, the unit of timestamps."""
+"""Lengths of a day and of a week in seconds, the unit of timestamps."""
 LATEST_TIMESTAMP = 4_102_444_800
-"""2100-01-01: a later timestamp is probably a mistake, such as milliseconds."""
+"""Highest accepted timestamp, 2100-01-01 UTC; a later one is probably a mistake, such as milliseconds."""
 LONGEST_DURATION = 100 * 365 * DAY
-"""A longer duration is probably a mistake."""
+"""Highest accepted duration in seconds, 100 years; a longer one is probably a mistake."""
 SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": WEEK}
 LOWEST_MILLISECONDS = 10**11
-"""A timestamp from this number on is probably in milliseconds: read as such, it is a time in 1973 or later."""
+"""A timestamp of at least this number is probably in milliseconds, in which it is a time in 1973 or later."""
 
 
 def parse_timestamp(text: str) -> int:
@@ -73,7 +73,7 @@ def parse_duration(text: str, option: str) -> int:
 def end_of_this_second() -> int:
     """Return the timestamp of a query about now, in POSIX seconds.
 
-    A history holds what is strictly before its timestamp, so the next second is needed to include the current one.
+    A history holds what is strictly before its timestamp, so this is the second after the current one.
     """
     return int(time.time()) + 1
 

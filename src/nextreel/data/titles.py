@@ -32,7 +32,7 @@ def with_parsed_titles(movies: pl.DataFrame) -> pl.DataFrame:
 
 
 def to_file_form(movies: pl.DataFrame) -> pl.DataFrame:
-    """Return MovieID, Title and Genres of parsed movies in a form that `with_parsed_titles` parses to the same."""
+    """Return parsed movies as MovieID, Title and Genres in a form that `with_parsed_titles` parses to the same."""
     genres = (
         pl.when(pl.col("Genres").list.len() == 0)
         .then(pl.lit(NO_GENRES))

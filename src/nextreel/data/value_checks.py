@@ -21,7 +21,7 @@ from nextreel.data.times import LATEST_TIMESTAMP, LOWEST_MILLISECONDS
 from nextreel.errors import DataError
 
 Value = int | float | str | None
-"""A parsed cell; None for an unknown value."""
+"""The value of a parsed cell of a table; None for an unknown value."""
 
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -32,7 +32,7 @@ FINER_UNITS = (
     (LOWEST_MILLISECONDS * 10**3, "microseconds"),
     (LOWEST_MILLISECONDS, "milliseconds"),
 )
-"""Lowest value of a timestamp that is probably in each unit: read in that unit, it is a time in 1973."""
+"""Units finer than seconds, each with the lowest timestamp that is probably in this unit: in it, a time in 1973."""
 
 
 def check_frame(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
@@ -43,9 +43,9 @@ def check_frame(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
     frame : polars.DataFrame
         The frame to check; further columns are ignored, and narrower types of numbers are accepted.
     table : Table
-        The columns that are expected.
+        The table whose columns are expected.
     name : str
-        What messages call the frame.
+        Name of the frame in error messages.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _cast(values: pl.Series, column: Column) -> pl.Series:
 
 
 def find_invalid(frame: pl.DataFrame, table: Table, column: Column) -> pl.DataFrame:
-    """Return the rows whose value isn't allowed in a column: row (counted from 1), value."""
+    """Return a frame of the values that aren't allowed in a column: `row` (counted from 1) and `value`."""
     valid = is_valid(column)
     if column.name == table.key:
         valid &= pl.col(column.name).is_first_distinct()
@@ -97,7 +97,7 @@ def find_invalid(frame: pl.DataFrame, table: Table, column: Column) -> pl.DataFr
 
 
 def explain_invalid(invalid: pl.DataFrame, column: Column) -> list[tuple[int, str]]:
-    """Return (row, what is wrong) for each row that `find_invalid` returned."""
+    """Return (row number, explanation of what is wrong) for each row of the frame that `find_invalid` returned."""
     repeated = "{} is already in an earlier row; expected unique values"
     return [
         (row, explain_cell(column.kind, "" if value is None else str(value)) or repeated.format(value))
@@ -106,7 +106,7 @@ def explain_invalid(invalid: pl.DataFrame, column: Column) -> list[tuple[int, st
 
 
 def is_valid(column: Column) -> pl.Expr:
-    """Return an expression that says of each value whether it is allowed in the column.
+    """Return a polars expression: for each value of a column, whether it is allowed there.
 
     Text and counts may be null, which stands for an unknown attribute of a user or a movie.
     """
@@ -126,7 +126,7 @@ def is_valid(column: Column) -> pl.Expr:
 
 
 def explain_cell(kind: Kind, cell: str) -> str:
-    """Return what is wrong with a cell, or an empty string if it is valid."""
+    """Return what is wrong with the text of a cell in a column of this kind, or an empty string if it is valid."""
     try:
         parse_cell(kind, cell)
     except ValueError as error:
@@ -135,7 +135,7 @@ def explain_cell(kind: Kind, cell: str) -> str:
 
 
 def parse_cell(kind: Kind, cell: str) -> Value:
-    """Return the value of a cell.
+    """Return the value that the text of a cell stands for in a column of this kind.
 
     Raises
     ------

@@ -58,7 +58,7 @@ NDCG of the next positive: see `impression_outcomes.follow`."""
 
 @dataclass(frozen=True)
 class Arm:
-    """One version in the experiment."""
+    """How many users and impressions one version of the model has in the experiment."""
 
     version: str
     users: int
@@ -73,13 +73,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric under both versions."""
+    """One metric of the control and of the challenger, with their difference."""
 
     metric: str
     control: Estimate
     challenger: Estimate
     difference: Estimate
-    """Challenger minus control."""
+    """Mean of the challenger minus mean of the control."""
     verdict: str
     """A sentence on whether the difference is significant."""
 

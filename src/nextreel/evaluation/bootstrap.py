@@ -39,9 +39,9 @@ class UserBootstrap:
     users: Int64Array
     """int64[n_queries]: UserID of each query."""
     resamples: int = 1000
-    """Number of resamples."""
+    """Number of bootstrap resamples."""
     level: float = 0.95
-    """Coverage of the intervals."""
+    """Coverage of the confidence intervals, such as 0.95."""
     seed: int = 0
 
     def estimate(self, values: Float64Array, part: BoolArray | None = None) -> Estimate:

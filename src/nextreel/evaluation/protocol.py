@@ -87,7 +87,7 @@ class EvaluationQueries:
 
     @property
     def timestamps(self) -> Int64Array:
-        """int64[n_queries]: POSIX seconds."""
+        """int64[n_queries]: timestamp of each query, POSIX seconds."""
         return self.rows[TIMESTAMP].to_numpy()
 
     @property

@@ -71,7 +71,7 @@ class ALS(Recommender):
     config: ALSConfig
 
     movie_factors_: Float32Array
-    """float32[n_movies, factors]: Y."""
+    """float32[n_movies, factors]: factors of the movies, Y in the module's formulas."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         by_user = build_interaction_matrix(dataset)

@@ -33,7 +33,7 @@ from nextreel.models.training.held_out_users import QUERIES_AT_ONCE, HeldOut
 from nextreel.models.transformer import Transformer, TransformerConfig
 
 SAME_SECOND, WITHIN_A_DAY, LATER, SHORT_HISTORY = range(4)
-"""Classes of queries."""
+"""Classes of queries, each with weights of its own: by the time since the last interaction, or a short history."""
 SESSION_GAP = DAY
 """Longest gap, in seconds, after which a query still counts as part of the same session."""
 PRIOR = 0.01

@@ -77,9 +77,9 @@ class FunkSVD(Recommender):
     user_ids_: Int64Array
     """int64[n_users]: UserIDs with at least one training interaction, ascending."""
     user_factors_: Float32Array
-    """float32[n_users, dimensions]: P."""
+    """float32[n_users, dimensions]: factors of the users, P in the module's formulas."""
     movie_factors_: Float32Array
-    """float32[n_movies, dimensions]: Q."""
+    """float32[n_movies, dimensions]: factors of the movies, Q in the module's formulas."""
 
     epochs: list[Epoch]
     """Epochs of `fit`; empty for a model that was loaded from a file."""

@@ -27,7 +27,7 @@ def fit(dataset: Dataset, model: str = DEFAULT_MODEL, **options: object) -> Pred
     Parameters
     ----------
     dataset : Dataset
-        The interactions to learn from, which the predictor also takes histories from.
+        The interactions to learn from; the predictor takes the users' histories from them, too.
     model : str
         Name of a model or a preset.
     **options
@@ -72,7 +72,8 @@ def fit_and_save(
     on_interrupt
         Called if the user interrupts the fit and a checkpoint was kept.
     add_files
-        Called with the epochs of the fit, if there are any, and the directory of the saved model, to add files to it.
+        Called with the records of the training epochs, if there are any, and the directory of the saved model, to add
+        files to it.
 
     Returns
     -------
@@ -141,7 +142,7 @@ def _read_validation(directory: Path, dataset: Dataset) -> Dataset | None:
 
 
 def _state_facts(seconds: float, epochs: Sequence[Epoch]) -> FitFacts:
-    """Note the duration and, for a model that was validated on held-out users, the epoch that was kept."""
+    """Return the facts on a fit: its duration and, for a model validated on held-out users, its best epoch and NDCG@10."""
     facts = FitFacts(fit_seconds=round(seconds, 3))
     if not epochs or epochs[-1].validation_ndcg is None:
         return facts

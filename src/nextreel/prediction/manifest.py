@@ -12,12 +12,12 @@ from nextreel.errors import ArtifactError
 
 
 class FittedOn(BaseModel):
-    """The interactions that a model was fitted on."""
+    """Size, period and fingerprint of the data set that a model was fitted on."""
 
     interactions: int
-    """Number of interactions."""
+    """Number of interactions that the model was fitted on."""
     users: int
-    """Number of users."""
+    """Number of users in the data set that the model was fitted on."""
     movies: int
     """Number of movies in the catalog, with or without interactions."""
     first: str = Field(alias="from")
@@ -25,11 +25,11 @@ class FittedOn(BaseModel):
     until: str
     """Time of the last interaction, ISO 8601, UTC."""
     sha256: str
-    """Fingerprint of the data set."""
+    """SHA-256 of the data set, `Dataset.fingerprint`, which identifies it."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
-        """Describe the interactions of a data set."""
+        """Return size, period and fingerprint of a data set."""
         timestamps = dataset.timeline.timestamps
         return cls.model_validate(
             {
@@ -44,16 +44,16 @@ class FittedOn(BaseModel):
 
 
 class FitFacts(BaseModel):
-    """How a fit went."""
+    """Results of a fit: its duration, and the epoch that was kept."""
 
     model_config = ConfigDict(extra="allow")
 
     fit_seconds: float | None = None
-    """Duration of the fit."""
+    """Duration of the fit in seconds."""
     best_epoch: int | None = None
-    """The epoch that was kept, counted from 1; None for a model that doesn't choose one."""
+    """The training epoch whose weights were kept, counted from 1; None for a model that doesn't choose one."""
     validation_ndcg: float | None = None
-    """NDCG@10 after that epoch, on the users who were held out."""
+    """NDCG@10 after `best_epoch`, on users who were held out of the training data; None without `best_epoch`."""
 
 
 class ModelManifest(BaseModel):
@@ -62,19 +62,19 @@ class ModelManifest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str
-    """Name of the model in the registry."""
+    """Name under which the model's class is registered, such as in `nextreel.register_model`."""
     config: dict[str, JsonValue]
     """All options of the model, defaults included."""
     created_at: str
     """When the model was saved, ISO 8601, UTC."""
     data: FittedOn
-    """The interactions that the model was fitted on."""
+    """Size, period and fingerprint of the data set that the model was fitted on."""
     fit: FitFacts = FitFacts()
-    """How the fit went."""
+    """How the fit went; without facts if nothing was noted."""
     split: dict[str, JsonValue] = {}
-    """The rule of the split that the training data came from; empty if unknown."""
+    """The rule by which the training data was split from the test data, as JSON; empty if unknown."""
     evaluations: list[dict[str, JsonValue]] = []
-    """The evaluations that `nextreel evaluate --save` added."""
+    """Results of the evaluations of this saved model that `nextreel evaluate --save` added."""
 
     @classmethod
     def read(cls, directory: Path) -> Self:

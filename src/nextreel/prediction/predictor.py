@@ -25,10 +25,10 @@ class Predictor:
     """
 
     model: Recommender
-    """A fitted model."""
+    """The fitted model, which scores the movies."""
     dataset: Dataset
-    """The interactions that histories are cut from. They may include interactions since the fit, which then count; the
-    catalog must be the one that the model was fitted on."""
+    """The interactions that histories are cut from. They may be newer than those that the model was
+    fitted on; the catalog must be the one that the model was fitted on."""
 
     def __post_init__(self) -> None:
         require_model(self.model)

@@ -23,7 +23,7 @@ from nextreel.prediction.predictor import Predictor
 from nextreel.version import __version__
 
 PACKAGES = ("numpy", "polars", "scipy", "safetensors")
-"""Packages whose versions are noted in the manifest."""
+"""Packages whose installed versions are noted in the manifest of a saved model."""
 MODEL_FILE, INTERACTIONS_FILE = "model.safetensors", "interactions.safetensors"
 MOVIES_FILE, USERS_FILE = "movies.parquet", "users.parquet"
 
@@ -43,7 +43,7 @@ def save(
     predictor : Predictor
         A fitted model with its dataset.
     path : Path | str
-        The directory.
+        Directory to write; an earlier saved model in it is replaced.
     facts : mapping of JSON values, or None
         Further entries of the manifest, such as how the fit went.
     add_files : Callable[[Path], None]
@@ -52,7 +52,7 @@ def save(
     Raises
     ------
     ConfigError
-        `predictor` is no Predictor, or its model isn't registered under a name.
+        `predictor` is no Predictor, or the class of its model isn't registered under a name.
     NotFittedError
         The model isn't fitted.
     ArtifactError
@@ -147,7 +147,7 @@ class _TestPart(BaseModel):
 
 
 class _EvaluationKey(BaseModel):
-    """What distinguishes one evaluation of a model from another."""
+    """What distinguishes one evaluation of a model from another: the protocol and the test data."""
 
     protocol: dict[str, JsonValue]
     test: _TestPart
@@ -171,7 +171,7 @@ def _load_dataset(directory: Path) -> Dataset:
 
 
 def _identify(predictor: Predictor) -> dict[str, JsonValue]:
-    """Return what identifies a fitted model: with the same options and data, a fit always gives the same model."""
+    """Return name, options and training data of a fitted model, which identify it: a fit is deterministic."""
     return {
         "model": model_name(predictor.model),
         "config": predictor.model.config.model_dump(mode="json"),

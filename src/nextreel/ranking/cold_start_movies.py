@@ -31,13 +31,13 @@ from nextreel.ranking.content_similarity import content_similarity
 from nextreel.wording import number_of
 
 SHARPNESS = 4
-"""Power to which the similarity of a neighbour is raised to get its weight."""
+"""Power to which a neighbour's content similarity is raised to get its weight w in the module's formula."""
 LIST_LENGTH = 10
-"""Length of the lists that a cold-start movie should reach."""
+"""Length of the recommendation lists that cold-start movies should reach as often as the config's `exposure` says."""
 SAMPLED_USERS, SAMPLED_MOVIES = 128, 500
-"""Size of the sample on which the boost is chosen: larger ones change it little and make wrapping a model slower."""
+"""Numbers of users and of movies sampled to choose the boost b: more change it little but take longer."""
 NO_BOOST = 1.0
-"""b if the sample doesn't determine one: the score is then the mean of the neighbours."""
+"""Boost b if the sample doesn't determine one: the score is then the weighted mean score of the neighbours."""
 
 
 class ColdStartMoviesConfig(ModelConfig):
@@ -56,17 +56,17 @@ class ColdStartMovies(Recommender):
     config: ColdStartMoviesConfig
 
     learned_: BoolArray
-    """bool[n_model]: which movies of the model's own catalog have interactions in its training data."""
+    """bool[n_model]: which movies of the model's own catalog have interactions in its training data (learned movies)."""
     boost_: float
-    """b, the factor by which the deviation of the neighbours from the mean score is amplified."""
+    """b in the module's formula: the factor on the deviation of the neighbours' mean score from that of all movies."""
     n_movies_: int
     """Number of movies in the whole catalog; the first n_model of them are the model's own."""
     cold_start_: Int64Array
-    """int64[n_cold_start]: the movies that are scored by their neighbours, ascending."""
+    """int64[n_cold_start]: indices of the movies that are scored by their neighbours, ascending."""
     neighbours_: Int32Array
-    """int32[n_cold_start, k]: indices of the learned movies that are most similar to each."""
+    """int32[n_cold_start, k]: indices of the k learned movies most similar to each of `cold_start_`, in no order."""
     weights_: Float32Array
-    """float32[n_cold_start, k]: weights w of the neighbours. A row sums to 1, or to 0 if no movie is similar."""
+    """float32[n_cold_start, k]: weights of `neighbours_` in the mean. A row sums to 1, or to 0 if no movie is similar."""
 
     def __init__(self, model: Recommender, config: ColdStartMoviesConfig | None = None) -> None:
         super().__init__(config)
@@ -78,7 +78,7 @@ class ColdStartMovies(Recommender):
         return cls(model, config)._learn(dataset)
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        """Fit the model itself, then learn how to score the movies without interactions."""
+        """Fit the wrapped model, then choose the boost and the neighbours of the movies without interactions."""
         self._model.fit(dataset, training)
         return self._learn(dataset)
 
@@ -124,12 +124,12 @@ class ColdStartMovies(Recommender):
         return scores
 
     def knows(self, histories: Histories) -> BoolArray:
-        """Return bool[n_queries]: whether the model knows the user from the movies of its own catalog."""
+        """Return bool[n_queries]: whether the wrapped model knows the user by the history's movies in its own catalog."""
         return self._model.knows(self._keep_own_movies(histories))
 
     @property
     def children(self) -> Mapping[str, Recommender]:
-        """The wrapped model."""
+        """The wrapped model, under the name "model"."""
         return {"model": self._model}
 
     def _learn(self, dataset: Dataset) -> Self:
@@ -139,7 +139,7 @@ class ColdStartMovies(Recommender):
         return self
 
     def _find_cold_start(self, movies: pl.DataFrame) -> None:
-        """Find all cold-start movies of the catalog and their neighbours."""
+        """Set `cold_start_` to all movies of the catalog that aren't learned, and find their neighbours."""
         is_cold_start = np.ones(len(movies), dtype=np.bool_)
         is_cold_start[: len(self.learned_)] = ~self.learned_
         self.n_movies_ = len(movies)
@@ -147,7 +147,7 @@ class ColdStartMovies(Recommender):
         self.neighbours_, self.weights_ = self._find_neighbours(movies, self.cold_start_)
 
     def _keep_cold_start(self, kept: BoolArray) -> None:
-        """Score only these cold-start movies, bool[n_cold_start], by their neighbours."""
+        """Restrict `cold_start_` to the movies marked in `kept`, bool[n_cold_start]; the others keep the model's scores."""
         self.cold_start_ = self.cold_start_[kept]
         self.neighbours_, self.weights_ = self.neighbours_[kept], self.weights_[kept]
 
@@ -166,7 +166,7 @@ class ColdStartMovies(Recommender):
         return learned[nearest].astype(np.int32), weights
 
     def _choose_boost(self, dataset: Dataset) -> float:
-        """Return the b with which learned movies, scored by their neighbours, are recommended as often as intended."""
+        """Return the boost b with which sampled learned movies, scored by their neighbours, reach the config's exposure."""
         histories, timestamps = self._sample_queries(dataset)
         if len(timestamps) == 0:
             return NO_BOOST
@@ -190,7 +190,10 @@ class ColdStartMovies(Recommender):
         return boost if np.isfinite(boost) else NO_BOOST
 
     def _sample_queries(self, dataset: Dataset) -> tuple[Histories, Int64Array]:
-        """Return queries of a sample of the users whom the model knows, each just after the user's last interaction."""
+        """Return histories and timestamps of queries for sampled users, each one second after their last interaction.
+
+        Users whom the model doesn't know are left out.
+        """
         timeline = dataset.timeline
         users = _sample_evenly(np.flatnonzero(np.diff(timeline.offsets)), SAMPLED_USERS)
         timestamps = timeline.timestamps[timeline.offsets[users + 1] - 1] + 1
@@ -219,5 +222,5 @@ def _mean_of_neighbours(scores: Float32Array, neighbours: Int32Array, weights: F
 
 
 def _sample_evenly(values: Int64Array, most: int) -> Int64Array:
-    """Return at most `most` of the values, at equal distances."""
+    """Return at most `most` of the values, at equal distances in their order."""
     return values[:: 1 + (len(values) - 1) // most] if len(values) else values

@@ -12,14 +12,14 @@ from nextreel.data.titles import YEAR
 from nextreel.ranking.genres import share_genres, unit_rows
 
 YEAR_WEIGHT = 0.5
-"""Similarity of two movies of the same year, as far as it comes from their years."""
+"""Largest contribution of the years to the similarity of two movies, reached if both have the same year."""
 YEAR_SCALE = 10.0
-"""Number of years apart at which that similarity has fallen to 1 / e of its maximum."""
+"""Number of years apart at which the contribution of the years has fallen to 1 / e of YEAR_WEIGHT."""
 WORD = r"[\p{L}\p{N}']+"
 
 
 def content_similarity(movies: pl.DataFrame, rows: Int64Array, columns: Int64Array) -> Float32Array:
-    """Return the content similarity of some movies of a catalog to others, float32[len(rows), len(columns)].
+    """Return sim(i, j) of each movie i in `rows` and j in `columns`: float32[len(rows), len(columns)].
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 
 EXPLAINED = 50
-"""Default number of movies, the latest of the history, whose contributions are computed: each costs one more score."""
+"""Default number of movies of the history, the latest, whose contributions are computed: each costs a scoring."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class MovieContribution:
     movie: int
     """Index of the history's movie in the catalog."""
     contribution: float
-    """In units of the score; negative if the movie lowered the score."""
+    """The score minus that without the history's movie; negative if the movie lowered it."""
 
 
 def explain(
@@ -38,7 +38,7 @@ def explain(
     movies: npt.NDArray[np.integer],
     latest: int = EXPLAINED,
 ) -> list[list[MovieContribution]]:
-    """Explain the movies recommended for one query.
+    """Compute how much each movie of the history contributed to the scores of one query's recommended movies.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def explain(
 
 
 def _leave_out(histories: Histories, rows: Int64Array) -> Histories:
-    """Return len(rows) + 1 variants of one history: the whole, then one without the movie of each of `rows`."""
+    """Return len(rows) + 1 variants of one history: all of it, then for each of `rows` all but that row's movie."""
     timeline, history = histories.timeline, np.arange(histories.starts[0], histories.stops[0])
     kept = timeline.movies[history] != timeline.movies[rows][:, None]
     kept = np.vstack([np.ones_like(kept[:1]), kept])

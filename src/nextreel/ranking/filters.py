@@ -19,15 +19,15 @@ class Filters:
     """Conditions that every recommended movie must meet; raises QueryError for conditions that exclude each other."""
 
     include_genres: frozenset[str] = frozenset()
-    """Genres of which a movie must have at least one, in any case; empty for no condition."""
+    """Genres of which a movie must have at least one, in upper or lower case; empty for no condition."""
     exclude_genres: frozenset[str] = frozenset()
-    """Genres of which a movie must have none, in any case."""
+    """Genres of which a movie must have none, in upper or lower case."""
     year_min: int | None = None
-    """First year that is allowed."""
+    """Earliest year that a movie may have; None for no condition."""
     year_max: int | None = None
-    """Last year that is allowed."""
+    """Latest year that a movie may have; None for no condition."""
     exclude: frozenset[int] = frozenset()
-    """MovieIDs to leave out; those that aren't in the catalog have no effect."""
+    """MovieIDs of movies to leave out; those that aren't in the catalog have no effect."""
 
     def __post_init__(self) -> None:
         if self.year_min is not None and self.year_max is not None and self.year_min > self.year_max:
@@ -66,7 +66,7 @@ def _has_one_of(genres: list[str]) -> pl.Expr:
 
 
 def _spell_as_in(movies: pl.DataFrame, genres: frozenset[str]) -> list[str]:
-    """Return the genres in the spelling of the catalog, sorted."""
+    """Return genres given in any case as the catalog spells them, sorted. Raises QueryError for an unknown genre."""
     catalog_genres = list_genres(movies)
     spelling = {genre.casefold(): genre for genre in catalog_genres}
     unknown = sorted(genre for genre in genres if genre.casefold() not in spelling)

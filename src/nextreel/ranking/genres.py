@@ -7,7 +7,10 @@ from nextreel.arrays import Float32Array
 from nextreel.data.timeline import Histories
 
 SMOOTHING = 0.01
-"""Steck's alpha: the share of p that is mixed into q, so that the divergence stays finite."""
+"""Share of the user's genres that is mixed into those of the list, so that their divergence stays finite.
+
+It is alpha in Steck, "Calibrated Recommendations" (RecSys 2018).
+"""
 
 
 def list_genres(movies: pl.DataFrame) -> list[str]:
@@ -29,7 +32,7 @@ def share_genres(movies: pl.DataFrame) -> Float32Array:
 
 
 def liked_genres(histories: Histories, genres: Float32Array) -> Float32Array:
-    """Return p, the genre shares of the positives in each history: float32[n_queries, n_genres].
+    """Return the genre shares of the positives (liked movies) in each history: float32[n_queries, n_genres].
 
     `genres` is the result of `share_genres`. A row sums to 1, or to 0 if the history has no positive with a genre.
     """
@@ -42,7 +45,7 @@ def liked_genres(histories: Histories, genres: Float32Array) -> Float32Array:
 
 
 def divergence(liked: Float32Array, listed: Float32Array) -> Float32Array:
-    """Return KL(p, q), float32[...]: the last axis of both arguments, that of the genres, is summed over.
+    """Return the Kullback-Leibler divergence KL(p, q), float32[...]; the last axis of both arguments is the genres.
 
     p is `liked`. q is `listed`, the summed genre shares of a list, normalised to a sum of 1 and mixed with SMOOTHING
     of p.
@@ -54,7 +57,7 @@ def divergence(liked: Float32Array, listed: Float32Array) -> Float32Array:
 
 
 def variety(movies: Float32Array) -> Float32Array:
-    """Return 1 minus the mean cosine between the genres of two movies of a list: float32[n_lists].
+    """Return 1 minus the mean cosine between the genres of two different movies of each list: float32[n_lists].
 
     `movies` holds the genre shares of the movies of each list, float32[n_lists, k, n_genres], with k at least 2.
     """

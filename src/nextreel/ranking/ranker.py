@@ -21,9 +21,9 @@ from nextreel.models.popularity import Popularity
 from nextreel.wording import number_of
 
 SCORES_AT_ONCE = 4_000_000
-"""Number of scores computed per batch: as float32 they fit a processor's cache, and they bound the memory."""
+"""Number of scores (queries times movies) per batch: few enough for a processor's cache and to bound the memory."""
 BLOCKS_PER_PLACE = 6
-"""Number of blocks of movies per place of the list in `top_k`: more give a tighter bound and cost more maxima."""
+"""`top_k` divides the movies into k times this many blocks: more give a tighter bound but more maxima to compare."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Ranker:
-    """A fitted model with the fallback and the release times, which complete it to recommendation lists."""
+    """A fitted model with what it needs besides to make recommendation lists: a fallback and the release times."""
 
     model: Recommender
     popularity: Popularity
-    """The fallback, which scores for users whom the model doesn't know."""
+    """The fallback, which scores the movies for users whom the model doesn't know."""
     released_at: Int64Array
     """int64[n_movies]: POSIX seconds from which on each movie may be recommended, see `find_released_at`."""
 
@@ -59,7 +59,7 @@ class Ranker:
 
     @property
     def n_movies(self) -> int:
-        """Number of movies in the catalog."""
+        """Number of movies in the catalog, the greatest possible k."""
         return len(self.released_at)
 
     def rank(
@@ -110,13 +110,13 @@ class Ranker:
         return Ranking(movies, scores, personal)
 
     def _batches(self, timestamps: Int64Array) -> Iterator[Int64Array]:
-        """Divide the queries into batches by time: near timestamps share most of the counting of popularity."""
+        """Yield batches of query indices in the order of time: popularity is counted faster for close timestamps."""
         by_time = np.argsort(timestamps, kind="stable")
         size = max(1, SCORES_AT_ONCE // max(1, self.n_movies))
         return (by_time[start : start + size] for start in range(0, len(timestamps), size))
 
     def _score(self, histories: Histories, timestamps: Int64Array, personal: BoolArray) -> Float32Array:
-        """Score with the model where it knows the user, and with popularity elsewhere."""
+        """Return float32[n_queries, n_movies]: the model's scores where `personal` is True, popularity elsewhere."""
         if personal.all():
             return self._score_with_model(histories, timestamps)
         scores = np.empty((len(timestamps), self.n_movies), dtype=np.float32)

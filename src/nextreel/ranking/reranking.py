@@ -20,9 +20,9 @@ from nextreel.ranking.genres import divergence, liked_genres, unit_rows
 from nextreel.ranking.ranker import Ranking
 
 CANDIDATES = 100
-"""Usual number of candidates; the scores of further ones are too low for them to be chosen."""
+"""Usual number of candidates to choose a list from; further ones have too low scores to be chosen."""
 FILLER_VALUE = -1e6
-"""Value of a candidate that only filled up the list: lower than any sum of the other terms, so it is chosen last."""
+"""Score term of a candidate that wasn't recommended but only fills up the list: so low that it is chosen last."""
 
 
 def rerank(
@@ -46,7 +46,7 @@ def rerank(
     k : int
         Length of the lists.
     diversity, calibration : float
-        d and c: at least 0, and together at most 1. If both are 0, the list is the first k candidates.
+        The weights d and c in the module's formula: at least 0, and together at most 1. If both are 0, the list is the first k candidates.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def rerank(
     Raises
     ------
     QueryError
-        d, c or k is out of range.
+        `diversity`, `calibration` or `k` is out of range.
     """
     if min(diversity, calibration) < 0 or not diversity + calibration <= 1:
         raise QueryError(
@@ -96,7 +96,7 @@ def rerank(
 
 
 def _scale(scores: Float32Array) -> Float32Array:
-    """Scale the finite scores of each row to 0 to 1; -inf becomes 0."""
+    """Scale the finite scores of each row linearly to the range 0 to 1; -inf becomes 0."""
     finite = np.isfinite(scores)
     low = np.where(finite, scores, np.inf).min(axis=1, keepdims=True)
     high = np.where(finite, scores, -np.inf).max(axis=1, keepdims=True)

@@ -25,11 +25,11 @@ from nextreel.ranking.ranker import find_released_at
 from nextreel.wording import number_of
 
 SHRINKAGE = 50
-"""s, a number of users: a pair with about this many likes is judged half by its likes and half by the catalog."""
+"""s in the module's formula: a pair with about this many likes is judged half by them and half by the catalog."""
 CATALOG_SIMILARITY = 0.1
-"""c of two movies with the same genres and year; pairs that look alike by their likes reach 0.1 to 0.3."""
+"""Similarity by catalog data alone (c in the module's formula) of two movies with the same genres and year."""
 YEAR_SCALE = 10
-"""Number of years apart at which c has fallen to 1 / e."""
+"""Number of years between two movies at which their similarity by catalog data has fallen to 1 / e."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SimilarMovies:
     years: Float32Array
     """float32[n_movies]: year of each movie, NaN if unknown."""
     released_at: Int64Array
-    """int64[n_movies]: POSIX seconds; movies that aren't out yet are never returned."""
+    """int64[n_movies]: when each movie came out, POSIX seconds; movies that aren't out yet are never returned."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
@@ -90,7 +90,7 @@ class SimilarMovies:
         return best.astype(np.int32), similarity[best]
 
     def _compare(self, movie: int, timestamp: int) -> tuple[Float32Array, Int64Array]:
-        """Return the similarity of every movie to `movie`, float32[n_movies], and its likes, int64[n_movies]."""
+        """Return each movie's similarity to `movie`, float32[n_movies], and number of likes, int64[n_movies]."""
         user, liked = self._likes_before(timestamp)
         likes = np.bincount(liked, minlength=len(self.years))
         likes_movie = np.zeros(self.timeline.n_users, dtype=np.bool_)
@@ -105,7 +105,7 @@ class SimilarMovies:
         return similarity.astype(np.float32), likes
 
     def _likes_before(self, timestamp: int) -> tuple[Int32Array, Int32Array]:
-        """Return the user index and the movie index of every like as of a timestamp; a later rating replaces one."""
+        """Return user index and movie index of each like before a timestamp, unless the user rated the movie again by then."""
         timeline = self.timeline
         stands = (timeline.timestamps < timestamp) & timeline.is_positive()
         if timeline.superseded_at is not None:

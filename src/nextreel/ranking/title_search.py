@@ -28,15 +28,15 @@ from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import require
 
 LEAST_SCORE = 0.7
-"""Score from which on a movie is a match."""
+"""Least score, of at most 1, with which a title matches the query."""
 LEAST_SIMILARITY = 0.66
-"""Similarity from which on a word may be a typo of another: one edit in three letters, two in six."""
+"""Least similarity at which a word counts as a typo of another: one edit in three letters, two in six."""
 BEGINNING = 0.9
-"""Similarity of the beginning of a word to the word."""
+"""Similarity of a word that is still being typed to a longer word that begins with it; 1 for equal words."""
 COMPLETENESS = 0.2
-"""Weight of the share of the title that was typed: it ranks Alien before Alien Nation for "alien"."""
+"""Part of the score that depends on how much of the title was typed: it ranks Alien before Alien Nation."""
 AS_ONE_STRING = 0.9
-"""Factor on the score as one string, which is computed only if no score word by word is higher."""
+"""Factor on the score of the comparison without blanks, made only if no title scores as high word by word."""
 POPULARITY_WEIGHT = 0.1
 """Advantage of the most popular movie over one without ratings in the order of the matches, in units of the score."""
 LAST_CHARACTER = chr(0x10FFFF)
@@ -46,7 +46,7 @@ WORD = re.compile(r"[^\W_]+")
 YEAR = re.compile(r"(?:18|19|20)\d\d")
 APOSTROPHES = re.compile(r"['\u2018\u2019\u00b4`]")
 SPELLINGS = str.maketrans({"&": " and ", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "\u0131": "i"})
-"""Characters that Unicode doesn't decompose into a letter and an accent."""
+"""Replacements for characters that Unicode doesn't decompose into a letter and an accent."""
 NUMBERS = (
     "2 ii two,3 iii three,4 iv four,5 v five,6 vi six,7 vii seven,8 viii eight,9 ix nine,10 ten,12 twelve"
 )
@@ -60,9 +60,9 @@ class TitleMatch:
     """A movie whose title matches the query."""
 
     movie_id: int
-    """MovieID."""
+    """MovieID of the movie that was found."""
     score: float
-    """0 to 1; 1 for a query that equals the title."""
+    """How well the title matches, LEAST_SCORE to 1; 1 for a query that equals the title."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +72,23 @@ class TitleSearch:
     movie_ids: Int64Array
     """int64[n_titles]: MovieID of each title; a movie with brackets in its title has several titles."""
     popularity: Float32Array
-    """float32[n_titles]: popularity of the title's movie, 0 to 1."""
+    """float32[n_titles]: popularity of the title's movie, 0 to 1 for the most popular one, on a logarithmic scale."""
     joined: list[str]
     """str[n_titles]: each title's letters and digits without blanks, and without an article at the beginning."""
     vocabulary: list[str]
-    """str[n_words]: all words, sorted."""
+    """str[n_words]: the distinct words of all titles, with their years and other spellings of numbers, sorted."""
     rarity: Float32Array
-    """float32[n_words]: inverse document frequency of each word."""
+    """float32[n_words]: inverse document frequency of each word of `vocabulary` among the titles."""
     words: Int64Array
-    """int64[n_occurrences]: the words of all titles, title after title, as indices in the vocabulary."""
+    """int64[n_occurrences]: the words of all titles, title after title, as indices into `vocabulary`."""
     in_title: BoolArray
-    """bool[n_occurrences]: whether the word stands in the title; False for the year and other spellings of numbers."""
+    """bool[n_occurrences]: whether each of `words` is in the title itself; False for the year and other spellings."""
     starts: Int64Array
     """int64[n_titles]: index in `words` of each title's first word."""
 
     @classmethod
     def of(cls, movies: pl.DataFrame, popularity: npt.NDArray[np.number] | None = None) -> Self:
-        """Build the index.
+        """Build the index from the titles and years of a catalog.
 
         Parameters
         ----------
@@ -148,8 +148,8 @@ class TitleSearch:
     def _score_words(self, words: list[str]) -> Float32Array:
         """Score every title word by word, float32[n_titles].
 
-        The score is the weighted share of the query's words that the title has; COMPLETENESS of it depends on the
-        weighted share of the title's words that the query has.
+        The score is the share of the query's words that the title has, weighted by rarity. The part COMPLETENESS of it
+        is multiplied by the share of the title's words that the query has.
         """
         total_weight, matched_weight = np.float32(0), np.zeros(len(self.starts), dtype=np.float32)
         typed = np.zeros(len(self.words), dtype=np.float32)
@@ -195,7 +195,7 @@ class TitleSearch:
 
 
 def _read_title(title: str | None, year: int | None) -> Iterator[tuple[list[str], list[str]]]:
-    """Yield each name in a title as its words, and the extra words that may be typed with it."""
+    """Yield the words of each name in a title, with extra words that may be typed: other spellings and the year."""
     if title is None:
         return
     without_year = title.removesuffix(f"({year})")
@@ -217,7 +217,10 @@ def _without_article(words: list[str]) -> list[str]:
 
 
 def _string_similarity(text: str, others: list[str], least: float) -> Float32Array:
-    """Return 1 minus the edits per letter of the longer string, float32[n_others]; 0 where it is below `least`."""
+    """Return the similarity of `text` to each of `others`, float32[n_others]; 0 where it is below `least`.
+
+    It is 1 minus the number of edits divided by the length of the longer string.
+    """
     scorer = require("rapidfuzz.distance", "serve").OSA.normalized_similarity
     cdist = require("rapidfuzz.process", "serve").cdist
     similarity: Float32Array = cdist([text], others, scorer=scorer, score_cutoff=least, dtype=np.float32)[0]

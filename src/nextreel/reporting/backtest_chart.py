@@ -40,7 +40,7 @@ class WindowPoint:
     """The main metric of one model, or the difference between the two, in one window."""
 
     time: str
-    """Middle of the window."""
+    """Time in the middle of the window, ISO 8601."""
     model: str
     has_interval: bool
     """Whether the window has enough users for an interval."""

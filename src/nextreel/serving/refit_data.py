@@ -21,7 +21,7 @@ class WrittenRows:
     """How much data was written."""
 
     ratings: int
-    """Number of ratings."""
+    """Number of ratings written."""
     users: int
     """Number of users with at least one rating."""
     movies: int

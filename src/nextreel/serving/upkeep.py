@@ -11,7 +11,7 @@ from nextreel.errors import NextreelError
 from nextreel.serving.http.dependencies import AppState
 
 UPKEEP_SECONDS = 1.0
-"""Time between two rounds of upkeep."""
+"""Seconds between two rounds of upkeep."""
 
 M_MMAP_THRESHOLD = -3
 """Number of the option in glibc's malloc.h."""

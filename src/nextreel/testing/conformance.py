@@ -19,7 +19,7 @@ from nextreel.ranking.ranker import Ranker
 
 UNKNOWN_USER = 9_999
 AFTER_ALL = 2_000_000_000
-"""A timestamp later than all interactions of the tiny data set."""
+"""A timestamp later than all interactions of `tiny_dataset`."""
 
 
 def tiny_dataset(seed: int = 0) -> Dataset:
@@ -48,17 +48,19 @@ def tiny_dataset(seed: int = 0) -> Dataset:
 
 
 class RecommenderConformance(ABC):
-    """Base class of the suite. Most tests fit the model to a tiny data set, so choose options for a quick fit."""
+    """Base class of the conformance tests. Most fit the model to `tiny_dataset`, so choose options for a quick fit."""
 
     tolerance = 1e-5
-    """Largest relative difference between a score in a batch and the same score alone."""
+    """Largest accepted relative difference between a score computed in a batch and the same score computed alone."""
 
     @abstractmethod
     def make(self) -> Recommender:
-        """Create the model under test, unfitted."""
+        """Create the model under test, not yet fitted."""
 
     def _queries(self, dataset: Dataset) -> tuple[Int64Array, Int64Array]:
-        """Return (user_ids, timestamps) of every user before, between, in the second of and after the interactions."""
+        """Return (user_ids, timestamps) of four queries per user: before and after all interactions, and just
+        before and at the time of the user's middle one.
+        """
         middle = dataset.timeline.timestamps[
             (dataset.timeline.offsets[:-1] + dataset.timeline.offsets[1:]) // 2
         ]
@@ -141,7 +143,7 @@ class RecommenderConformance(ABC):
         assert seen.is_empty()
 
     def test_perturbing_the_future_changes_no_recommendation(self) -> None:
-        """Interactions at or after the query's timestamp get another movie and rating, or are removed."""
+        """No ranking changes if interactions from the query's time on get other movies and ratings or are removed."""
         dataset = tiny_dataset()
         model = self.make().fit(dataset)
         timestamp = int(np.median(dataset.timeline.timestamps))

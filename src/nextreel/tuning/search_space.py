@@ -65,7 +65,7 @@ class Search:
     trials: int
     """Number of finished trials to reach, including the trial of the defaults and those of earlier runs."""
     held: Mapping[str, object] = field(default_factory=dict)
-    """Options with a fixed value, by name."""
+    """Options that keep a given value and aren't searched, by name."""
     history: HistoryMode = "frozen"
     """How the histories of the inner split's queries end."""
     seed: int = 0
@@ -83,7 +83,9 @@ class Search:
             )
         space = {option: values for option, values in ranges.items() if option not in self.held}
         if not space:
-            raise ConfigError(f"--set fixes every option of {name} that could be tuned: leave at least one out")
+            raise ConfigError(
+                f"--set fixes every option of {name} that could be tuned: leave at least one out"
+            )
         return space
 
     def create_model(self, options: Mapping[str, object]) -> Recommender:

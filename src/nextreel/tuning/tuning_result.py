@@ -25,7 +25,7 @@ from nextreel.tuning.search_space import Search
 from nextreel.wording import number_of
 
 BEST = "best.toml"
-"""File of the best options."""
+"""Name of the file with the best options."""
 K = 10
 MAIN = f"NDCG@{K}"
 """The metric by which options are compared."""

@@ -72,14 +72,14 @@ def add_config(file: Path, model: str | None, options: dict[str, object]) -> tup
 
 
 def parse_budget(text: str, model: str) -> float:
-    """Parse a time budget such as "90s", "30m" or "2h"; returns minutes.
+    """Return a model's time budget in minutes, parsed from a text such as "90s", "30m" or "2h".
 
     Raises
     ------
     ConfigError
         The model takes no time budget.
     QueryError
-        The text is no duration.
+        The text isn't a duration.
     """
     from nextreel.data.times import parse_duration
     from nextreel.models.registry import PRESETS, model_class

@@ -24,7 +24,7 @@ def stdout() -> Console:
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[tuple[Progress, TaskID]]:
-    """Show a bar with one task on stderr; yields both. Nothing is shown if stderr isn't a terminal."""
+    """Show a progress bar on stderr, if that is a terminal; yield the bar and the id of its only task."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

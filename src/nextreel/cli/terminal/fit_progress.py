@@ -1,4 +1,4 @@
-"""Fitting a model in a terminal: a progress bar, a hint how to resume, and a picture of the loss."""
+"""Fitting a model in a terminal: a progress bar, a hint on how to resume, and a chart of the loss."""
 
 import sys
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def fit_with_progress(
 
 
 def _describe_validation(epochs: Sequence[Epoch]) -> str:
-    """Return the validation result of the last epoch as an addition to a line; empty if there is none."""
+    """Return the validation result of the last epoch, such as "; validation NDCG@10 0.1234"; empty if there is none."""
     if not epochs:
         return ""
     ndcg, loss = epochs[-1].validation_ndcg, epochs[-1].validation_loss

@@ -21,7 +21,7 @@ SHOWN_RATINGS = 3
 
 @dataclass(frozen=True)
 class LatelyRatedMovie:
-    """A movie that the user has rated; fields are named as in the JSON output."""
+    """One of the movies that the user rated last; fields are named as in the JSON output."""
 
     MovieID: int
     Title: str | None
@@ -38,9 +38,9 @@ class RecommendedMovie:
     Genres: list[str] | None
     Year: int | None
     Score: float | None
-    """None for a movie that only fills up the list."""
+    """The model's score; None for a movie that only fills up a list for which too few movies were left."""
     Fallback: str | None
-    """See `Predictor.recommend`."""
+    """Why the model itself didn't recommend the movie: "popularity" or "list filled up"; None if it did."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +49,23 @@ class RecommendationReport:
 
     user_id: int
     timestamp: int
-    """POSIX seconds."""
+    """Time for which the movies are recommended, POSIX seconds."""
     history_length: int
     """Number of the user's ratings strictly before the timestamp."""
     lately_rated: list[LatelyRatedMovie]
-    """The latest of these, newest first."""
+    """The user's latest ratings before the timestamp, newest first."""
     data_until: int
     """Time of the latest interaction in the data, POSIX seconds."""
     fallback: str | None
-    """"popularity" if the model doesn't know the user."""
+    """`Fallback` of the first recommended movie: "popularity" if the model doesn't know the user."""
     model_learned_from_later: bool
     """Whether the model's weights were also learned from interactions at or after the timestamp."""
     recommendations: list[RecommendedMovie]
-    """Best first."""
+    """The recommended movies, best first."""
 
     @classmethod
     def of(cls, predictor: Predictor, user_id: int, timestamp: int, k: int, exclude_seen: bool) -> Self:
-        """Recommend k movies for one query; raises QueryError as `Predictor.recommend` does."""
+        """Recommend k movies for one query and report on them; raises QueryError as `Predictor.recommend` does."""
         dataset = predictor.dataset
         query = pl.DataFrame({USER_ID: [user_id], TIMESTAMP: [timestamp]})
         recommended = predictor.recommend(query, k, exclude_seen).join(

@@ -12,7 +12,7 @@ from nextreel.wording import number_of
 def metrics_table(results: Mapping[str, Evaluation], protocol: str) -> Table:
     """Return a table with one row for each model: the mean of each metric with its 95 % interval.
 
-    All results are of the same queries; `protocol` describes the evaluation in the title.
+    All results must be of the same queries; `protocol`, a description of the evaluation, becomes part of the title.
     """
     first = next(iter(results.values()))
     queries, users = number_of(len(first.queries), "query", "queries"), number_of(first.n_users, "user")

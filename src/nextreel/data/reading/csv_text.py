@@ -1,4 +1,4 @@
-"""A CSV file as UTF-8 text whose header fits its table.
+"""A CSV file as UTF-8 text, after a check that its header has the columns of the expected table.
 
 Problems of a file as a whole (empty, binary, another separator, another header) are reported here, before any row
 is parsed. The dialect is RFC 4180 with lines that end in LF, CRLF or CR.
@@ -41,16 +41,16 @@ class CsvText:
     data: bytes
     """UTF-8 text without a byte order mark, header included."""
     header: list[str]
-    """Names of the file's columns, in the file's order."""
+    """Names of all columns of the file, in the file's order; the table may lack some of them."""
     notes: tuple[str, ...]
-    """Deviations from the format that were accepted."""
+    """Messages about accepted deviations from the format, such as another encoding than UTF-8."""
 
     def lines(self) -> Iterator[str]:
-        """Iterate over the physical lines, including their ends; the first is the header."""
+        """Iterate over the physical lines, each with its line end; the first is the header."""
         return iter(io.TextIOWrapper(io.BytesIO(self.data), encoding="utf-8", newline=""))
 
     def positions(self, table: Table) -> list[int]:
-        """Return the position of each of the table's columns in a row of the file."""
+        """Return, for each column of the table, the index of its cell in a row of the file."""
         return [self.header.index(column.name) for column in table.columns]
 
 
@@ -105,7 +105,7 @@ def _gunzip(file: str, data: bytes) -> bytes:
 
 
 def _to_utf8(file: str, data: bytes) -> tuple[bytes, list[str]]:
-    """Return the text as UTF-8, and a note if it had another encoding."""
+    """Return the data as UTF-8 text, and a list that holds a note if the file has another encoding."""
     if data.isascii():
         return data, []
     try:

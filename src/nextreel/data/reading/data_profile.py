@@ -15,19 +15,19 @@ from nextreel.data.tables import Tables
 
 @dataclass(frozen=True)
 class HistoryBin:
-    """A bin of the histogram of history lengths."""
+    """A bin of the histogram of history lengths; a user's history length is the number of their interactions."""
 
     least: int
     """Lowest number of interactions in the bin."""
     most: int
     """Highest number of interactions in the bin."""
     users: int
-    """Number of users whose history has such a length."""
+    """Number of users with `least` to `most` interactions."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Counts over the tables of a data set."""
+    """Statistics of a data set, as `nextreel check` reports them."""
 
     rows: int
     """Number of interactions."""
@@ -36,7 +36,7 @@ class Profile:
     movies: int
     """Number of movies with at least one interaction."""
     density: float
-    """Share of all (user, movie) pairs that have a rating."""
+    """Share of the `users` x `movies` pairs that have a rating."""
     mean_rating: float
     ratings: dict[float, int]
     """Number of rows with each rating, by ascending rating."""
@@ -49,27 +49,27 @@ class Profile:
     repeated_rows: int
     """Number of rows in which a user rates a movie again; the later rating supersedes the earlier one."""
     shortest_history: int
-    """Lowest number of interactions of a user."""
+    """Number of interactions of the least active user."""
     median_history: float
-    """Median number of interactions of a user."""
+    """Median over users of the number of interactions."""
     longest_history: int
-    """Highest number of interactions of a user."""
+    """Number of interactions of the most active user."""
     histories: list[HistoryBin]
     """Histogram of the number of interactions per user, in bins whose width grows with the length."""
     movies_without_entry: int | None
-    """Number of rated movies that movies.csv lacks; None without movies.csv."""
+    """Number of rated movies that movies.csv lacks; None if there is no movies.csv."""
     movies_never_rated: int | None
-    """Number of movies in movies.csv without an interaction; None without movies.csv."""
+    """Number of movies in movies.csv without an interaction; None if there is no movies.csv."""
     users_without_entry: int | None
-    """Number of users with interactions that users.csv lacks; None without users.csv."""
+    """Number of users with interactions that users.csv lacks; None if there is no users.csv."""
     users_without_ratings: int | None
-    """Number of users in users.csv without an interaction; None without users.csv."""
+    """Number of users in users.csv without an interaction; None if there is no users.csv."""
     notes: tuple[str, ...]
-    """Deviations from the format that the readers accepted."""
+    """Messages about deviations from the file format that the readers accepted."""
 
 
 def profile_directory(directory: Path) -> Profile:
-    """Read a directory's tables and count.
+    """Read the tables of a data directory and compute their profile.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def profile_directory(directory: Path) -> Profile:
 
 
 def profile_tables(tables: Tables) -> Profile:
-    """Count what a data set holds."""
+    """Compute the profile of a data set whose tables are in memory."""
     rows = tables.interactions
     lengths = rows.group_by(USER_ID).len("length").sort(USER_ID)
     rated = rows.select(MOVIE_ID).unique().sort(MOVIE_ID)
@@ -126,7 +126,7 @@ def profile_tables(tables: Tables) -> Profile:
 
 
 def _mark_repeats(codes: Int64Array) -> BoolArray:
-    """Return bool[n]: for the sorted codes, whether each equals the one before it."""
+    """Sort the codes; return bool[n]: whether each sorted code equals the one before it."""
     codes = np.sort(codes)
     return np.concatenate([[False], codes[1:] == codes[:-1]])
 
@@ -134,14 +134,17 @@ def _mark_repeats(codes: Int64Array) -> BoolArray:
 def _count_gaps(
     active: pl.DataFrame, entries: pl.DataFrame | None, key: str
 ) -> tuple[int, int] | tuple[None, None]:
-    """Count the active users or movies without an entry, and the entries that aren't active."""
+    """Count the users (or movies) with interactions but no row in `entries`, and the rows without interactions.
+
+    (None, None) if `entries` is None, that is, without users.csv or movies.csv.
+    """
     if entries is None:
         return None, None
     return active.join(entries, on=key, how="anti").height, entries.join(active, on=key, how="anti").height
 
 
 def _bin_lengths(lengths: pl.Series) -> list[HistoryBin]:
-    """Count lengths in bins that start at 1, 2, 5, 10, 20, 50, ...; the first and the last bin aren't empty."""
+    """Count users in bins of history lengths from 1, 2, 5, 10, 20, 50, ... on; empty bins at the ends are left out."""
     longest = int(lengths.max())  # type: ignore[arg-type]  # lengths are integers
     starts = [m * 10**power for power in range(len(str(longest))) for m in (1, 2, 5)]
     bins = [

@@ -1,7 +1,7 @@
-"""The exact CSV reader: every record with its line number, its raw text and its problems.
+"""The exact CSV reader: slower than the fast one, but with each record's line number, raw text and problems.
 
-It reads one record at a time with Python's csv module. The fast reader must agree with it, and hands over every
-file that it can't read itself. If a record can't be split into cells (a quote that is never closed), only its
+It reads one record at a time with Python's csv module. The fast reader (polars) must agree with it, and hands over
+every file that it can't read itself. If a record can't be split into cells (a quote that is never closed), only its
 first line counts as bad, and reading continues on the next line.
 """
 
@@ -19,24 +19,24 @@ from nextreel.errors import DataError, DataProblem
 from nextreel.wording import number_of
 
 BATCH = 100_000
-"""Records in memory at a time: few enough for a small machine, many enough for fast frames."""
+"""Number of records in memory at a time: few enough for a small machine, many enough to build frames fast."""
 
 
 class Record(NamedTuple):
-    """One record of a file, valid or not."""
+    """One record (row) of a CSV file, valid or not."""
 
     line: int
-    """Line on which it begins, counted from 1, the header included."""
+    """Line of the file on which the record begins, counted from 1, the header included."""
     raw: str
-    """Its text in the file, without the line end."""
+    """The record's text in the file, without the line end."""
     values: tuple[Value, ...]
     """Values of the table's columns, in the table's order; empty for an invalid record."""
     problems: tuple[DataProblem, ...]
-    """Everything that is wrong with it; empty for a valid record."""
+    """Everything that is wrong with the record; empty for a valid one."""
 
 
 def read_exactly(text: CsvText, table: Table) -> pl.DataFrame:
-    """Read all rows of a file.
+    """Read all rows of a CSV file; not one may be invalid.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def read_exactly(text: CsvText, table: Table) -> pl.DataFrame:
 
 
 def to_frame(records: list[Record], table: Table) -> pl.DataFrame:
-    """Return the valid records as a frame with the table's columns and types."""
+    """Return the valid ones of `records` as a frame with the table's columns and types."""
     rows = [record.values for record in records if not record.problems]
     return pl.DataFrame(rows, schema=table.schema, orient="row")
 
@@ -108,7 +108,7 @@ class _RawRecord(NamedTuple):
     raw: str
     cells: list[str]
     error: str = ""
-    """Why the record can't be split into cells."""
+    """Why the record can't be split into cells; empty if it can."""
 
 
 def _split_records(lines: Iterator[str]) -> Iterator[_RawRecord]:
@@ -130,7 +130,7 @@ def _split_records(lines: Iterator[str]) -> Iterator[_RawRecord]:
 
 
 def _record_lines(lines: Iterator[str], consumed: list[str]) -> Iterator[str]:
-    """Pass lines on and append each to `consumed`, because csv.reader doesn't say which lines a record took."""
+    """Yield the lines and append each to `consumed`, because csv.reader doesn't say which lines a record took."""
     for line in lines:
         consumed.append(line)
         yield line

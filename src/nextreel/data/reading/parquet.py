@@ -15,7 +15,7 @@ from nextreel.errors import DataError, DataProblem
 
 
 def read_parquet(path: Path, table: Table) -> pl.DataFrame:
-    """Read the table's columns.
+    """Read the table's columns from a Parquet file, in the table's types, and check every value.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def read_parquet(path: Path, table: Table) -> pl.DataFrame:
 
 
 def open_parquet(path: Path, table: Table) -> pl.DataFrame:
-    """Read the table's columns with their stored types and without checking the values.
+    """Read the table's columns from a Parquet file, with their stored types and without checking the values.
 
     Raises
     ------

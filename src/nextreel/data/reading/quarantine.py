@@ -26,13 +26,13 @@ HEADER = ("File", "Line", "Row", "Reason")
 
 @dataclass(frozen=True)
 class BadRow:
-    """A quarantined row."""
+    """An invalid row of a table, as listed in the quarantine file."""
 
     file: str
     line: int
-    """In CSV the line, the header included; in Parquet the row; counted from 1."""
+    """Line of a CSV file (the header is line 1) or row of a Parquet file (the first row is 1)."""
     row: str
-    """Text of the row."""
+    """Text of the row: as it stands in a CSV file, or its values joined by commas for a Parquet file."""
     reason: str
 
 
@@ -84,7 +84,7 @@ def quarantine_rows(directory: Path, quarantine: Path, clean: Path) -> dict[str,
 
 
 def _divide(path: Path, table: Table) -> Iterator[tuple[pl.DataFrame, list[BadRow]]]:
-    """Iterate over the valid and the bad rows of a file, in batches of bounded size."""
+    """Yield (valid rows, bad rows) of a file, one pair for each batch of bounded size."""
     yield pl.DataFrame(schema=table.schema), []
     if path.suffix == ".parquet":
         yield _divide_frame(path.name, open_parquet(path, table), table)

@@ -25,15 +25,15 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 @dataclass(frozen=True)
 class NotedTable:
-    """A table, with notes on its file."""
+    """A table read from a file, with notes on accepted deviations from the format."""
 
     frame: pl.DataFrame
     notes: tuple[str, ...] = ()
-    """Deviations from the format that were accepted."""
+    """One message for each deviation from the format that the reader accepted."""
 
 
 def read_dataset(directory: Path | str) -> Dataset:
-    """Read a directory's interactions, users and movies, and index them.
+    """Read the interactions, users and movies of a data directory into a dataset.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def read_dataset(directory: Path | str) -> Dataset:
 
 
 def read_tables(directory: Path) -> Tables:
-    """Read a directory's tables in the form of their files.
+    """Read the tables of a data directory with the columns that their files have.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def read_queries(path: Path | str) -> pl.DataFrame:
 
 
 def read_table(path: Path, table: Table) -> pl.DataFrame:
-    """Read a table's columns, in the table's order and types.
+    """Read a table from a CSV or Parquet file, with the columns in the table's order and types.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def read_noted_table(path: Path, table: Table) -> NotedTable:
 
 
 def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
-    """Read a file with polars; return None if the file needs the exact reader."""
+    """Read a CSV file with polars; return None if only the exact reader can tell what the file holds."""
     if not _is_plain(text, table):
         return None
     types = table.schema
@@ -147,7 +147,7 @@ def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
 
 
 def _is_plain(text: CsvText, table: Table) -> bool:
-    """Return whether a file has none of the CSV that parsers treat differently.
+    """Return whether a file has none of the CSV constructs that parsers treat differently.
 
     These are quotes around texts or without a partner, a CR outside a CRLF, and a comma at the end of a line.
     """
@@ -164,7 +164,7 @@ def _is_plain(text: CsvText, table: Table) -> bool:
 
 
 def find_tables(directory: Path) -> dict[Table, Path]:
-    """Return the files of the tables in a directory.
+    """Return the path of each table that a data directory has.
 
     Raises
     ------
@@ -182,12 +182,12 @@ def find_tables(directory: Path) -> dict[Table, Path]:
 
 
 def find_table(directory: Path, table: Table) -> Path | None:
-    """Return the file of a table: the first of its names that exists, or None.
+    """Return the file of a table in a directory: the first of the table's file names that exists, or None.
 
     Raises
     ------
     DataError
-        Two files have this name with different suffixes.
+        Two files have the name of the table with different suffixes, such as users.csv and users.parquet.
     """
     for stem in table.stems:
         paths = [path for suffix in SUFFIXES if (path := directory / f"{stem}{suffix}").exists()]

@@ -35,7 +35,7 @@ GENRES_100K = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
     "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )  # fmt: skip
-"""The genre flags of u.item, in the order of their columns."""
+"""Genres of ml-100k, in the order of their 0/1 columns in u.item."""
 OCCUPATIONS_100K = {
     "other": 0, "none": 0, "entertainment": 0, "librarian": 0, "educator": 1, "artist": 2,
     "administrator": 3, "student": 4, "doctor": 6, "healthcare": 6, "executive": 7, "homemaker": 9,
@@ -49,28 +49,28 @@ OCCUPATIONS_100K = {
 
 @dataclass(frozen=True)
 class RawFile:
-    """A file of a release: its columns in their order, with the names that nextreel uses for them."""
+    """A raw file of a MovieLens release: its name, its separator, and its columns in their order."""
 
     name: str
     separator: str
     table: Table
     header: str | None = None
-    """The header that the file must have; None for a file without one."""
+    """First line that the file must have; None for a file without a header."""
 
 
 @dataclass(frozen=True)
 class ReleaseFormat:
-    """A format that several releases share."""
+    """A set of raw files and their formats that several MovieLens releases share."""
 
     releases: str
-    """Names of the releases, for messages."""
+    """Names of the releases that have this format, for messages."""
     ratings: RawFile
     movies: RawFile
     users: RawFile | None = None
 
     @property
     def files(self) -> list[RawFile]:
-        """The files that nextreel reads from a release."""
+        """The raw files that nextreel reads from a release of this format."""
         return [file for file in (self.ratings, self.movies, self.users) if file is not None]
 
 
@@ -117,14 +117,14 @@ FORMATS = (
 
 @dataclass(frozen=True)
 class Conversion:
-    """The result of a conversion."""
+    """What `convert` recognised and wrote."""
 
     form: str
-    """Names of the releases in the format of the source; "course" if there was nothing to convert."""
+    """Names of the releases that have the source's format; "course" if the source is converted already."""
     files: tuple[Path, ...] = ()
-    """The files that were written."""
+    """Paths of the files that were written; empty if there was nothing to convert."""
     interactions: int = 0
-    """Number of ratings."""
+    """Number of ratings in the release."""
     users: int = 0
     """Number of users with at least one rating."""
     movies: int = 0
@@ -132,7 +132,7 @@ class Conversion:
 
 
 def convert(source: Path, target: Path) -> Conversion:
-    """Write ratings_train.csv, movies.csv and, if the release describes its users, users.csv.
+    """Convert a release: write ratings_train.csv, movies.csv and, if the release describes its users, users.csv.
 
     Ratings are sorted by Timestamp; rows with equal timestamps keep the order of the file.
 
@@ -184,7 +184,7 @@ def require_free(target: Path) -> None:
 
 
 def _read_known_files(source: Path) -> dict[str, bytes]:
-    """Return the contents of GroupLens' files by name. Other members of a zip aren't unpacked."""
+    """Return the contents of the raw files that nextreel reads, by name; other members of a zip aren't unpacked."""
     names = {file.name for release in FORMATS for file in release.files}
     if not source.exists():
         raise DataError(f"{source} doesn't exist: expected a directory with GroupLens' files, or their zip")
@@ -229,7 +229,7 @@ def _recognise_format(source: Path, contents: Mapping[str, bytes]) -> ReleaseFor
 
 
 def _read_rows(file: RawFile, contents: bytes) -> pl.DataFrame:
-    """Read the rows of one file and check every value."""
+    """Read the rows of one raw file and check every value."""
     contents = _to_utf8(file, contents.removeprefix(BYTE_ORDER_MARK))
     first_row = 0
     if file.header is not None:
@@ -272,7 +272,7 @@ def _read_unquoted(file: RawFile, contents: bytes) -> pl.DataFrame:
 
 
 def _to_utf8(file: RawFile, contents: bytes) -> bytes:
-    """Return the text as UTF-8, which the CSV releases and ml-10m have; ml-100k and ml-1m are in latin-1."""
+    """Return a raw file as UTF-8: the CSV releases and ml-10m are already in UTF-8, ml-100k and ml-1m in latin-1."""
     if contents.isascii():
         return contents
     try:
@@ -293,7 +293,7 @@ def _describe_problems(file: RawFile, contents: bytes) -> DataError | None:
 
 
 def _find_problems(file: RawFile, contents: bytes) -> Iterator[DataProblem]:
-    """Find the problems line by line, which is slow, but done only for a file that is probably malformed."""
+    """Yield the problems of a raw file, found line by line: slow, but done only if the file is probably malformed."""
     lines = io.TextIOWrapper(io.BytesIO(contents), encoding="utf-8")
     columns = file.table.columns
     line_of_key: dict[str, int] = {}
@@ -316,7 +316,7 @@ def _find_problems(file: RawFile, contents: bytes) -> Iterator[DataProblem]:
 
 
 def _with_genres(movies: pl.DataFrame) -> pl.DataFrame:
-    """Add Genres in the form "Drama|War", null for a movie without genres."""
+    """Return the movies with a column Genres in the form "Drama|War", null for a movie without genres."""
     if "Genres" in movies.columns:
         return movies.with_columns(pl.col("Genres").replace(dict.fromkeys(NO_GENRES)))
     flags = [pl.when(pl.col(name) > 0).then(pl.lit(name)) for name in GENRES_100K if name not in NO_GENRES]
@@ -332,7 +332,7 @@ def _with_occupation_codes(users: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write_all(tables: Mapping[str, pl.DataFrame], target: Path) -> tuple[Path, ...]:
-    """Write all tables to a temporary directory first, so that either all or none of them appear."""
+    """Write tables, by file name, to a temporary directory first, so that all or none of them appear in `target`."""
     try:
         target.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".nextreel-", dir=target) as staging:

@@ -33,11 +33,11 @@ TIMEOUT_SECONDS = 30.0
 LARGEST_ZIP = 4 * 1024**3
 """Highest accepted number of bytes of a download; the largest release has less than 1 GiB."""
 CHUNK = 1 << 16
-"""Bytes that are read at a time."""
+"""Number of bytes that are read from the network or a file at a time."""
 MD5 = re.compile(r"\b[0-9a-f]{32}\b", re.IGNORECASE)
 
 Progress = Callable[[int, int | None], None]
-"""A callback that gets the bytes downloaded so far and the total, None if the server doesn't say."""
+"""A callback that gets the bytes downloaded so far and the total size, which is None if the server doesn't say."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Download:
     """A release that was downloaded, verified and converted."""
 
     path: Path
-    """The zip."""
+    """Path of the downloaded zip, which is kept."""
     size: int
-    """Size of the zip in bytes."""
+    """Size of the downloaded zip in bytes."""
     md5: str | None
     """The published md5, which the zip has; None if none is published, in which case the CRC-32 checksums in the zip
     were verified."""
@@ -115,7 +115,7 @@ def _explain_failure(url: str, reason: str, path: Path) -> DownloadError:
 
 
 class _NoDowngrade(HTTPRedirectHandler):
-    """Follow redirects, except from https to another scheme."""
+    """Follow redirects, except from https to a scheme such as http, which is less safe."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -142,7 +142,7 @@ def _fetch_md5(opener: OpenerDirector, url: str) -> str | None:
 
 
 def _download_rest(opener: OpenerDirector, url: str, part: Path, on_progress: Progress) -> None:
-    """Download what is missing at the end of `part`."""
+    """Download the bytes of the zip that the incomplete download `part` lacks, and append them to it."""
     # The version of the remote file that `part` belongs to, for If-Range: its ETag or the time of its last change.
     state = part.with_name(f"{part.name}.state")
     done = part.stat().st_size if part.exists() else 0
@@ -192,7 +192,7 @@ def _save_state(response: HTTPResponse, state: Path) -> None:
 
 
 def _find_damage(file: Path, md5: str | None) -> str | None:
-    """Check a zip by its published md5, or else by its own CRCs; return the damage, None if it is intact."""
+    """Check a zip by its published md5, or else by the CRCs in it; return what is wrong, None if it is intact."""
     if md5 is not None:
         with file.open("rb") as content:
             actual = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -49,44 +49,45 @@ from nextreel.errors import ConfigError, DataError
 
 PROCESS = (__doc__ or "").partition("\n\n")[2]
 README, README_TITLE = "README.md", "# A synthetic data set, made by `nextreel sample`"
-"""The title marks a directory that a sample may be written to again."""
+"""Name and first line of the file that marks a directory as an earlier sample, which may be overwritten."""
 
 LAST_JOIN = CLOSES - WEEK
-"""Users join until then, so that the last ones have time to rate."""
+"""Latest time at which a user joins, a week before the end of the data, so that the last users have time to rate."""
 
 FEWEST_USERS, FEWEST_MOVIES, MOST_MOVIES = 10, 60, 10_000
 FEWEST_RATINGS_PER_USER = 20
-"""As in MovieLens 1M."""
+"""Number of ratings that every user has at least; the same as in MovieLens 1M."""
 HIGHEST_DENSITY = 0.5
-"""Highest share of all (user, movie) pairs that can be rated; choices need movies to choose from."""
+"""Highest accepted share of (user, movie) pairs with a rating, so that users have movies to choose from."""
 HIGHEST_SHARE_OF_CATALOG = 0.7
-"""Highest share of the catalog that one user rates; at any time more movies than this are released."""
+"""Highest share of the catalog that one user rates; at any time, a larger share of it is released."""
 
 NEVER_RATED = 0.03
 """Share of the movies that nobody rates."""
 POPULARITY_SPREAD = 0.5
-"""Standard deviation of the constant part of log popularity."""
+"""Standard deviation over movies of the part of log popularity that is constant in time."""
 QUALITY_IN_POPULARITY = 0.3
-"""Log popularity per unit of quality."""
+"""Added to a movie's log popularity per unit (standard deviation) of its quality."""
 LOSS_PER_YEAR = 0.02
 """Log popularity that a movie loses with every year of its age."""
 RISE_DAYS, DECAY_DAYS, PREMIERE = 10.0, 60.0, 8.0
-"""Time constants of the rise after the release and of the decay, and the height of the peak."""
+"""Time constants in days of the rise after a release and of the decay, and the height of the peak: popularity is
+multiplied by up to 1 + PREMIERE."""
 FASHION_STEP, DRIFT_STEP = 0.06, 0.1
-"""Standard deviations of the weekly steps of genres and of movies."""
+"""Standard deviations of the weekly steps in the random walks of log popularity, by genre and by movie."""
 REVIVED, REVIVAL, REVIVAL_DAYS = 0.05, 2.5, 25.0
-"""Share of the movies that have a revival, its height in log popularity, and its standard deviation in time."""
+"""Share of the movies that have a revival, its height in log popularity, and its standard deviation in days."""
 
 ACTIVITY_SPREAD = 1.2
-"""Standard deviation of the log weight of a user's activity."""
+"""Standard deviation of the log-normal weights by which ratings are distributed over the users."""
 VISIT_ENDS, PAGE_ENDS, LONGEST_PAGE = 1 / 150, 0.3, 8
-"""Probabilities that a visit and a page end before a rating, and the most ratings on a page."""
+"""Probability that a visit ends before a rating, the same of a page, and the highest number of ratings on a page."""
 SAME_SECOND = 0.4
 """Probability that a rating has the same timestamp as the one before it on the page."""
 SECONDS_IN_PAGE, SECONDS_BETWEEN_PAGES, FEWEST_SECONDS_BETWEEN_PAGES = 8.0, 45.0, 2
-"""Mean seconds between ratings on a page and between pages, and what is added to the latter."""
+"""Mean seconds between two ratings on a page, and between two pages; seconds added to each of the latter."""
 DAYS_AWAY, DAYS_AWAY_SPREAD = 15.0, 1.5
-"""Median days between visits, and the standard deviation of their logarithm."""
+"""Median number of days between a user's visits, and the standard deviation of that number's logarithm."""
 
 TASTE_PULL, CONTEXT_PULL, SEQUEL_PULL = 3.0, 20.0, 2.5
 """Weights of taste, context and sequels in the log probability of a choice. The context weighs most, so that models
@@ -97,10 +98,10 @@ CONTEXT_HALF_LIFE = 2.0
 STAR_SHARES = (0.05, 0.10, 0.28, 0.34, 0.23)
 """Shares of 1 to 5 stars, about those of MovieLens 1M."""
 TASTE_IN_RATING, QUALITY_IN_RATING, GENEROSITY, NOISE_IN_RATING = 0.6, 0.5, 0.4, 0.7
-"""Standard deviations of the four parts of a rating."""
+"""Standard deviations of taste, quality, the user's generosity and noise, whose sum is cut into 1 to 5 stars."""
 
 USERS_AT_ONCE = 512
-"""Users whose choices are drawn together: many enough for fast arrays, few enough for little memory."""
+"""Number of users whose choices are drawn together: many enough for fast arrays, few enough for little memory."""
 TINY = np.float32(1e-30)
 """Added to a random number that may be 0, so that its logarithm is finite."""
 
@@ -112,15 +113,15 @@ class Sample:
     interactions: pl.DataFrame
     """UserID, MovieID, Rating, Timestamp, sorted by Timestamp."""
     users: pl.DataFrame
-    """UserID, Gender, Age, Occupation, ZipCode."""
+    """UserID, Gender, Age, Occupation, ZipCode, in the form of users.csv."""
     movies: pl.DataFrame
-    """MovieID, Title, Genres."""
+    """MovieID, Title, Genres, in the form of movies.csv."""
     seed: int
 
 
 @dataclass(frozen=True)
 class _Schedule:
-    """The times at which each user rates a movie, sorted by user, then by time. All arrays have n_rows values."""
+    """When each user rates a movie; movies are chosen later. Arrays have one value per rating, by user, then time."""
 
     user: Int64Array
     timestamp: Int64Array
@@ -131,12 +132,12 @@ class _Schedule:
 
 
 def make_sample(users: int = 2_000, movies: int = 1_000, ratings: int = 150_000, seed: int = 0) -> Sample:
-    """Draw a data set. Equal arguments give equal data sets.
+    """Draw a synthetic data set. Equal arguments give equal data sets.
 
     Parameters
     ----------
     users, movies, ratings : int
-        Sizes of the tables.
+        Numbers of users, of movies, and of ratings.
     seed : int
         Seed of all random draws.
 
@@ -298,7 +299,7 @@ def _choose_movies(
     log_popularity: Float32Array,
     rng: np.random.Generator,
 ) -> Int64Array:
-    """Return int64[n_rows]: the movie of each row. All users of a block fill one page at the same time."""
+    """Return int64[n_ratings]: the movie of each rating. USERS_AT_ONCE users at a time are simulated together."""
     chosen = np.empty(len(schedule.user), dtype=np.int64)
     factors = catalog.factors.astype(np.float32)
     by_factor = np.ascontiguousarray(factors.T)
@@ -342,7 +343,7 @@ def _draw_ratings(
     catalog: InventedMovies,
     rng: np.random.Generator,
 ) -> Int64Array:
-    """Return int64[n_rows]: 1 to 5 stars."""
+    """Return int64[n_ratings]: the stars, 1 to 5, that each user gives to each chosen movie."""
     affinity = np.einsum("ij,ij->i", taste[user], catalog.factors[movie])
     latent = (
         TASTE_IN_RATING * (affinity - affinity.mean()) / affinity.std()

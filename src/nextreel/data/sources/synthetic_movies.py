@@ -20,14 +20,14 @@ CLOSES = OPENS + 3 * 365 * DAY
 
 N_FACTORS = 16
 OWN_SHARE_OF_MOVIE = 0.45
-"""Share of a movie's factors that is its own rather than that of its genres."""
+"""Share of the variance of a movie's taste factors that is drawn for it alone; the rest comes from its genres."""
 OWN_SHARE_OF_SEQUEL = 0.05
-"""Share of a sequel's factors that differs from the first part."""
+"""Share of the variance of a sequel's taste factors that is drawn anew; the rest is the first part's."""
 
 RELEASED_INSIDE = 0.12
 """Share of the movies that are released while the data are collected: the cold-start movies."""
 MEAN_AGE_YEARS, HIGHEST_AGE_YEARS = 12.0, 90
-"""Mean age of the other movies at the start of the data, and the age at which its distribution is cut off."""
+"""Mean age in years, at the start of the data, of movies released earlier, and the age at which it is cut off."""
 SERIES = 0.03
 """Number of series as a share of the movies."""
 MOVIES_IN_SERIES = 3
@@ -58,7 +58,7 @@ GENRES = {
 }
 """Relative frequency of each genre, and the genres that it is often combined with."""
 COMPANION_PULL = 1.8
-"""Added to the log frequency of a genre that is often combined with the first one."""
+"""Added to a genre's log frequency if `GENRES` lists it as often combined with the movie's first genre."""
 N_GENRES_SHARES = (0.5, 0.33, 0.17)
 """Shares of the movies with one, two and three genres."""
 
@@ -103,7 +103,7 @@ TITLES = (
     "Café {place}",
     "{noun}, the {other_noun} and the Sea, The",
 )
-"""Templates of titles in the form of MovieLens. The first is listed twice because it is common in real catalogs."""
+"""Templates of movie titles in MovieLens' form. The first is listed twice because it is common in real catalogs."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,9 @@ class InventedMovies:
     genres: Float64Array
     """float64[n_movies, n_genres]: share of each genre in a movie; each row sums to 1."""
     factors: Float64Array
-    """float64[n_movies, N_FACTORS]: unit vectors."""
+    """float64[n_movies, N_FACTORS]: taste factors of each movie, unit vectors."""
     quality: Float64Array
-    """float64[n_movies]: standard normal."""
+    """float64[n_movies]: quality of each movie, drawn from a standard normal distribution."""
     released: Int64Array
     """int64[n_movies]: release date, POSIX seconds."""
     sequel: Int64Array
@@ -125,14 +125,14 @@ class InventedMovies:
 
 
 def draw_movies(n: int, genre_vectors: Float64Array, rng: np.random.Generator) -> InventedMovies:
-    """Draw n movies.
+    """Draw a catalog of n invented movies.
 
     Parameters
     ----------
     n : int
         Number of movies.
     genre_vectors : float64[n_genres, N_FACTORS]
-        The taste that each genre stands for.
+        Vector of taste factors of each genre.
     rng : numpy.random.Generator
         Source of all random draws.
     """
@@ -169,7 +169,10 @@ def draw_movies(n: int, genre_vectors: Float64Array, rng: np.random.Generator) -
 
 
 def mix_factors(common: Float64Array, own_share: float, rng: np.random.Generator) -> Float64Array:
-    """Return float64[n, N_FACTORS]: unit vectors that mix each row of `common` with a random part of its own."""
+    """Return float64[n, N_FACTORS]: unit vectors, each a mix of a row of `common` and a random vector.
+
+    `own_share` is the share of the variance that comes from the random vector.
+    """
     unit = common / np.linalg.norm(common, axis=1, keepdims=True)
     own = rng.normal(scale=N_FACTORS**-0.5, size=unit.shape)
     mixed: Float64Array = np.sqrt(1 - own_share) * unit + np.sqrt(own_share) * own
@@ -178,7 +181,7 @@ def mix_factors(common: Float64Array, own_share: float, rng: np.random.Generator
 
 
 def _draw_genres(n: int, rng: np.random.Generator) -> Float64Array:
-    """Return float64[n, n_genres]: equal shares of one to three genres per movie."""
+    """Return float64[n, n_genres]: share of each genre in a movie; its one to three genres have equal shares."""
     names = list(GENRES)
     log_frequency = np.log([frequency for frequency, _ in GENRES.values()])
     is_companion = np.array(
@@ -194,7 +197,7 @@ def _draw_genres(n: int, rng: np.random.Generator) -> Float64Array:
 
 
 def _invent_titles(rng: np.random.Generator) -> Iterator[str]:
-    """Yield distinct titles in the form of MovieLens; the words give more than a million."""
+    """Yield distinct titles in the form of MovieLens; templates and words give more than a million of them."""
     adjectives, nouns, places, names = (words.split() for words in (ADJECTIVES, NOUNS, PLACES, NAMES))
     used: set[str] = set()
     while True:

@@ -19,24 +19,25 @@ ZIP_PLUS_4 = 0.02
 
 N_CLUSTERS = 12
 CLUSTER_CONCENTRATION = 0.3
-"""Parameter of the Dirichlet distribution of genres in a cluster of taste; below 1, a cluster has few genres."""
+"""Concentration of the Dirichlet distribution of genres in a cluster of users' taste; below 1, few genres dominate."""
 OWN_SHARE_OF_USER = 0.35
-"""Share of a user's factors that doesn't come from the clusters."""
+"""Share of the variance of a user's taste factors that is drawn for them alone; clusters give the rest."""
 LEANING_SPREAD, DEMOGRAPHIC_LEANING = 1.5, 0.6
-"""Standard deviations of a user's and of a demographic group's log weight of each cluster."""
+"""Standard deviations of the two random parts of a user's log weight for each cluster of taste: their own, and that of
+each of their demographic groups (age, gender, occupation)."""
 
 
 def draw_users(
     n: int, genre_vectors: Float64Array, rng: np.random.Generator
 ) -> tuple[pl.DataFrame, Float64Array]:
-    """Draw n users.
+    """Draw n invented users: their attributes and their taste factors.
 
     Parameters
     ----------
     n : int
         Number of users.
     genre_vectors : float64[n_genres, N_FACTORS]
-        The taste that each genre stands for.
+        Vector of taste factors of each genre.
     rng : numpy.random.Generator
         Source of all random draws.
 

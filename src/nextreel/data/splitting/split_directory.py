@@ -21,14 +21,14 @@ SPLIT_FILE = "split.json"
 
 
 class SourceFile(BaseModel):
-    """The file of interactions that was split."""
+    """The file of interactions that was split, as split.json names it."""
 
     file: str
     sha256: str
 
 
 class PartFacts(BaseModel):
-    """Counts over one part, and the hash of its file."""
+    """Counts over the train or the test part of a split, and the SHA-256 of its file."""
 
     rows: int
     users: int
@@ -41,7 +41,7 @@ class SplitFacts(SplitRule):
 
     source: SourceFile
     left_out: int
-    """Number of rows in neither part."""
+    """Number of interactions in neither the train nor the test part."""
     train: PartFacts
     test: PartFacts
 
@@ -88,7 +88,7 @@ def _write_part(rows: pl.DataFrame, file: Path, rule: SplitRule) -> PartFacts:
 
 
 def read_split_rule(directory: Path) -> SplitRule | None:
-    """Read the rule that a directory was split by; None if it has no split.json.
+    """Read from split.json the rule that a directory was split by; None if it has no split.json.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def read_split_rule(directory: Path) -> SplitRule | None:
 
 
 def choose_rule(directory: Path, named: Rule | None, written: SplitRule | None) -> SplitRule:
-    """Return the rule for splitting the train part of a directory once more.
+    """Return the rule for splitting the train part of a directory once more, such as for tuning options.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def choose_rule(directory: Path, named: Rule | None, written: SplitRule | None) 
     Raises
     ------
     QueryError
-        A rule is named, but the directory is split already.
+        `named` is given, but the directory is split already.
     """
     if written is None:
         return SplitRule.for_rule(named or "clean")
@@ -135,22 +135,22 @@ def choose_rule(directory: Path, named: Rule | None, written: SplitRule | None) 
 
 @dataclass(frozen=True)
 class TrainTest:
-    """The train part as a data set and the test part as rows."""
+    """A split in memory: the train part as a dataset, the test part as a frame of rows."""
 
     train: Dataset
     test: pl.DataFrame
-    """UserID, MovieID, Rating, Timestamp, sorted by time."""
+    """Rows of the test part: UserID, MovieID, Rating, Timestamp, sorted by time."""
     rule: SplitRule | None
     """The rule of the split; None if the parts are files of unknown origin."""
 
     @property
     def threshold(self) -> float:
-        """Lowest rating that makes a row of the test part a query."""
+        """Lowest rating that makes a row of the test part a positive, and thus a query of the evaluation."""
         return self.train.positive_rating if self.rule is None else self.rule.threshold
 
 
 def read_train_test(directory: Path, rule: Rule | None = None) -> TrainTest:
-    """Read a directory that `nextreel split` wrote, or split another one by the rule, by default `clean`.
+    """Read the parts in a directory that `nextreel split` wrote, or split other data by `rule`, by default `clean`.
 
     Raises
     ------

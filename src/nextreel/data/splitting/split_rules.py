@@ -26,7 +26,7 @@ from nextreel.wording import number_of
 
 Rule = Literal["course", "clean", "global", "leave-one-out"]
 SHARE = 0.8
-"""Default share of the rows in the train part of a `global` split, a customary proportion."""
+"""Default share of the rows that form the train part of a `global` split; 80 % is customary."""
 
 
 class SplitRule(Options):
@@ -52,7 +52,7 @@ class SplitRule(Options):
         share: float | None = None,
         moment: int | None = None,
     ) -> "SplitRule":
-        """Return a rule, with its default for each number that is None.
+        """Return the named rule; each number that is None gets the default of this rule.
 
         Raises
         ------
@@ -77,22 +77,22 @@ class SplitRule(Options):
 
 
 def describe_rule(rule: SplitRule | None) -> dict[str, JsonValue]:
-    """Return a rule as it stands in JSON files; empty if the rule of the split isn't known."""
+    """Return a rule as JSON files state it; empty if `rule` is None, that is, unknown."""
     return {} if rule is None else rule.model_dump(exclude_none=True)
 
 
 @dataclass(frozen=True)
 class Split:
-    """The two parts of a split."""
+    """The train and the test part of split interactions, as frames."""
 
     train: pl.DataFrame
-    """UserID, MovieID, Rating, Timestamp, sorted by time."""
+    """Rows that models learn from: UserID, MovieID, Rating, Timestamp, sorted by time."""
     test: pl.DataFrame
-    """UserID, MovieID, Rating, Timestamp, sorted by time."""
+    """Rows that models are evaluated on: UserID, MovieID, Rating, Timestamp, sorted by time."""
     left_out: int
     """Number of rows in neither part: for `global`, test rows of users with too few positives."""
     moment: int | None
-    """For `global`: the time at which the test part starts, POSIX seconds."""
+    """For `global`: the time at which the test part starts, POSIX seconds; None for the other rules."""
 
 
 def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
@@ -114,7 +114,7 @@ def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
 
 
 def split_rows(rows: pl.DataFrame, rule: SplitRule) -> Split:
-    """Do as `split_interactions`, for rows that have been checked or come from a dataset.
+    """Do as `split_interactions`, but without checking the rows: the caller has, or took them from a dataset.
 
     Raises DataError if there are no rows or a part would be empty.
     """

@@ -33,7 +33,7 @@ FEWEST_USERS = 10
 
 @dataclass(frozen=True)
 class GroupMetrics:
-    """The metrics of a group of queries."""
+    """Metrics of the refitted and the never-refitted model for a group of queries."""
 
     queries: int
     """Number of queries."""
@@ -55,14 +55,14 @@ class GroupMetrics:
 
 @dataclass(frozen=True)
 class AgeClass:
-    """The queries within a range of ages of the model that is never refitted."""
+    """Queries for which the never-refitted model's age, the time since its fit, is within one range."""
 
     youngest: int
     """Lowest age of the model at a query, in seconds since its fit."""
     oldest: int
     """Age at which the class ends, excluded, in seconds."""
     part: GroupMetrics
-    """The metrics of these queries."""
+    """Metrics of both models for the queries of this age."""
     adjusted_p: float | None
     """p-value of the difference to the refitted model, adjusted by Holm for all ages; None if there is no refitted
     model or it is the same one."""
@@ -77,7 +77,7 @@ class AgeClass:
 
     @property
     def differs(self) -> bool:
-        """Whether the two models differ significantly."""
+        """Whether the refitted and the never-refitted model differ significantly in the main metric here."""
         return self.adjusted_p is not None and self.adjusted_p < ALPHA
 
 

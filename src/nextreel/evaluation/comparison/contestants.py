@@ -205,7 +205,7 @@ def _fit(contestant: Contestant, parts: TrainTest) -> tuple[Recommender, float, 
 
 
 def _load_fitted(path: Path, parts: TrainTest) -> tuple[Recommender, float | None, list[Epoch]]:
-    """Return a saved model, the duration of its fit in seconds, and its epochs."""
+    """Return a saved model, the seconds of its fit and its training epochs; check that it was fitted on `parts`."""
     predictor, manifest = load_with_manifest(path)
     if predictor.dataset.fingerprint != parts.train.fingerprint:
         raise ConfigError(

@@ -51,7 +51,7 @@ class Leak:
     effects: tuple[LeakEffect, ...] = ()
     """Effects on NDCG; empty if there is nothing to measure."""
     details: dict[str, float] | None = None
-    """Further counts by name."""
+    """Further counts about the leak, by name."""
 
     def facts(self) -> dict[str, JsonValue]:
         """Return the leak in the form that is written as JSON."""

@@ -49,7 +49,7 @@ class EffectMeter:
 
     parts: TrainTest
     create: Callable[[], Recommender]
-    """Creates the model, unfitted."""
+    """Function that creates the unfitted model with which the effects of leaks are measured."""
     k: int = 10
     """Length of the recommendation lists and cutoff of NDCG."""
     exclude_seen: bool = True

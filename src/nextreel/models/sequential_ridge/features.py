@@ -41,7 +41,7 @@ class FeatureMap:
 
     @property
     def n_dense(self) -> int:
-        """Number of features in z."""
+        """Number of dense features of a history (z in the package's formulas)."""
         n_inputs, hidden = self.mixing.shape
         return int(n_inputs - 1 + LENGTH_CLASSES + hidden)
 

@@ -39,7 +39,7 @@ class Validation:
     """Figures of a model on its validation data after an epoch; None where the model does not compute them."""
 
     loss: float | None = None
-    """Mean loss over the validation data."""
+    """Mean loss over the validation data after an epoch."""
     ndcg: float | None = None
     """Mean NDCG@10 of the validation queries."""
 

@@ -39,7 +39,7 @@ class RelationalAttention(torch.autograd.Function):
     """softmax(q k' / sqrt(width) + bias[relation]) v.
 
     The gradients are written by hand, because autograd would make more passes over the [B, heads, R, T] matrices, which
-    are what a step spends most of its time on. R is the number of rows.
+    are what a step spends most of its time on: B windows, R rows (events and queries), T events to attend to.
     """
 
     @staticmethod

@@ -193,7 +193,7 @@ class Labels:
     seen_movie: Int64Array
     """int64[n_seen]: a movie in the history of `seen_query`."""
     total: float
-    """Sum of the weights."""
+    """Sum of the labels' weights, by which the loss is divided."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Batch:
     """B windows of events with their queries, padded to T events and Q queries in each window."""
 
     movies: Tensor
-    """int64[B, T]: the movie of each event."""
+    """int64[B, T]: movie index of each of the T events in each of the B windows."""
     ratings: Tensor
     """int64[B, T]: 2 * stars - 1, so 0 to 9."""
     pauses: Tensor

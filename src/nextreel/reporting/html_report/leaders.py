@@ -14,7 +14,7 @@ class Leader:
 
     name: str
     metric: Estimate
-    """The leader's main metric."""
+    """Main metric of the leading model."""
     runner_up: str | None
     """Name of the second-best model; None if there is only one model."""
     test: PairedTest | None

@@ -91,7 +91,7 @@ class ReportPage:
     n_users: int
     leaders: dict[HistoryMode, Leader]
     headline: tuple[str, str]
-    """Subject and rest of the headline."""
+    """The headline in two parts: what leads, and by how much."""
     lead_sentences: list[str]
     """Sentences on the best model and on whether its lead is significant."""
     summary: list[str]
@@ -110,9 +110,9 @@ class ReportPage:
     fewest_queries: int
     """Number of queries that a slice needs to judge a model by."""
     permutations: int
-    """Number of random swaps in a paired test."""
+    """Random permutations in a paired test; each swaps two models' results for about half of the users."""
     alpha: float
-    """Level of significance."""
+    """Significance level of the paired tests."""
     has_groups: bool
     """Whether the data has groups of people that could be compared."""
     unknown_costs: list[str]

@@ -37,7 +37,7 @@ class SliceCell:
 
 @dataclass(frozen=True)
 class SliceRow:
-    """One slice."""
+    """One slice of the queries as a table row: its size and the metric of every model."""
 
     name: str
     queries: int

@@ -109,7 +109,7 @@ def read_key(headers: Headers, is_page: bool = False) -> str | None:
 
 @dataclass
 class Bucket:
-    """The tokens of one key."""
+    """Rate-limit tokens that one API key has left; every request takes one."""
 
     tokens: float
     updated: float
@@ -123,9 +123,9 @@ class RateLimiter:
     rate: float
     """Requests per second in the long run."""
     burst: float
-    """Requests at once after a pause."""
+    """Maximum number of tokens of a key: so many requests are allowed at once after a pause."""
     clock: Callable[[], float] = time.monotonic
-    """Returns the current time in seconds."""
+    """Function that returns the current time in seconds, for refilling tokens."""
     _buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def wait(self, key: str) -> float:

@@ -15,7 +15,7 @@ class Limits:
     """Limits on what a client may demand of the server."""
 
     body_bytes: int = 1_000_000
-    """Length of a body."""
+    """Maximum length of a request body in bytes."""
     body_seconds: float = 15.0
     """Time from the end of the headers to the end of the body."""
     header_bytes: int = 65_536

@@ -1,1 +1,1 @@
-"""Answering requests from a fitted model and what the store knows now."""
+"""Answering requests with a fitted model, on the interactions and movies that the server's store holds now."""

@@ -13,13 +13,13 @@ class Experiment:
     """An A/B experiment, in which a challenger serves a share of the users instead of the current version."""
 
     version: str
-    """Name of the challenger, a version of the model."""
+    """Name of the challenger, a version of the model in the server's model directory."""
     share: float
     """Share of the users whom the challenger serves, in (0, 1)."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read VERSION=SHARE, such as "b=0.1". Raises ConfigError for any other text."""
+        """Read VERSION=SHARE, such as "b=0.1": version b for 10 % of the users. Raises ConfigError for any other text."""
         version, _, number = text.rpartition("=")
         try:
             share = float(number)
@@ -33,6 +33,9 @@ class Experiment:
         return cls(version, share)
 
     def includes(self, user_id: int) -> bool:
-        """Return whether the challenger serves this user: the same for ever, in every process and release."""
+        """Return whether the challenger serves this user, by a hash of version and UserID.
+
+        The answer is the same at any time, in every process and in every release of nextreel.
+        """
         digest = hashlib.blake2b(f"{self.version} {user_id}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") < self.share * 2**64

@@ -18,10 +18,10 @@ from nextreel.serving.inference.movie_cards import MovieCard, make_cards
 
 @dataclass(frozen=True, eq=False)
 class Catalog:
-    """Movies by index. Adding movies gives another catalog, in which the earlier indices keep their meaning."""
+    """Movies by index. Adding movies gives another catalog, in which the earlier movies keep their indices."""
 
     movies: pl.DataFrame
-    """MovieID, Title (in display form), Genres (list), Year."""
+    """MovieID, Title (in display form, "The Matrix" for "Matrix, The"), Genres (list) and Year of each movie."""
     n_learned: int
     """Number of movies that the model was fitted on; they come first."""
 
@@ -58,12 +58,12 @@ class Catalog:
 
     @cached_property
     def cards(self) -> list[MovieCard]:
-        """The card of each movie, by index."""
+        """The card of each movie, as the API and the page show it; the position in the list is the movie's index."""
         return make_cards(self.movies)
 
     @cached_property
     def genres(self) -> list[str]:
-        """Every genre, sorted."""
+        """All genres that occur in the catalog, sorted."""
         return list_genres(self.movies)
 
     @cached_property
@@ -74,12 +74,12 @@ class Catalog:
 
     @cached_property
     def genre_shares(self) -> Float32Array:
-        """float32[n_movies, n_genres]: share of each genre in each movie."""
+        """float32[n_movies, n_genres]: each movie divides one share equally among its genres."""
         return share_genres(self.movies)
 
     @cached_property
     def genre_directions(self) -> Float32Array:
-        """float32[n_movies, n_genres]: `genre_shares` as unit vectors."""
+        """float32[n_movies, n_genres]: `genre_shares` with the row of each movie scaled to length 1."""
         return unit_rows(self.genre_shares)
 
     @cached_property

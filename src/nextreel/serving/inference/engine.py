@@ -1,8 +1,8 @@
-"""Recommendations of one version of the model, from what the store knows now.
+"""Recommendations of one version of the model, from the interactions and movies that the store holds now.
 
 The result of a query equals that of `Predictor.recommend` with the same model and the store's interactions as its data
 set; interactions with later timestamps than the query's change nothing. The HTTP API and the page both use the engine
-and know no model.
+and have no access to the model itself.
 """
 
 from collections import defaultdict
@@ -45,18 +45,18 @@ class RecommendationRequest:
     timestamp: int
     """Time of the query, POSIX seconds, UTC."""
     k: int = 10
-    """Length of the list."""
+    """Number of movies in the recommendation list."""
     exclude_seen: bool = True
-    """Whether movies of the history are left out."""
+    """Whether movies that the user rated before the query's timestamp are left out."""
     filters: Filters = NO_FILTERS
     diversity: float = 0.0
-    """Strength of maximal marginal relevance, 0 to 1."""
+    """Weight of maximal marginal relevance, which makes the list more varied: 0 (none) to 1."""
     calibration: float = 0.0
-    """Strength of genre calibration, 0 to 1."""
+    """Weight of genre calibration, which makes the list match the user's genres: 0 (none) to 1."""
     explain: bool = False
-    """Whether each movie comes with its reasons."""
+    """Whether each movie comes with its reasons: the ratings with the largest effect on its score."""
     history: tuple[NewInteraction, ...] | None = None
-    """A guest's ratings, used instead of the history in the store."""
+    """Ratings of a guest, which aren't stored and replace the user's history in the store; None to use the latter."""
 
 
 @dataclass(frozen=True)
@@ -65,35 +65,35 @@ class RecommendationResult:
 
     request: RecommendationRequest
     movies: list[ScoredMovie]
-    """Best first."""
+    """Recommended movies with their scores, best first."""
     reasons: list[list[ReasonShown]] | None
     """For each of `movies`, the ratings with the largest effect on its score; None unless the request asks for them."""
     history_length: int
     """Number of ratings before the query's timestamp, on which the list is based."""
     fallback: Literal["popularity"] | None
-    """What ranked the movies instead of the model, if the model has learned no movie of the history."""
+    """What ranked the movies instead of the model, if it has learned no movie of the history; None if the model did."""
     fallback_reason: str | None
     """Why the fallback was needed; None without a fallback."""
     shortfall: str | None
     """Why the list has fewer than k movies; None if it has k."""
     learned_from_later: bool
-    """Whether the model's weights were fitted on interactions from the query's timestamp on, too."""
+    """Whether the model was fitted on interactions at or after the query's timestamp, too, and its weights depend on them."""
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a response says about the model that made it."""
+    """What a response says about the model that made the recommendations."""
 
     name: str
     version: str
     trained_at: str
-    """ISO 8601, UTC."""
+    """When the model was fitted and saved, ISO 8601, UTC."""
     data_until: str
     """Time of the latest interaction that the model was fitted on, ISO 8601, UTC."""
 
 
 class Engine:
-    """One version of the model over the store; safe to share between threads."""
+    """Answers requests with one version of the model and the store's interactions; safe to share between threads."""
 
     def __init__(self, predictor: Predictor, version: StoredVersion, follower: StoreFollower) -> None:
         self.version, self.follower = version, follower
@@ -125,7 +125,7 @@ class Engine:
 
     @property
     def histories(self) -> UserHistories:
-        """The users' histories, replayed with this engine's model."""
+        """The ratings in the store by user; replays of them rank movies with this engine's model."""
         # Made on demand: as an attribute it would refer back to the engine, and since the server excludes the objects
         # of its start from garbage collection (gc.freeze), an engine in such a cycle would never be freed.
         return UserHistories(self.follower, self._ranker_for)
@@ -150,7 +150,7 @@ class Engine:
     def _recommend_batch(
         self, snapshot: Snapshot, batch: Sequence[RecommendationRequest]
     ) -> list[RecommendationResult]:
-        """Return the results of the requests in one group."""
+        """Return the results of requests that `_group` puts into one group."""
         ranker, catalog = self._ranker_for(snapshot), snapshot.catalog
         histories = _find_histories(snapshot, batch)
         ranking = _rank(ranker, catalog, histories, batch)
@@ -203,7 +203,7 @@ class Engine:
 
 
 def _group(requests: Sequence[RecommendationRequest]) -> list[list[int]]:
-    """Return groups of positions whose requests differ only in user, timestamp, filters and explain.
+    """Divide requests, given by position, into groups that differ only in user, timestamp, filters and explain.
 
     A request with a guest's history is a group of its own.
     """
@@ -267,7 +267,7 @@ def _find_allowed(catalog: Catalog, batch: Sequence[RecommendationRequest]) -> B
 def _find_reasons(
     ranker: Ranker, catalog: Catalog, histories: Histories, query: int, movies: Int32Array
 ) -> list[list[ReasonShown]]:
-    """Return the strongest reasons of each of one query's movies."""
+    """For each of one query's `movies`, return the ratings of the history with the largest effect on its score."""
     history = histories[query : query + 1]
     contributions = explain(ranker.model, history, history.as_of, movies.astype(np.int64))
     return [strongest_reasons(of_movie, history, catalog.cards) for of_movie in contributions]

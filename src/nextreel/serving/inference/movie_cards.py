@@ -1,4 +1,4 @@
-"""Movies as the API and the page show them: typed dictionaries, which are written as JSON as they are."""
+"""Movies as the API and the page show them: typed dictionaries, which are written as JSON unchanged."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -14,11 +14,11 @@ from nextreel.ranking.explanations import MovieContribution
 from nextreel.ranking.ranker import Ranking
 
 MAX_REASONS = 5
-"""Number of reasons shown for a recommended movie: more wouldn't be read, and the contributions shrink quickly."""
+"""Number of reasons (ratings that changed the score most) shown for a movie: nobody would read more."""
 
 
 class MovieCard(TypedDict):
-    """A movie of the catalog."""
+    """A movie of the catalog, as the API and the page show it."""
 
     movie_id: int
     title: str | None
@@ -33,7 +33,7 @@ class ScoredMovie(MovieCard):
 
 
 class RatedMovie(MovieCard):
-    """A movie with a user's rating."""
+    """A movie with a user's rating of it."""
 
     rating: float
     timestamp: int
@@ -51,11 +51,11 @@ class ReplayedMovie(RatedMovie):
     """A movie with a user's rating, and its rank in the user's recommendation list just before that rating."""
 
     rank: int | None
-    """From 1; None if the movie was ranked too low or was already seen."""
+    """Rank from 1; None if the movie was ranked below LOWEST_REPLAYED_RANK or had been rated before."""
 
 
 def make_cards(movies: pl.DataFrame) -> list[MovieCard]:
-    """Make a card for each row of a catalog: MovieID, Title, Genres (list), Year."""
+    """Make a card for each row of a catalog, a frame with the columns MovieID, Title, Genres (list) and Year."""
     columns = (movies[MOVIE_ID], movies["Title"], movies["Genres"].fill_null([]), movies["Year"])
     rows = zip(*(column.to_list() for column in columns), strict=True)
     return [
@@ -82,7 +82,7 @@ def ranked_movies(ranking: Ranking, cards: Sequence[MovieCard]) -> list[list[Sco
 
 
 def rated_movies(histories: Histories, rows: Int64Array, cards: Sequence[MovieCard]) -> list[RatedMovie]:
-    """Return the ratings in these rows of the histories' timeline, in the order of `rows`."""
+    """Return the ratings at these row indices of the histories' timeline, in the order of `rows`."""
     timeline = histories.timeline
     movies: list[int] = timeline.movies[rows].tolist()
     ratings: list[float] = timeline.ratings[rows].tolist()
@@ -96,7 +96,7 @@ def rated_movies(histories: Histories, rows: Int64Array, cards: Sequence[MovieCa
 def strongest_reasons(
     contributions: Sequence[MovieContribution], histories: Histories, cards: Sequence[MovieCard]
 ) -> list[ReasonShown]:
-    """Return the MAX_REASONS reasons with the largest contributions, whatever their sign."""
+    """Return, for one recommended movie, up to MAX_REASONS reasons with the largest absolute contributions."""
     strongest = sorted(contributions, key=lambda one: -abs(one.contribution))[:MAX_REASONS]
     rows = np.array([contribution.row for contribution in strongest], dtype=np.int64)
     return [

@@ -14,7 +14,7 @@ from nextreel.serving.inference.store_follower import StoreFollower
 
 
 class MovieLookup:
-    """The catalog as the store has it now; safe to share between threads.
+    """Looks up movies in the catalog as the store has it now; safe to share between threads.
 
     Every method raises StoreError if the store can't be read.
     """
@@ -40,7 +40,7 @@ class MovieLookup:
     def similar(self, movie_id: int, timestamp: int, k: int = 10) -> list[ScoredMovie] | None:
         """Return the k movies most similar to this one as of a timestamp, best first; None if it isn't in the catalog.
 
-        Interactions that arrived since the last merge into the sorted base don't count yet.
+        Interactions that arrived since the snapshot's last merge into its sorted base don't count yet.
         """
         snapshot = self._follower.catch_up()
         catalog = snapshot.catalog

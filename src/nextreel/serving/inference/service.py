@@ -21,7 +21,7 @@ from nextreel.serving.storage.store import Impression, NewInteraction, Outcome, 
 from nextreel.serving.storage.user_export import UserExport
 
 NOW_SECONDS = 60
-"""A query whose timestamp is at most so many seconds in the past is about now: its list is an impression."""
+"""A query at most this many seconds in the past is about now: its list counts as shown to the user, an impression."""
 
 logger = logging.getLogger("nextreel")
 
@@ -63,7 +63,7 @@ class Service:
     ) -> list[tuple[RecommendationResult, Engine]]:
         """Return the result of each request, in the same order, with the engine that served it.
 
-        During an experiment, the lists about now are kept as impressions.
+        During an experiment, lists for a timestamp of about now (see NOW_SECONDS) are kept as impressions.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class Service:
         return served
 
     def remember(self, rows: Sequence[NewInteraction], idempotency_key: str | None = None) -> list[Outcome]:
-        """Store ratings, and return an outcome for each; they are durable on return.
+        """Store ratings, and return for each what became of it; they are durable on return.
 
         The same rows sent again with the same idempotency key within a day get the same outcomes again.
 
@@ -136,9 +136,9 @@ class Service:
         return n_removed
 
     def refresh(self) -> StoredVersion:
-        """Serve the version that the model directory calls current, and return it.
+        """Serve the version that the model directory names as the current one, and return it.
 
-        Raises ArtifactError if it can't be loaded; the old version remains then.
+        Raises ArtifactError if it can't be loaded; the old version is still served then.
         """
         with self._swap_lock:
             current = self.versions.current
@@ -156,12 +156,12 @@ class Service:
         return self.refresh()
 
     def rollback(self) -> StoredVersion:
-        """Serve the version that was current before, and return it. Raises QueryError if there was none."""
+        """Make the previous version current again, serve it, and return it. Raises QueryError if there was none."""
         self.versions.rollback()
         return self.refresh()
 
     def maintain(self) -> None:
-        """Do what is due every second: read the model directory, merge recent interactions, store impressions."""
+        """Do what is due every second: follow the model directory, merge recent interactions, store impressions."""
         try:
             self.refresh()
             self._last_load_error = None
@@ -176,7 +176,7 @@ class Service:
         self.store_impressions()
 
     def store_impressions(self) -> None:
-        """Store the impressions since the last call; if the store can't be written, they wait for the next."""
+        """Store the impressions kept since the last call; if the store can't be written, the next call tries again."""
         pending = [self._pending_impressions.popleft() for _ in range(len(self._pending_impressions))]
         try:
             self.store.keep_impressions(pending)

@@ -25,11 +25,11 @@ class StorePosition:
     """How much of the store a snapshot contains; two processes at the same position hold the same data."""
 
     interaction: int
-    """Greatest id of an interaction."""
+    """Greatest interaction id in the store that the snapshot includes."""
     erasure: int
-    """Greatest id of an erasure."""
+    """Greatest erasure id in the store that the snapshot takes into account."""
     movies: int
-    """Number of movies added to the catalog."""
+    """Number of movies that were added to the model's own catalog."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class UnsortedInteractions:
     """Interactions as columns, in the order in which they were stored."""
 
     users: Int64Array
-    """int64[n]: UserIDs."""
+    """int64[n]: UserID of each interaction."""
     movies: Int32Array
-    """int32[n]: indices in the catalog."""
+    """int32[n]: index of each interaction's movie in the catalog."""
     ratings: Float32Array
-    """float32[n]: stars."""
+    """float32[n]: rating of each interaction, in stars."""
     timestamps: Int64Array
-    """int64[n]: POSIX seconds."""
+    """int64[n]: time of each interaction, POSIX seconds."""
 
     @classmethod
     def of(cls, frame: pl.DataFrame, catalog: Catalog) -> Self:
-        """Convert a frame of UserID, MovieID, Rating and Timestamp, without the movies outside the catalog."""
+        """Convert a frame of UserID, MovieID, Rating and Timestamp; rows with movies outside the catalog are left out."""
         movies = catalog.find(frame[MOVIE_ID].to_numpy())
         in_catalog = movies >= 0
         return cls(
@@ -59,7 +59,7 @@ class UnsortedInteractions:
 
     @classmethod
     def empty(cls) -> Self:
-        """Return no interactions."""
+        """Return an object with 0 interactions."""
         return cls(
             np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int64)
         )
@@ -71,7 +71,7 @@ class UnsortedInteractions:
         return type(self)(self.users[rows], self.movies[rows], self.ratings[rows], self.timestamps[rows])
 
     def extended_by(self, more: Self) -> Self:
-        """Concatenate: these interactions, then `more`."""
+        """Return these interactions followed by `more`."""
         return type(self)(
             np.concatenate([self.users, more.users]),
             np.concatenate([self.movies, more.movies]),
@@ -80,24 +80,24 @@ class UnsortedInteractions:
         )
 
     def to_timeline(self) -> Timeline:
-        """Sort by user and timestamp; interactions of one user in one second keep their order."""
+        """Return the interactions sorted by user and timestamp; those of one user in one second keep their order."""
         user_ids, users = np.unique(self.users, return_inverse=True)
         return Timeline.from_rows(users, self.movies, self.ratings, self.timestamps, user_ids)
 
 
 @dataclass(frozen=True)
 class SortedBase:
-    """The sorted part of a snapshot."""
+    """The interactions of a snapshot that are sorted by user and timestamp; newer ones stay unsorted beside them."""
 
     timeline: Timeline
     popularity: Popularity
-    """Popularity by the timeline's interactions alone."""
+    """Popularity model that counts only the interactions of `timeline`."""
     totals: Float32Array
-    """float32[n_movies]: number of interactions with each movie."""
+    """float32[n_movies]: number of interactions with each movie in `timeline`, whatever their time."""
 
     @classmethod
     def of(cls, timeline: Timeline, n_movies: int) -> Self:
-        """Compute popularity and totals for a timeline."""
+        """Build the base from a timeline, with the popularity and the totals of its interactions."""
         by_time = np.argsort(timeline.timestamps, kind="stable")
         popularity = Popularity.of_events(timeline.timestamps[by_time], timeline.movies[by_time], n_movies)
         totals = np.bincount(timeline.movies, minlength=n_movies).astype(np.float32)
@@ -105,7 +105,7 @@ class SortedBase:
         return cls(timeline, popularity, totals)
 
     def rows_of(self, user_ids: Int64Array) -> UnsortedInteractions:
-        """Return all interactions of these users, user after user, each in the order of time."""
+        """Return all interactions of these users, user after user, those of each user in the order of time."""
         timeline = self.timeline
         histories = timeline.as_of(user_ids, np.full(len(user_ids), NEVER))
         lengths = histories.lengths
@@ -117,7 +117,7 @@ class SortedBase:
 
 
 class LivePopularity(Popularity):
-    """`Popularity` by a base and the recent interactions: the same counts, but fast for a query about now."""
+    """`Popularity` over a sorted base and the recent, unsorted interactions; fast for a query about now."""
 
     def __init__(self, base: SortedBase, recent: UnsortedInteractions, n_movies: int) -> None:
         super().__init__()
@@ -137,7 +137,10 @@ class LivePopularity(Popularity):
         return scores
 
     def _count_in_base(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        """Count as `Popularity` does or, if all queries are about one late second, subtract what is later."""
+        """Return the counts of `Popularity.score` for the base alone.
+
+        If all queries have the same, late timestamp, the few later interactions are subtracted from the totals.
+        """
         popularity, totals = self._base.popularity, self._base.totals
         stop = int(np.searchsorted(popularity.times_, timestamps[0]))
         if (timestamps != timestamps[0]).any() or stop < len(popularity.times_) // 2:
@@ -148,19 +151,19 @@ class LivePopularity(Popularity):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All interactions of the store at one position, and the catalog."""
+    """All interactions and the catalog of the store as of one `StorePosition`."""
 
     catalog: Catalog
     base: SortedBase
     recent: UnsortedInteractions
-    """Interactions that arrived since the base was sorted."""
+    """Interactions that arrived since `base` was sorted; they aren't part of it."""
     released_at: Int64Array
-    """int64[n_movies]: when each movie came out, POSIX seconds, as `Ranker` needs it."""
+    """int64[n_movies]: POSIX seconds from which on each movie may be recommended, see `find_released_at`."""
     position: StorePosition
 
     @classmethod
     def of(cls, timeline: Timeline, catalog: Catalog, position: StorePosition) -> Self:
-        """Build a snapshot whose interactions are all in the base."""
+        """Build a snapshot whose interactions are all in the sorted base."""
         base = SortedBase.of(timeline, len(catalog))
         released_at = find_released_at(timeline, catalog.movies)
         return cls(catalog, base, UnsortedInteractions.empty(), released_at, position)
@@ -178,7 +181,7 @@ class Snapshot:
 
     @cached_property
     def popularity(self) -> Popularity:
-        """Popularity as of any timestamp, by all interactions of the snapshot."""
+        """Popularity model that counts all interactions of the snapshot before a query's timestamp."""
         return LivePopularity(self.base, self.recent, len(self.catalog))
 
     @cached_property
@@ -189,7 +192,7 @@ class Snapshot:
         return int(max(latest)) if latest else None
 
     def extended_by(self, more: UnsortedInteractions, catalog: Catalog, position: StorePosition) -> Self:
-        """Return this snapshot with `more` interactions and a catalog that may have grown."""
+        """Return this snapshot with `more` interactions, at a newer position and with a catalog that may have grown."""
         released_at = self.released_at
         if len(catalog) > len(released_at):
             opened = find_released_at(UnsortedInteractions.empty().to_timeline(), catalog.movies)
@@ -201,7 +204,7 @@ class Snapshot:
         return replace(self, catalog=catalog, recent=recent, released_at=released_at, position=position)
 
     def merged(self) -> Self:
-        """Return the same interactions, all of them in the base."""
+        """Return a snapshot of the same interactions in which all of them are in the sorted base."""
         interactions = self.base.rows_of(self.base.timeline.user_ids).extended_by(self.recent)
         return self.of(interactions.to_timeline(), self.catalog, self.position)
 

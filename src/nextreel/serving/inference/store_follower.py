@@ -20,8 +20,9 @@ from nextreel.serving.storage.sql_tables import erasures, interactions, movies
 from nextreel.serving.storage.store import Store
 
 MERGE_FROM_INTERACTIONS, MERGE_FROM_SHARE = 5_000, 0.01
-"""The recent interactions are merged once they are at least so many, and at least this share of the base.
+"""The recent interactions are merged into the sorted base of the snapshot once both limits are reached.
 
+The limits are a number of interactions, and their share of the base.
 A merge sorts everything: with a share of 1 %, the work per arriving interaction stays constant as the store grows.
 """
 
@@ -33,7 +34,7 @@ _POSITION = sa.select(
 
 
 class StoreFollower:
-    """Holds the latest snapshot of a store; safe to share between threads."""
+    """Holds the latest snapshot of a store and updates it on request; safe to share between threads."""
 
     def __init__(self, store: Store, catalog: Catalog) -> None:
         self._store = store
@@ -47,7 +48,7 @@ class StoreFollower:
 
     @property
     def last_snapshot(self) -> Snapshot:
-        """The snapshot that the last query used; reading it doesn't query the store."""
+        """The snapshot of the last `catch_up`; getting it doesn't read the store."""
         return self._snapshot
 
     def catch_up(self) -> Snapshot:
@@ -61,7 +62,10 @@ class StoreFollower:
             return self._snapshot
 
     def merge_if_due(self) -> None:
-        """Merge the recent interactions into the base if there are many; queries are served meanwhile."""
+        """Merge the recent interactions into the sorted base if they are many (see MERGE_FROM_SHARE).
+
+        Queries are served meanwhile.
+        """
         snapshot = self._snapshot
         if len(snapshot.recent) < max(
             MERGE_FROM_INTERACTIONS, MERGE_FROM_SHARE * len(snapshot.base.timeline)
@@ -75,7 +79,7 @@ class StoreFollower:
                 self._snapshot = replace(current, base=merged.base, recent=recent)
 
     def lag(self) -> int:
-        """Return how many interactions arrived in the store since the last snapshot, counted by their ids.
+        """Return how many interactions arrived in the store since the last snapshot, by the difference of ids.
 
         Raises StoreError if the store can't be read.
         """
@@ -103,7 +107,7 @@ class StoreFollower:
         return StorePosition(interaction or 0, erasure or 0, n_movies)
 
     def _read_erasures(self, start: StorePosition, stop: StorePosition) -> tuple[Int64Array, pl.DataFrame]:
-        """Read the users who were erased between two positions, and the interactions that they added after that."""
+        """Return the UserIDs erased between two positions, and these users' interactions since their erasure."""
         erased = sa.select(erasures.c.user_id).where(
             erasures.c.id > start.erasure, erasures.c.id <= stop.erasure
         )

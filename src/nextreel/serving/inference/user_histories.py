@@ -1,4 +1,4 @@
-"""What users rated: their histories, what they rated next, and the ranks that a model would have given to that."""
+"""What users rated: their histories, what they rated next, and the ranks that a model would have given to those movies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from nextreel.serving.inference.snapshot import Snapshot
 from nextreel.serving.inference.store_follower import StoreFollower
 
 LOWEST_REPLAYED_RANK = 100
-"""A replay computes ranks down to this one; what was ranked lower, users would hardly have seen."""
+"""Lowest rank that a replay of a user's ratings computes; users hardly look further down a list."""
 
 
 @dataclass(frozen=True)
 class SampledUser:
-    """A user with at least one rating."""
+    """A user with at least one rating, drawn by `UserHistories.sample_users`."""
 
     user_id: int
     n_ratings: int
@@ -60,9 +60,9 @@ class UserHistories:
         return rated_movies(all_time, _rows_of(all_time)[n_earlier:][:limit], snapshot.catalog.cards)
 
     def replay(self, user_id: int, latest: int = 200) -> list[ReplayedMovie]:
-        """Return the user's latest ratings, earliest first, each with the rank that its movie had just before it.
+        """Return the user's `latest` last ratings, earliest first, each with its movie's rank just before the rating.
 
-        The rank is None if it would be below LOWEST_REPLAYED_RANK, or if the user had rated the movie before.
+        The rank is that in the recommendation list of this user; None if it is below LOWEST_REPLAYED_RANK or the movie had been rated before.
         """
         snapshot = self._follower.catch_up()
         all_time = _history_of(snapshot, user_id, NEVER)
@@ -82,7 +82,7 @@ class UserHistories:
     def sample_users(self, count: int = 20) -> list[SampledUser]:
         """Return up to `count` users, spread evenly from the shortest to the longest history.
 
-        Interactions that arrived since the last merge into the sorted base don't count yet.
+        Interactions that arrived since the snapshot's last merge into its sorted base don't count yet.
         """
         timeline = self._follower.catch_up().base.timeline
         lengths = np.diff(timeline.offsets)
@@ -106,5 +106,5 @@ def _history_of(snapshot: Snapshot, user_id: int, timestamp: int) -> Histories:
 
 
 def _rows_of(histories: Histories) -> Int64Array:
-    """Return all rows of the only history, also ratings that the user replaced later."""
+    """Return the timeline rows of the only history in `histories`, also those of ratings that were replaced later."""
     return np.arange(histories.starts[0], histories.stops[0])

@@ -17,20 +17,20 @@ from nextreel.serving.page.url_parameters import NewUserForm, read_number, requi
 
 
 class ReasonBar(ReasonShown):
-    """A rating with a bar for its effect on the movie's score."""
+    """A rating of the user and the bar that shows its effect on the score of the recommended movie."""
 
     poster: Poster
     share: float
-    """Length of the bar: its contribution in units of the largest, -1 to 1."""
+    """Length of the bar, -1 to 1: the rating's contribution divided by the largest absolute one of the movie."""
 
 
 @dataclass(frozen=True)
 class MovieReasonsView(View):
-    """A movie and the reasons for its score."""
+    """A recommended movie and the ratings that had the largest effect on its score."""
 
     movie: MovieWithPoster
     reasons: list[ReasonBar]
-    """Strongest first; empty if the list is a fallback."""
+    """Largest effect on the score first; empty if popularity ranked the list instead of the model."""
 
 
 def show(service: Service, parameters: QueryParams, is_full_page: bool) -> MovieReasonsView:

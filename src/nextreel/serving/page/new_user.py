@@ -23,15 +23,15 @@ from nextreel.serving.page.svg_charts import LIST_LENGTH
 from nextreel.serving.page.url_parameters import NewUserForm
 
 MOVIES_FOUND = 6
-"""Number of movies that a search shows."""
+"""Number of movies that the visitor's search by title finds at most."""
 NEW_USER_ID = LARGEST_INTEGER
-"""UserID of every visitor: the largest possible one, which no user of a real data set has."""
+"""UserID of every visitor who rates movies on the page: the largest possible one, to avoid real users' ids."""
 YEARS_IF_UNKNOWN = (1900, 2100)
-"""Range of the year fields if no movie of the catalog has a year."""
+"""Range of the form's year fields if no movie of the catalog has a year."""
 
 
 class VisitorRating(MovieWithPoster):
-    """A movie with the visitor's rating."""
+    """A movie that the visitor has rated, with this rating."""
 
     rating: float
 
@@ -42,19 +42,19 @@ class NewUserView(View):
 
     form: NewUserForm
     rated: list[VisitorRating]
-    """Latest first."""
+    """The visitor's ratings, latest first."""
     found: list[MovieWithPoster]
     """Movies whose title matches the search, without those that the visitor has rated."""
     n_rated_found: int
-    """Number of movies that match the search but are left out as rated."""
+    """Number of movies left out of `found` because the visitor has rated them."""
     result: RecommendationResult
     movies: list[ListedMovie]
     changes: str
-    """What a screen reader says about the list."""
+    """Sentences that tell a screen reader what has changed in the list."""
     genres: list[str]
     """All genres of the catalog."""
     years: tuple[int, int]
-    """The earliest and the latest year of the catalog."""
+    """The earliest and the latest year of a movie, or YEARS_IF_UNKNOWN: the range of the form's year fields."""
     model: ModelFacts
 
 

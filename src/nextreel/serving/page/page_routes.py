@@ -15,7 +15,7 @@ from nextreel.serving.page import movie_reasons, new_user, served_model, time_tr
 from nextreel.serving.page.rendering import View, read_assets, render
 
 ShowView = Callable[[Service, QueryParams, bool], View]
-"""From the service, the URL parameters and whether the full page is shown."""
+"""Makes a view from the service, the URL parameters, and whether the full page is shown or only its changing part."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -25,7 +25,7 @@ HEADERS = {
     "Vary": "HX-Request",
 }
 SWAPPED_IDS = {"time_travel": "list", "newcomer": "answer"}
-"""By template: the id of the element that htmx replaces. The part that replaces it must have the same id."""
+"""By template name, the id of the HTML element that htmx replaces; the replacement must have the same id."""
 FOR_EVER = "public, max-age=31536000, immutable"
 
 router = APIRouter(include_in_schema=False)
@@ -33,11 +33,11 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True)
 class ProblemView(View):
-    """What is shown instead of a view that can't be shown."""
+    """An error message, shown instead of a view whose URL parameters are wrong."""
 
     problem: str
     part: str | None
-    """Id of the element that htmx replaces with the problem."""
+    """Id of the HTML element that htmx replaces with the message; None if the template has none in SWAPPED_IDS."""
 
 
 @router.get("/")
@@ -48,7 +48,7 @@ async def show_time_travel(request: Request, state: State) -> Response:
 
 @router.get("/strip")
 async def show_strip(request: Request, state: State) -> Response:
-    """Show the bars over a user's time."""
+    """Show the chart of a user's ratings over time: a bar for each, by the rank of its movie just before it."""
     return await _respond(request, state, "strip", time_travel.show_strip)
 
 
@@ -66,13 +66,13 @@ async def show_movie_reasons(request: Request, state: State) -> Response:
 
 @router.get("/model")
 async def show_served_model(request: Request, state: State) -> Response:
-    """Show facts about the model that is served."""
+    """Show facts about each version of the model that is served: its data, metrics and age."""
     return await _respond(request, state, "model_card", served_model.show)
 
 
 @router.get("/assets/{name}")
 async def send_asset(name: str) -> Response:
-    """Send a static file."""
+    """Send a static file of the page, such as a style sheet; 404 if there is none with this name."""
     asset = read_assets().get(name)
     if asset is None:
         raise HTTPException(404, f"there is no {name}")

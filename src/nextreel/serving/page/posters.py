@@ -18,32 +18,32 @@ TELLING_GENRES = (
     *("film-noir", "western", "horror", "war", "musical", "animation", "documentary", "sci-fi", "mystery"),
     *("fantasy", "children", "crime", "romance", "thriller", "adventure", "action", "comedy", "drama"),
 )
-"""The genres that have a look, the most telling first: a war drama looks like a war movie."""
+"""The genres with a poster design of their own, the most telling first: a war drama looks like a war movie."""
 MOTIFS = {
     "drama": ("drama", "stairs", "window"),
     "comedy": ("comedy", "hat", "parasol"),
     "romance": ("romance", "heart", "letter"),
 }
-"""The motifs of the most frequent genres. Every other genre has a single motif of its own name."""
+"""The motifs (drawings) for the most frequent genres. Every other genre has a single motif, named like itself."""
 TURNS = 6
-"""Number of ways in which a motif can be turned."""
+"""Number of orientations in which a poster's motif (its drawing) can be turned."""
 YEAR_AT_THE_END = re.compile(r"\s*\(\d{4}\)$")
 
 SIZES = (21, 18.5, 16, 14, 12, 10.5, 9, 7.5, 6.3)
-"""Type sizes in hundredths of the poster's width; the style sheet has a class for each."""
+"""Type sizes for titles, in hundredths of the poster's width; the style sheet has a class for each."""
 TITLE_WIDTH, TITLE_HEIGHT = 82, 44
-"""Space for the title, in hundredths of the poster's width."""
+"""Width and height of the space for the title, both in hundredths of the poster's width."""
 
 
 @dataclass(frozen=True)
 class Lettering:
-    """A style in which a title is set."""
+    """A typographic style for the title on a poster."""
 
     name: str
     letter_width: float
     """Mean width of a letter in units of the type size, slightly overestimated."""
     line_height: float
-    """Distance between lines in units of the type size."""
+    """Distance between the baselines of two lines, in units of the type size."""
 
 
 PLAYBILL, CUTOUT, MARQUEE = (
@@ -60,7 +60,7 @@ DECADES = (
     (1999, (CREDITS, BLOCK, MARQUEE)),
     (9999, (BLOCK, CREDITS, CUTOUT)),
 )
-"""Last year of each period and its styles of lettering; one that is listed twice is chosen twice as often."""
+"""Last year of each period, with its styles of lettering; a style that is listed twice is chosen twice as often."""
 YEAR_IF_UNKNOWN = 2000
 
 
@@ -69,23 +69,23 @@ class Poster:
     """How a movie's poster looks, in names that the style sheet and the templates know."""
 
     title: str
-    """Title without the year."""
+    """Title of the movie without the year; "Movie" and the MovieID if it has none."""
     year: int | None
     look: str
-    """The genre that gives the palette."""
+    """The genre, one of TELLING_GENRES, that gives the palette."""
     motif: str
-    """Name of the drawing."""
+    """Name of the drawing on the poster."""
     accent: str
-    """The genre that gives the second colour."""
+    """The genre, one of TELLING_GENRES, that gives the second colour."""
     lettering: str
     turn: int
-    """How the motif is turned, 0 to TURNS - 1."""
+    """Orientation of the motif, 0 to TURNS - 1."""
     size: int
-    """Index into SIZES."""
+    """Size of the title's type, as an index into SIZES."""
 
     @classmethod
     def of(cls, movie: MovieCard) -> "Poster":
-        """Design the poster of a movie."""
+        """Design the poster of a movie from its title, genres, year and MovieID."""
         title = YEAR_AT_THE_END.sub("", movie["title"] or f"Movie {movie['movie_id']}")
         looks = _rank_looks(movie["genres"])
         year = movie["year"] or YEAR_IF_UNKNOWN
@@ -109,22 +109,22 @@ class ListedMovie(ScoredMovie):
 
     poster: Poster
     rank: int
-    """From 1."""
+    """Rank in the recommendation list, from 1."""
     change: int | None
-    """Ranks gained since the earlier list; None if the movie wasn't in it."""
+    """Places gained since the earlier list that it is compared with; None if the movie wasn't in that one."""
 
 
 def with_poster(movie: MovieCard) -> MovieWithPoster:
-    """Return the movie with its poster."""
+    """Return the fields of a movie and its poster."""
     return {**movie, "poster": Poster.of(movie)}
 
 
 def list_movies(
     result: RecommendationResult, earlier: RecommendationResult | None, count: int
 ) -> list[ListedMovie]:
-    """Return the first movies of a list, with their change of rank since the earlier list.
+    """Return the first `count` movies of a list, with their change of rank since the earlier list.
 
-    Without an earlier list, nothing has changed.
+    Without an earlier list, every change is 0.
     """
     compared = result if earlier is None else earlier
     old_ranks = {movie["movie_id"]: rank for rank, movie in enumerate(compared.movies[:count], 1)}
@@ -137,7 +137,7 @@ def list_movies(
 
 
 def describe_changes(movies: Sequence[ListedMovie]) -> str:
-    """Return what a screen reader says when the list has changed."""
+    """Return the sentences that a screen reader says when the list has changed."""
     if not movies:
         return "The list is empty."
     n_new = sum(movie["change"] is None for movie in movies)
@@ -145,9 +145,9 @@ def describe_changes(movies: Sequence[ListedMovie]) -> str:
 
 
 def _rank_looks(genres: Sequence[str]) -> list[str]:
-    """Return the looks of a movie's genres, the most telling first.
+    """Return the poster designs for a movie's genres, as names in TELLING_GENRES, the most telling first.
 
-    A genre that isn't in TELLING_GENRES borrows the look of one that is, always the same.
+    A genre that isn't in TELLING_GENRES always borrows the design of the same one that is.
     """
     names = {genre.casefold().removesuffix("'s").replace(" ", "-") for genre in genres} or {"drama"}
     looks = {
@@ -158,7 +158,7 @@ def _rank_looks(genres: Sequence[str]) -> list[str]:
 
 
 def _fits(title: str, size: float, lettering: Lettering) -> bool:
-    """Return whether the title, with line breaks between words, fits into the space for it."""
+    """Return whether a title fits into TITLE_WIDTH by TITLE_HEIGHT, with line breaks only between words."""
     letter_width, n_lines, room = size * lettering.letter_width, 1, float(TITLE_WIDTH)
     for word in title.split():
         width = len(word) * letter_width

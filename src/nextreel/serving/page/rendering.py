@@ -15,7 +15,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
 }
-"""By suffix. What the operating system says may differ, and a browser refuses a script of another type."""
+"""Media type of a static file by suffix. Those of the operating system may differ, and browsers are strict."""
 STARS = 5
 
 
@@ -26,12 +26,12 @@ class View:
 
 @dataclass(frozen=True)
 class Asset:
-    """A static file."""
+    """A static file of the page, such as a style sheet."""
 
     content: bytes
     media_type: str
     digest: str
-    """Start of its SHA-256. It is part of the file's URL, so that browsers may keep the file for ever."""
+    """First digits of the file's SHA-256. They are part of its URL, so that browsers may cache the file for ever."""
 
     @classmethod
     def read(cls, file: Path) -> "Asset":
@@ -42,12 +42,12 @@ class Asset:
 
 @cache
 def read_assets() -> dict[str, Asset]:
-    """Return the static files by name."""
+    """Return the static files of the page by file name."""
     return {file.name: Asset.read(file) for file in sorted((DIRECTORY / "static").iterdir())}
 
 
 def render(template: str, view: View, here: str) -> str:
-    """Render a template as HTML; `here` is the name of the view in the navigation."""
+    """Render a template as HTML; `here` is the view that the page's navigation marks as the current one."""
     return _make_environment().get_template(template).render(vars(view), here=here)
 
 
@@ -75,13 +75,13 @@ def _asset_url(name: str) -> str:
 
 
 def _format_day(timestamp: int) -> str:
-    """Return the day, such as 3 March 2001."""
+    """Return the day (UTC) of a timestamp in POSIX seconds, such as 3 March 2001."""
     time = datetime.fromtimestamp(timestamp, UTC)
     return f"{time.day} {time:%B %Y}"
 
 
 def _format_time(timestamp: int) -> str:
-    """Return the time of day, such as 18:05."""
+    """Return the time of day (UTC) of a timestamp in POSIX seconds, such as 18:05."""
     return f"{datetime.fromtimestamp(timestamp, UTC):%H:%M}"
 
 

@@ -1,4 +1,4 @@
-"""Facts about the model that is served: its training data, its metrics and its age."""
+"""Facts about each version of the model that is served: its training data, its metrics and its age."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class ServedModel:
     evaluations: Sequence[Mapping[str, JsonValue]]
     config: Mapping[str, JsonValue]
     curves: Curves | None
-    """Losses by epoch."""
+    """Curves of the training and validation loss by epoch; None for a model that doesn't learn in epochs."""
     learned_until: int
     """Time of the latest interaction that the model was fitted on, POSIX seconds."""
     stored: int
@@ -35,19 +35,19 @@ class ServedModel:
     latest: int | None
     """Time of the latest interaction in the store, POSIX seconds."""
     days_behind: float
-    """Days from `learned_until` to `latest`."""
+    """Days from `learned_until` to `latest`, at least 0."""
     days_since_fit: float
 
 
 @dataclass(frozen=True)
 class ServedModelsView(View):
-    """A card for each version that is served."""
+    """Facts about each version of the model that is served: the current one and, in an experiment, the challenger."""
 
     cards: list[ServedModel]
 
 
 def show(service: Service, parameters: QueryParams, is_full_page: bool) -> ServedModelsView:
-    """Show a card for each version that is served."""
+    """Show facts about each version of the model that is served; the URL parameters have no effect."""
     return ServedModelsView([_describe(engine) for engine in service.engines])
 
 

@@ -1,4 +1,4 @@
-"""Charts of the page as SVG paths, in the units of their view boxes."""
+"""Charts of the page as data of SVG paths, in the coordinates of the SVG view boxes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,47 +9,51 @@ from nextreel.serving.inference.movie_cards import ReplayedMovie
 from nextreel.serving.inference.user_histories import LOWEST_REPLAYED_RANK
 
 LIST_LENGTH = 10
-"""Length of the lists on the page; a movie of the list that the user rated next is a hit."""
+"""Length of the recommendation lists on the page; a listed movie that the user then rated is a hit."""
 
 
 PAUSE_SECONDS = DAY
-"""Time between two steps from which on the strip shows a pause."""
+"""Least time between two consecutive ratings that the strip (the chart of a user's ratings) marks as a pause."""
 UNRANKED_HEIGHT = 5.0
-"""Height of the bar of a movie without a rank, in the units of the view box."""
+"""Height of the bar of a movie without a rank, where the bar of rank 1 has height 100."""
 LOWEST_RANK_HEIGHT = 18
-"""Height of the bar at LOWEST_REPLAYED_RANK."""
+"""Height of the bar of a movie at LOWEST_REPLAYED_RANK, where the bar of rank 1 has height 100."""
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A user's ratings over their steps: between x = i and i + 1, a bar for each movie that they rated at step i.
+    """A chart of a user's ratings. A step is a second in which they rated.
 
-    The view box is 0 0 `width` 100. The higher a bar, the closer its movie was to the top of the list just before, on
-    a logarithmic scale of the rank.
+    Between x = i and i + 1, there is a bar for each movie that they rated at step i.
+    The view box is 0 0 `width` 100. The higher a bar, the closer its movie was to the top of the recommendation list
+    just before the rating, on a logarithmic scale of the rank.
     """
 
     width: int
-    """Number of steps."""
+    """Number of steps of the time travel, one per second in which the user rated."""
     listed: str
-    """Path of the bars of movies that were in the list."""
+    """SVG path data of the bars of movies that were in the list, at rank LIST_LENGTH or better."""
     near: str
-    """Path of the bars of movies that had a rank below the list."""
+    """SVG path data of the bars of movies ranked below LIST_LENGTH, but not below LOWEST_REPLAYED_RANK."""
     missed: str
-    """Path of the bars of movies without a rank."""
+    """SVG path data of the bars of movies without a rank: ranked lower still, or rated before."""
     older: str
-    """Path of the bars for steps that are too old to be replayed."""
+    """SVG path data of the bars, one per step, for steps before the earliest replayed rating."""
     pauses: str
-    """Path of the lines where the user came back after PAUSE_SECONDS or more."""
+    """SVG path data of the lines that mark the user's return after a pause of PAUSE_SECONDS or more."""
     hits: int
-    """Number of bars in `listed`."""
+    """Number of bars in `listed`: ratings of movies that were in the list just before."""
     ranked: int
-    """Number of bars in `listed` and `near`."""
+    """Number of bars in `listed` and `near` together."""
     shown: int
-    """Number of bars for replayed ratings."""
+    """Number of bars for replayed ratings: those in `listed`, `near` and `missed` together."""
 
 
 def draw_strip(replayed: Sequence[ReplayedMovie], timestamps: Sequence[int]) -> Strip:
-    """Draw replayed ratings over the steps with these timestamps, ascending, the last of which is the end."""
+    """Draw replayed ratings over the steps with these ascending timestamps.
+
+    The last timestamp is that just after all ratings and gets no bar.
+    """
     step_at = {timestamp: step for step, timestamp in enumerate(timestamps)}
     ranks_by_step: dict[int, list[int | None]] = {}
     for movie in replayed:
@@ -93,17 +97,17 @@ def _bar(x: float, width: float, height: float) -> str:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through values; the view box is 0 0 100 60."""
+    """A line through values at equal distances, as SVG path data for the view box 0 0 100 60."""
 
     name: str
     path: str
     last: float
-    """The last value."""
+    """Last value of the line, which its label shows."""
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Lines with a common scale."""
+    """Lines drawn to the same vertical scale, from `low` to `high`."""
 
     lines: Sequence[Curve]
     low: float
@@ -115,7 +119,7 @@ class Curves:
 
 
 def draw_curves(values_by_name: Mapping[str, Sequence[float]]) -> Curves | None:
-    """Draw a line for each name with at least two values; None if there is no such name."""
+    """Draw a line for each name that has at least two values; return None if no name has."""
     drawn = {name: values for name, values in values_by_name.items() if len(values) > 1}
     if not drawn:
         return None

@@ -19,72 +19,72 @@ from nextreel.serving.page.svg_charts import LIST_LENGTH, Strip, draw_strip
 from nextreel.serving.page.url_parameters import read_number, require_number
 
 SAMPLE_SIZE, USERS_SUGGESTED = 200, 6
-"""Number of users who are considered, and number of those who are suggested."""
+"""Number of users sampled as candidates, and number of those that the page suggests to travel through."""
 MIN_RATINGS, MAX_RATINGS = 40, 400
-"""A suggested user has enough ratings for an interesting history, but not too many for a fast replay."""
+"""Range for the number of ratings of a suggested user: an interesting history that can still be replayed fast."""
 PAST_SHOWN, NEXT_SHOWN = 12, 10
-"""Number of the latest ratings before the step that are shown, and of the next ones."""
+"""Numbers of ratings shown at a step of the slider: the last ones before it, and the first ones from it on."""
 
 
 class PastRating(RatedMovie):
-    """A rating from before the step."""
+    """A rating from before the slider's current step."""
 
     poster: Poster
 
 
 class NextRating(RatedMovie):
-    """A rating from after the step."""
+    """A rating from the slider's current step on, that second included."""
 
     poster: Poster
     rank: int | None
-    """Rank of the movie as of the step; None below LOWEST_REPLAYED_RANK."""
+    """Rank of the movie in the recommendation list as of the step; None below LOWEST_REPLAYED_RANK."""
 
 
 class ComparedMovie(ListedMovie):
-    """A movie of the list, compared with what the user rated next."""
+    """A movie of the recommendation list, and whether the user rated it soon after."""
 
     watched: bool
-    """Whether the movie is among the user's next ratings."""
+    """Whether the movie is among the user's NEXT_SHOWN next ratings."""
 
 
 @dataclass(frozen=True)
 class TimeTravelView(View):
-    """A user's list as of one step, and their ratings before and after it."""
+    """A user's recommendation list as of one step of the slider, and their ratings before and from that step on."""
 
     people: list[SampledUser]
-    """Suggested users."""
+    """Users whom the page suggests; empty if only the changing part of the page is shown."""
     user: int
     timestamp: int
-    """Time of the step, POSIX seconds."""
+    """Time of the slider's current step, POSIX seconds."""
     step: int
-    """Index of the step, from 0."""
+    """Index of the slider's current step, from 0 to `last_step`."""
     last_step: int
     result: RecommendationResult
     movies: list[ComparedMovie]
     coming: list[NextRating]
-    """Earliest first."""
+    """Ratings after the step, earliest first."""
     past: list[PastRating]
-    """Latest first."""
+    """Ratings before the step, latest first."""
     past_length: int
-    """Number of all ratings in the history, shown or not."""
+    """Number of movies that the user rated before the step, whether shown in `past` or not."""
     hits: int
-    """Number of `coming` ratings whose movie is in the list."""
+    """Number of ratings in `coming` whose movie is in the recommendation list of the step."""
     changes: str
-    """What a screen reader says about the list."""
+    """Sentences that tell a screen reader what has changed in the list."""
     model: ModelFacts
 
 
 @dataclass(frozen=True)
 class StripView(View):
-    """The chart over a user's time."""
+    """The chart of a user's ratings over time."""
 
     strip: Strip
 
 
 def show(service: Service, parameters: QueryParams, is_full_page: bool) -> TimeTravelView:
-    """Show the list of `user` as of the step `moment`; users are only suggested on the full page.
+    """Show the list of the URL's `user` as of the slider's step `moment`; only the full page suggests users.
 
-    Without `user`, it is the suggested user whose history spans the longest time; without `moment`, the middle step.
+    Without `user`, it is that of the suggested user whose history spans the longest time; without `moment`, the middle step.
     Raises QueryError if a parameter isn't a whole number.
     """
     people = _suggest_users(service.engine) if is_full_page else []
@@ -99,9 +99,10 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> TimeT
 
 
 def show_strip(service: Service, parameters: QueryParams, is_full_page: bool) -> StripView:
-    """Show a bar for each rating of `user`. Raises QueryError if `user` is missing or isn't a whole number.
+    """Show the chart of the ratings of the URL's `user`.
 
-    It is a view of its own, loaded after the list, because each bar costs a query.
+    Raises QueryError if `user` is missing or isn't a whole number. The chart is a view of its own, loaded after
+    the list, because each bar costs a query.
     """
     user_id = require_number(parameters, "user")
     engine = service.engine_for(user_id)
@@ -109,16 +110,16 @@ def show_strip(service: Service, parameters: QueryParams, is_full_page: bool) ->
 
 
 def _suggest_users(engine: Engine) -> list[SampledUser]:
-    """Return users who came back over a long time, from short to long histories."""
+    """Return the sampled users with the longest time from first to last rating, ordered by number of ratings."""
     users = engine.histories.sample_users(SAMPLE_SIZE)
     suitable = [user for user in users if MIN_RATINGS <= user.n_ratings <= MAX_RATINGS] or users
     return sorted(sorted(suitable, key=attrgetter("span"))[-USERS_SUGGESTED:], key=attrgetter("n_ratings"))
 
 
 def _find_steps(engine: Engine, user_id: int) -> list[int]:
-    """Return the timestamp of each step, ascending.
+    """Return the timestamp of each step of the slider, ascending.
 
-    For a user without ratings, the only step is just after the latest rating of anybody.
+    For a user without ratings, the only step is just after the latest rating in the store.
     """
     ratings = engine.histories.rated_next(user_id, timestamp=0, limit=NEVER)
     timestamps = list(dict.fromkeys(movie["timestamp"] for movie in ratings))

@@ -14,15 +14,15 @@ from nextreel.serving.inference.engine import RecommendationRequest
 from nextreel.serving.storage.store import NewInteraction
 
 EARLIER_RATING, NEW_RATING = "stars-", "new-"
-"""Prefixes of the parameters for ratings, before the MovieID: earlier ratings, latest first, and a new one."""
+"""Prefixes of URL parameters such as stars-318=4.5, named by MovieID: earlier ratings (latest first), and a new one."""
 MAX_RATINGS_IN_URL = 200
-"""So that the URL stays shorter than servers and browsers allow."""
+"""Greatest number of ratings, so that the URL stays shorter than the limits of servers and browsers."""
 MAX_SEARCH_LENGTH = 200
 
 
 @dataclass(frozen=True)
 class NewUserForm:
-    """A visitor's ratings, search text and filters."""
+    """What a visitor entered in the form of the new-user view: ratings, search text and filters."""
 
     ratings: dict[int, float]
     """Stars by MovieID, the latest rating last."""
@@ -32,7 +32,7 @@ class NewUserForm:
     year_min: int | None = None
     year_max: int | None = None
     diversity: int = 0
-    """Strength of the diversity, percent."""
+    """How strongly the list is made more varied, in percent."""
 
     @classmethod
     def read(cls, parameters: QueryParams) -> "NewUserForm":
@@ -60,7 +60,7 @@ class NewUserForm:
     def to_request(
         self, user_id: int, timestamp: int, k: int, explain: bool = False
     ) -> RecommendationRequest:
-        """Return the request for the visitor's list; the ratings count as given in the seconds just before it."""
+        """Return the request for the visitor's list, as if they had given one rating in each second before `timestamp`."""
         history = tuple(
             NewInteraction(user_id, movie_id, stars, timestamp - len(self.ratings) + place)
             for place, (movie_id, stars) in enumerate(self.ratings.items())
@@ -103,7 +103,7 @@ def read_number(parameters: QueryParams, name: str) -> int | None:
 
 
 def require_number(parameters: QueryParams, name: str) -> int:
-    """Read a whole number from 0 on. Raises QueryError if the parameter is missing or anything else."""
+    """Read a whole number from 0 on. Raises QueryError if the parameter is missing or holds any other text."""
     number = read_number(parameters, name)
     if number is None:
         raise QueryError(f"{name} is missing")
@@ -111,7 +111,7 @@ def require_number(parameters: QueryParams, name: str) -> int:
 
 
 def _read_ratings(fields: list[tuple[str, str]], prefix: str) -> Iterator[tuple[int, float]]:
-    """Yield MovieID and stars of each parameter with this prefix."""
+    """Yield MovieID and stars of each URL parameter whose name is this prefix and a MovieID."""
     for name, value in fields:
         if not name.startswith(prefix):
             continue

@@ -30,7 +30,7 @@ SQLITE_EXTRA_CONNECTIONS, POSTGRESQL_EXTRA_CONNECTIONS = 40, 10
 """Connections beyond the five of SQLAlchemy's pool. A PostgreSQL server allows few, which all workers share."""
 
 COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
-"""Columns of an imported row."""
+"""Columns of the interactions table in the order in which imported rows hold them."""
 EXPECTED_URL = "expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 
 

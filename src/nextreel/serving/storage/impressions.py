@@ -19,7 +19,7 @@ class Impression:
     version: str
     """Name of the model version that made the list."""
     movie_ids: Sequence[int]
-    """Best first."""
+    """MovieIDs of the list, best first."""
 
 
 def insert_impressions(connection: sa.Connection, shown: Sequence[Impression]) -> None:

@@ -25,7 +25,7 @@ class ExportedImpression(TypedDict):
     """When it was shown, POSIX seconds."""
     version: str
     movie_ids: Sequence[int]
-    """Best first."""
+    """MovieIDs of the list, best first."""
 
 
 class UserExport(TypedDict):
