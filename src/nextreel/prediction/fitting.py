@@ -142,7 +142,7 @@ def _read_validation(directory: Path, dataset: Dataset) -> Dataset | None:
 
 
 def _state_facts(seconds: float, epochs: Sequence[Epoch]) -> FitFacts:
-    """Return the facts on a fit: its duration and, for a model validated on held-out users, its best epoch and NDCG@10."""
+    """Return the duration of a fit and, for a model validated on held-out users, its best epoch and NDCG@10."""
     facts = FitFacts(fit_seconds=round(seconds, 3))
     if not epochs or epochs[-1].validation_ndcg is None:
         return facts

@@ -62,7 +62,7 @@ class ModelManifest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str
-    """Name under which the model's class is registered, such as in `nextreel.register_model`."""
+    """Name of the model, under which nextreel's registry finds its class."""
     config: dict[str, JsonValue]
     """All options of the model, defaults included."""
     created_at: str
@@ -70,7 +70,7 @@ class ModelManifest(BaseModel):
     data: FittedOn
     """Size, period and fingerprint of the data set that the model was fitted on."""
     fit: FitFacts = FitFacts()
-    """How the fit went; without facts if nothing was noted."""
+    """Duration of the fit and the epoch that was kept, as far as they were noted."""
     split: dict[str, JsonValue] = {}
     """The rule by which the training data was split from the test data, as JSON; empty if unknown."""
     evaluations: list[dict[str, JsonValue]] = []

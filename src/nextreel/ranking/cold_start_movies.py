@@ -56,9 +56,9 @@ class ColdStartMovies(Recommender):
     config: ColdStartMoviesConfig
 
     learned_: BoolArray
-    """bool[n_model]: which movies of the model's own catalog have interactions in its training data (learned movies)."""
+    """bool[n_model]: which movies of the model's own catalog are learned, as they have interactions to learn from."""
     boost_: float
-    """b in the module's formula: the factor on the deviation of the neighbours' mean score from that of all movies."""
+    """b in the module's formula: the factor on the deviation of the neighbours' mean score from the overall mean m."""
     n_movies_: int
     """Number of movies in the whole catalog; the first n_model of them are the model's own."""
     cold_start_: Int64Array
@@ -66,7 +66,7 @@ class ColdStartMovies(Recommender):
     neighbours_: Int32Array
     """int32[n_cold_start, k]: indices of the k learned movies most similar to each of `cold_start_`, in no order."""
     weights_: Float32Array
-    """float32[n_cold_start, k]: weights of `neighbours_` in the mean. A row sums to 1, or to 0 if no movie is similar."""
+    """float32[n_cold_start, k]: weights of `neighbours_`. A row sums to 1, or to 0 if no movie is similar."""
 
     def __init__(self, model: Recommender, config: ColdStartMoviesConfig | None = None) -> None:
         super().__init__(config)
@@ -124,7 +124,7 @@ class ColdStartMovies(Recommender):
         return scores
 
     def knows(self, histories: Histories) -> BoolArray:
-        """Return bool[n_queries]: whether the wrapped model knows the user by the history's movies in its own catalog."""
+        """Return bool[n_queries]: whether the wrapped model knows the user by rated movies of its own catalog."""
         return self._model.knows(self._keep_own_movies(histories))
 
     @property
@@ -147,7 +147,7 @@ class ColdStartMovies(Recommender):
         self.neighbours_, self.weights_ = self._find_neighbours(movies, self.cold_start_)
 
     def _keep_cold_start(self, kept: BoolArray) -> None:
-        """Restrict `cold_start_` to the movies marked in `kept`, bool[n_cold_start]; the others keep the model's scores."""
+        """Restrict `cold_start_` to the movies marked in `kept`, bool[n_cold_start]; others get the model's scores."""
         self.cold_start_ = self.cold_start_[kept]
         self.neighbours_, self.weights_ = self.neighbours_[kept], self.weights_[kept]
 
@@ -166,7 +166,7 @@ class ColdStartMovies(Recommender):
         return learned[nearest].astype(np.int32), weights
 
     def _choose_boost(self, dataset: Dataset) -> float:
-        """Return the boost b with which sampled learned movies, scored by their neighbours, reach the config's exposure."""
+        """Return the boost b with which learned movies, scored by their neighbours, reach the config's `exposure`."""
         histories, timestamps = self._sample_queries(dataset)
         if len(timestamps) == 0:
             return NO_BOOST

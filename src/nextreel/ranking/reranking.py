@@ -46,7 +46,8 @@ def rerank(
     k : int
         Length of the lists.
     diversity, calibration : float
-        The weights d and c in the module's formula: at least 0, and together at most 1. If both are 0, the list is the first k candidates.
+        The weights d and c in the module's formula: at least 0, and together at most 1. If both are 0, the list is
+        the first k candidates.
 
     Returns
     -------

@@ -19,7 +19,10 @@ class Experiment:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read VERSION=SHARE, such as "b=0.1": version b for 10 % of the users. Raises ConfigError for any other text."""
+        """Read VERSION=SHARE, such as "b=0.1": version b serves 10 % of the users.
+
+        Raises ConfigError for any other text.
+        """
         version, _, number = text.rpartition("=")
         try:
             share = float(number)

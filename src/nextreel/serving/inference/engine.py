@@ -77,7 +77,7 @@ class RecommendationResult:
     shortfall: str | None
     """Why the list has fewer than k movies; None if it has k."""
     learned_from_later: bool
-    """Whether the model was fitted on interactions at or after the query's timestamp, too, and its weights depend on them."""
+    """Whether the model has weights that were fitted on interactions at or after the query's timestamp, too."""
 
 
 @dataclass(frozen=True)

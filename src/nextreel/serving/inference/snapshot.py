@@ -47,7 +47,7 @@ class UnsortedInteractions:
 
     @classmethod
     def of(cls, frame: pl.DataFrame, catalog: Catalog) -> Self:
-        """Convert a frame of UserID, MovieID, Rating and Timestamp; rows with movies outside the catalog are left out."""
+        """Convert a frame of UserID, MovieID, Rating and Timestamp; movies outside the catalog are left out."""
         movies = catalog.find(frame[MOVIE_ID].to_numpy())
         in_catalog = movies >= 0
         return cls(

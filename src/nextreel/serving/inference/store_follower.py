@@ -22,8 +22,8 @@ from nextreel.serving.storage.store import Store
 MERGE_FROM_INTERACTIONS, MERGE_FROM_SHARE = 5_000, 0.01
 """The recent interactions are merged into the sorted base of the snapshot once both limits are reached.
 
-The limits are a number of interactions, and their share of the base.
-A merge sorts everything: with a share of 1 %, the work per arriving interaction stays constant as the store grows.
+The limits are their number and their share of the base. A merge sorts everything: with a share of 1 %, the work per
+arriving interaction stays constant as the store grows.
 """
 
 _POSITION = sa.select(

@@ -1,4 +1,4 @@
-"""What users rated: their histories, what they rated next, and the ranks that a model would have given to those movies."""
+"""What users rated: their histories, their next ratings, and the ranks that a model would have given to these."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,7 +62,8 @@ class UserHistories:
     def replay(self, user_id: int, latest: int = 200) -> list[ReplayedMovie]:
         """Return the user's `latest` last ratings, earliest first, each with its movie's rank just before the rating.
 
-        The rank is that in the recommendation list of this user; None if it is below LOWEST_REPLAYED_RANK or the movie had been rated before.
+        The rank is that in the user's recommendation list; None if it is below LOWEST_REPLAYED_RANK or the movie had
+        been rated before.
         """
         snapshot = self._follower.catch_up()
         all_time = _history_of(snapshot, user_id, NEVER)

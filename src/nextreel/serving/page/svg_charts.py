@@ -22,11 +22,11 @@ LOWEST_RANK_HEIGHT = 18
 
 @dataclass(frozen=True)
 class Strip:
-    """A chart of a user's ratings. A step is a second in which they rated.
+    """A bar chart of a user's ratings over time. Its steps are the seconds in which the user rated.
 
-    Between x = i and i + 1, there is a bar for each movie that they rated at step i.
-    The view box is 0 0 `width` 100. The higher a bar, the closer its movie was to the top of the recommendation list
-    just before the rating, on a logarithmic scale of the rank.
+    Between x = i and i + 1, there is a bar for each movie rated at step i. The view box is 0 0 `width` 100.
+    The higher a bar, the closer its movie was to the top of the recommendation list just before the rating, on a
+    logarithmic scale of the rank.
     """
 
     width: int
@@ -44,7 +44,7 @@ class Strip:
     hits: int
     """Number of bars in `listed`: ratings of movies that were in the list just before."""
     ranked: int
-    """Number of bars in `listed` and `near` together."""
+    """Number of bars in `listed` and `near` together: ratings of movies that had a rank."""
     shown: int
     """Number of bars for replayed ratings: those in `listed`, `near` and `missed` together."""
 
@@ -111,11 +111,11 @@ class Curves:
 
     lines: Sequence[Curve]
     low: float
-    """The least value of all lines."""
+    """The smallest value that occurs in any of the lines."""
     high: float
-    """The greatest value of all lines."""
+    """The greatest value that occurs in any of the lines."""
     count: int
-    """Number of values of the longest line."""
+    """Number of values of the line with the most values."""
 
 
 def draw_curves(values_by_name: Mapping[str, Sequence[float]]) -> Curves | None:

@@ -62,9 +62,9 @@ class TimeTravelView(View):
     result: RecommendationResult
     movies: list[ComparedMovie]
     coming: list[NextRating]
-    """Ratings after the step, earliest first."""
+    """The user's next ratings from the step on, earliest first; at most NEXT_SHOWN."""
     past: list[PastRating]
-    """Ratings before the step, latest first."""
+    """The user's last ratings before the step, latest first; at most PAST_SHOWN."""
     past_length: int
     """Number of movies that the user rated before the step, whether shown in `past` or not."""
     hits: int
@@ -84,7 +84,7 @@ class StripView(View):
 def show(service: Service, parameters: QueryParams, is_full_page: bool) -> TimeTravelView:
     """Show the list of the URL's `user` as of the slider's step `moment`; only the full page suggests users.
 
-    Without `user`, it is that of the suggested user whose history spans the longest time; without `moment`, the middle step.
+    Without `user`, it is the suggested user whose history spans the longest time; without `moment`, the middle step.
     Raises QueryError if a parameter isn't a whole number.
     """
     people = _suggest_users(service.engine) if is_full_page else []

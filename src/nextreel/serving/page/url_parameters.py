@@ -60,7 +60,7 @@ class NewUserForm:
     def to_request(
         self, user_id: int, timestamp: int, k: int, explain: bool = False
     ) -> RecommendationRequest:
-        """Return the request for the visitor's list, as if they had given one rating in each second before `timestamp`."""
+        """Return the request for the visitor's list; ratings count as given in the last seconds before `timestamp`."""
         history = tuple(
             NewInteraction(user_id, movie_id, stars, timestamp - len(self.ratings) + place)
             for place, (movie_id, stars) in enumerate(self.ratings.items())
