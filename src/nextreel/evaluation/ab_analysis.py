@@ -40,14 +40,16 @@ from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.impression_outcomes import VERSION, follow
 
 FEWEST_USERS = 30
-"""Number of users that each version needs for a verdict: with fewer, bootstrap intervals are too narrow."""
+"""Number of users that each version needs before a difference is called significant or not: with fewer, bootstrap
+intervals are too narrow."""
 MISMATCH = 0.001
-"""p-value below which a sample ratio is a fault rather than chance (Fabijan et al., KDD 2019)."""
+"""p-value below which a deviation from the planned share of users counts as a fault in the assignment rather than
+chance (sample ratio mismatch; Fabijan et al., KDD 2019)."""
 UNCHECKED = (
     "Whether the users were divided as planned wasn't checked: --experiment VERSION=SHARE, as nextreel serve was "
     "given it, does so."
 )
-"""Note on a report without a planned share."""
+"""Note on a report that was made without the challenger's planned share of users."""
 
 METRICS = ("users with a hit", "positives a user", "precision", "NDCG of the next positive")
 """users with a hit: share of users who gave a positive to a movie of an impression.
@@ -58,47 +60,47 @@ NDCG of the next positive: see `impression_outcomes.follow`."""
 
 @dataclass(frozen=True)
 class Arm:
-    """How many users and impressions one version of the model has in the experiment."""
+    """One version of the model in an A/B experiment: its number of users and of impressions."""
 
     version: str
     users: int
-    """Number of users with an impression that counts."""
+    """Number of users with at least one impression whose window has passed."""
     impressions: int
-    """Number of impressions that count: those whose window has passed."""
+    """Number of impressions whose window has passed; the others are left out of the analysis."""
 
     def facts(self) -> dict[str, JsonValue]:
-        """Return the arm in the form that is written as JSON."""
+        """Return the name of the version and its counts in the form that is written as JSON."""
         return {"version": self.version, "users": self.users, "answers": self.impressions}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of the control and of the challenger, with their difference."""
+    """One metric of an A/B experiment for the control and for the challenger, with their difference."""
 
     metric: str
     control: Estimate
     challenger: Estimate
     difference: Estimate
-    """Mean of the challenger minus mean of the control."""
+    """Mean of the metric for the challenger minus its mean for the control."""
     verdict: str
-    """A sentence on whether the difference is significant."""
+    """Sentence on whether the difference between challenger and control is significant."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """The comparison of the two versions of an experiment."""
+    """The comparison of the two versions of a model in an A/B experiment, the control and the challenger."""
 
     control: Arm
     challenger: Arm
     within: int
-    """Length of the window after each impression, in seconds."""
+    """Length of the window after each impression in which positives count, in seconds."""
     comparisons: list[Comparison]
     """One comparison per metric, in the order of METRICS."""
     notes: list[str]
-    """Sentences on what a reader must know to interpret the figures."""
+    """Sentences on what a reader must know to interpret the comparisons, such as on moved users."""
 
     def facts(self) -> dict[str, JsonValue]:
-        """Return the report in the form that is written as JSON."""
+        """Return the comparison of the versions in the form that is written as JSON."""
         return {
             "control": self.control.facts(),
             "challenger": self.challenger.facts(),
@@ -119,16 +121,16 @@ def compare(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Report:
-    """Compare the two versions of an experiment.
+    """Compare the two versions of a model in an A/B experiment by what users did after each impression.
 
     Parameters
     ----------
     impressions : DataFrame
-        The impressions of both versions, with the columns of IMPRESSIONS.
+        The impressions of both versions, with the columns of `impression_outcomes.IMPRESSIONS`.
     interactions : DataFrame
-        The interactions of the same users, in the order of the store.
+        The interactions of the same users, in the order in which the interaction store holds them.
     within : int
-        Length of the window after each impression, in seconds.
+        Length of the window after each impression in which positives count, in seconds.
     now : int
         Current time, POSIX seconds.
     challenger_name : str, optional
@@ -182,7 +184,7 @@ def sample_ratio_p(control: int, challenger: int, share: float) -> float:
 
 
 def _name_versions(impressions: pl.DataFrame, challenger: str | None) -> tuple[str, str]:
-    """Return the names of the control and the challenger."""
+    """Return the names of the control and the challenger; by default, the one with fewer users is the challenger."""
     by_users = (
         impressions.group_by(VERSION).agg(pl.col(USER_ID).n_unique()).sort(USER_ID, VERSION, descending=True)
     )
@@ -199,7 +201,7 @@ def _name_versions(impressions: pl.DataFrame, challenger: str | None) -> tuple[s
 
 
 def _count_arm(version: str, impressions: pl.DataFrame, within: int) -> Arm:
-    """Count the impressions of a version; QueryError if there are none."""
+    """Count the users and impressions of a version; QueryError if there are no impressions."""
     own = impressions.filter(pl.col(VERSION) == version)
     if own.is_empty():
         raise QueryError(
@@ -236,7 +238,8 @@ def _sum_by_user(followed: pl.DataFrame, versions: tuple[str, str]) -> Float64Ar
 def _estimate_metrics(
     sums: Float64Array, resamples: int, seed: int
 ) -> dict[str, tuple[Estimate, Estimate, Estimate]]:
-    """Return control, challenger and their difference by metric; metrics with a denominator of 0 are left out."""
+    """Return the estimates for the control, the challenger and their difference by metric; metrics with a denominator
+    of 0 are left out."""
     totals = np.concatenate([[sums.sum(axis=0)], _resample(sums, resamples, seed)])
     with np.errstate(invalid="ignore"):
         means = totals[..., 0] / totals[..., 1]  # float64[1 + resamples, 2 versions, n_metrics]
@@ -250,7 +253,7 @@ def _estimate_metrics(
 
 
 def _resample(sums: Float64Array, resamples: int, seed: int) -> Float64Array:
-    """Return totals over users drawn with replacement, float64[resamples, 2 versions, n_metrics, 2].
+    """Return totals of `sums` over users drawn with replacement, float64[resamples, 2 versions, n_metrics, 2].
 
     Users of the control only, of the challenger only and of both are drawn separately, so that no resample lacks
     the users of a version.
@@ -270,13 +273,14 @@ def _resample(sums: Float64Array, resamples: int, seed: int) -> Float64Array:
 
 
 def _estimate(means: Float64Array) -> Estimate:
-    """Return an estimate from float64[1 + resamples]: the mean itself, then the mean in each resample."""
+    """Return an estimate with its interval from `means`, float64[1 + resamples]: the mean over the actual users first,
+    then the mean in each bootstrap resample."""
     low, high = np.nanquantile(means[1:], [0.025, 0.975])
     return Estimate(float(means[0]), float(low), float(high))
 
 
 def _describe_verdict(difference: Estimate, control: Arm, challenger: Arm, mismatch: bool) -> str:
-    """Say whether a difference is significant."""
+    """Return a sentence on whether the difference of a metric between the challenger and the control is significant."""
     if mismatch:
         return "No verdict: the users weren't divided as planned."
     smaller = min(control, challenger, key=lambda arm: arm.users)
@@ -291,7 +295,7 @@ def _describe_verdict(difference: Estimate, control: Arm, challenger: Arm, misma
 
 
 def _describe_mismatch(impressions: pl.DataFrame, names: tuple[str, str], share: float | None) -> str:
-    """Return a warning if the users, by their latest version, weren't divided as planned, otherwise ""."""
+    """Return a warning if users, each counted for their latest version, weren't divided as planned; else ""."""
     if share is None:
         return ""
     latest = impressions.sort(TIMESTAMP, maintain_order=True).unique(USER_ID, keep="last")

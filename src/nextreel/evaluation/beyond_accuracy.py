@@ -29,38 +29,38 @@ from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.ranking.genres import divergence, liked_genres, share_genres, variety
 
 QUERIES_PER_BATCH = 2_000
-"""Number of queries whose genres are in memory at once."""
+"""Number of queries whose lists are measured per batch, which limits how many genre vectors are in memory at once."""
 
 
 @dataclass(frozen=True)
 class ListFigures:
-    """Properties of one model's recommendation lists."""
+    """Properties of one model's recommendation lists other than accuracy, such as novelty and coverage."""
 
     by_query: dict[str, Estimate]
-    """novelty, popularity, variety and miscalibration: means over the queries."""
+    """Novelty, popularity, variety and miscalibration (see the module) by name: means over the queries."""
     overall: dict[str, float]
-    """coverage and gini of all lists together. They have no interval because they depend on the number of lists."""
+    """Coverage and gini of all lists together; without intervals, as they depend on the number of lists."""
 
 
 @dataclass(frozen=True)
 class ListMeasurer:
-    """Measures the recommendation lists that any model returned for the same queries."""
+    """Measures properties other than accuracy of the lists that different models returned for the same queries."""
 
     queries: EvaluationQueries
     genres: Float32Array
-    """float32[n_movies, n_genres]: share of each genre in the movie; rows sum to 1, or to 0 without genres."""
+    """float32[n_movies, n_genres]: share of each genre in each movie; rows sum to 1, or to 0 without genres."""
     liked: Float32Array
-    """float32[n_queries, n_genres]: share of each genre in the positives of the history; all 0 without a positive."""
+    """float32[n_queries, n_genres]: share of each genre in the positives of the query's history; all 0 without one."""
 
     @classmethod
     def of(cls, queries: EvaluationQueries) -> Self:
-        """Prepare the genres of the catalog and of the histories."""
+        """Create a measurer for these queries, with the genres of the catalog and of each query's history."""
         genres = share_genres(queries.dataset.movies)
         liked = [liked_genres(queries.histories[batch], genres) for batch in _split_batches(len(queries))]
         return cls(queries, genres, np.concatenate(liked))
 
     def describe(self, movies: Int32Array, bootstrap: UserBootstrap) -> ListFigures:
-        """Measure recommendation lists, int32[n_queries, k] of movie indices."""
+        """Measure one model's recommendation lists; `movies` is int32[n_queries, k] of movie indices."""
         raters, users = self._rater_counts.count(movies, self.queries.timestamps)
         values = {
             "novelty": -np.log2((raters + 1) / (users + 1)[:, None]).mean(axis=1),
@@ -74,7 +74,8 @@ class ListMeasurer:
         return ListFigures(by_query, {"coverage": float((counts > 0).mean()), "gini": gini(counts)})
 
     def _describe_genres(self, movies: Int32Array, bootstrap: UserBootstrap) -> dict[str, Estimate]:
-        """Return variety, unless lists hold one movie only, and miscalibration, if any history has a positive."""
+        """Return the estimates that need genres: variety, unless lists hold one movie only, and miscalibration, if any
+        history has a positive."""
         varieties, divergences = np.empty((2, len(movies)))
         has_pairs = movies.shape[1] > 1
         for batch in _split_batches(len(movies)):
@@ -95,7 +96,7 @@ class ListMeasurer:
 
 
 def gini(counts: npt.NDArray[np.integer]) -> float:
-    """Return the Gini coefficient of `counts`, int[n_movies]; 0 if all are 0."""
+    """Return the Gini coefficient of `counts`, int[n_movies]: 0 if all are equal, nearly 1 if only one is above 0."""
     ascending = np.sort(counts)
     n, total = len(counts), int(counts.sum())
     if not total:

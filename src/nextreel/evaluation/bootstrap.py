@@ -19,14 +19,14 @@ USERS_PER_BATCH = 500_000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95 % interval."""
+    """A mean over queries with its confidence interval from a bootstrap, by default of 95 %."""
 
     mean: float
-    """Mean over the queries."""
+    """The mean over all queries."""
     low: float
-    """Lower end of the 95 % interval."""
+    """Lower end of the confidence interval of the mean."""
     high: float
-    """Upper end of the 95 % interval."""
+    """Upper end of the confidence interval of the mean."""
 
     def __str__(self) -> str:
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
@@ -34,14 +34,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class UserBootstrap:
-    """Resamples of users. All statistics of one instance use the same resamples, so they can be compared."""
+    """Bootstrap resamples of the users of some queries. All statistics of one instance use the same resamples, so they
+    can be compared."""
 
     users: Int64Array
     """int64[n_queries]: UserID of each query."""
     resamples: int = 1000
-    """Number of bootstrap resamples."""
+    """Number of bootstrap resamples; each draws as many users as there are, with replacement."""
     level: float = 0.95
-    """Coverage of the confidence intervals, such as 0.95."""
+    """Nominal coverage of the confidence intervals, such as 0.95."""
     seed: int = 0
 
     def estimate(self, values: Float64Array, part: BoolArray | None = None) -> Estimate:
@@ -62,19 +63,19 @@ class UserBootstrap:
         ]
 
     def interval(self, mean: float, resampled: Float64Array) -> Estimate:
-        """Return an estimate with the percentile interval of `resampled`, the statistic in each resample."""
+        """Return `mean` with its percentile interval; `resampled` holds the same statistic in each resample."""
         low, high = np.quantile(resampled, [(1 - self.level) / 2, (1 + self.level) / 2])
         return Estimate(float(mean), float(low), float(high))
 
     def sums(self, columns: Float64Array) -> Float64Array:
-        """Sum each column of float64[n_queries, n] over the queries of every resample: float64[resamples, n]."""
+        """Sum each of the columns, float64[n_queries, n], over the queries of every resample: float64[resamples, n]."""
         totals, draw_counts = self.totals(columns), self._draw_counts
         size = max(1, USERS_PER_BATCH // len(totals))
         batches = [draw_counts[start : start + size] @ totals for start in range(0, self.resamples, size)]
         return np.concatenate(batches)
 
     def totals(self, columns: Float64Array) -> Float64Array:
-        """Sum each column of float64[n_queries, n] over the queries of every user: float64[n_users, n]."""
+        """Sum each of the columns, float64[n_queries, n], over the queries of every user: float64[n_users, n]."""
         totals: Float64Array = self._user_of_query @ columns
         return totals
 
@@ -92,7 +93,7 @@ class UserBootstrap:
 
     @cached_property
     def _user_of_query(self) -> csr_matrix:
-        """Sparse [n_users, n_queries]: 1 where the query is the user's; users in order of UserID."""
+        """Sparse matrix [n_users, n_queries]: 1 where the query is the user's, else 0; users in order of UserID."""
         n_queries = len(self.users)
         _, user = np.unique(self.users, return_inverse=True)
         return csr_matrix((np.ones(n_queries), (user, np.arange(n_queries))))
@@ -101,5 +102,6 @@ class UserBootstrap:
 def estimate_mean(
     values: Float64Array, users: Int64Array, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> Estimate:
-    """Estimate the mean of `values`, float64[n_queries], where `users` has the UserID of each query."""
+    """Estimate the mean of `values`, float64[n_queries], with an interval from resampled users; `users` has the UserID
+    of each query."""
     return UserBootstrap(users, resamples, level, seed).estimate(values)

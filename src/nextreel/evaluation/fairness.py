@@ -19,46 +19,46 @@ from nextreel.evaluation.significance import ALPHA, ROUNDING, adjust_by_holm
 from nextreel.evaluation.slices import Slices
 
 ATTRIBUTES = ("gender", "age", "occupation")
-"""Families of slices that are groups of users."""
+"""Attributes of users whose values divide them into the groups that are compared; also the names of their slices."""
 FEWEST_USERS = 30
-"""Number of users below which a group is left out: its figure is mostly noise."""
+"""Number of users below which a group is left out of the comparison: its mean metric is mostly noise."""
 SHUFFLES = 5000
-"""Number of permutations; p is at least 1 / 5,001."""
+"""Number of permutations in a test of one attribute; its p-value is therefore at least 1 / 5,001."""
 
 
 @dataclass(frozen=True)
 class FairnessGap:
-    """The difference between the groups of users that a model serves best and worst."""
+    """The difference in a metric between the groups of users that a model serves best and worst, for one attribute."""
 
     best: str
-    """The group with the highest figure."""
+    """Name of the group of users with the highest mean metric."""
     worst: str
-    """The group with the lowest figure."""
+    """Name of the group of users with the lowest mean metric."""
     gap: Estimate
-    """Figure of the best group minus figure of the worst."""
+    """Mean metric of the best group minus that of the worst."""
     p: float
-    """p-value of the permutation test of all groups, unadjusted."""
+    """p-value of the permutation test of all groups of the attribute, not adjusted for the number of tests."""
     adjusted_p: float = 1.0
-    """p-value adjusted by Holm for all gaps of the run; 1 until `adjust_gaps` has set it."""
+    """p-value adjusted by Holm for all fairness gaps of the comparison; 1 until `adjust_gaps` has set it."""
 
     @property
     def significant(self) -> bool:
-        """Whether the groups differ significantly, after adjustment."""
+        """Whether the groups of users differ significantly by the p-value adjusted by Holm."""
         return self.adjusted_p < ALPHA
 
     def facts(self) -> dict[str, JsonValue]:
-        """Return the gap in the form that is written as JSON."""
+        """Return the fairness gap in the form that is written as JSON."""
         return {**asdict(self), "real": self.significant}
 
 
 Gaps = dict[str, dict[str, FairnessGap]]
-"""Fairness gaps by attribute and then by model."""
+"""Fairness gaps by attribute of the users, such as gender, and then by model."""
 
 
 def find_gaps(
     values: Mapping[str, Float64Array], slices: Slices, bootstrap: UserBootstrap, shuffles: int = SHUFFLES
 ) -> Gaps:
-    """Return the gap of every model for every attribute that has two groups of at least FEWEST_USERS users.
+    """Return the fairness gap of every model for every attribute with two groups of at least FEWEST_USERS users.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def find_gaps(
     slices : dict of bool[n_queries]
         The slices of the same queries; those of ATTRIBUTES are the groups.
     bootstrap : UserBootstrap
-        The resamples that the intervals come from.
+        The resamples of users that the intervals come from.
     shuffles : int
         Number of permutations of each test.
     """
@@ -82,7 +82,7 @@ def find_gaps(
 
 
 def adjust_gaps(gaps: Mapping[str, Gaps]) -> dict[str, Gaps]:
-    """Return the gaps by history mode with p-values adjusted by Holm, all modes, attributes and models together."""
+    """Return fairness gaps by history mode with p-values adjusted by Holm for all modes, attributes and models."""
     keys = [
         (mode, attribute, model)
         for mode, by_attribute in gaps.items()
@@ -98,7 +98,7 @@ def adjust_gaps(gaps: Mapping[str, Gaps]) -> dict[str, Gaps]:
 
 
 def describe_gaps(gaps: Mapping[str, Gaps]) -> list[str]:
-    """Return sentences on which models serve groups of users differently; `gaps` are adjusted, by history mode."""
+    """Return sentences on which models serve groups of users differently, from adjusted gaps by history mode."""
     sentences = []
     for mode, by_attribute in gaps.items():
         for attribute, by_model in by_attribute.items():
@@ -115,13 +115,13 @@ def describe_gaps(gaps: Mapping[str, Gaps]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Group:
-    """Users with the same value of an attribute."""
+    """Users with the same value of an attribute, such as the same gender."""
 
     name: str
     queries: BoolArray
-    """bool[n_queries]: the group's queries."""
+    """bool[n_queries]: marks the queries of the group's users."""
     members: BoolArray
-    """bool[n_users]: the group's users."""
+    """bool[n_users]: marks the users who are in the group."""
 
 
 def _find_groups(attribute: str, slices: Slices, bootstrap: UserBootstrap) -> list[_Group]:
@@ -141,7 +141,8 @@ def _find_groups(attribute: str, slices: Slices, bootstrap: UserBootstrap) -> li
 def _compare_groups(
     columns: Float64Array, groups: list[_Group], bootstrap: UserBootstrap, shuffles: int
 ) -> list[FairnessGap]:
-    """Return the gap of each model; `columns` is float64[n_queries, n_models + 1], the last of ones."""
+    """Return the fairness gap of each model between `groups`; `columns` is float64[n_queries, n_models + 1]: each
+    model's metric, then a column of ones."""
     totals = bootstrap.totals(columns)
     sums = bootstrap.sums(np.column_stack([columns * group.queries[:, None] for group in groups]))
     resampled = _average(sums.reshape(len(sums), len(groups), -1))
@@ -157,7 +158,8 @@ def _compare_groups(
 
 
 def _test_groups(totals: Float64Array, members: list[BoolArray], shuffles: int, seed: int) -> Float64Array:
-    """Return the p-value of each model's permutation test, float64[n_models]."""
+    """Return the p-value of each model's permutation test of the groups in `members`, float64[n_models]; `totals` has
+    each user's sums over queries."""
     random = np.random.default_rng(seed)
     pooled = totals[np.concatenate([np.flatnonzero(users) for users in members])]
     starts = np.cumsum([0, *(users.sum() for users in members[:-1])])
@@ -170,7 +172,8 @@ def _test_groups(totals: Float64Array, members: list[BoolArray], shuffles: int, 
 
 
 def _measure_deviation(sums: Float64Array) -> Float64Array:
-    """Return the groups' squared deviations from the overall mean, weighted by queries: float64[n_models]."""
+    """Return the test statistic, float64[n_models]: squared deviations of the groups' means from the overall mean,
+    weighted by their number of queries and added up."""
     deviations: Float64Array = (sums[:, -1:] * (_average(sums) - _average(sums.sum(axis=0))) ** 2).sum(axis=0)
     return deviations
 

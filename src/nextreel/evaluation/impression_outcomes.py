@@ -1,4 +1,4 @@
-"""What followed each impression: hits, and the NDCG of the next positive.
+"""What users did after each impression: hits, and the NDCG of the next positive.
 
 An impression is a recommendation list that was shown to a user during an A/B experiment.
 """
@@ -11,13 +11,14 @@ VERSION, MOVIES = "Version", "MovieIDs"
 IMPRESSIONS = pl.Schema(
     {USER_ID: pl.Int64(), TIMESTAMP: pl.Int64(), VERSION: pl.String(), MOVIES: pl.List(pl.Int64())}
 )
-"""One row per impression: the user, when it was shown (POSIX seconds), the version, and its movies, best first."""
+"""Columns of a table of impressions: the user, when the list was shown (POSIX seconds), the version of the model, and
+the MovieIDs of the list, best first."""
 
 
 def follow(
     impressions: pl.DataFrame, interactions: pl.DataFrame, within: int, threshold: float = POSITIVE
 ) -> pl.DataFrame:
-    """Return what followed each impression, strictly later and at most `within` seconds later.
+    """Return which of a user's positives followed each impression, strictly later and at most `within` seconds later.
 
     Returns
     -------
@@ -47,7 +48,8 @@ def follow(
 
 
 def _find_hits(listed: pl.DataFrame, positives: pl.DataFrame, in_window: pl.Expr) -> pl.DataFrame:
-    """Return Answer and Positives for every impression that has a hit; `listed` has a row per recommended movie."""
+    """Return Answer (number of the impression) and Positives (MovieIDs in its list that got a positive) for every
+    impression with a hit; `listed` has a row per recommended movie."""
     return (
         listed.join(positives, on=[USER_ID, MOVIE_ID])
         .filter(in_window)
@@ -59,7 +61,8 @@ def _find_hits(listed: pl.DataFrame, positives: pl.DataFrame, in_window: pl.Expr
 def _score_next_positive(
     rows: pl.DataFrame, listed: pl.DataFrame, positives: pl.DataFrame, in_window: pl.Expr
 ) -> pl.DataFrame:
-    """Return Answer and NextNDCG for every impression that a positive followed."""
+    """Return Answer (number of the impression) and NextNDCG (NDCG of the first positive that followed) for every
+    impression that a positive followed."""
     ranks = listed.select(
         "Answer", MOVIE_ID, pl.int_range(1, pl.len() + 1).over("Answer").cast(pl.Float64).alias("Rank")
     )

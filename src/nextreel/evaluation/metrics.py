@@ -19,7 +19,7 @@ def ranks_of(recommended: npt.NDArray[np.integer], relevant: npt.NDArray[np.inte
     Parameters
     ----------
     recommended : int[n_queries, k]
-        Movies by rank, best first.
+        Movie indices of each query's recommendation list, best first.
     relevant : int[n_queries]
         The relevant movie of each query.
 
@@ -33,12 +33,12 @@ def ranks_of(recommended: npt.NDArray[np.integer], relevant: npt.NDArray[np.inte
 
 
 def ndcg(ranks: Int64Array, k: int) -> Float64Array:
-    """Return NDCG@k of each query, float64[n_queries]."""
+    """Return NDCG@k of each query, float64[n_queries], from the rank of its relevant movie (0: not in the list)."""
     return np.where(_is_within(ranks, k), 1 / np.log2(1 + np.maximum(ranks, 1)), 0.0)
 
 
 def recall(ranks: Int64Array, k: int) -> Float64Array:
-    """Return Recall@k of each query, float64[n_queries]: 1 for a hit, else 0."""
+    """Return Recall@k of each query, float64[n_queries]: 1 if its relevant movie has a rank from 1 to k, else 0."""
     return _is_within(ranks, k).astype(np.float64)
 
 
@@ -51,7 +51,7 @@ METRICS = {"NDCG": ndcg, "Recall": recall, "MRR": reciprocal_rank}
 
 
 def score_ranks(ranks: Int64Array, cutoffs: Sequence[int]) -> dict[str, Float64Array]:
-    """Return every metric at every cutoff by a name such as NDCG@10, each float64[n_queries]."""
+    """Return NDCG, Recall and reciprocal rank at every cutoff, each float64[n_queries], by a name such as NDCG@10."""
     return {f"{name}@{k}": metric(ranks, k) for k in cutoffs for name, metric in METRICS.items()}
 
 

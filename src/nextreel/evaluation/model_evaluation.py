@@ -26,24 +26,26 @@ from nextreel.wording import number_of
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one model under one protocol."""
+    """Metrics of one model on the queries of a test part, with the settings that they were computed under."""
 
     queries: pl.DataFrame
     """UserID, MovieID and Timestamp of every positive in the test part: the queries and their relevant movies."""
     ranks: Int64Array
     """int64[n_queries]: rank of the relevant movie in the recommendation list, from 1; 0 if it isn't in the list."""
     personal: int
-    """Number of queries that the model ranked itself; popularity ranked the others."""
+    """Number of queries that the model ranked itself; the others were ranked by popularity."""
     outside_catalog: int
     """Number of queries whose movie isn't in the catalog, so that no model can recommend it; they count as misses."""
     learned_too: int
-    """Number of test rows that are in the train part too: a leak."""
+    """Number of test rows that are in the train part too, so that the model has learned them: a leak."""
     protocol: dict[str, JsonValue]
-    """The settings of the evaluation: history, k, threshold, exclude_seen."""
+    """The settings of the evaluation: history mode, list length k, threshold of a positive, whether seen movies are
+    excluded."""
     metrics: dict[str, Estimate]
     """Mean of each metric over all queries, by a name such as NDCG@10."""
     slices: dict[str, BoolArray]
-    """bool[n_queries] by name: the queries in each slice by gap and by length of the history."""
+    """bool[n_queries] by name of the slice: marks its queries. Slices are by time since the last interaction and by
+    length of the history."""
 
     @property
     def n_users(self) -> int:
@@ -51,7 +53,7 @@ class Evaluation:
         return self.queries[USER_ID].n_unique()
 
     def facts(self) -> dict[str, JsonValue]:
-        """Return everything but the single queries, in the form that is written as JSON."""
+        """Return the evaluation except results of single queries, in the form that is written as JSON."""
         return {
             "protocol": self.protocol,
             "queries": len(self.queries),
@@ -73,7 +75,7 @@ class Evaluation:
         return estimate_slices(self.slices, self.ranks, users, k)
 
     def notes(self) -> list[str]:
-        """Return sentences on what a reader must know to interpret the figures."""
+        """Return sentences on what a reader must know to interpret the metrics, such as a leak into training."""
         notes = []
         if self.learned_too:
             rows = number_of(self.learned_too, "row of the test part was", "rows of the test part were")
@@ -104,7 +106,7 @@ def evaluate(
     Parameters
     ----------
     model : Recommender
-        Fitted on `train`.
+        The model, fitted on `train`.
     train : Dataset
         The train part.
     test : DataFrame

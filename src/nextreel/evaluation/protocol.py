@@ -31,7 +31,7 @@ class EvaluationQueries:
     """The queries of a test part and the history that each one may use."""
 
     rows: pl.DataFrame
-    """UserID, MovieID and Timestamp of every positive: the query and its relevant movie."""
+    """UserID, MovieID and Timestamp of every positive of the test part: the query and its relevant movie."""
     dataset: Dataset
     """The interactions that the histories are cut from, with the catalog of the train part."""
     histories: Histories
@@ -41,7 +41,7 @@ class EvaluationQueries:
     def from_split(
         cls, train: Dataset, test: pl.DataFrame, mode: HistoryMode, threshold: float | None = None
     ) -> Self:
-        """Create a query for every row of `test` with Rating >= threshold, by default the train part's own.
+        """Create a query for every row of `test` with Rating >= threshold, by default that of a positive in `train`.
 
         Raises
         ------
@@ -101,16 +101,16 @@ class EvaluationQueries:
 
 
 def require_history_mode(mode: str) -> None:
-    """Raise ConfigError unless `mode` is a history mode."""
+    """Raise ConfigError unless `mode` is a history mode, "frozen" or "live"."""
     if mode not in get_args(HistoryMode):
         raise ConfigError(f"history is {mode!r}; expected frozen or live")
 
 
 def check_test_part(test: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns of a test part in their order and types; DataError says what is malformed."""
+    """Return a test part with its columns in their standard order and types; DataError says what is malformed."""
     return check_frame(test, INTERACTIONS, "the test part")
 
 
 def freeze_histories(train: Dataset, user_ids: Int64Array, timestamps: Int64Array) -> Histories:
-    """Return the users' histories in the train part, including rows in the query's own second but none later."""
+    """Return each query's history: the user's rows in the train part up to and including the query's own second."""
     return train.histories(user_ids, timestamps + 1)

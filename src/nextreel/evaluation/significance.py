@@ -22,13 +22,15 @@ from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.wording import join_names
 
 ALPHA = 0.05
-"""Highest accepted probability of one or more false claims among all tests of a family."""
+"""Highest accepted probability of one or more false claims of a difference among all tests of one run."""
 PERMUTATIONS = 10_000
-"""Number of permutations of a test; p is at least 1 / 10,001, which Holm multiplies by up to the number of tests."""
+"""Number of random permutations in a paired test; each swaps the two models' results for about half of the users. p is
+at least 1 / 10,001, which Holm's adjustment multiplies by up to the number of tests."""
 ROUNDING = 1 - 1e-9
-"""Factor on an observed statistic: a permuted one that is equal but for rounding counts as at least as large."""
+"""Factor on the observed statistic of a test, so that a permuted one that is equal but for rounding counts as at least
+as large."""
 USERS_PER_BATCH = 500_000
-"""Number of signs drawn per batch; keeps a batch within a few megabytes."""
+"""Number of random signs, one per user and permutation, drawn per batch; keeps a batch within a few megabytes."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +38,25 @@ class PairedTest:
     """The comparison of two models on the same queries under one history mode."""
 
     history: str
-    """The history mode."""
+    """History mode of the queries, "frozen" or "live"."""
     better: str
-    """The model with the higher mean."""
+    """Name of the model with the higher mean of the metric."""
     worse: str
-    """The model with the lower mean."""
+    """Name of the model with the lower mean of the metric."""
     difference: Estimate
-    """Mean of the better model minus mean of the worse one."""
+    """Mean of the metric for the better model minus its mean for the worse one."""
     p: float
-    """Two-sided p-value of this test alone."""
+    """Two-sided p-value of this test alone, not adjusted for the number of tests."""
     adjusted_p: float
-    """p-value adjusted by Holm for all tests of the family."""
+    """p-value adjusted by Holm for all pairs of models and history modes that were tested together."""
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is significant, after adjustment."""
+        """Whether the two models differ significantly by the p-value adjusted by Holm."""
         return self.adjusted_p < ALPHA
 
     def facts(self) -> dict[str, JsonValue]:
-        """Return the test in the form that is written as JSON."""
+        """Return the paired test in the form that is written as JSON."""
         return {**asdict(self), "real": self.significant}
 
 
@@ -63,16 +65,16 @@ def compare_pairs(
     bootstrap: UserBootstrap,
     permutations: int = PERMUTATIONS,
 ) -> list[PairedTest]:
-    """Test all pairs of models under each history mode, as one family.
+    """Test all pairs of models under each history mode, with p-values adjusted by Holm for all of these tests together.
 
     Parameters
     ----------
     values : mapping of mappings of float64[n_queries]
         One metric of each query, by history mode and then by model.
     bootstrap : UserBootstrap
-        The resamples that the intervals come from.
+        The resamples of users that the intervals come from.
     permutations : int
-        Number of permutations of each test.
+        Number of random permutations in each test.
     """
     pairs: list[tuple[str, str, str]] = []
     estimates: list[Estimate] = []
@@ -95,12 +97,12 @@ def compare_pairs(
 
 
 def permute_users(totals: Float64Array, permutations: int = PERMUTATIONS, seed: int = 0) -> Float64Array:
-    """Return the p-value of each pair of models.
+    """Return the p-value of the paired randomisation test of each pair of models.
 
     Parameters
     ----------
     totals : float64[n_users, n_pairs]
-        Sum of the differences over each user's queries.
+        Sum, over each user's queries, of the differences in a metric between the two models of each pair.
     permutations : int
         How often the two models are exchanged for a random half of the users.
     seed : int
@@ -124,7 +126,8 @@ def permute_users(totals: Float64Array, permutations: int = PERMUTATIONS, seed: 
 
 
 def adjust_by_holm(ps: Sequence[float]) -> list[float]:
-    """Return the adjusted p-value of each test of a family, to be compared with the level of the whole family."""
+    """Return the adjusted p-value of each test, from the p-values of all tests made together; to be compared with the
+    significance level, such as 0.05."""
     order = np.argsort(ps, kind="stable")
     steps = np.asarray(ps)[order] * np.arange(len(ps), 0, -1)
     adjusted = np.empty(len(ps))

@@ -28,10 +28,10 @@ from nextreel.evaluation.metrics import METRICS
 from nextreel.evaluation.protocol import EvaluationQueries
 
 Slices = dict[str, BoolArray]
-"""bool[n_queries] by the name of the slice."""
+"""Slices of the queries: bool[n_queries], which marks the queries of the slice, by its name such as "genre: Drama"."""
 
 LENGTHS = {"none": 0, "1 to 9": 1, "10 to 49": 10, "50 to 199": 50, "200 and more": 200}
-"""Shortest history of each slice by length."""
+"""Smallest number of interactions in the history for each slice by length of the history."""
 POPULARITIES = {
     "rated by none": -np.inf,
     "under 1 %": 1e-12,
@@ -39,13 +39,13 @@ POPULARITIES = {
     "5 to 20 %": 0.05,
     "20 % and more": 0.2,
 }
-"""Lowest share of raters in each slice by popularity."""
+"""Lowest share of users who had rated the relevant movie, for each slice by popularity."""
 AGE_BANDS = (18, 25, 35, 45, 50, 56)
 """First year of every age band but the youngest: the ages that MovieLens uses as codes of its bands."""
 
 
 def slice_queries(queries: EvaluationQueries) -> Slices:
-    """Return every slice that has queries."""
+    """Return every slice of every family (gap, history, genre and so on) that has queries."""
     slices = {
         **slice_by_gap(queries.histories, queries.timestamps),
         **slice_by_length(queries.histories),
@@ -58,7 +58,8 @@ def slice_queries(queries: EvaluationQueries) -> Slices:
 
 
 def slice_by_gap(histories: Histories, timestamps: Int64Array) -> Slices:
-    """Slice by the time since the last interaction; queries without a history are in no slice."""
+    """Slice queries by the time from the last interaction of the history to the query; those without a history are in
+    no slice."""
     last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
     gap = np.where(histories.lengths > 0, timestamps - last, -1)
     return {
@@ -70,7 +71,7 @@ def slice_by_gap(histories: Histories, timestamps: Int64Array) -> Slices:
 
 
 def slice_by_length(histories: Histories) -> Slices:
-    """Slice by the number of interactions in the history; every query is in one slice."""
+    """Slice queries by the number of interactions in the history; every query is in exactly one slice."""
     return _slice_by_lower_ends("history", histories.lengths, LENGTHS)
 
 
@@ -88,7 +89,7 @@ def estimate_slices(
     users : int64[n_queries]
         UserID of each query.
     k : int
-        The cutoff.
+        Cutoff of the metrics, such as 10 for NDCG@10.
 
     Returns
     -------
@@ -151,7 +152,7 @@ def _slice_by_user(queries: EvaluationQueries) -> Slices:
 
 
 def _slice_by_value(family: str, values: pl.Series) -> Slices:
-    """One slice per value; nulls are in none."""
+    """Return one slice of the queries per distinct value; queries whose value is null are in none."""
     return {
         f"{family}: {value}": (values == value).fill_null(False).to_numpy()
         for value in values.drop_nulls().unique().sort()
@@ -161,7 +162,7 @@ def _slice_by_value(family: str, values: pl.Series) -> Slices:
 def _slice_by_lower_ends(
     family: str, values: Int64Array | Float64Array, lower_ends: dict[str, int] | dict[str, float]
 ) -> Slices:
-    """One slice per name: the values from its lower end to the next one, which is excluded."""
+    """Return one slice per name: the queries whose value is at least its lower end and below the next name's."""
     ends = [*lower_ends.values(), np.inf]
     return {
         f"{family}: {name}": (low <= values) & (values < high)
@@ -172,9 +173,9 @@ def _slice_by_lower_ends(
 def _slice_by_number(
     family: str, values: Int64Array | Float64Array, edges: tuple[int, ...], unit: str = "", units: str = ""
 ) -> Slices:
-    """One slice per range between two edges and one from the last edge on, named for the whole numbers in it.
+    """Return one slice per range between two edges and one from the last edge on, named after the whole numbers in it.
 
-    Values below the first edge are in no slice.
+    Queries whose value is below the first edge are in no slice.
     """
     slices = {}
     for low, high in zip(edges, (*edges[1:], None), strict=True):
@@ -187,7 +188,7 @@ def _slice_by_number(
 
 
 def _name_range(low: int, high: int) -> str:
-    """Return the name of low <= n < high."""
+    """Return the name of the range of whole numbers low <= n < high."""
     if low == 0:
         return f"under {high}"
     return f"{low}" if high == low + 1 else f"{low} to {high - 1}"

@@ -37,20 +37,20 @@ WIDTH, GAP = 660, 40
 
 @dataclass(frozen=True)
 class WindowPoint:
-    """The main metric of one model, or the difference between the two, in one window."""
+    """The main metric of one model, or the difference between refitted and never refitted, in one window."""
 
     time: str
     """Time in the middle of the window, ISO 8601."""
     model: str
     has_interval: bool
-    """Whether the window has enough users for an interval."""
+    """Whether the window has enough users for a confidence interval."""
     mean: float
     low: float
     high: float
 
 
 def plot_backtest(backtest: Backtest, directory: Path) -> None:
-    """Write the chart as `backtest.svg` and `backtest.png`.
+    """Write the chart of a backtest to the directory, as `backtest.svg` and `backtest.png`.
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """
@@ -82,7 +82,8 @@ def _points_by_group(backtest: Backtest) -> dict[str, list[WindowPoint]]:
 
 
 def _draw_quality(points: Sequence[WindowPoint], x: Chart, named: bool = False) -> Chart:
-    """Return a line with its interval for each model; a window with too few users is a hollow point off the line."""
+    """Return the panel of the main metric: a line with its interval for each model. A window with too few users is a
+    hollow point off the line."""
     altair = require("altair", "plots")
     models = [model for model in MODEL_COLORS if any(point.model == model for point in points)]
     lines = [point for point in points if point.model in models]
@@ -107,7 +108,7 @@ def _draw_quality(points: Sequence[WindowPoint], x: Chart, named: bool = False) 
 
 
 def _label_ends(lines: Sequence[WindowPoint], models: Sequence[str]) -> list[dict[str, str | float]]:
-    """Return each model's name with its position beside the end of the model's line."""
+    """Return the label of each model's line: its name, and its position beside the last point of the line."""
     last_points = [next(point for point in reversed(lines) if point.model == model) for model in models]
     ends = sorted(last_points, key=lambda point: point.mean)
     positions = space_labels([end.mean for end in ends], max(point.high for point in lines))
@@ -118,7 +119,8 @@ def _label_ends(lines: Sequence[WindowPoint], models: Sequence[str]) -> list[dic
 
 
 def _draw_difference(points: Sequence[WindowPoint], x: Chart) -> Chart:
-    """Return the gain of the refit in each window, above or below zero."""
+    """Return the panel of differences: the main metric of the refitted model minus that of the never-refitted one in
+    each window."""
     altair = require("altair", "plots")
     base = chart_of([vars(point) for point in points]).encode(x)
     y = altair.Y("mean:Q", title="Gain of refits").axis(
@@ -133,7 +135,7 @@ def _draw_difference(points: Sequence[WindowPoint], x: Chart) -> Chart:
 
 
 def _draw_groups(points: dict[str, list[WindowPoint]], x: Chart) -> Chart:
-    """Return the quality for users who are new in a window and for the others, side by side on one scale."""
+    """Return two panels side by side on one scale: the main metric for users new in a window and for others."""
     altair = require("altair", "plots")
     panels = [
         _draw_quality(points[group], x).properties(
@@ -156,7 +158,7 @@ def _name_group(group: str, points: Sequence[WindowPoint]) -> str:
 
 
 def _draw_queries(backtest: Backtest) -> Chart:
-    """Return the number of queries in each window as bars of the window's width, new users at the bottom."""
+    """Return the panel of query counts: a bar for each window, as wide as the window, with new users at the bottom."""
     altair = require("altair", "plots")
     scale = altair.Scale(domain=list(GROUP_COLORS), range=list(GROUP_COLORS.values()))
     legend = altair.Legend(
@@ -177,7 +179,7 @@ def _draw_queries(backtest: Backtest) -> Chart:
 
 
 def _stack_queries(backtest: Backtest) -> list[dict[str, str | float]]:
-    """Return a bar for each window and group of users; the groups of one window are stacked."""
+    """Return the ends of a bar for each window and group of users; the bars of one window are stacked."""
     bars: list[dict[str, str | float]] = []
     for window, groups in zip(backtest.windows, backtest.by_window, strict=True):
         time, until, low = _format_time(window.opens), _format_time(window.closes), 0

@@ -10,10 +10,12 @@ from nextreel.errors import require
 
 Chart = Any
 """A chart of altair or a part of one, such as an axis. Altair is optional, so its types can't be imported here."""
+Points = Sequence[Mapping[str, object]]
+"""The data of a chart: points with their fields by name."""
 
 INK, FAINT_INK, RULE = "#1f2933", "#616e7c", "#e4e7eb"
 BLUE, VERMILION = "#0072b2", "#d55e00"
-"""Two colours of Okabe and Ito's palette, which colour-blind readers can tell apart."""
+"""The two main colours of the charts, from Okabe and Ito's palette: colour-blind readers can tell them apart."""
 SUBTITLE = {"subtitleFontSize": 13, "subtitleColor": FAINT_INK, "subtitlePadding": 6}
 AXIS = {
     "labelColor": FAINT_INK,
@@ -29,9 +31,9 @@ AXIS = {
     "tickColor": RULE,
 }
 SUBTITLE_WIDTH = 105
-"""Maximum number of characters in a line of the subtitle."""
+"""Maximum number of characters in a line of the sentences below a chart's title."""
 LABEL_HEIGHT = 0.06
-"""Height of a line's label as a share of the plot's height: labels closer than this would overlap."""
+"""Height of the label at the end of a curve as a share of the plot's height: labels closer than this would overlap."""
 
 
 def write_picture(chart: Chart, title: str, sentences: Sequence[str], directory: Path, name: str) -> None:
@@ -53,8 +55,8 @@ def write_picture(chart: Chart, title: str, sentences: Sequence[str], directory:
         png.write_bytes(vl_convert.vegalite_to_png(specification, scale=2))
 
 
-def chart_of(points: Sequence[Mapping[str, object]]) -> Chart:
-    """Return an altair chart without marks whose data are the points, each with its fields by name.
+def chart_of(points: Points) -> Chart:
+    """Return an altair chart of the points that has no marks yet.
 
     Raises MissingExtraError if altair isn't installed.
     """
@@ -63,9 +65,9 @@ def chart_of(points: Sequence[Mapping[str, object]]) -> Chart:
 
 
 def space_labels(values: Sequence[float], height: float) -> list[float]:
-    """Return the positions of the labels of one or two lines, moved apart until they don't overlap.
+    """Return the vertical positions of the labels of one or two curves, moved apart until they don't overlap.
 
-    `values` are the lines' last values, ascending; `height` is the height of the plot in their unit.
+    `values` are the curves' last values, ascending; `height` is the height of the plot in the unit of these values.
     """
     if len(values) < 2:
         return list(values)

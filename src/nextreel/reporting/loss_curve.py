@@ -1,4 +1,4 @@
-"""The chart of the loss by epoch."""
+"""The chart of the train and the validation loss of a model by training epoch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ COLORS = {"train": BLUE, "validation": VERMILION}
 
 
 def plot_loss(epochs: Sequence[Epoch], directory: Path) -> None:
-    """Write the curves of the train and the validation loss as `loss.svg` and `loss.png`.
+    """Write the curves of the train and the validation loss to the directory, as `loss.svg` and `loss.png`.
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """
@@ -20,7 +20,7 @@ def plot_loss(epochs: Sequence[Epoch], directory: Path) -> None:
 
 
 def draw_loss(epochs: Sequence[Epoch]) -> Chart:
-    """Return an altair chart of both curves, each labelled with its last loss."""
+    """Return an altair chart of the train and the validation loss by epoch, each curve labelled with its last loss."""
     altair = require("altair", "plots")
     curves = losses_by_part(epochs)
     points = [
@@ -44,7 +44,7 @@ def draw_loss(epochs: Sequence[Epoch]) -> Chart:
 
 
 def describe_loss(epochs: Sequence[Epoch]) -> str:
-    """Return a sentence on what the curves show."""
+    """Return a sentence on what the curves of the train and the validation loss show."""
     validation = losses_by_part(epochs)["validation"]
     if not validation:
         return "Without validation data"
@@ -53,7 +53,7 @@ def describe_loss(epochs: Sequence[Epoch]) -> str:
 
 
 def _label_ends(curves: dict[str, list[tuple[int, float]]]) -> list[dict[str, str | float]]:
-    """Return the last point of each curve, with its label and the label's position on the axis of the loss."""
+    """Return the last point of each loss curve, with its label and the label's position on the axis of the loss."""
     losses = [loss for curve in curves.values() for _, loss in curve]
     ends = sorted((curve[-1][1], curve[-1][0], part) for part, curve in curves.items() if curve)
     positions = space_labels([loss for loss, _, _ in ends], max(losses) - min(losses))
@@ -64,6 +64,6 @@ def _label_ends(curves: dict[str, list[tuple[int, float]]]) -> list[dict[str, st
 
 
 def _choose_ticks(n_epochs: int) -> list[int]:
-    """Return the first epoch and round ones, about ten in all."""
+    """Return the epochs to mark on the axis: the first one and round numbers, about ten in all."""
     step = next((step for step in (1, 2, 5, 10, 20, 50) if n_epochs <= 12 * step), 100)
     return sorted({1, *range(step, n_epochs + 1, step)})

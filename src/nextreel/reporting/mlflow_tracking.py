@@ -26,7 +26,7 @@ from nextreel.version import __version__
 
 @contextmanager
 def tracked(name: str, wanted: bool = True) -> Iterator[None]:
-    """Start an MLflow run for everything that is logged within the block; do nothing unless `wanted`.
+    """Start an MLflow run called `name` for everything that is logged within the block; do nothing unless `wanted`.
 
     The run starts before the block, so an unreachable tracking server is reported before a long fit.
 
@@ -49,7 +49,8 @@ def tracked(name: str, wanted: bool = True) -> Iterator[None]:
 
 
 def log_fit(directory: Path) -> None:
-    """Log a saved model: its options, how its fit went epoch by epoch, the loss curve and the manifest.
+    """Log a saved model to the current MLflow run: its options, the records of its training epochs, the loss curve and
+    the manifest.
 
     Raises MissingExtraError if MLflow isn't installed and ArtifactError if the manifest is missing or damaged.
     """
@@ -83,7 +84,7 @@ class _EvaluationFacts(BaseModel):
 
 
 def log_evaluation(facts: Mapping[str, object]) -> None:
-    """Log an evaluation, given as what `nextreel evaluate --json` writes.
+    """Log an evaluation to the current MLflow run; `facts` is the object that `nextreel evaluate --json` writes.
 
     Raises MissingExtraError if MLflow isn't installed.
     """
@@ -101,7 +102,7 @@ def log_evaluation(facts: Mapping[str, object]) -> None:
 
 
 def log_leaderboard(board: Leaderboard) -> None:
-    """Log a comparison: the whole leaderboard as an artifact, and each model as a nested run.
+    """Log a comparison to the current MLflow run: the whole leaderboard as an artifact, and each model as a nested run.
 
     Raises MissingExtraError if MLflow isn't installed.
     """
@@ -121,7 +122,7 @@ def log_leaderboard(board: Leaderboard) -> None:
 
 
 def _costs_of(run: ContestantRun) -> dict[str, float]:
-    """Return the known costs of a model, rounded as in the leaderboard's JSON."""
+    """Return the known costs of a contestant, such as its fit time, rounded as in the leaderboard's JSON."""
     costs = {"fit_seconds": (run.fit_seconds, 3), "peak_memory_gib": (run.peak_memory_gib, 3)}
     costs |= {f"{history}/queries_per_second": (lists.rate, 1) for history, lists in run.lists.items()}
     return {name: round(cost, digits) for name, (cost, digits) in costs.items() if cost is not None}
@@ -137,7 +138,8 @@ def _log_tags(data_sha256: str, **facts: JsonValue) -> None:
 
 
 def _name_metrics(metrics: Mapping[str, Estimate | float], history: str) -> dict[str, float]:
-    """Return the means and the ends of their intervals under names that MLflow accepts."""
+    """Return the means of the metrics and the ends of their intervals under names that MLflow accepts, such as
+    `live/NDCG_at_10`."""
     named: dict[str, float] = {}
     for name, metric in metrics.items():
         key = f"{history}/{name.replace('@', '_at_')}"

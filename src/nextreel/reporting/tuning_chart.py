@@ -1,22 +1,22 @@
 """The chart of a search for options: the best metric so far, and the metric by the value of each option."""
 
-from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 
 from nextreel.errors import require
 from nextreel.options import Choice, Range
-from nextreel.reporting.chart_style import BLUE, INK, Chart, chart_of, write_picture
+from nextreel.reporting.chart_style import BLUE, INK, Chart, Points, chart_of, write_picture
 from nextreel.tuning.tuning_result import DEFAULTS, MAIN, Trial, TuningResult
 
 WIDTH, PANELS_IN_A_ROW, GAP = 660, 3, 44
 TRIED, BEST = "#9aa5b1", BLUE
 LEFT_OUT = 0.1
-"""Maximum share of the trials, the worst ones, that may lie below the chart: they would flatten all others."""
+"""Maximum share of the trials, those with the lowest metric, that may lie below the visible range of the chart: they
+would flatten all others."""
 
 
 def plot_search(tuned: TuningResult, directory: Path) -> None:
-    """Write the chart as `search.svg` and `search.png`.
+    """Write the chart of a search for options to the directory, as `search.svg` and `search.png`.
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """
@@ -37,7 +37,8 @@ def plot_search(tuned: TuningResult, directory: Path) -> None:
 
 
 def _draw_progress(tuned: TuningResult) -> Chart:
-    """Return each trial as a dot, the best metric so far as a rising line, and the defaults as a dashed line."""
+    """Return the panel of progress: each trial as a dot, the best metric so far as a rising line, and the metric of the
+    default options as a dashed line."""
     altair = require("altair", "plots")
     finished = [(trial.number, trial.ndcg) for trial in tuned.trials if trial.ndcg is not None]
     best_so_far = list(accumulate((ndcg for _, ndcg in finished), max))
@@ -67,7 +68,8 @@ def _draw_progress(tuned: TuningResult) -> Chart:
 
 
 def _draw_option(tuned: TuningResult, name: str, values: Range | Choice) -> Chart:
-    """Return the metric of each trial by its value of one option; the default, if it has a place, is black."""
+    """Return the panel of one option: the metric of each trial by its value of the option. The trial of the default
+    options, if it has a place on the axis, is black."""
     altair = require("altair", "plots")
     x = _option_axis(name, values)
     trials = [
@@ -107,7 +109,7 @@ def _metric_axis(tuned: TuningResult) -> Chart:
     return altair.Y("ndcg:Q", title=MAIN, scale=scale).axis(tickCount=4, ticks=False, format=".3f")
 
 
-def _draw_dots(points: Sequence[Mapping[str, object]], color: str = TRIED, size: int = 32) -> Chart:
+def _draw_dots(points: Points, color: str = TRIED, size: int = 32) -> Chart:
     return chart_of(points).mark_point(filled=True, size=size, opacity=1, color=color)
 
 

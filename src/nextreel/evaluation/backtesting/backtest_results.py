@@ -20,15 +20,16 @@ from nextreel.evaluation.metrics import score_ranks
 from nextreel.evaluation.significance import ALPHA, adjust_by_holm, permute_users
 
 K = 10
-"""Length of the recommendation lists and cutoff of the metrics."""
+"""Length of the recommendation lists of a backtest and cutoff of its metrics."""
 MAIN = f"NDCG@{K}"
-"""The metric of the tables, the findings and the chart."""
+"""The main metric of a backtest, on which its tables, its findings and its chart are based."""
 REFITTED, NEVER_REFITTED, DIFFERENCE = "refitted", "never refitted", "difference"
-"""The two models, and the first minus the second."""
+"""Names of the model refitted before each window, of the model fitted once before the start, and of the metric of the
+first minus that of the second."""
 EVERYONE, NEW_USERS, ACQUAINTED = "everyone", "new in the window", "known before it"
-"""Groups of users; a user is new in a window if they had no interaction before it opened."""
+"""Names of the groups of users in a backtest; a user is new in a window if they had no interaction before it opened."""
 FEWEST_USERS = 10
-"""Number of users below which no interval is shown: with so few, the interval itself is mostly noise."""
+"""Number of users below which no confidence interval is shown: with so few, the interval itself is mostly noise."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,16 @@ class GroupMetrics:
     """Metrics of the refitted and the never-refitted model for a group of queries."""
 
     queries: int
-    """Number of queries."""
+    """Number of queries in the group."""
     users: int
-    """Number of users with at least one query."""
+    """Number of users with at least one query in the group."""
     figures: dict[str, dict[str, Estimate]]
     """Estimates by model and then by metric. The models are `refitted`, `never refitted` and their `difference`, all
     on the same resamples of users; without refits, only `never refitted`."""
 
     @property
     def has_interval(self) -> bool:
-        """Whether there are enough users for an interval."""
+        """Whether the group has enough users (FEWEST_USERS) for confidence intervals to be shown."""
         return self.users >= FEWEST_USERS
 
     def facts(self) -> dict[str, JsonValue]:
@@ -58,45 +59,45 @@ class AgeClass:
     """Queries for which the never-refitted model's age, the time since its fit, is within one range."""
 
     youngest: int
-    """Lowest age of the model at a query, in seconds since its fit."""
+    """Lowest age of the never-refitted model in this class, in seconds since its fit."""
     oldest: int
-    """Age at which the class ends, excluded, in seconds."""
+    """Age of the never-refitted model, in seconds since its fit, at which the class ends; itself excluded."""
     part: GroupMetrics
-    """Metrics of both models for the queries of this age."""
+    """Metrics of the refitted and the never-refitted model for the queries in this class."""
     adjusted_p: float | None
-    """p-value of the difference to the refitted model, adjusted by Holm for all ages; None if there is no refitted
-    model or it is the same one."""
+    """p-value of the difference between the refitted and the never-refitted model, adjusted by Holm for all ages; None
+    without refits, or where both are the same model."""
 
     def __str__(self) -> str:
         return f"{self.youngest / DAY:g} to {self.oldest / DAY:g} days"
 
     @property
     def worse(self) -> bool:
-        """Whether the model that is never refitted is significantly worse than the refitted one."""
+        """Whether the never-refitted model has a significantly lower NDCG@10 at this age than the refitted one."""
         return self.differs and self.part.figures[DIFFERENCE][MAIN].mean > 0
 
     @property
     def differs(self) -> bool:
-        """Whether the refitted and the never-refitted model differ significantly in the main metric here."""
+        """Whether the refitted and the never-refitted model differ significantly in NDCG@10 for queries of this age."""
         return self.adjusted_p is not None and self.adjusted_p < ALPHA
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """The ranks of a finished backtest and their evaluation."""
+    """The results of a finished backtest: the rank of every relevant movie, and the metrics of these ranks."""
 
     plan: BacktestPlan
     about: dict[str, JsonValue]
-    """The plan with all options and the fingerprint of the data, in the form that is written as JSON."""
+    """Plan of the backtest with all options of the model, and fingerprint of the data, in the form of JSON."""
     windows: list[Window]
-    """The windows that hold queries."""
+    """Time windows of the backtest that hold queries, in order of time."""
     ranks: pl.DataFrame
     """One row per query: Window (its number), UserID, MovieID, Timestamp, New (whether the user is new in the window),
     and the rank of the movie in each model's list, from 1, 0 if it isn't there: `refitted`, `never refitted`."""
 
     @cached_property
     def overall(self) -> dict[str, GroupMetrics]:
-        """Metrics of all windows together, by group of users."""
+        """Metrics over the queries of all windows together, by group of users."""
         return _estimate_groups(self.ranks)
 
     @cached_property
@@ -106,7 +107,7 @@ class Backtest:
 
     @cached_property
     def by_age(self) -> list[AgeClass]:
-        """Metrics by the age of the model that is never refitted, in classes each twice as long as the one before."""
+        """Metrics by the age of the never-refitted model, in classes that end after 1, 2, 4, ... window lengths."""
         classes = self._cut_ages()
         # In the first window both models are the same one.
         compared = [inside for low, _, inside in classes if low > 0] if self.plan.refits else []
@@ -123,7 +124,7 @@ class Backtest:
 
     @cached_property
     def n_windows_without_interval(self) -> int:
-        """Number of windows with too few users for an interval."""
+        """Number of windows with too few users for a confidence interval."""
         return sum(not groups[EVERYONE].has_interval for groups in self.by_window)
 
     def table(self) -> pl.DataFrame:
@@ -151,7 +152,7 @@ class Backtest:
         )
 
     def facts(self) -> dict[str, JsonValue]:
-        """Return all estimates in the form that is written as JSON."""
+        """Return all estimates of the backtest, with its settings, in the form that is written as JSON."""
         return {
             **self.about,
             "overall": {group: part.facts() for group, part in self.overall.items()},
@@ -166,7 +167,7 @@ class Backtest:
         }
 
     def findings(self) -> list[str]:
-        """Return sentences on what the backtest shows."""
+        """Return sentences on what the backtest shows: the quality of the model, and the effect of refitting it."""
         sentences = self._describe_refits() if self.plan.refits else [self._describe_quality()]
         if NEW_USERS in self.overall:
             share = self.overall[NEW_USERS].queries / self.overall[EVERYONE].queries
@@ -182,7 +183,8 @@ class Backtest:
         return f"{MAIN} without a refit: {self.overall[EVERYONE].figures[NEVER_REFITTED][MAIN]}."
 
     def _describe_refits(self) -> list[str]:
-        """Say how much the refits improve the main metric, and at which ages the difference is significant."""
+        """Return sentences on how much the refits improve NDCG@10, and at which ages of the never-refitted model the
+        difference is significant."""
         compared = [age_class for age_class in self.by_age if age_class.adjusted_p is not None]
         if not compared:
             return ["The model never grew older than one window, so the effect of refits is unknown."]
@@ -203,7 +205,8 @@ class Backtest:
         return sentences
 
     def _cut_ages(self) -> list[tuple[int, int, BoolArray]]:
-        """Return youngest, oldest and bool[n_queries] of each class of ages that has queries."""
+        """Return the classes of ages that have queries: lowest age, age at which the class ends, and bool[n_queries]
+        that marks its queries."""
         age = self.ranks[TIMESTAMP].to_numpy() - self.plan.start
         edges = [0, self.plan.every]
         while edges[-1] <= age.max():
@@ -212,7 +215,8 @@ class Backtest:
         return [(low, high, inside) for low, high, inside in classes if inside.any()]
 
     def _test_difference(self, inside: BoolArray) -> float:
-        """Return the p-value of the difference between the models on the queries marked in `inside`."""
+        """Return the p-value of the difference in NDCG@10 between the refitted and the never-refitted model on the
+        queries marked in `inside`."""
         ranks = self.ranks.filter(inside)
         gains = _score(ranks, REFITTED)[MAIN] - _score(ranks, NEVER_REFITTED)[MAIN]
         totals = UserBootstrap(ranks[USER_ID].to_numpy()).totals(gains[:, None])
@@ -220,7 +224,7 @@ class Backtest:
 
 
 def write_backtest(backtest: Backtest, directory: Path) -> None:
-    """Write all estimates to `backtest.json` and those of the windows to `backtest.csv`."""
+    """Write all estimates of a backtest to `backtest.json`, and those of the single windows to `backtest.csv`."""
     write_table(backtest.table(), directory / "backtest.csv")
     write_json(backtest.facts(), directory / "backtest.json")
 
@@ -246,7 +250,7 @@ def _estimate(ranks: pl.DataFrame) -> GroupMetrics:
 
 
 def _score(ranks: pl.DataFrame, model: str) -> dict[str, Float64Array]:
-    """Return every metric of a model by name, float64[n_queries]."""
+    """Return every metric of a model by name, such as NDCG@10, each float64[n_queries]."""
     return score_ranks(ranks[model].to_numpy(), [K])
 
 

@@ -42,7 +42,8 @@ from nextreel.prediction.saving import load, save
 from nextreel.version import __version__
 
 PLAN, FIRST_MODEL, WINDOWS = "plan.json", "first-model", "windows"
-"""Names in the directory of a backtest: its plan, the model that is never refitted, and the finished windows."""
+"""Names in the directory of a backtest: the file of its plan, the directory of the model that is never refitted, and
+the directory of the ranks of finished windows."""
 
 
 def run_backtest(
@@ -58,7 +59,7 @@ def run_backtest(
     tables : Tables
         The data set.
     plan : BacktestPlan
-        The settings.
+        The settings: the model, its options, the start, and the length of the windows.
     directory : Path
         New, empty, or the directory of the same backtest.
     on_window : callable
@@ -92,7 +93,8 @@ def run_backtest(
 
 
 def dataset_before(tables: Tables, timestamp: int) -> Dataset:
-    """Return what was known before a timestamp: its interactions, their users, and the movies listed or rated."""
+    """Return what was known strictly before a timestamp: the interactions until then, their users, and the movies that
+    are in movies.csv or had been rated."""
     rows = tables.interactions.filter(pl.col(TIMESTAMP) < timestamp)
     users = None if tables.users is None else tables.users.join(rows, on=USER_ID, how="semi")
     return Dataset.from_tables(replace(tables, interactions=rows, users=users))
@@ -100,18 +102,18 @@ def dataset_before(tables: Tables, timestamp: int) -> Dataset:
 
 @dataclass(frozen=True)
 class _WindowEvaluator:
-    """Ranks the queries of single windows with both models."""
+    """Ranks the queries of a window with the never-refitted model and, if the plan has refits, with a refitted one."""
 
     tables: Tables
     rows: pl.DataFrame
-    """All interactions, sorted by time."""
+    """All interactions of the data set, sorted by time."""
     plan: BacktestPlan
     positive_rating: float
     first_model: Path
     """Directory of the model that is never refitted."""
 
     def evaluate(self, window: Window) -> pl.DataFrame:
-        """Return one row per positive of the window, with the columns of `Backtest.ranks` except Window."""
+        """Return the ranks of one window, a row per positive, with the columns of `Backtest.ranks` but Window."""
         earlier = self.rows.filter(pl.col(TIMESTAMP) < window.opens)
         queries = self.rows.filter(
             (pl.col(TIMESTAMP) >= window.opens)
@@ -129,7 +131,7 @@ class _WindowEvaluator:
 
     @cached_property
     def _never_refitted(self) -> Predictor:
-        """The model fitted before the start; it is saved, so that a backtest that continues needn't fit it again."""
+        """The model fitted on everything before the start; it is saved for a backtest that is interrupted."""
         if (self.first_model / MANIFEST).is_file():
             return load(self.first_model)
         predictor = self._fit(self.plan.start)
@@ -141,7 +143,7 @@ class _WindowEvaluator:
         return Predictor(self.plan.create_model().fit(dataset), dataset)
 
     def _rank(self, predictor: Predictor, rows: pl.DataFrame, window: Window) -> Int64Array:
-        """Return the rank of each query's movie, int64[n_queries]; 0 if it isn't in the list."""
+        """Return the rank of each query's relevant movie in its list, int64[n_queries]; 0 if it isn't there."""
         dataset = predictor.dataset.with_rows(self.rows.filter(pl.col(TIMESTAMP) < window.closes))
         histories = dataset.histories(rows[USER_ID].to_numpy(), rows[TIMESTAMP].to_numpy())
         queries = EvaluationQueries(rows, dataset, histories)

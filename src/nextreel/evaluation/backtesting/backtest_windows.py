@@ -14,30 +14,30 @@ from nextreel.models.registry import create_model
 
 @dataclass(frozen=True)
 class BacktestPlan:
-    """The settings of a backtest."""
+    """The settings of a backtest: the model with its options, the start, and the time windows after it."""
 
     model: str
-    """Name of a model or a preset."""
+    """Name of a registered model, or of a preset, which is a model with given options."""
     start: int
     """Timestamp at which the first window opens and the training data of the first fit end, POSIX seconds."""
     every: int
-    """Length of a window, in seconds."""
+    """Length of every time window, in seconds."""
     options: Mapping[str, object] = field(default_factory=dict)
-    """Options of the model that differ from the defaults."""
+    """Values of those options of the model that differ from its defaults."""
     refits: bool = True
-    """Whether a second model is refitted before each window."""
+    """Whether a second model is refitted before each window, to compare it with the one never refitted."""
 
     def create_model(self) -> Recommender:
-        """Create the model, unfitted; ConfigError for an unknown model or option."""
+        """Create the unfitted model with its options; ConfigError for an unknown model or option."""
         return create_model(self.model, dict(self.options))
 
 
 @dataclass(frozen=True)
 class Window:
-    """A time window that holds queries."""
+    """A time window of a backtest that holds at least one query."""
 
     number: int
-    """Number of the window, from 1 at the start; windows without queries have numbers too."""
+    """Number of the window, counted from 1 at the start of the backtest; windows without queries have numbers too."""
     opens: int
     """First second of the window, POSIX seconds."""
     closes: int
@@ -45,7 +45,7 @@ class Window:
 
 
 def parse_start(text: str, interactions: pl.DataFrame, option: str) -> int:
-    """Return the start that a text stands for: a share of the interactions such as "60%", or a time.
+    """Return the start of a backtest from the text of an option: a share of the interactions such as "60%", or a time.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def parse_start(text: str, interactions: pl.DataFrame, option: str) -> int:
     interactions : DataFrame
         The interactions that the share refers to.
     option : str
-        Name of the option, for the message of an error.
+        Name of the command-line option that the text comes from, for error messages.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def parse_start(text: str, interactions: pl.DataFrame, option: str) -> int:
     Raises
     ------
     QueryError
-        The text is neither.
+        The text is neither a share nor a time.
     """
     if not text.endswith("%"):
         return parse_timestamp(text)
@@ -80,13 +80,13 @@ def parse_start(text: str, interactions: pl.DataFrame, option: str) -> int:
 
 
 def find_start(interactions: pl.DataFrame, share: float) -> int:
-    """Return the timestamp that has this share of the interactions before it, POSIX seconds."""
+    """Return the timestamp (POSIX seconds) that has the given share of the interactions before it."""
     ascending = interactions[TIMESTAMP].sort()
     return int(ascending[min(int(share * len(ascending)), len(ascending) - 1)])
 
 
 def cut_windows(interactions: pl.DataFrame, plan: BacktestPlan, positive_rating: float) -> list[Window]:
-    """Return the windows from the start on that hold a positive.
+    """Return the plan's time windows that hold a positive, an interaction rated at least `positive_rating`.
 
     Raises QueryError if there is no interaction before the start or no positive after it.
     """

@@ -31,31 +31,31 @@ from nextreel.prediction.saving import load_with_manifest
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model to fit, a saved model or a file of recommendation lists, under a name of its own."""
+    """A named participant of a comparison: a model to fit, a saved model or a file of recommendation lists."""
 
     name: str
-    """Name in the leaderboard."""
+    """Name of the contestant in the leaderboard."""
     model: str
     """Name of a model or a preset, or the path of a saved model or a file of lists."""
     options: Mapping[str, object] = field(default_factory=dict)
-    """Options that differ from the defaults; empty for a path."""
+    """Options of the model that differ from its defaults; empty if `model` is a path."""
 
     @property
     def path(self) -> Path | None:
-        """Path of the saved model or the file of lists; None for a model to fit."""
+        """Path of the saved model or of the file of recommendation lists; None for a model that has to be fitted."""
         return None if self.model in (*PRESETS, *model_names()) else Path(self.model)
 
 
 @dataclass(frozen=True)
 class ContestantLists:
-    """The recommendation lists of one contestant under one history mode."""
+    """The recommendation lists of one contestant for all queries under one history mode (frozen or live)."""
 
     movies: Int32Array
     """int32[n_queries, k]: movie indices, best first."""
     personal: int
-    """Number of queries that the contestant ranked itself; popularity ranked the others."""
+    """Number of queries that the contestant ranked itself; the others were ranked by popularity."""
     seconds: float | None
-    """Time that ranking all queries took; None for a file of lists."""
+    """Time that ranking all queries took, in seconds; None for a file of lists."""
 
     @property
     def rate(self) -> float | None:
@@ -65,25 +65,26 @@ class ContestantLists:
 
 @dataclass(frozen=True)
 class ContestantRun:
-    """The recommendation lists of one contestant and their cost."""
+    """The result of running one contestant: its recommendation lists, and the time and memory that they took."""
 
     contestant: Contestant
     model: str
-    """Name of the model in the registry; the file's name for a file of lists."""
+    """Name under which the model is registered, such as "ease"; the file's name for a file of lists."""
     config: dict[str, JsonValue]
-    """All options, including defaults; empty for a file of lists."""
+    """All options of the model, including defaults; empty for a file of lists."""
     fit_seconds: float | None
-    """Duration of the fit, read from the manifest for a saved model; None for a file of lists."""
+    """Duration of the fit in seconds, read from the manifest of a saved model; None for a file of lists."""
     peak_memory_gib: float | None
-    """Peak memory of the process that fitted and ranked; None if it didn't fit."""
+    """Peak memory in GiB of the process that fitted the model and ranked with it; None if no model was fitted there."""
     lists: dict[HistoryMode, ContestantLists]
-    """The lists by history mode."""
+    """Recommendation lists by history mode (frozen or live)."""
     epochs: Sequence[Epoch] = ()
-    """The epochs of the fit; empty for a model that isn't trained in epochs."""
+    """Records of the model's training epochs; empty for a model that isn't trained in epochs."""
 
 
 def parse_contestants(models: Sequence[str], options: Mapping[str, object]) -> list[Contestant]:
-    """Parse contestants such as "ease", "wide=ease" or "mine=PATH", with options such as "wide.regularization".
+    """Parse contestants such as "ease", "wide=ease" or "mine=PATH" (NAME=MODEL), and options such as
+    "wide.regularization" (NAME.OPTION).
 
     Raises
     ------
@@ -196,7 +197,7 @@ def _check_contestant(contestant: Contestant) -> None:
 
 
 def _fit(contestant: Contestant, parts: TrainTest) -> tuple[Recommender, float, list[Epoch]]:
-    """Return the fitted model, the duration of the fit in seconds, and its epochs."""
+    """Fit a contestant on the train part; return the model, the seconds that took, and the records of its epochs."""
     epochs: list[Epoch] = []
     model = create_model(contestant.model, dict(contestant.options))
     started = time.perf_counter()
@@ -205,7 +206,8 @@ def _fit(contestant: Contestant, parts: TrainTest) -> tuple[Recommender, float, 
 
 
 def _load_fitted(path: Path, parts: TrainTest) -> tuple[Recommender, float | None, list[Epoch]]:
-    """Return a saved model, the seconds of its fit and its training epochs; check that it was fitted on `parts`."""
+    """Return a saved model, the seconds of its fit and the records of its training epochs; ConfigError unless it was
+    fitted on the train part of `parts`."""
     predictor, manifest = load_with_manifest(path)
     if predictor.dataset.fingerprint != parts.train.fingerprint:
         raise ConfigError(

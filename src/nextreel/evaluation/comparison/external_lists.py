@@ -31,11 +31,11 @@ def read_external_lists(
     file : Path
         CSV or Parquet.
     queries : EvaluationQueries
-        The queries; rows of the file for other queries are ignored.
+        The queries that the lists are for; rows of the file for other queries are ignored.
     k : int
         Length of the lists; longer ones are cut.
     exclude_seen : bool
-        Whether movies in the history are an error.
+        Whether a list that holds a movie in the user's history is an error.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def read_external_lists(
 
 
 def _read_rows(file: Path, names: list[str]) -> pl.DataFrame:
-    """Read one row per query: its key and the columns `names`; DataError for two different rows of one query."""
+    """Read one row per query: UserID, Timestamp and the columns `names`; DataError for two different ones."""
     table = Table((), (*QUERIES.columns, *(Column(name, "id") for name in names)), needs_rows=True)
     rows = read_table(file, table).unique(maintain_order=True)
     repeated = rows.filter(pl.struct(KEY).is_duplicated())
@@ -75,7 +75,7 @@ def _read_rows(file: Path, names: list[str]) -> pl.DataFrame:
 def _check_lists(
     file: Path, ids: Int64Array, lists: Int32Array, queries: EvaluationQueries, exclude_seen: bool
 ) -> None:
-    """Raise DataError for the first movie that a list may not hold; `ids` has the MovieIDs of `lists`."""
+    """Raise DataError for the first movie that a list may not hold; `ids` has the MovieIDs, `lists` the indices."""
     n_movies = queries.dataset.n_movies
     # One key per pair of query and movie.
     offsets = np.arange(len(lists))[:, None] * n_movies

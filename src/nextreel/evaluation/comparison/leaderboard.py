@@ -27,40 +27,41 @@ from nextreel.evaluation.slices import Slices, slice_queries
 from nextreel.wording import number_of
 
 USUAL_CUTOFF = 10
-"""The main cutoff of a comparison that includes it."""
+"""Cutoff (list length k of NDCG@k) that is the main one of every comparison that includes it."""
 FEWEST_QUERIES = 100
-"""Number of queries below which a slice isn't listed among a model's weakest: its figure is mostly noise."""
+"""Number of queries below which a slice isn't listed among a model's weakest: its mean metric is mostly noise."""
 
 
 @dataclass(frozen=True)
 class ModelFigures:
-    """The figures of one model under one history mode."""
+    """Metrics of one model under one history mode (frozen or live), and properties of its recommendation lists."""
 
     metrics: dict[str, Estimate]
     """Mean of each metric over all queries, by a name such as NDCG@10."""
     lists: ListFigures
-    """Properties of the lists, cut to the main cutoff."""
+    """Properties other than accuracy of the model's recommendation lists, cut to the main cutoff."""
     slices: dict[str, Estimate]
-    """Mean of the main metric in each slice."""
+    """Mean of the main metric over the queries of each slice, by the name of the slice."""
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """The results of one comparison."""
+    """The results of one comparison of several models on the same queries."""
 
     parts: TrainTest
     protocol: dict[str, JsonValue]
-    """The settings of the comparison: histories, cutoffs, main metric, threshold, exclude_seen, intervals."""
+    """The settings of the comparison: history modes, cutoffs, main metric, threshold of a positive, whether seen movies
+    are excluded, and how the intervals are computed."""
     runs: dict[str, ContestantRun]
-    """The runs by the contestants' names, in the order in which the contestants were given."""
+    """Each contestant's run, by its name, in the order in which the contestants were given."""
     figures: dict[HistoryMode, dict[str, ModelFigures]]
-    """Figures by history mode and then by contestant."""
+    """Metrics and list properties by history mode and then by contestant."""
     slices: dict[HistoryMode, Slices]
-    """The slices of the queries by history mode."""
+    """Slices of the queries, such as those of one genre, by history mode."""
     tests: list[PairedTest]
     """Paired tests of all pairs of contestants under every history mode, on the main metric."""
     gaps: dict[str, Gaps]
-    """Fairness gaps by history mode."""
+    """Differences between groups of users in the main metric, by history mode."""
     users: Int64Array
     """int64[n_queries]: UserID of each query."""
 
@@ -71,30 +72,31 @@ class Leaderboard:
 
     @property
     def main_cutoff(self) -> int:
-        """The main cutoff: that of the main metric."""
+        """List length k in the main metric NDCG@k, such as 10."""
         return int(self.main.partition("@")[2])
 
     def ranked(self, mode: HistoryMode) -> list[str]:
-        """Return the names of the contestants, best first."""
+        """Return the names of the contestants, those with the highest main metric under a history mode first."""
         figures = self.figures[mode]
         return sorted(figures, key=lambda name: -figures[name].metrics[self.main].mean)
 
     def findings(self) -> list[str]:
-        """Return sentences on which differences between models are significant."""
+        """Return sentences on which differences between models in the main metric are significant."""
         return describe_significance(self.tests, self.main)
 
     def gap_findings(self) -> list[str]:
-        """Return sentences on which models serve groups of users differently."""
+        """Return sentences on which models serve groups of users (by gender, age, occupation) differently."""
         return describe_gaps(self.gaps)
 
     def weakest(self, mode: HistoryMode, name: str, n: int = 3) -> list[str]:
-        """Return the n slices with the lowest main metric, lowest first; small slices are left out."""
+        """Return the n slices in which a contestant has the lowest main metric, lowest first; slices of fewer than
+        FEWEST_QUERIES queries are left out."""
         slices, estimates = self.slices[mode], self.figures[mode][name].slices
         large = [part for part in estimates if slices[part].sum() >= FEWEST_QUERIES]
         return sorted(large, key=lambda part: estimates[part].mean)[:n]
 
     def significant_gaps(self, mode: HistoryMode, name: str) -> dict[str, FairnessGap]:
-        """Return the significant fairness gaps of one contestant, by attribute."""
+        """Return the significant fairness gaps of one contestant, by attribute of the users such as gender."""
         return {
             attribute: by_model[name]
             for attribute, by_model in self.gaps[mode].items()
@@ -102,7 +104,7 @@ class Leaderboard:
         }
 
     def facts(self) -> dict[str, JsonValue]:
-        """Return everything but the single queries, in the form that is written as JSON."""
+        """Return the whole leaderboard except results of single queries, in the form that is written as JSON."""
         return {
             "data": {
                 "sha256": self.parts.train.fingerprint,
@@ -168,7 +170,7 @@ def compare_models(
     contestants : sequence of Contestant
         What to compare; each runs in a process of its own.
     rule : Rule, optional
-        How to split a data directory, by default `clean`.
+        How to split a data directory, by default the rule named `clean`.
     modes : sequence of HistoryMode
         The history modes under which the queries are ranked.
     cutoffs : sequence of int
@@ -202,7 +204,7 @@ def build_leaderboard(
     cutoffs: Sequence[int],
     exclude_seen: bool = True,
 ) -> Leaderboard:
-    """Compute the leaderboard of finished runs, whose lists hold max(cutoffs) movies."""
+    """Compute the leaderboard of the contestants' finished runs, whose lists hold max(cutoffs) movies."""
     k = USUAL_CUTOFF if USUAL_CUTOFF in cutoffs else max(cutoffs)
     queries = {
         mode: EvaluationQueries.from_split(parts.train, parts.test, mode, parts.threshold) for mode in modes
@@ -236,15 +238,15 @@ def build_leaderboard(
 
 @dataclass(frozen=True)
 class _ModeEvaluation:
-    """The evaluation of all runs under one history mode."""
+    """The evaluation of all contestants' runs under one history mode."""
 
     values: Mapping[str, Float64Array]
     """float64[n_queries] by contestant: the main metric of each query."""
     figures: dict[str, ModelFigures]
-    """Figures by contestant."""
+    """Metrics and list properties by contestant."""
     slices: Slices
     gaps: Gaps
-    """Fairness gaps, not adjusted yet."""
+    """Fairness gaps whose p-values aren't adjusted for the number of tests yet."""
 
 
 def _evaluate_mode(
@@ -255,7 +257,7 @@ def _evaluate_mode(
     cutoffs: Sequence[int],
     k: int,
 ) -> _ModeEvaluation:
-    """Evaluate the lists of all runs under one history mode; k is the main cutoff."""
+    """Evaluate the recommendation lists of all contestants' runs under one history mode; k is the main cutoff."""
     slices, measurer = slice_queries(queries), ListMeasurer.of(queries)
     scores = {
         run.contestant.name: score_ranks(ranks_of(run.lists[mode].movies, queries.relevant), cutoffs)

@@ -35,23 +35,23 @@ from nextreel.ranking.ranker import Ranker
 from nextreel.wording import number_of
 
 ROW = [USER_ID, MOVIE_ID, TIMESTAMP]
-"""The columns that make two rows the same interaction."""
+"""Columns that identify an interaction: two rows equal in all of them count as the same one."""
 USES_ONLY_PAST = "This model uses none of them: it cuts what it was fitted on at the query's moment."
 
 
 @dataclass(frozen=True)
 class Leak:
-    """One kind of leak: how many queries it touches and what it adds to NDCG."""
+    """One kind of leak in a split: how many queries it touches and how much it changes NDCG."""
 
     name: str
     queries: int
-    """Number of queries that the leak touches."""
+    """Number of test queries that this kind of leak touches."""
     sentence: str
-    """The finding in words."""
+    """Sentence on what was found, also if there is no such leak."""
     effects: tuple[LeakEffect, ...] = ()
-    """Effects on NDCG; empty if there is nothing to measure."""
+    """Effects of the leak on NDCG; empty if there is nothing to measure."""
     details: dict[str, float] | None = None
-    """Further counts about the leak, by name."""
+    """Further counts that are specific to this kind of leak, by name."""
 
     def facts(self) -> dict[str, JsonValue]:
         """Return the leak in the form that is written as JSON."""
@@ -66,7 +66,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Audit:
-    """The result of an audit."""
+    """The result of auditing a split for leaks."""
 
     queries: int
     """Number of queries in the test part."""
@@ -75,11 +75,11 @@ class Audit:
     k: int
     exclude_seen: bool
     leaks: tuple[Leak, ...]
-    """All kinds of leaks that were looked for, including those that weren't found."""
+    """One entry per kind of leak that was looked for, including those that weren't found."""
 
     @property
     def found(self) -> tuple[Leak, ...]:
-        """The leaks that exist; one may have an effect although it touches no query."""
+        """The kinds of leaks that exist; one may have an effect although it touches no query."""
         return tuple(leak for leak in self.leaks if leak.queries or leak.effects)
 
     def facts(self) -> dict[str, JsonValue]:
@@ -105,7 +105,7 @@ def audit_split(
     Parameters
     ----------
     parts : TrainTest
-        The split.
+        The split to audit: its train part and its test part.
     create : callable
         Creates the model that the effects are measured with, unfitted. It is fitted up to eleven times.
     k : int
@@ -137,7 +137,7 @@ def audit_split(
 
 
 def _find_shared_rows(meter: EffectMeter, sealed: EffectMeter, shared: pl.DataFrame) -> Leak:
-    """Find rows of both parts; `sealed` measures the split without the rows in `shared`."""
+    """Measure the leak `shared rows`: rows of both parts. `sealed` measures the split whose train part lacks them."""
     if shared.is_empty():
         return Leak("shared rows", 0, "No row of the test part stands in the train part.")
     touched = _mark_queries(meter.queries, shared)
@@ -167,7 +167,7 @@ def _find_shared_rows(meter: EffectMeter, sealed: EffectMeter, shared: pl.DataFr
 
 
 def _find_own_future(meter: EffectMeter) -> Leak:
-    """Find train rows of the query's user that are later than the query."""
+    """Measure the leak `own future`: train rows of a query's user that are later than the query."""
     queries, train = meter.queries, meter.parts.train
     n_later = _count_own_later_rows(meter)
     touched = n_later > 0
@@ -189,7 +189,7 @@ def _find_own_future(meter: EffectMeter) -> Leak:
 
 
 def _find_future_of_others(meter: EffectMeter) -> Leak:
-    """Find train rows of other users that are later than the query."""
+    """Measure the leak `others' future`: train rows of other users that are later than the query."""
     queries = meter.queries
     ascending = np.sort(meter.parts.train.timeline.timestamps)
     n_later = len(ascending) - np.searchsorted(ascending, queries.timestamps, side="right")
@@ -216,7 +216,8 @@ def _find_future_of_others(meter: EffectMeter) -> Leak:
 
 
 def _find_not_there_yet(meter: EffectMeter) -> Leak:
-    """Find queries about movies without an earlier train row, and list places that unreleased movies would take."""
+    """Measure the leak `not there yet`: queries about movies without an earlier train row, and places in the lists that
+    unreleased movies would take."""
     queries, ranker = meter.queries, Ranker.of(meter.model, meter.queries.dataset)
     first_row = _find_first_rows(meter)
     never, later = first_row == NEVER, (first_row >= queries.timestamps) & (first_row < NEVER)
@@ -250,7 +251,7 @@ def _find_not_there_yet(meter: EffectMeter) -> Leak:
 
 
 def _find_ties(meter: EffectMeter) -> Leak:
-    """Find histories that hold rows of the query's own second."""
+    """Measure the leak `ties at the cut`: queries whose history holds rows of the query's own second."""
     queries = meter.queries
     strict = meter.parts.train.histories(queries.users, queries.timestamps)
     touched = strict.stops < queries.histories.stops
@@ -271,7 +272,7 @@ def _find_ties(meter: EffectMeter) -> Leak:
 
 
 def _mark_queries(queries: EvaluationQueries, rows: pl.DataFrame) -> BoolArray:
-    """Return bool[n_queries]: whether each query is about one of the rows."""
+    """Return bool[n_queries]: whether each query has the user, movie and timestamp of one of the rows."""
     marked = rows.select(ROW).unique().with_columns(marked=pl.lit(True))
     joined = queries.rows.join(marked, on=ROW, how="left", maintain_order="left")
     return joined["marked"].fill_null(False).to_numpy()
@@ -293,7 +294,7 @@ def _find_first_rows(meter: EffectMeter) -> Int64Array:
 
 
 def _count_queries_before_release(ranker: Ranker, queries: EvaluationQueries) -> int:
-    """Count the queries about a movie of the catalog that wasn't out yet."""
+    """Count the queries whose relevant movie is in the catalog but wasn't released yet at the query's timestamp."""
     relevant = queries.relevant
     return int((ranker.released_at[relevant] > queries.timestamps)[relevant >= 0].sum())
 

@@ -29,18 +29,18 @@ WINDOWS = 4
 
 @dataclass(frozen=True)
 class LeakEffect:
-    """NDCG with and without a leak on the same queries."""
+    """Mean NDCG of queries with a leak and without it, and the difference."""
 
     label: str
-    """What is compared with what, or on which queries."""
+    """Words that tell the effects of a leak apart: what is compared with what, or on which queries."""
     queries: int
-    """Number of queries that the effect is measured on."""
+    """Number of queries on which NDCG with and without the leak is compared."""
     leaking: Estimate
-    """NDCG with the leak."""
+    """Mean NDCG of the queries with the leak."""
     sealed: Estimate
-    """NDCG without the leak."""
+    """Mean NDCG of the queries without the leak."""
     difference: Estimate
-    """NDCG with the leak minus NDCG without it."""
+    """Mean NDCG with the leak minus mean NDCG without it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class EffectMeter:
     """Called before each fit with a description of the fit."""
 
     def with_train_rows(self, rows: pl.DataFrame) -> Self:
-        """Return a meter of the same split with other rows in the train part."""
+        """Return a copy of this meter for the same split with `rows` as its train part."""
         return replace(self, parts=replace(self.parts, train=self.parts.train.with_rows(rows)))
 
     @cached_property
@@ -68,7 +68,7 @@ class EffectMeter:
 
     @cached_property
     def bootstrap(self) -> UserBootstrap:
-        """The resamples of users that all effects share."""
+        """Resamples of the users of the test queries, which the intervals of all effects share."""
         return UserBootstrap(self.queries.users)
 
     @cached_property
@@ -78,18 +78,18 @@ class EffectMeter:
 
     @cached_property
     def scores(self) -> Float64Array:
-        """float64[n_queries]: NDCG of each query with the split as it is."""
+        """float64[n_queries]: NDCG of each query under the split as it is, with all of its leaks."""
         return self.score(self.model, self.queries)
 
     def fit(self, train: Dataset, step: str) -> Recommender:
-        """Fit a new model; `step` describes the fit for `on_step`."""
+        """Fit a new model on `train`; `step` describes the fit and is passed to `on_step`."""
         self.on_step(step)
         return self.create().fit(train)
 
     def score(
         self, model: Recommender, queries: EvaluationQueries, exclude_seen: bool | None = None
     ) -> Float64Array:
-        """Return NDCG of each query, float64[n_queries]."""
+        """Return a fitted model's NDCG for each query, float64[n_queries]; `exclude_seen` defaults to the meter's."""
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
         return self.score_lists(queries.rank_with(model, self.k, exclude_seen).movies, queries)
 
@@ -98,7 +98,7 @@ class EffectMeter:
         return ndcg(ranks_of(movies, queries.relevant), self.k)
 
     def rank_without_releases(self, ranker: Ranker) -> Int32Array:
-        """Rank all queries as if every movie had always been out: int32[n_queries, k]."""
+        """Return the lists for all queries as if every movie had always been out: int32[n_queries, k] of indices."""
         always_out = replace(ranker, released_at=np.zeros_like(ranker.released_at))
         queries = self.queries
         return always_out.rank(queries.histories, queries.timestamps, self.k, self.exclude_seen).movies
@@ -111,7 +111,7 @@ class EffectMeter:
         return LeakEffect(label, len(leaking) if part is None else int(part.sum()), *estimates)
 
     def compare_to_part(self, label: str, part: BoolArray) -> LeakEffect:
-        """Compare NDCG over all queries, the leak, with NDCG over the queries marked in `part` alone."""
+        """Compare NDCG over all queries (with the leak) with NDCG over those marked in `part` (without it)."""
         scores, ones = self.scores, np.ones(len(self.scores))
         leaking, sealed = self.bootstrap.estimate(scores), self.bootstrap.estimate(scores, part)
         sums = self.bootstrap.sums(np.column_stack([scores, ones, scores * part, part]))
@@ -122,11 +122,11 @@ class EffectMeter:
 
 
 def measure_future_of_others(meter: EffectMeter) -> tuple[LeakEffect, ...]:
-    """Measure what later rows of other users add, by fitting models on the rows before each of WINDOWS windows.
+    """Measure what later train rows of other users add to NDCG, by fitting models on the rows before each time window.
 
-    Such a model also has fewer rows. A second effect therefore compares it with a model of about as many rows, of users
-    drawn from all times. Neither model has rows of the window's own users from the window on. Empty if no window has
-    both queries and earlier rows.
+    A model fitted only on earlier rows has fewer of them. A second effect therefore compares it with a model of about
+    as many rows, of users drawn from all times. Neither model has rows of the window's own users from the window on.
+    Empty if no window has both queries and earlier rows.
     """
     queries, rows = meter.queries, meter.parts.train.interactions()
     random = np.random.default_rng(meter.bootstrap.seed)
@@ -164,7 +164,8 @@ def _cut_windows(queries: EvaluationQueries) -> list[int]:
 def _draw_users(
     rows: pl.DataFrame, earlier: pl.DataFrame, query_users: list[int], random: np.random.Generator
 ) -> pl.DataFrame:
-    """Return about as many rows as `earlier` has: its rows of the query users, and all rows of others, drawn at random.
+    """Return about as many rows as `earlier` has: its rows of the query users, and all rows of other users, who are
+    drawn at random until there are enough.
 
     Parameters
     ----------

@@ -19,17 +19,17 @@ from nextreel.reporting.loss_curve import describe_loss, draw_loss
 WIDTH, NARROW_WIDTH, ROW_HEIGHT, FRAME_HEIGHT, FONT_SIZE = 440, 360, 40, 62, 14
 """Pixels: the width of a chart and of a narrow one, the height of one row and of axis and margins, the font size."""
 PLOT_WIDTH = WIDTH - 65
-"""Pixels: the width of a chart without the labels of its left axis."""
+"""Pixels: the width of the plot area of a chart, without the labels of its left axis."""
 COST_ROWS = 6
-"""Height of the chart of quality against cost, in rows."""
+"""Height of the chart of quality against cost, in rows of ROW_HEIGHT pixels."""
 DOT_WIDTH, DOT_HEIGHT, NAME_HEIGHT = 12, 24, 14
-"""Pixels that a name must keep free around a dot, and the height of a name."""
+"""Pixels: the width and height around each dot that models' names must not cover, and the height of a name."""
 ALTAIR_ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 
 
 @dataclass(frozen=True)
 class IntervalRow:
-    """One row of a chart of intervals: a dot with its interval and its label."""
+    """One row of a chart of confidence intervals: a dot for the mean, the interval around it, and a label."""
 
     name: str
     mean: float
@@ -38,12 +38,12 @@ class IntervalRow:
     label: str
     color: str
     fill: str
-    """Colour within the dot."""
+    """Colour within the dot, which may differ from that of the dot's outline."""
 
 
 @dataclass(frozen=True)
 class ModelCost:
-    """The cost and the quality of one model."""
+    """The cost of one model, such as the time of its fit, and its quality, the main metric."""
 
     name: str
     cost: float
@@ -52,7 +52,7 @@ class ModelCost:
 
 @dataclass(frozen=True)
 class CostPoint:
-    """One dot of the chart of quality against cost."""
+    """One dot of the chart of quality against cost: a model with its cost, its mean metric and the interval."""
 
     name: str
     cost: float
@@ -63,12 +63,12 @@ class CostPoint:
 
 
 def common_axis_end(estimates: Sequence[Estimate]) -> float:
-    """Return the right end of an axis that has room for all estimates and their labels."""
+    """Return the right end of an axis that starts at 0 and has room for all estimates and their labels."""
     return 1.25 * max((estimate.high for estimate in estimates), default=0.0) or 1.0
 
 
 def draw_intervals(estimates: dict[str, Estimate], metric: str, axis_end: float) -> str:
-    """Return an SVG with a dot and its interval for each model; `estimates` has the best model first.
+    """Return an SVG with the mean metric of each model as a dot and its interval; `estimates` has the best model first.
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """
@@ -86,7 +86,8 @@ def draw_intervals(estimates: dict[str, Estimate], metric: str, axis_end: float)
 
 
 def draw_differences(tests: Sequence[PairedTest], history: str, best: str, metric: str) -> str:
-    """Return an SVG of how far each other model is behind the best one; a hollow dot means not significant.
+    """Return an SVG of how far each model is behind the `best` one in the metric; hollow dots mark differences that
+    aren't significant.
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """
@@ -130,7 +131,7 @@ def _draw_rows(rows: Sequence[IntervalRow], x: Chart) -> Chart:
 
 
 def draw_cost(costs: Sequence[ModelCost], cost_name: str, metric: str) -> str | None:
-    """Return an SVG of quality against cost on a logarithmic axis; None if no model's cost is known.
+    """Return an SVG of the models' metric against their cost, on a logarithmic axis; None if no cost is known.
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """
@@ -178,9 +179,10 @@ def draw_cost(costs: Sequence[ModelCost], cost_name: str, metric: str) -> str | 
 
 
 def _place_names(names: Sequence[str], dots: Sequence[tuple[float, float]]) -> list[tuple[str, int]]:
-    """Return the alignment and vertical offset of each name, in pixels, so that it covers no dot and no other name.
+    """Return the alignment of each model's name at its dot and its vertical offset in pixels, so that it covers no dot
+    and no other name.
 
-    `dots` are the positions of the dots in pixels. A name without such a place covers something.
+    `dots` are the positions of the dots in pixels. A name that fits nowhere covers a dot or another name.
     """
     taken: list[tuple[float, float, float, float]] = [
         (x - DOT_WIDTH / 2, y - DOT_HEIGHT / 2, x + DOT_WIDTH / 2, y + DOT_HEIGHT / 2) for x, y in dots
@@ -207,12 +209,12 @@ def _place_names(names: Sequence[str], dots: Sequence[tuple[float, float]]) -> l
 
 
 def _overlap(box: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    """Return whether two boxes (left, lower, right, upper) share a point."""
+    """Return whether two rectangles (left, lower, right, upper) have a point in common."""
     return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
 
 
 def draw_bars(bars: Sequence[tuple[str, int]], x_title: str, y_title: str) -> str:
-    """Return an SVG of counts as bars, in the given order; a third of the page wide.
+    """Return an SVG of counts as bars in the given order, each with its name; the chart is a third of the page wide.
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """
@@ -242,7 +244,8 @@ def _describe_estimate(estimate: Estimate) -> str:
 
 
 def _to_svg(chart: Chart, rows: int, label: str, width: int = WIDTH) -> str:
-    """Return one image with one label; with altair's own labels, a screen reader would read out every mark."""
+    """Return a chart as SVG with a single label for screen readers; with altair's own labels, they would read out every
+    mark."""
     size = {
         "width": width,
         "height": ROW_HEIGHT * rows + FRAME_HEIGHT,

@@ -10,23 +10,23 @@ from nextreel.data.splitting.split_directory import TrainTest
 
 @dataclass(frozen=True)
 class PartSummary:
-    """Counts of one part of a split."""
+    """Counts of one part of a split, such as its number of interactions."""
 
     name: str
     """Name of the part, "train" or "test"."""
     rows: int
-    """Number of interactions."""
+    """Number of interactions in the part."""
     users: int
     movies: int
     positives: int
     first: int
-    """Timestamp of the first interaction, POSIX seconds."""
+    """Timestamp of the earliest interaction of the part, POSIX seconds."""
     last: int
-    """Timestamp of the last interaction, POSIX seconds."""
+    """Timestamp of the latest interaction of the part, POSIX seconds."""
 
 
 def summarize_parts(parts: TrainTest) -> list[PartSummary]:
-    """Return the counts of the train part and of the test part."""
+    """Return the counts of the train part and of the test part of a split, in this order."""
     return [
         PartSummary(
             name,

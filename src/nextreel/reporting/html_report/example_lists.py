@@ -13,7 +13,7 @@ from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 
 QUARTERS = (1, 2, 3)
 SHOWN = 8
-"""Maximum number of movies of a history that are shown."""
+"""Maximum number of movies of a person's history that the report shows."""
 
 
 @dataclass(frozen=True)
@@ -22,25 +22,25 @@ class ExampleMovie:
 
     title: str
     rating: float | None = None
-    """The person's rating; None outside the history."""
+    """The person's rating of the movie; None for a movie that isn't shown as part of the history."""
     liked: bool = False
     """Whether the person liked the movie in the test part."""
     relevant: bool = False
-    """Whether this is the one relevant movie of the query."""
+    """Whether this is the relevant movie of the query, the one that the person liked next."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One query with the list of each model."""
+    """One query of a person in the test part, with the recommendation list of each model."""
 
     user: int
-    """UserID."""
+    """UserID of the person whose query it is."""
     timestamp: int
     """Timestamp of the query, POSIX seconds."""
     history_length: int
-    """Number of interactions in the history."""
+    """Number of interactions in the person's history at the query."""
     history: list[ExampleMovie]
-    """The latest interactions of the history, latest first, at most SHOWN."""
+    """Movies of the person's latest interactions before the query, latest first, at most SHOWN."""
     liked: list[ExampleMovie]
     """The person's positives in the test part, in order of time."""
     lists: dict[str, list[ExampleMovie]]
@@ -48,7 +48,8 @@ class Example:
 
 
 def choose_examples(board: Leaderboard, history: HistoryMode) -> list[Example]:
-    """Return one example for each quarter; fewer if there are fewer people with a query."""
+    """Return the examples of the people at one, two and three quarters of the order by length of history; fewer if
+    there are fewer people with a query."""
     queries = EvaluationQueries.from_split(
         board.parts.train, board.parts.test, history, board.parts.threshold
     )

@@ -1,4 +1,4 @@
-"""The best model under each history, and how sure its lead over the other models is."""
+"""The best model under each history mode, and how sure its lead over the other models is."""
 
 from dataclasses import dataclass
 
@@ -10,23 +10,24 @@ from nextreel.evaluation.significance import PairedTest
 
 @dataclass(frozen=True)
 class Leader:
-    """The best model under one history, compared with the others."""
+    """The model with the highest main metric under one history mode (frozen or live), compared with the others."""
 
     name: str
     metric: Estimate
-    """Main metric of the leading model."""
+    """Main metric of the best model, such as NDCG@10."""
     runner_up: str | None
     """Name of the second-best model; None if there is only one model."""
     test: PairedTest | None
-    """Paired test of the leader against the runner-up."""
+    """Paired test of the best model against the second-best; None if there is only one model."""
     highest_p: float
-    """Highest corrected p among the tests of the leader against each other model; 1 if there is only one model."""
+    """Highest p-value, adjusted by Holm, among the tests of the best model against each other one; 1 if it is the only
+    one."""
     rivals: tuple[str, ...]
-    """Names of the models that the leader isn't significantly better than."""
+    """Names of the models that the best one isn't significantly better than."""
 
 
 def find_leader(board: Leaderboard, history: HistoryMode) -> Leader:
-    """Return the best model under a history."""
+    """Return the best model of a leaderboard under a history mode, with the tests against the others."""
     best, *others = board.ranked(history)
     tests = {
         other: test

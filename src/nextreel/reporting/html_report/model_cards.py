@@ -23,7 +23,7 @@ from nextreel.wording import join_names
 
 @dataclass(frozen=True)
 class Paragraph:
-    """One paragraph of the explanation of a model."""
+    """One paragraph of text, or one formula, in the explanation of how a model works."""
 
     text: str
     is_formula: bool = False
@@ -31,45 +31,45 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class CardOption:
-    """One option of a model with its value."""
+    """One option of a model with its value in the comparison and its description."""
 
     name: str
     value: str
     description: str
     is_default: bool
-    """Whether the value is the option's default."""
+    """Whether the option has its default value."""
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a reader must know before using a model."""
+    """The card of one model in the report: what a reader must know before using the model."""
 
     name: str
     """The model's name in the leaderboard."""
     model: str
     """The model's registered name, or the file that its results were read from."""
     summary: str
-    """First paragraph of the explanation of the model."""
+    """First paragraph of the explanation of how the model works."""
     cost: str
-    """Sentence on the fit time and the speed."""
+    """Sentence on how long the fit of the model took and how many queries it ranks per second."""
     explanation: list[Paragraph]
-    """Further paragraphs on how the model works."""
+    """The paragraphs after the first one of the explanation of how the model works."""
     use: list[str]
-    """Sentences on the intended use."""
+    """Sentences on what the model is meant to be used for."""
     data: list[str]
-    """Sentences on what the model was fitted on."""
+    """Sentences on the data that the model was fitted on."""
     limits: list[str]
-    """Sentences on what the model can't do."""
+    """Sentences on what the model can't do or does badly."""
     ethics: list[str]
-    """Sentences on fairness, popularity and privacy."""
+    """Ethical notes: sentences on fairness, on how popular the listed movies are, and on privacy."""
     options: list[CardOption]
     loss_chart: str | None
-    """SVG of the loss by epoch; None for a model that doesn't learn in epochs."""
+    """SVG of the model's train and validation loss by epoch; None for a model that doesn't learn in epochs."""
     loss_caption: str
 
 
 def describe_model(board: Leaderboard, history: HistoryMode, name: str) -> ModelCard:
-    """Return the card of one model, with its results under a history.
+    """Return the card of one model, with its results under a history mode (frozen or live).
 
     Raises MissingExtraError if altair or vl-convert isn't installed.
     """
@@ -92,7 +92,7 @@ def describe_model(board: Leaderboard, history: HistoryMode, name: str) -> Model
 
 
 def _explain(model: str) -> list[Paragraph]:
-    """Return the docstring of the model's module by paragraph."""
+    """Return the docstring of the module that defines a registered model, by paragraph."""
     if model not in model_names():
         return [Paragraph("It isn't one of nextreel's own models: only its answers are known here.")]
     try:

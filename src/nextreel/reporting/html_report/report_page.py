@@ -57,66 +57,66 @@ class ReportCharts:
     """All charts of the report, each as SVG."""
 
     ratings: str
-    """Number of ratings by stars."""
+    """Number of ratings by number of stars."""
     history_lengths: str
-    """Number of people by the length of their history."""
+    """Number of people by the number of interactions in their history."""
     months: str
-    """Number of ratings by month."""
+    """Number of ratings in each month."""
     quality: dict[HistoryMode, str]
-    """Main metric of each model, by history."""
+    """Main metric of each model, one chart per history mode."""
     differences: dict[HistoryMode, str]
-    """Lead of the best model over each other one, by history; empty if there is only one model."""
+    """Lead of the best model over each other one, one chart per history mode; empty if there is only one model."""
     fit_cost: str | None
-    """Quality against the time of a fit; None if that time isn't known for any model."""
+    """Main metric of each model against the time of its fit; None if that time isn't known for any model."""
     query_cost: str | None
-    """Quality against the time of a query; None if that time isn't known for any model."""
+    """Main metric of each model against its time per query; None if that time isn't known for any model."""
 
 
 @dataclass(frozen=True)
 class ReportPage:
-    """Everything that the templates use; each field is a variable there."""
+    """Everything that the HTML templates of the report use; each field is a variable in them."""
 
     board: Leaderboard
     version: str
-    """Version of nextreel."""
+    """Version of nextreel that wrote the report."""
     created_at: int
-    """Timestamp of the report, POSIX seconds."""
+    """Time at which the report was written, POSIX seconds."""
     histories: list[HistoryMode]
     main_history: HistoryMode
-    """The history that the summary, the examples and the cards are about: live if it was measured."""
+    """History mode that the summary, the example lists and the model cards are about: live if it was measured."""
     k: int
-    """Cutoff of the main metric."""
+    """Cutoff of the main metric: 10 if this is NDCG@10."""
     n_models: int
     n_queries: int
     n_users: int
     leaders: dict[HistoryMode, Leader]
     headline: tuple[str, str]
-    """The headline in two parts: what leads, and by how much."""
+    """The headline in two parts: the best model or models, and the rest of the sentence."""
     lead_sentences: list[str]
     """Sentences on the best model and on whether its lead is significant."""
     summary: list[str]
-    """Sentences on the other histories, on cost, on weak slices and on fairness."""
+    """Sentences on the other history modes, on cost, on weak slices and on fairness."""
     split: str
-    """Sentences on how the data was split."""
+    """Sentences on how the data was split into a train and a test part."""
     profile: Profile
     parts: list[PartSummary]
     rates: dict[HistoryMode, dict[str, float | None]]
-    """Queries that each model answers in a second, by history and model; None if unknown."""
+    """Queries that each model ranks per second, by history mode and then by model; None if unknown."""
     charts: ReportCharts
     families: dict[str, str]
-    """What the slices of each family have in common, by family."""
+    """What the slices of each family differ in, such as the number of ratings in the history, by family."""
     slice_tables: dict[HistoryMode, dict[str, list[SliceRow]]]
-    """Rows of the slice tables, by history and family."""
+    """Rows of the tables of slices, by history mode and then by family of slices."""
     fewest_queries: int
     """Number of queries that a slice needs to judge a model by."""
     permutations: int
     """Random permutations in a paired test; each swaps two models' results for about half of the users."""
     alpha: float
-    """Significance level of the paired tests."""
+    """Significance level of the paired tests, such as 0.05."""
     has_groups: bool
     """Whether the data has groups of people that could be compared."""
     unknown_costs: list[str]
-    """Names of the models whose fit time isn't known."""
+    """Names of the models whose fit time isn't known, so that the chart of fit cost lacks them."""
     examples: list[Example]
     cards: list[ModelCard]
 

@@ -11,7 +11,7 @@ from nextreel.wording import join_names
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 UNKNOWN = "\N{EN DASH}"
-"""Stands for a value that isn't known."""
+"""Shown in place of a value that isn't known."""
 
 
 def spell_number(n: int) -> str:
@@ -26,14 +26,14 @@ def format_day(timestamp: int) -> str:
 
 
 def format_seconds(seconds: float | None) -> str:
-    """Return a duration such as "4.2 s"; a dash if it isn't known."""
+    """Return a duration such as "4.2 s"; a dash if it is None, not known."""
     if seconds is None:
         return UNKNOWN
     return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
 def write_headline(leaders: Mapping[HistoryMode, Leader], n_models: int, data_name: str) -> tuple[str, str]:
-    """Return the headline of the report as its subject (the best model or models) and the rest."""
+    """Return the headline of the report in two parts: its subject (the best model or models) and the rest."""
     best = list(dict.fromkeys(leader.name for leader in leaders.values()))
     if n_models == 1:
         return best[0], f"on {data_name}"
@@ -46,7 +46,7 @@ def write_headline(leaders: Mapping[HistoryMode, Leader], n_models: int, data_na
 
 
 def describe_leader(board: Leaderboard, history: HistoryMode, leader: Leader) -> str:
-    """Return a sentence on which model is best under a history, and what that means for a person."""
+    """Return a sentence on which model is best under a history mode, and what that means for a person."""
     models, k = board.figures[history], board.main.partition("@")[2]
 
     def hits_of_100(name: str) -> str:
@@ -67,7 +67,8 @@ def describe_leader(board: Leaderboard, history: HistoryMode, leader: Leader) ->
 
 
 def describe_significance(leaders: Mapping[HistoryMode, Leader]) -> list[str]:
-    """Return sentences on whether the leads are more than chance; none if there is only one model."""
+    """Return sentences on whether the lead of the best model under each history mode is significant; none if there is
+    only one model."""
     if all(leader.test is None for leader in leaders.values()):
         return []
     clear = {history: leader for history, leader in leaders.items() if not leader.rivals}
@@ -94,7 +95,8 @@ def describe_significance(leaders: Mapping[HistoryMode, Leader]) -> list[str]:
 
 
 def describe_cost(board: Leaderboard, history: HistoryMode) -> str:
-    """Return a sentence on the speed and the fit time of the best model, compared with the quickest other fit."""
+    """Return a sentence on the speed and the fit time of the best model, compared with the other model that was fitted
+    fastest."""
     best = board.ranked(history)[0]
     fit_seconds = {name: run.fit_seconds for name, run in board.runs.items() if run.fit_seconds is not None}
     rate = board.runs[best].lists[history].rate
@@ -111,7 +113,7 @@ def describe_cost(board: Leaderboard, history: HistoryMode) -> str:
 
 
 def describe_weak_slices(board: Leaderboard, history: HistoryMode) -> str:
-    """Return a sentence on the slices where the best model is weakest."""
+    """Return a sentence on the slices of queries in which the best model has the lowest main metric."""
     best = board.ranked(history)[0]
     if not board.weakest(history, best):
         return f"No slice has enough queries to say where {best} is weak."
@@ -123,7 +125,8 @@ def describe_weak_slices(board: Leaderboard, history: HistoryMode) -> str:
 
 
 def list_weak_slices(board: Leaderboard, history: HistoryMode, name: str) -> str:
-    """Return the weakest slices of a model with their metric, such as "“gap: same second” (0.0213)"."""
+    """Return the slices in which a model has the lowest main metric, each with the metric, such as "“gap: same second”
+    (0.0213)"."""
     estimates = board.figures[history][name].slices
     return join_names([f"“{part}” ({estimates[part].mean:.4f})" for part in board.weakest(history, name)])
 
@@ -148,7 +151,7 @@ def describe_fairness(board: Leaderboard) -> str:
 
 
 def describe_split(rule: SplitRule | None) -> str:
-    """Return sentences on how the data was split; `rule` is None if it isn't known."""
+    """Return sentences on how the data was split; `rule` is None if that isn't known."""
     if rule is None:
         return "The train and the test part were given as files; how they were split isn't known."
     if rule.rule == "global":

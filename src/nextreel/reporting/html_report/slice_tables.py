@@ -17,20 +17,21 @@ FAMILIES = {
     "age": "Age of the person, in the data's bands",
     "occupation": "Occupation of the person, by the data's code",
 }
-"""What the slices of each family have in common."""
+"""What the slices of each family differ in, by the name of the family."""
 SHADES = (0.5, 0.7, 0.9, 1.1, 1.4, 2.0)
-"""Borders between the shades, as ratios of a slice's metric to the same model's metric over all queries."""
+"""Borders between the shades of the cells of a slice table, as ratios of a slice's metric to the same model's metric
+over all queries."""
 
 
 @dataclass(frozen=True)
 class SliceCell:
-    """The metric of one model in one slice."""
+    """One cell of a slice table: the main metric of one model over the queries of one slice."""
 
     estimate: Estimate
     shade: int
-    """From -3, far below the model's metric over all queries, to 3, far above it."""
+    """Shade of the cell, from -3 (far below the model's metric over all queries) to 3 (far above it)."""
     weak: bool
-    """Whether this is one of the model's weakest slices."""
+    """Whether this is one of the slices in which the model has the lowest metric."""
     best: bool
     """Whether no other model has a higher metric in this slice."""
 
@@ -44,7 +45,7 @@ class SliceRow:
     few: bool
     """Whether the slice has too few queries to judge a model by."""
     cells: list[SliceCell]
-    """One for each model, in the order of the leaderboard."""
+    """One cell for each model, in the order of the leaderboard."""
 
 
 def group_slices(board: Leaderboard, history: HistoryMode) -> dict[str, list[SliceRow]]:
