@@ -9,6 +9,7 @@ commits can't overlap: to write faster, use larger batches, not more connections
 """
 
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -99,7 +100,7 @@ class SQLite(Database):
     @staticmethod
     def _configure(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # `_begin` starts transactions, not the driver
-        connection.execute("PRAGMA journal_mode = WAL")
+        _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")  # erased data are overwritten, not only unlinked
@@ -127,6 +128,19 @@ class SQLite(Database):
         """Append the rows by one prepared INSERT, executed once per row."""
         statement = f"INSERT INTO {interactions.name} ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?)"
         connection.exec_driver_sql(statement, rows.rows())
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging, and wait where another process does the same: SQLite's own timeout doesn't."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 class PostgreSQL(Database):
