@@ -35,7 +35,7 @@ from nextreel.options import Range
 INITIAL_SCALE = 0.01
 """Standard deviation of the initial factors; small, so that the first predictions are close to zero."""
 FIT_TOLERANCE = 1e-3
-"""Residual, relative to the right side, at which an equation counts as solved in a fit: the next iteration goes on."""
+"""Residual, relative to the right side, at which an equation counts as solved in a fit; the next iteration refines."""
 QUERY_TOLERANCE = 1e-6
 """The same for a query, close to the precision of float32, since no iteration follows."""
 MAX_STEPS = 30

@@ -23,7 +23,7 @@ DECAY = 0.9
 SHRINKAGE = 20
 """Added to the meetings of each movie: rare movies would otherwise have the highest lifts, by chance."""
 LIFT_SCALE = 20
-"""Lift from which on its logarithm rather than the lift itself counts; a smaller scale flattens the strongest pairs."""
+"""Embeddings factorise log(1 + lift / LIFT_SCALE): about linear in lifts far below the scale, logarithmic far above."""
 SVD_ITERATIONS = 3
 """Power iterations of the randomised SVD. A more exact factorisation costs time, and training changes it anyway."""
 EMBEDDING_STD = 0.05

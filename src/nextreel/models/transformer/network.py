@@ -127,7 +127,10 @@ class Layer(nn.Module):
         return out + self._drop(self.down(functional.silu(gate) * value))
 
     def _relation_bias(self) -> Tensor:
-        """Return [heads, N_RELATIONS + 1]: the bias of each relation; the last one is "must not be seen"."""
+        """Return [heads, N_RELATIONS + 1]: the attention bias of each relation.
+
+        A relation is how far an event lies before a row, in time and in rows; the last one hides the event.
+        """
         bias = (self.by_time + self.by_distance).flatten(1)
         return functional.pad(bias, (0, 1), value=HIDDEN)
 

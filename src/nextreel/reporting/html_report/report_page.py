@@ -63,7 +63,7 @@ class ReportCharts:
     months: str
     """Number of ratings in each month."""
     quality: dict[HistoryMode, str]
-    """Main metric of each model, one chart per history mode."""
+    """SVG chart of each model's main metric, by history mode."""
     differences: dict[HistoryMode, str]
     """Lead of the best model over each other one, one chart per history mode; empty if there is only one model."""
     fit_cost: str | None

@@ -44,7 +44,7 @@ class Strip:
     hits: int
     """Number of bars in `listed`: ratings of movies that were in the list just before."""
     ranked: int
-    """Number of bars in `listed` and `near` together: ratings of movies that had a rank."""
+    """Number of replayed ratings whose movie had a rank, within the list shown (`listed`) or just below it (`near`)."""
     shown: int
     """Number of bars for replayed ratings: those in `listed`, `near` and `missed` together."""
 
