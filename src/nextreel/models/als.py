@@ -33,15 +33,16 @@ from nextreel.models.user_vectors import HalfLife, UnlikedWeight, build_interact
 from nextreel.options import Range
 
 INITIAL_SCALE = 0.01
-"""Standard deviation of the initial factors; small, so that the first predictions are close to zero."""
+"""Standard deviation of the movies' initial factors; small, so that the first predictions are close to zero."""
 FIT_TOLERANCE = 1e-3
 """Residual, relative to the right side, at which an equation counts as solved in a fit; the next iteration refines."""
 QUERY_TOLERANCE = 1e-6
-"""The same for a query, close to the precision of float32, since no iteration follows."""
+"""Residual, relative to the right side, at which the equation of a query's user counts as solved: close to the
+precision of float32, since no further iteration follows."""
 MAX_STEPS = 30
-"""Conjugate gradient steps after which an equation is left as it is."""
+"""Maximum number of conjugate gradient steps for an equation; its solution is then used even if it isn't exact."""
 ROWS_AT_ONCE = 1024
-"""Number of rows of the dense confidence matrix that are in memory together."""
+"""Number of users or movies that are solved for together; bounds the memory of their dense confidences."""
 
 
 class ALSConfig(ModelConfig):
@@ -50,13 +51,13 @@ class ALSConfig(ModelConfig):
     """Number of factors of each user and movie."""
     # From hardly more confidence than in an unrated movie to the paper's 40.
     alpha: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.1, 40.0, log=True)] = 1.0
-    """Additional confidence in a rated movie."""
+    """Confidence in a rated movie beyond the 1 that every movie has."""
     # From almost unconstrained factors to factors of popular movies only.
     regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(1.0, 300.0, log=True)] = 30.0
-    """lambda."""
+    """lambda in the module's formulas: the penalty on the squared length of the users' and movies' factors."""
     # The factors have converged after 15.
     iterations: Annotated[int, Field(ge=1), Range(2, 15)] = 5
-    """Number of times that both sides are solved."""
+    """Number of times that the users' factors and then the movies' factors are solved for."""
     half_life: HalfLife = 3.0
     """Number of interactions after which a weight in the user's history halves; None gives all interactions the same
     weight, as the paper does."""
@@ -98,12 +99,12 @@ class ALS(Recommender):
     def _solve(
         self, weights: csr_array, factors: Float32Array, start: Float32Array, tolerance: float
     ) -> Float32Array:
-        """Solve for the factors of one side, given those of the other, in blocks of rows.
+        """Solve for the factors of one side (users or movies), given those of the other side, in blocks of rows.
 
         Parameters
         ----------
         weights : sparse float32[n_rows, n_columns]
-            w of each interaction between a row of the solved side and a row of the other.
+            Weight (w in the module's docstring) of each interaction of a row of the solved side with one of the other.
         factors : float32[n_columns, n_factors]
             Factors of the other side.
         start : float32[n_rows, n_factors]
@@ -122,7 +123,9 @@ class ALS(Recommender):
     def _descend(
         self, weights: csr_array, factors: Float32Array, solution: Float32Array, tolerance: float
     ) -> Float32Array:
-        """Run conjugate gradients on all rows in parallel, preconditioned by the matrix of a row without interactions.
+        """Solve the equations of a block of rows by conjugate gradients, with arguments as in `_solve`, in parallel.
+
+        The preconditioner is the matrix of a row without interactions, Y' Y + lambda I.
 
         A row stops once its own residual is small enough, whatever the other rows do. The confidences are dense, since
         two large matrix products are faster than many small ones.
@@ -133,7 +136,7 @@ class ALS(Recommender):
         confidence = 1 + alpha * weights.toarray()
 
         def multiply(rows: Float32Array) -> Float32Array:
-            """Multiply each row by the matrix of its equation."""
+            """Multiply each row by the matrix of its own least-squares equation."""
             product: Float32Array = (confidence * (rows @ factors.T)) @ factors + regularization * rows
             return product
 
@@ -157,6 +160,6 @@ class ALS(Recommender):
 
 
 def _dot(left: Float32Array, right: Float32Array) -> Float32Array:
-    """Return the dot product of each pair of rows, float32[n_rows]."""
+    """Return the dot product of each row of `left` with the same row of `right`, float32[n_rows]."""
     product: Float32Array = np.einsum("ij,ij->i", left, right)
     return product

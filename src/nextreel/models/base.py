@@ -36,11 +36,12 @@ class Recommender(ABC):
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
-    """Class of the model's options."""
+    """Class of the model's options; a subclass replaces it by its own."""
     config: ModelConfig
-    """Options of this model."""
+    """Options that this model was created with, an instance of `Config`."""
     uses_only_past: ClassVar[bool] = False
-    """Whether a score depends only on interactions before the query, even among those that the model was fitted on."""
+    """Whether a score depends only on interactions before the query's timestamp, even if the model was fitted on later
+    ones."""
 
     def __init_subclass__(cls, **arguments: object) -> None:
         super().__init_subclass__(**arguments)
@@ -78,13 +79,14 @@ class Recommender(ABC):
     def knows(self, histories: Histories) -> BoolArray:
         """Return for each history whether the model can score it personally, bool[n_queries].
 
-        The other queries are recommended popular movies. By default these are the empty histories.
+        Queries whose history it can't score are recommended popular movies. By default these are the queries with an
+        empty history.
         """
         return histories.lengths > 0
 
     @property
     def children(self) -> Mapping[str, "Recommender"]:
-        """Models that this model is made of, by name; their fitted state is saved with its own."""
+        """Models that this model is made of, by name; their fitted state is saved together with this model's."""
         return {}
 
     @property
@@ -131,7 +133,7 @@ class Recommender(ABC):
 
     @classmethod
     def _is_number(cls, name: str) -> bool:
-        """Whether an attribute is annotated as an int or float; a file holds it as an array of one element."""
+        """Whether an attribute is annotated as int or float; `state` holds such a number as an array of one element."""
         annotations = [inspect.get_annotations(base).get(name) for base in cls.__mro__]
         # Annotations are text in a module with `from __future__ import annotations`.
         return any(annotation in (int, float, "int", "float") for annotation in annotations)

@@ -33,24 +33,26 @@ from nextreel.models.training.held_out_users import QUERIES_AT_ONCE, HeldOut
 from nextreel.models.transformer import Transformer, TransformerConfig
 
 SAME_SECOND, WITHIN_A_DAY, LATER, SHORT_HISTORY = range(4)
-"""Classes of queries, each with weights of its own: by the time since the last interaction, or a short history."""
+"""Classes of queries, each with its own pair of blending weights: three by the time since the user's last
+interaction, and one for all short histories."""
 SESSION_GAP = DAY
-"""Longest gap, in seconds, after which a query still counts as part of the same session."""
+"""Longest time from the last interaction to a query of the class WITHIN_A_DAY, in seconds."""
 PRIOR = 0.01
-"""Strength of the penalty that pulls the weights towards 1: it keeps them finite, and a few queries outweigh it."""
+"""Strength of the penalty that pulls the blending weights towards 1: it keeps them finite, and a few queries outweigh
+it."""
 
 
 class BlendConfig(ModelConfig):
     transformer: TransformerConfig = TransformerConfig()
-    """Options of the transformer."""
+    """Options of the transformer; its seed is replaced by the blend's own."""
     ridge: SequentialRidgeConfig = SequentialRidgeConfig()
-    """Options of the sequential ridge."""
+    """Options of the sequential ridge, the other blended model."""
     minutes: float | None = Field(default=None, gt=0)
-    """Time that the transformer may learn; None leaves it to the transformer's own options."""
+    """Training time of the transformer, in minutes; None leaves it to the transformer's own options."""
     held_out_share: float = Field(default=0.03, gt=0, lt=1)
-    """Share of the users who are held out of both members."""
+    """Share of the users whom neither the transformer nor the ridge learns from; the weights are learned on them."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the choice of these users and of the ends of their histories, and seed of the transformer."""
+    """Seed of the choice of held-out users and of the ends of their histories, and seed of the transformer."""
 
 
 class Blend(Recommender):
@@ -58,7 +60,8 @@ class Blend(Recommender):
     config: BlendConfig
 
     weights_: Float32Array
-    """float32[n_classes, 2]: (w, v) of each class of queries."""
+    """float32[n_classes, 2]: weights of the transformer and of the ridge (w and v in the module's formula) for each
+    class of queries."""
 
     def __init__(self, config: BlendConfig | None = None) -> None:
         super().__init__(config)
@@ -72,7 +75,7 @@ class Blend(Recommender):
 
     @property
     def children(self) -> Mapping[str, Recommender]:
-        """The transformer and the ridge, by name."""
+        """The transformer and the sequential ridge, by model name."""
         return self._members
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
@@ -95,7 +98,7 @@ class Blend(Recommender):
         return scores
 
     def _classify(self, histories: Histories, timestamps: Int64Array) -> Int64Array:
-        """Return the class of each query, int64[n_queries]."""
+        """Return the class of each query (SAME_SECOND, WITHIN_A_DAY, LATER or SHORT_HISTORY), int64[n_queries]."""
         last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
         by_gap = np.where(
             timestamps <= last,
@@ -105,7 +108,7 @@ class Blend(Recommender):
         return np.where(histories.lengths < self.config.ridge.short_history, SHORT_HISTORY, by_gap)
 
     def _learn_weights(self, held_out: HeldOut) -> Float32Array:
-        """Return the weights of highest likelihood for each class; 1 for a class without queries."""
+        """Return `weights_`, those of highest likelihood for each class; 1 for a class without held-out queries."""
         query_class = self._classify(held_out.histories, held_out.timestamps)
         start = np.ones(len(self._members))
         weights = np.ones((SHORT_HISTORY + 1, len(start)), dtype=np.float32)
@@ -125,15 +128,17 @@ class Blend(Recommender):
 
 
 def _loss(weights: Float64Array, scores: list[Float32Array]) -> tuple[float, Float64Array]:
-    """Return the mean negative log-likelihood of the queries' movies plus the penalty, and its gradient.
+    """Return the loss by which the weights of one class are learned, and its gradient.
+
+    The loss is the mean negative log-likelihood of the movies that the users chose, plus the penalty.
 
     Parameters
     ----------
     weights : float64[n_members]
-        Weight of each member.
+        Weight of each blended model.
     scores : list of float32[n_members, n_queries, n_movies]
-        Scores of the members in batches of queries, less the score of the query's movie, so that this is 0; -inf for
-        seen movies.
+        Scores by each blended model, in batches of queries, minus the score of the movie that the user chose; -inf for
+        movies in the history.
     """
     loss, gradient = 0.0, np.zeros(len(weights))
     n_queries = sum(batch.shape[1] for batch in scores)

@@ -39,7 +39,8 @@ class EASE(Recommender):
     config: EASEConfig
 
     weights_: Float32Array
-    """float32[n_movies, n_movies]: B, from the watched movie (row) to the scored movie (column)."""
+    """float32[n_movies, n_movies]: B in the module's formula, what a watched movie (row) adds to the score of a movie
+    (column)."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         users = build_interaction_matrix(dataset)

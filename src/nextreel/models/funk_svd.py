@@ -34,8 +34,8 @@ from nextreel.models.training.torch_on_cpu import fast_small_steps
 from nextreel.options import Choice, Range
 
 INITIAL_SCALE = 0.05
-"""Standard deviation of the initial factors, the default of Keras' RandomNormal: small enough for the first predictions
-to be near 0, the centre of the ratings, but not 0, where no factor would have a gradient."""
+"""Standard deviation of the initial factors, the default of Keras' RandomNormal. The first predictions are near 0, the
+centre of the ratings; with all factors at exactly 0, no factor would have a gradient."""
 FIRST_DECAY, SECOND_DECAY, EPSILON = 0.9, 0.999, 1e-7
 """Keras' defaults for Adam: decay rates of the first and second moment estimates, and the term that prevents a division
 by 0."""
@@ -53,21 +53,21 @@ number of steps done."""
 class FunkSVDConfig(ModelConfig):
     # From the 16 that small factorisations usually have to twice the course's 256.
     dimensions: Annotated[int, Field(ge=1), Range(16, 512, log=True)] = 256
-    """Number of factors of each user and each movie."""
+    """Number of factors of each user and of each movie."""
     # From below the course's 1e-4 to a decade above Adam's usual 1e-3.
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(3e-5, 1e-2, log=True)] = 1e-4
-    """Step size of Adam."""
+    """Learning rate of Adam, the same in all steps."""
     # The course's 512 and the powers of two around it.
     batch_size: Annotated[int, Field(ge=1), Choice((128, 256, 512, 1024, 2048))] = 512
-    """Number of ratings in one step."""
+    """Number of ratings from which one step of Adam learns."""
     # From too few to converge to long after overfitting began.
     epochs: Annotated[int, Field(ge=1), Range(3, 50, log=True)] = 25
-    """Epochs of `fit`; empty for a model that was loaded from a file."""
+    """Number of passes over the training ratings."""
     seed: int = Field(default=0, ge=0)
     """Seed of the initial factors, the only random numbers of a fit."""
     patience: int | None = Field(default=None, ge=1)
-    """Stop after this many epochs in a row without a lower validation loss; None runs all epochs. Either way
-    the model keeps the factors of the last epoch."""
+    """Number of epochs in a row without a lower validation loss after which training stops; None runs all epochs.
+    Either way the model keeps the factors of the last epoch."""
 
 
 class FunkSVD(Recommender):
@@ -82,14 +82,14 @@ class FunkSVD(Recommender):
     """float32[n_movies, dimensions]: factors of the movies, Q in the module's formulas."""
 
     epochs: list[Epoch]
-    """Epochs of `fit`; empty for a model that was loaded from a file."""
+    """Records of the epochs of `fit`; empty for a model that was loaded from a file."""
 
     def __init__(self, config: FunkSVDConfig | None = None) -> None:
         super().__init__(config)
         self.epochs = []
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        """Learn P and Q.
+        """Learn the factors of the users and movies, P and Q in the module's formulas.
 
         Raises
         ------
@@ -129,7 +129,10 @@ class FunkSVD(Recommender):
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        """Return P[u] . Q[i] for each query and movie, zeros for a new user; neither history nor timestamp counts."""
+        """Return the predicted rating of each movie by each query's user, centred; zeros for a user without factors.
+
+        It depends only on the user, not on the history or the timestamp.
+        """
         users, query = np.unique(histories.user_ids, return_inverse=True)
         row = find_sorted(self.user_ids_, users)
         scores = self.user_factors_[row] @ self.movie_factors_.T
@@ -142,12 +145,12 @@ class FunkSVD(Recommender):
 
 @dataclass(frozen=True)
 class RatingRows:
-    """Ratings in the order of time, by users and of movies that have factors."""
+    """Ratings in the order of time, only of users and movies that have factors in the model."""
 
     users: Int64Array
-    """int64[n_rows]: row of the user in P."""
+    """int64[n_rows]: row of the user in P, the matrix of the users' factors."""
     movies: Int64Array
-    """int64[n_rows]: row of the movie in Q."""
+    """int64[n_rows]: row of the movie in Q, the matrix of the movies' factors."""
     targets: Float32Array
     """float32[n_rows]: the centred rating, (Rating - 3) / 2."""
 
@@ -173,7 +176,7 @@ class RatingRows:
 
 
 class FactorLearner(EpochLearner):
-    """Learns P and Q from the rows, batch by batch."""
+    """Learns the users' and movies' factors (P and Q in the module's formulas) from ratings, batch by batch."""
 
     def __init__(
         self,
@@ -225,7 +228,7 @@ class FactorLearner(EpochLearner):
 
 
 class AdamOnFactors:
-    """Keras' Adam on P and Q; every step changes the arrays in `factors` in place."""
+    """Adam as Keras implements it, for both sides' factors; steps change the arrays in `factors` in place."""
 
     def __init__(self, torch: ModuleType, factors: Factors, learning_rate: float) -> None:
         self._tensor = torch.from_numpy
@@ -243,7 +246,7 @@ class AdamOnFactors:
             }
 
     def step(self, batch: RatingRows) -> float:
-        """Do one step on the mean squared error of a batch; return the sum of its squared errors before the step."""
+        """Do one step on the mean squared error of a batch; return the sum of squared errors before the step."""
         users, movies, targets = map(self._tensor, (batch.users, batch.movies, batch.targets))
         user_factors, movie_factors = self._factors
         p, q = user_factors[users], movie_factors[movies]  # [n_rows, dimensions] each
@@ -262,7 +265,7 @@ class AdamOnFactors:
 
 
 def draw_factors(torch: ModuleType, n_users: int, n_movies: int, config: FunkSVDConfig) -> Factors:
-    """Draw P and Q from a normal distribution; Adam's moment estimates and the step count start at zero."""
+    """Draw the users' and movies' factors at random; Adam's moment estimates and the number of steps start at zero."""
     generator = torch.Generator().manual_seed(config.seed)
     factors: Factors = {"step": np.zeros(1, dtype=np.float32)}
     for name, n_rows in (("P", n_users), ("Q", n_movies)):

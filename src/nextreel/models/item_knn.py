@@ -44,7 +44,8 @@ class ItemKNN(Recommender):
     config: ItemKNNConfig
 
     similarities_: Float32Array
-    """float32[n_movies, n_movies]: from the watched movie (row) to the scored movie (column)."""
+    """float32[n_movies, n_movies]: normalised similarity of the watched movie (row) to the scored movie (column); 0
+    where it wasn't kept."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         users = build_interaction_matrix(dataset)

@@ -28,10 +28,10 @@ from nextreel.options import Range
 class NextChoicesConfig(ModelConfig):
     # From the very first choice to about as many movies as somebody watches in a year.
     first: Annotated[int, Field(ge=1), Range(1, 64, log=True)] = 8
-    """Number of each user's first choices that count for an empty history."""
+    """Number of each user's first interactions that are counted for a query with an empty history."""
     # From the choices at that point alone to popularity in all but the largest data sets.
     prior: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(100.0, 1e6, log=True)] = 30_000
-    """k, in choices."""
+    """Weight of general popularity, as a number of choices distributed like it (k in the module's formula)."""
 
 
 class NextChoices(Recommender):
@@ -40,11 +40,11 @@ class NextChoices(Recommender):
     uses_only_past = True
 
     times_: Int64Array
-    """int64[n_interactions]: timestamps of all interactions, POSIX seconds, ascending."""
+    """int64[n_interactions]: timestamps of the interactions that the model was fitted on, POSIX seconds, ascending."""
     movies_: Int32Array
-    """int32[n_interactions]: index of the movie of each interaction."""
+    """int32[n_interactions]: movie index of each interaction, in the order of `times_`."""
     places_: Int32Array
-    """int32[n_interactions]: number of interactions that the user had before each one."""
+    """int32[n_interactions]: number of earlier interactions of the same user, in the order of `times_`."""
     n_movies_: int
     """Number of movies in the catalog."""
 
@@ -59,7 +59,7 @@ class NextChoices(Recommender):
         movies : int32[n_interactions]
             Movie indices.
         places : int32[n_interactions]
-            Number of interactions that the user had before each one.
+            Number of earlier interactions of the same user, for each interaction.
         n_movies : int
             Number of movies in the catalog.
         """
@@ -98,5 +98,5 @@ class NextChoices(Recommender):
         return self
 
     def _popularity_of(self, rows: slice | Int64Array) -> Popularity:
-        """Popularity among some of the interactions."""
+        """Return a popularity model that counts only the interactions in `rows`, positions in `times_`."""
         return Popularity.of_events(self.times_[rows], self.movies_[rows], self.n_movies_)

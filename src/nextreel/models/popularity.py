@@ -23,7 +23,7 @@ from nextreel.options import Range
 class PopularityConfig(ModelConfig):
     # From what is popular today to what was popular over three years.
     window_days: Annotated[float | None, Field(gt=0), Range(1.0, 1000.0, log=True)] = None
-    """Length of the window before the query, in days; None counts from the beginning of the data."""
+    """Length of the time before a query in which interactions are counted, in days; None counts all earlier ones."""
 
 
 class Popularity(Recommender):
@@ -32,9 +32,9 @@ class Popularity(Recommender):
     uses_only_past = True
 
     times_: Int64Array
-    """int64[n_interactions]: timestamps of all interactions, POSIX seconds, ascending."""
+    """int64[n_interactions]: timestamps of the interactions that the model was fitted on, POSIX seconds, ascending."""
     movies_: Int32Array
-    """int32[n_interactions]: index of the movie of each interaction."""
+    """int32[n_interactions]: movie index of each interaction, in the order of `times_`."""
     n_movies_: int
     """Number of movies in the catalog."""
 
@@ -80,7 +80,10 @@ class Popularity(Recommender):
         return self
 
     def _count_before(self, stops: Int64Array) -> Float32Array:
-        """Count the interactions with each movie among the first `stop` ones, float32[len(stops), n_movies]."""
+        """Return, for each number in `stops`, how many of that many earliest interactions each movie has.
+
+        The result is float32[len(stops), n_movies].
+        """
         n_movies = self.n_movies_
         order = np.argsort(stops, kind="stable")
         first, last = stops[order[0]], stops[order[-1]]

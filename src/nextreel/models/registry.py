@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from nextreel.models.base import Recommender
 
 PRESETS = {"fast": "sequential-ridge", "best": "blend", "baseline": "funk-svd", "simple": "popularity"}
-"""Models by purpose, for people who don't want to read papers first: `fast` is good and fits within a minute."""
+"""Model names by purpose, usable wherever a model's name is, for people who don't want to read papers first."""
 DEFAULT_MODEL = "sequential-ridge"
 SHARED = ("base", "registry", "training", "user_vectors")
-"""Modules of `nextreel.models` that aren't models."""
+"""Modules and packages directly in `nextreel.models` that aren't models."""
 GROUP = "nextreel.models"
-"""Group of the entry points by which packages add models."""
+"""Name of the entry point group by which other installed packages add models."""
 NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 
 R = TypeVar("R", bound="Recommender")
 
 _registered: dict[str, type["Recommender"]] = {}
-"""Classes that were given to `register_model`, by model name."""
+"""Model classes that this process gave to `register_model`, by model name."""
 
 
 def model_names() -> list[str]:
@@ -92,7 +92,7 @@ def create_model(name: str, options: Mapping[str, object] | None = None) -> "Rec
 
 
 def model_name(model: "Recommender") -> str:
-    """Return the name under which the class of a model is registered; ConfigError if it isn't."""
+    """Return the name by which `create_model` finds the class of a model; ConfigError if there is none."""
     cls = type(model)
     for name, registered in _registered.items():
         if registered is cls:
@@ -171,7 +171,7 @@ def read_toml(file: Path) -> tuple[str, dict[str, object]]:
 
 @cache
 def _entry_points() -> dict[str, EntryPoint]:
-    """Where to import each model from, by name. A package can't replace a model of nextreel's."""
+    """Return where to import each model from, by model name; another package can't replace one of nextreel's models."""
     own = [EntryPoint(name, f"nextreel.models.{name.replace('-', '_')}", GROUP) for name in built_in_names()]
     return {entry.name: entry for entry in (*entry_points(group=GROUP), *own)}
 

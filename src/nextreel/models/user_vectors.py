@@ -17,18 +17,20 @@ from nextreel.options import Range
 
 # A half-life of one interaction is close to the latest movie alone, one of a hundred close to equal weights.
 HalfLife = Annotated[float | None, Field(gt=0), Range(1.0, 100.0, log=True)]
-"""Type of the option `half_life`."""
+"""Type of the option `half_life`, the number of interactions after which the weight of one in a user's vector halves;
+None gives all the same weight."""
 # From next to nothing to the weight of a liked movie.
 UnlikedWeight = Annotated[float, Field(gt=0, le=1), Range(0.05, 1.0)]
-"""Type of the option `unliked_weight`."""
+"""Type of the option `unliked_weight`, the weight of a movie that the user didn't like, relative to a liked one."""
 HALVINGS_KEPT = 24
-"""Half-lives after which an interaction is left out: float32 can't add such a weight to a weight of 1."""
+"""Age in half-lives beyond which an interaction is left out of a user's vector: float32 can't add its weight to a
+weight of 1."""
 
 
 def build_profiles(
     histories: Histories, n_movies: int, half_life: float | None = None, unliked_weight: float = 1.0
 ) -> csr_array:
-    """Build the weighted vector of each history.
+    """Build a vector over the movies from each history, with the weights of its interactions as entries.
 
     Parameters
     ----------

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 SearchSpace = dict[str, Range | Choice]
-"""Ranges by option, in the order in which values are drawn."""
+"""Range of each searched option, by the option's name, in the order in which their values are drawn."""
 SIGNIFICANT_DIGITS = 3
-"""Digits of a drawn number, so that the printed value is exactly the value that was measured."""
+"""Number of significant digits of a drawn option, so that the printed value is exactly the one that was measured."""
 
 
 def find_ranges(config: type[ModelConfig]) -> SearchSpace:
@@ -36,7 +36,7 @@ def find_ranges(config: type[ModelConfig]) -> SearchSpace:
 
 
 def draw_value(trial: "OptunaTrial", name: str, values: Range | Choice) -> float:
-    """Sample a value for the option `name` from its range."""
+    """Let Optuna draw a value for the option `name` from its range; a float is rounded to SIGNIFICANT_DIGITS."""
     if isinstance(values, Choice):
         return trial.suggest_categorical(name, values.values)
     if values.integer:
@@ -46,7 +46,7 @@ def draw_value(trial: "OptunaTrial", name: str, values: Range | Choice) -> float
 
 
 def to_distribution(values: Range | Choice) -> "BaseDistribution":
-    """Return a range as Optuna's distribution, such as `draw_value` registers with a trial."""
+    """Return the range of an option as an Optuna distribution, the one by which `draw_value` draws from it."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(values, Choice):
@@ -61,19 +61,20 @@ class Search:
     """What to search: a model, the options that stay fixed, and how many trials to run."""
 
     model: str
-    """Name of a model or a preset."""
+    """Name of the model or preset whose options are searched."""
     trials: int
     """Number of finished trials to reach, including the trial of the defaults and those of earlier runs."""
     held: Mapping[str, object] = field(default_factory=dict)
-    """Options that keep a given value and aren't searched, by name."""
+    """Values of the options that the user fixed, by name; they aren't searched."""
     history: HistoryMode = "frozen"
-    """How the histories of the inner split's queries end."""
+    """Where the histories of the queries by which options are compared end: "frozen" with the train part of the inner
+    split, "live" right before each query."""
     seed: int = 0
-    """Seed of the drawn values and of the significance test."""
+    """Seed of the drawn options, and of the test whether the best ones beat the defaults significantly."""
 
     @cached_property
     def space(self) -> SearchSpace:
-        """Ranges of the options that aren't held; ConfigError if there are none."""
+        """Ranges of the model's options that aren't in `held`; ConfigError if there are none."""
         model = self.create_model({})
         name, ranges = model_name(model), find_ranges(model.Config)
         if not ranges:
@@ -89,5 +90,5 @@ class Search:
         return space
 
     def create_model(self, options: Mapping[str, object]) -> Recommender:
-        """Create an unfitted model with the held options and `options`."""
+        """Create an unfitted model with the fixed options in `held` and with `options`."""
         return create_model(self.model, {**self.held, **options})

@@ -23,16 +23,18 @@ from nextreel.tuning.search_space import Search, draw_value, to_distribution
 from nextreel.tuning.tuning_result import DEFAULTS, MAIN, K, Trial
 
 UNPRUNED_TRIALS = 5
-"""Number of first trials that are never pruned: the median of fewer says little."""
+"""Number of first trials that are never ended early (pruned): the median of fewer trials says little."""
 FIRST_PRUNED_EPOCH = 2
-"""Earliest epoch after which a trial may be pruned; one epoch says little about the order after the last."""
+"""Earliest epoch after which a trial may be ended (pruned): how trials rank after one epoch says little about how they
+rank after the last."""
 STUDY, RANKS = "study.db", "ranks"
 
 
 class TrialRunner:
-    """Runs trials and keeps what came of them in a directory.
+    """Runs the trials of a search, and keeps their options and results in a directory.
 
-    A trial whose model learns in epochs is pruned when it falls behind the median of the earlier ones.
+    A trial whose model learns in epochs is ended early (pruned) when its validation NDCG@10 falls behind the median of
+    the earlier trials.
     """
 
     def __init__(self, train: Dataset, queries: EvaluationQueries, search: Search, directory: Path) -> None:
@@ -58,12 +60,15 @@ class TrialRunner:
         return [_read_trial(number, trial) for number, trial in enumerate(finished)]
 
     def describe_best(self) -> str:
-        """Return the best result so far as a note for a progress bar."""
+        """Return the best mean NDCG@10 so far and that of the defaults, as a note for a progress bar."""
         ndcgs = [trial.ndcg for trial in self.trials() if trial.ndcg is not None]
         return f"best {MAIN} {max(ndcgs):.4f}, defaults {ndcgs[0]:.4f}" if ndcgs else "the defaults"
 
     def try_defaults(self) -> None:
-        """Measure the defaults; the sampler learns from those default values that it could have drawn."""
+        """Fit and evaluate the model with its default options, as the first trial.
+
+        The sampler that draws options later learns from those default values that lie in their ranges.
+        """
         validation_ndcgs: dict[int, float] = {}
 
         def on_epoch(epoch: Epoch) -> None:
@@ -88,7 +93,10 @@ class TrialRunner:
         )
 
     def try_options(self, number: int) -> None:
-        """Draw options for the trial `number` and measure them; the draw depends only on the finished trials."""
+        """Draw options for the trial `number`, then fit and evaluate the model with them.
+
+        What is drawn depends only on the seed and the earlier trials.
+        """
         self._study.sampler = optuna.samplers.TPESampler(seed=self._search.seed + number)
         trial = self._study.ask()
         options = {name: draw_value(trial, name, values) for name, values in self._search.space.items()}
@@ -124,7 +132,7 @@ class TrialRunner:
         return ndcg(ranks.astype(np.int64), K)
 
     def _measure(self, model: Recommender, training: Training, number: int) -> float:
-        """Fit the model, keep the rank of each query's movie, and return the mean NDCG@10."""
+        """Fit the model, write the rank of each query's relevant movie to a file, and return the mean NDCG@10."""
         model.fit(self._train, training)
         ranks = ranks_of(self._queries.rank_with(model, K).movies, self._queries.relevant)
         with replacing(self._ranks / f"{number:04}.npy") as temporary, temporary.open("wb") as file:
@@ -132,7 +140,7 @@ class TrialRunner:
         return float(ndcg(ranks, K).mean())
 
     def _drop_unfinished(self) -> None:
-        """Mark trials as failed that a killed process left running."""
+        """Mark trials as failed that are still running in the study because their process was killed."""
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._study.tell(trial.number, state=TrialState.FAIL)
 

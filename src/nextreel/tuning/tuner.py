@@ -23,19 +23,19 @@ from nextreel.tuning.tuning_result import DEFAULTS, TuningResult
 from nextreel.version import __version__
 
 SEARCH_FILE = "search.json"
-"""File that says what the results in a directory are of."""
+"""Name of the file that says which search the results in a directory belong to."""
 
 
 @dataclass(frozen=True)
 class InnerSplit:
-    """The train part of a split, split once more."""
+    """The train part of a split, split once more into a train part and test queries for comparing options."""
 
     train: Dataset
     """Interactions that every trial is fitted on."""
     queries: EvaluationQueries
-    """Queries of the inner test part, by which options are compared."""
+    """Queries of the inner split's test part, by which options are compared."""
     rule: SplitRule
-    """The rule of the inner split."""
+    """Rule by which the train part was split once more."""
 
 
 def split_inner(directory: Path, rule: Rule | None, history: HistoryMode) -> InnerSplit:
@@ -96,7 +96,10 @@ def tune(
 
 
 def _identify(search: Search, inner: InnerSplit) -> dict[str, object]:
-    """What tells this search from others; a search of the same identity goes on where the last run stopped."""
+    """Return what tells this search from others: model, options, ranges, data, seed and nextreel's version.
+
+    A search of the same identity goes on where the last run stopped.
+    """
     model = search.create_model({})
     return {
         "nextreel": __version__,

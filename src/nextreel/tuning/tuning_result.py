@@ -25,24 +25,24 @@ from nextreel.tuning.search_space import Search
 from nextreel.wording import number_of
 
 BEST = "best.toml"
-"""Name of the file with the best options."""
+"""Name of the file with the tuned model's name and its best options, which `nextreel fit --config` reads."""
 K = 10
 MAIN = f"NDCG@{K}"
 """The metric by which options are compared."""
 DEFAULTS = 0
 """Number of the first trial, which measures the model's own defaults."""
 PERMUTATIONS_AT_ONCE = 500
-"""Sign flips per batch, to bound the memory."""
+"""Number of random sign flips of the users' differences that are computed in one batch; bounds the memory."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One set of options that was tried."""
+    """One set of options that a search tried, and what came of it."""
 
     number: int
-    """Position in order of time; 0 is the trial of the defaults."""
+    """Position among the finished trials in order of time, from 0, the trial of the defaults."""
     options: dict[str, float]
-    """The drawn options; the others are held or have their defaults."""
+    """The options drawn for this trial; all others are fixed by the user or have their defaults."""
     ndcg: float | None
     """Mean NDCG@10 on the inner split; None if the trial was pruned or failed."""
     given_up_after: int | None = None
@@ -57,33 +57,33 @@ class TuningResult:
 
     search: Search
     identity: Mapping[str, object]
-    """What was searched and on which data, as `tuning.json` has it."""
+    """Facts that tell what was searched and on which data, by name, as they stand in `tuning.json`."""
     trials: list[Trial]
     """Finished, pruned and failed trials; the first is that of the defaults."""
     users: Int64Array
-    """int64[n_queries]: UserID of each query."""
+    """int64[n_queries]: UserID of each query by which options were compared."""
     ndcgs: dict[int, Float64Array]
-    """NDCG@10 of each query, float64[n_queries], by the number of the trial; only trials with an `ndcg`."""
+    """NDCG@10 of each query, float64[n_queries], by the number of the trial; pruned and failed trials have none."""
 
     @cached_property
     def model(self) -> str:
-        """Name of the tuned model."""
+        """Name of the model whose options were searched."""
         return model_name(self.search.create_model({}))
 
     @cached_property
     def defaults(self) -> dict[str, JsonValue]:
-        """Every option of the model at its default or held value."""
+        """All options of the model by name, with the value that the user fixed or else the default."""
         return self.search.create_model({}).config.model_dump(mode="json")
 
     @cached_property
     def best(self) -> Trial:
-        """The trial with the highest mean; the earlier one of two that are equal."""
+        """The trial with the highest mean NDCG@10; of equal ones, the earliest."""
         measured = [trial for trial in self.trials if trial.ndcg is not None]
         return max(measured, key=lambda trial: (trial.ndcg or 0.0, -trial.number))
 
     @property
     def options(self) -> dict[str, object]:
-        """The options to fit the model with: the best ones and those that were held."""
+        """The options to fit the model with: those of the best trial and those that the user fixed."""
         return {**self.search.held, **self.best.options}
 
     def estimate(self, number: int) -> Estimate:
@@ -92,12 +92,12 @@ class TuningResult:
 
     @cached_property
     def gain(self) -> Estimate:
-        """Difference between the best trial and the defaults, on the same resamples of users."""
+        """NDCG@10 of the best trial minus that of the defaults, with a 95 % interval from resampling users."""
         return self._bootstrap.estimate(self.ndcgs[self.best.number] - self.ndcgs[DEFAULTS])
 
     @cached_property
     def p(self) -> float:
-        """Probability of a best trial this far ahead if no options differed from the defaults."""
+        """Probability that luck alone puts the best of all trials so far ahead of the defaults; 1 if those win."""
         if self.best.number == DEFAULTS:
             return 1.0
         others = [number for number in self.ndcgs if number != DEFAULTS]
@@ -106,11 +106,11 @@ class TuningResult:
 
     @property
     def significant(self) -> bool:
-        """Whether the best options are significantly better than the defaults."""
+        """Whether the best options have a significantly higher NDCG@10 than the defaults."""
         return self.p < ALPHA
 
     def sentences(self) -> list[str]:
-        """Return the result in sentences for the terminal and the caption of the chart."""
+        """Return the search's result in sentences, for the terminal and for the caption of the chart of trials."""
         pruned = sum(trial.given_up_after is not None for trial in self.trials)
         failures = [trial.failure for trial in self.trials if trial.failure is not None]
         return [
@@ -125,12 +125,12 @@ class TuningResult:
         ]
 
     def fit_command(self, directory: Path, out: Path) -> str:
-        """Return the command that fits the model with the best options, which were written to `out`."""
+        """Return the shell command that fits the model on `directory` with the best options, which are in `out`."""
         nulls = [f"--set {name}=null" for name, value in self.options.items() if value is None]
         return " ".join([f"nextreel fit {quote(str(directory))} --config {quote(str(out / BEST))}", *nulls])
 
     def facts(self) -> dict[str, object]:
-        """Return the content of `tuning.json`."""
+        """Return the content of `tuning.json`: what was searched, the best options and all trials."""
         return {
             **self.identity,
             "best": {
@@ -198,9 +198,9 @@ def chance_of_best(totals: Float64Array, best: int, seed: int = 0) -> float:
         Sum of each user's differences to the defaults. A trial's total is measured in its own standard deviations,
         since unusual options differ by much without being any better.
     best : int
-        Column of the best trial.
+        Column of the best trial in `totals`.
     seed : int
-        Seed of the sign flips.
+        Seed of the random signs by which users' differences are flipped.
     """
     deviations = np.sqrt(np.square(totals).sum(axis=0))
     standardized = totals / np.where(deviations > 0, deviations, 1)

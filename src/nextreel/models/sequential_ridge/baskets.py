@@ -11,10 +11,11 @@ from nextreel.arrays import BoolArray, Float32Array, Int64Array
 from nextreel.data.timeline import Histories
 
 BASKET_DECAY = 0.5
-"""Weight of a basket relative to the next one, in x and in the co-occurrences that the embeddings are made of: the
-latest basket weighs as much as all earlier ones together."""
+"""Weight of a basket (the movies rated in one second) relative to the user's next one, in a history's features and in
+the co-occurrences that embeddings are made of: the latest basket weighs as much as all earlier ones together."""
 MIN_WEIGHT = 1e-3
-"""Decayed weights below this count as zero, which keeps the matrices sparse; with BASKET_DECAY, ten baskets count."""
+"""Decayed weights of baskets below this count as zero, which keeps the matrices sparse; with BASKET_DECAY, the latest
+ten baskets of a history count."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,17 @@ class BasketSequences:
     liked: Float32Array
     """float32[n_events]: 1 where the movie was liked, else 0."""
     users: Int64Array
-    """int64[n_events]: number of the event's user among these users; ascending."""
+    """int64[n_events]: number of the event's user, counted from 0 in the order of the histories; ascending."""
     timestamps: Int64Array
-    """int64[n_events]: POSIX seconds; ascending within a user."""
+    """int64[n_events]: timestamp of the event, POSIX seconds; ascending within a user."""
     baskets: Int64Array
     """int64[n_events]: number of the event's basket, counted over all users from 0; ascending."""
     basket_users: Int64Array
-    """int64[n_baskets]: number of the basket's user."""
+    """int64[n_baskets]: number of the basket's user, as in `users`; ascending."""
 
     @classmethod
     def of(cls, histories: Histories, n_movies: int) -> Self:
-        """Build the sequences of the histories; their movies must be numbered below `n_movies`."""
+        """Divide histories into baskets; the movie indices in them must be below `n_movies`."""
         timeline = histories.timeline
         users, row = histories.rows()
         starts = starts_basket(users, timeline.timestamps[row])
@@ -60,14 +61,17 @@ def starts_basket(users: Int64Array, timestamps: Int64Array) -> BoolArray:
 
 
 def basket_matrix(sequences: BasketSequences) -> csr_array:
-    """Return sparse float32[n_baskets, n_movies]: 1 for each movie of a basket."""
+    """Return sparse float32[n_baskets, n_movies]: 1 where the basket (row) holds the movie (column)."""
     n_baskets, events = len(sequences.basket_users), sequences.events
     bounds = np.searchsorted(sequences.baskets, np.arange(n_baskets + 1))
     return csr_array((events.data, events.indices, bounds), shape=(n_baskets, events.shape[1]))
 
 
 def decay_matrix(basket_users: Int64Array, decay: float) -> csr_array:
-    """Return sparse float32[n_baskets, n_baskets]: decay^(k - j) at [k, j] if j <= k and both are the same user's."""
+    """Return sparse float32[n_baskets, n_baskets]: decay^(k - j) at [k, j] if j <= k and both are the same user's.
+
+    A product with it sums, up to each basket, the values of the user's baskets with decaying weights.
+    """
     n_baskets = len(basket_users)
     reach = min(int(np.log(MIN_WEIGHT) / np.log(decay)), n_baskets - 1)
     bands = [decay**s * (basket_users[s:] == basket_users[: n_baskets - s]) for s in range(reach + 1)]
@@ -75,7 +79,7 @@ def decay_matrix(basket_users: Int64Array, decay: float) -> csr_array:
 
 
 def later_in_basket(baskets: Int64Array) -> csr_array:
-    """Return sparse float32[n_events, n_events]: 1 for the events after each event in its own basket."""
+    """Return sparse float32[n_events, n_events]: 1 at [i, j] if event j comes after event i in the same basket."""
     n_events = len(baskets)
     n_later = np.searchsorted(baskets, baskets, side="right") - np.arange(n_events) - 1
     bounds = np.append(0, np.cumsum(n_later))

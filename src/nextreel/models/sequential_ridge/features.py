@@ -24,20 +24,22 @@ from nextreel.models.sequential_ridge.baskets import (
 from nextreel.models.sequential_ridge.low_rank import unit_rows
 
 SLOW_DECAY, FAST_DECAY = 0.8, 0.4
-"""Weights of a basket relative to the next one in the two decaying sums of embeddings: one reaches over about the ten
-latest baskets, the other is little more than the latest two."""
+"""Weights of a basket relative to the user's next one in the two decaying sums of embeddings that describe a taste: the
+slow sum covers about the ten latest baskets, the fast one little more than the latest two."""
 LENGTH_CLASSES = 12
 """Number of classes of history length: 1, 2 to 3, 4 to 7, and so on; the last begins at 2048 interactions."""
 
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """Computes x and z, the features of histories, from the movies' embeddings."""
+    """Computes the features of histories: x, the latest baskets' movies, and z, the user's taste and the length."""
 
     embeddings: Float32Array
-    """float32[2, n_learned, dimensions]: unit vectors, from common users and from nearby baskets."""
+    """float32[2, n_learned, dimensions]: two unit vectors for each movie, the first made from which users movies have
+    in common, the second from which movies are rated close to each other."""
     mixing: Float32Array
-    """float32[4 * dimensions + 1, hidden]: H, the random matrix; its last row is added for each history."""
+    """float32[4 * dimensions + 1, hidden]: H, the fixed random matrix in the package's formulas; its last row is a
+    constant added for each history."""
 
     @property
     def n_dense(self) -> int:
@@ -46,13 +48,13 @@ class FeatureMap:
         return int(n_inputs - 1 + LENGTH_CLASSES + hidden)
 
     def of_histories(self, histories: Histories, columns: Int32Array) -> tuple[csr_array, Float32Array]:
-        """Return x and z of each history: sparse float32[n, n_learned], and float32[n, n_dense].
+        """Return the features x and z of each history: sparse float32[n, n_learned], and float32[n, n_dense].
 
         Parameters
         ----------
         histories : Histories
         columns : int32[n_movies]
-            Number of each movie among the learned ones; those with -1 are ignored.
+            Number of each movie among those that the model learns; movies with -1 are ignored.
         """
         timeline = histories.timeline
         query, row = histories.rows()
@@ -83,9 +85,9 @@ class FeatureMap:
         return sum_movies(BASKET_DECAY**age), z
 
     def of_rows(self, sequences: BasketSequences, rows: Int64Array) -> tuple[csr_array, Float32Array]:
-        """Return x and z of the histories that end with each of these events, as `of_histories` does.
+        """Return the features x and z, as `of_histories` does, of the history that ends with each event in `rows`.
 
-        Decaying sums are computed once for each whole basket; the events of the basket that come after the row's own
+        Decaying sums are computed once for each whole basket; the events that come after the given event in its basket
         are then subtracted.
         """
         by_user, by_basket = self.embeddings
@@ -115,7 +117,7 @@ class FeatureMap:
         fast: Float32Array,
         lengths: Int64Array,
     ) -> Float32Array:
-        """Return z, float32[n, n_dense].
+        """Return z, the dense features of histories, float32[n, n_dense].
 
         Parameters
         ----------
@@ -132,7 +134,10 @@ class FeatureMap:
 
 
 def decayed_baskets(sequences: BasketSequences, rows: Int64Array) -> csr_array:
-    """Return x of the histories that end with each of these events, sparse float32[n_rows, n_learned]."""
+    """Return x, the weighted movies of the latest baskets, of the history that ends with each event in `rows`.
+
+    The result is sparse float32[n_rows, n_learned].
+    """
     whole_baskets = decay_matrix(sequences.basket_users, BASKET_DECAY) @ basket_matrix(sequences)
     later = later_in_basket(sequences.baskets)[rows] @ sequences.events
     x: csr_array = whole_baskets[sequences.baskets[rows]] - later

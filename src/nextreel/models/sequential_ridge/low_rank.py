@@ -19,17 +19,19 @@ from nextreel.models.sequential_ridge.baskets import (
 )
 
 SHRINKAGE = 20.0
-"""Added to each movie's count when co-occurrences are normalised. Without it, pairs of rare movies would be the leading
-directions; a large value would leave popularity as the leading one."""
+"""Added to each movie's count when co-occurrences are normalised. Without it, pairs of rare movies would dominate the
+embeddings; with a large value, popularity would."""
 SUBSPACE_ITERATIONS = 5
-"""Number of multiplications with the matrix: more make the eigenvectors more exact, and take more time."""
+"""Number of multiplications with the matrix whose eigenvectors are sought: more of them give more exact eigenvectors,
+and take more time."""
 OVERSAMPLING = 20
-"""Number of directions that are iterated beyond those wanted, which makes the wanted ones more exact (Halko et al.)."""
+"""Number of extra directions that the search for eigenvectors iterates and then drops, which makes the wanted
+eigenvectors more exact (Halko et al.)."""
 MIN_NORM = 1e-6
-"""Shorter vectors are divided by this, not by their norm, so that a vector of zeros stays one."""
+"""Smallest norm by which `unit_rows` divides a vector, so that a vector of zeros stays zero."""
 
 Multiply = Callable[[Float32Array], Float32Array]
-"""The product of a symmetric matrix, [n, n], with vectors, [n, k]."""
+"""A function that multiplies some symmetric matrix, [n, n], by vectors, [n, k]; the matrix itself is never built."""
 
 
 def embed_movies(sequences: BasketSequences, dimensions: int, random: np.random.Generator) -> Float32Array:
@@ -62,21 +64,23 @@ def embed_movies(sequences: BasketSequences, dimensions: int, random: np.random.
 def reduce_rank(
     weights: Float32Array, gram: Float32Array, rank: int, random: np.random.Generator
 ) -> tuple[Float32Array, Float32Array]:
-    """Return two factors of `rank` whose product predicts nearly what `weights` predict: reduced-rank regression.
+    """Return two matrices of low rank whose product predicts nearly what `weights` predict (reduced-rank regression).
 
     Parameters
     ----------
     weights : float32[n_features, n_movies]
-        Solution of a regression.
+        Solution of a linear regression.
     gram : float32[n_features, n_features]
-        Z'Z, with Z the features of its rows. The predictions Z weights are projected on their leading directions, the
-        leading eigenvectors of weights' Z'Z weights.
+        Z'Z, with Z the features of the regression's rows. The predictions Z weights are projected on their leading
+        directions, the leading eigenvectors of weights' Z'Z weights.
     rank : int
+        Rank of the product.
     random : np.random.Generator
+        Starts the search for the eigenvectors.
 
     Returns
     -------
-    (float32[n_features, rank], float32[rank, n_movies]); the rank is at most n_movies.
+    (float32[n_features, rank], float32[rank, n_movies]), with a rank of at most n_movies.
     """
     _, directions = leading_eigenvectors(
         lambda v: weights.T @ (gram @ (weights @ v)), weights.shape[1], rank, random
@@ -92,7 +96,7 @@ def leading_eigenvectors(
     Parameters
     ----------
     multiply : Multiply
-        The product of the matrix with vectors.
+        Multiplies the matrix by vectors.
     size : int
         Number of rows of the matrix.
     count : int
@@ -122,9 +126,9 @@ def unit_rows(vectors: Float32Array) -> Float32Array:
 def _embed(
     cooccurrences: Multiply, counts: Float32Array, dimensions: int, random: np.random.Generator
 ) -> Float32Array:
-    """Return float32[n_movies, dimensions] from the leading eigenvectors of normalised co-occurrences.
+    """Return the movies' embeddings, float32[n_movies, dimensions], from leading eigenvectors of their co-occurrences.
 
-    The co-occurrences of two movies are divided by the square roots of both movies' counts.
+    The co-occurrences of two movies are first divided by the square roots of both movies' counts plus SHRINKAGE.
     """
     scale, n_movies = 1 / np.sqrt(counts + np.float32(SHRINKAGE)), len(counts)
     values, vectors = leading_eigenvectors(

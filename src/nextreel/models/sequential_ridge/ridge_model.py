@@ -24,7 +24,7 @@ FIRST_CHOICES = 18
 """Number of first interactions of each user that are kept for short histories. A history of n interactions needs those
 up to the (2n + 8)th (see `next_choices`), and with the default `short_history` n is at most 5."""
 INTERACTIONS_AT_ONCE = 65_536
-"""About how many interactions have their dense features in memory at once."""
+"""About how many interactions a fit handles at once; bounds the memory of their dense features."""
 
 
 class SequentialRidgeConfig(ModelConfig):
@@ -32,41 +32,46 @@ class SequentialRidgeConfig(ModelConfig):
     regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(20.0, 10_000.0, log=True)] = (
         500.0
     )
-    """lambda: the penalty on W, the weights between single movies."""
+    """Penalty on the weights from each movie in the history to each scored movie (lambda on W in the package's
+    formulas)."""
     # The embedded history has far fewer weights to learn and needs far less regularization.
     dense_regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.5, 500.0, log=True)] = (
         10.0
     )
-    """mu: the penalty on V, the weights of the embedded history."""
+    """Penalty on the weights of the dense features, the user's taste and the history's length (mu on V in the package's
+    formulas)."""
     # From the next interaction alone to the rest of the month.
     horizon: Annotated[int, Field(ge=1), Range(1, 50, log=True)] = 10
-    """Number of following interactions that are targets of a row."""
+    """Number of interactions after the end of a history that the regression learns to predict from it."""
     # From mostly the next interaction to equal weights.
     target_decay: Annotated[float, Field(gt=0, le=1), Range(0.5, 1.0)] = 0.9
-    """Weight of a target relative to the one before it."""
+    """Weight of each of these predicted interactions relative to the one before it: the next one counts most."""
     # From liked targets only to equal weights.
     unliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.3
-    """Weight of a target that the user didn't like, relative to one that the user liked."""
+    """Weight of a predicted interaction whose movie the user didn't like, relative to one that the user liked."""
     # From the ends of baskets only to every state within them.
     within_second: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.25
-    """Probability that an interaction which isn't the last of its second gives a row, too."""
+    """Probability that the regression also learns from a history that ends at an interaction which isn't the last of
+    its second."""
     # From a coarse map of the movies to one that is finer than the time of its fit is worth.
     dimensions: Annotated[int, Field(ge=1), Range(32, 256, log=True)] = 128
     """Length of each of a movie's two embeddings."""
     # From a nearly linear model to four times the default; the time of a fit grows with the square.
     hidden: Annotated[int, Field(ge=0), Range(64, 2048, log=True)] = 512
-    """Number of random features."""
+    """Number of random features of the user's taste, which let the linear model fit functions that aren't linear."""
     rank: int = Field(default=256, ge=1)
-    """Rank to which V is reduced."""
+    """Rank to which the weights of the dense features (V in the package's formulas) are reduced after the fit."""
     most_movies: int = Field(default=5000, ge=1)
-    """Number of movies that the model learns, the most rated ones. The time of a fit grows with its cube."""
+    """Number of movies that the model learns, the most rated ones. The time of a fit grows with the cube of it."""
     # From a few hours to a month.
     long_gap_days: Annotated[float, Field(gt=0), Range(0.1, 30.0, log=True)] = 1.0
-    """Days between the last interaction and the query; after a longer gap the second solution scores."""
+    """Days from the last interaction to a query beyond which the query is scored by weights of its own, learned from
+    interactions after such gaps only."""
     short_history: int = Field(default=6, ge=0)
-    """Histories with fewer interactions than this are also scored by what other users chose at that point."""
+    """Number of interactions below which a history is also scored by what other users chose at that point of theirs."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the random features, of the choice of rows within a second, and of the computation of eigenvectors."""
+    """Seed of the random features, of the choice of histories that end within a second, and of the computation of
+    eigenvectors."""
 
 
 class SequentialRidge(Recommender):
@@ -74,28 +79,35 @@ class SequentialRidge(Recommender):
     config: SequentialRidgeConfig
 
     columns_: Int32Array
-    """int32[n_movies]: number of each movie among the n_learned learned ones, -1 for a movie that isn't learned."""
+    """int32[n_movies]: number of each movie among the n_learned movies that the model learns, -1 for the others."""
     embeddings_: Float32Array
-    """float32[2, n_learned, dimensions]: unit vectors, from common users and from nearby baskets."""
+    """float32[2, n_learned, dimensions]: two unit vectors for each movie, the first made from which users movies have
+    in common, the second from which movies are rated close to each other."""
     mixing_: Float32Array
-    """float32[4 * dimensions + 1, hidden]: H."""
+    """float32[4 * dimensions + 1, hidden]: the random matrix of the random features (H in the package's formulas)."""
     weights_: Float32Array
-    """float32[2, n_learned, n_learned]: W, of the first solution and of the one for long gaps."""
+    """float32[2, n_learned, n_learned]: weights from the movies of the history to the scored movies (W in the package's
+    formulas), first for queries after any gap, then for those after a long one."""
     inner_: Float32Array
-    """float32[2, n_features, rank]: first factor of V, which is inner @ outer, of both solutions."""
+    """float32[2, n_dense, rank]: first factor of the weights of the dense features (V in the package's formulas, here
+    `inner_ @ outer_`), first for queries after any gap, then for those after a long one."""
     outer_: Float32Array
-    """float32[2, rank, n_learned]: second factor of V, of both solutions."""
+    """float32[2, rank, n_learned]: second factor of the weights of the dense features, in the order of `inner_`."""
     completion_: Float32Array
-    """float32[n_learned, n_learned]: W of the regression for queries in the second of the last interaction."""
+    """float32[n_learned, n_learned]: weights from the movies of the history to the scored movies, for queries in the
+    very second of the last interaction."""
     first_times_: Int64Array
-    """int64[n_first]: timestamps of all users' first interactions, POSIX seconds, ascending."""
+    """int64[n_first]: timestamps of every user's first FIRST_CHOICES interactions, POSIX seconds, ascending."""
     first_movies_: Int32Array
-    """int32[n_first]: movies of these interactions, as indices of the catalog."""
+    """int32[n_first]: movie indices of the interactions in `first_times_`."""
     first_places_: Int32Array
-    """int32[n_first]: number of interactions that their user had before."""
+    """int32[n_first]: number of earlier interactions of the same user, for each interaction in `first_times_`."""
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        """Embed the movies, then solve the two regressions; `training` has no effect."""
+        """Embed the movies, then regress what follows a history, and the rest of its latest basket, on its features.
+
+        `training` has no effect.
+        """
         config, random = self.config, np.random.default_rng(self.config.seed)
         self.columns_ = _number_most_rated(dataset, config.most_movies)
         n_learned = int(self.columns_.max()) + 1
@@ -111,7 +123,8 @@ class SequentialRidge(Recommender):
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         """Return the scores of all movies; a movie that isn't learned has the lowest score of a learned one.
 
-        The gap between the last interaction and the query decides which of the three regressions scores it.
+        The time from the last interaction to the query decides which weights score it: those for the same second, for
+        long gaps, or for any gap.
         """
         x, z = self._features.of_histories(histories, self.columns_)
         nonempty = np.flatnonzero(histories.lengths)
@@ -152,7 +165,7 @@ class SequentialRidge(Recommender):
         return FeatureMap(self.embeddings_, self.mixing_)
 
     def _fit_following(self, everyone: Histories, random: np.random.Generator) -> None:
-        """Solve the regression of the following interactions on [x z], for any gap and for long gaps."""
+        """Regress the interactions that follow a history on its features x and z, for any gap and for long gaps."""
         config, n_learned = self.config, self._n_learned
         gram, target = self._normal_equations(everyone, random)
         dense_gram = gram[n_learned:, n_learned:].copy()
@@ -168,8 +181,9 @@ class SequentialRidge(Recommender):
     def _normal_equations(
         self, everyone: Histories, random: np.random.Generator
     ) -> tuple[Float32Array, Float32Array]:
-        """Return [x z]'[x z] and [x z]'[y, y beyond a long gap], summed over all rows.
+        """Return [x z]'[x z] and [x z]'[y, y beyond a long gap] of the normal equations, summed over all rows.
 
+        x and z are the features of a row and y its targets, as in the package's formulas.
         Only the lower triangle of the first matrix is filled: the upper right block stays zero.
         """
         n_learned = self._n_learned
@@ -193,7 +207,7 @@ class SequentialRidge(Recommender):
         return gram, target
 
     def _fit_completion(self, everyone: Histories) -> None:
-        """Solve the regression of the rest of a basket on x; rows are all interactions except the last of a basket."""
+        """Solve the regression of the rest of a basket on the movies of the history up to each interaction in it."""
         n_learned = self._n_learned
         gram, target = (np.zeros((n_learned, n_learned), dtype=np.float32, order="F") for _ in range(2))
         for histories in _in_parts(everyone):
@@ -209,8 +223,9 @@ class SequentialRidge(Recommender):
     def _targets(
         self, sequences: BasketSequences, rows: Int64Array
     ) -> tuple[csr_array, csr_array, csr_array]:
-        """Return y for each row, the part of y beyond a long gap, and the part of y in the row's own second.
+        """Return the targets of each row: all, those beyond a long gap, and those in the second of the row's event.
 
+        A row is the history that ends with an event, and its targets are the weighted interactions that follow.
         Each is sparse float32[n_rows, n_learned].
         """
         users, timestamps, n_events = sequences.users, sequences.timestamps, len(sequences.users)
@@ -232,7 +247,10 @@ class SequentialRidge(Recommender):
         return targets_where(exists), targets_where(is_beyond), targets_where(exists & (gap == 0))
 
     def _score_following(self, solution: int, x: csr_array, z: Float32Array) -> Float32Array:
-        """Return float32[n, n_learned]: x W + z V, of solution 0, for any gap, or 1, for long gaps."""
+        """Return the scores of histories with the features x and z, float32[n, n_learned].
+
+        `solution` chooses the weights: 0 are those for any gap, 1 those for long gaps.
+        """
         weights, inner, outer = self.weights_[solution], self.inner_[solution], self.outer_[solution]
         scores: Float32Array = x @ weights + (z @ inner) @ outer
         return scores
@@ -246,7 +264,10 @@ class SequentialRidge(Recommender):
     def _score_next_choices(
         self, histories: Histories, timestamps: Int64Array, spread: Float32Array
     ) -> Float32Array:
-        """Return what others chose at this point, float32[n, n_movies], with mean 0 and standard deviation `spread`."""
+        """Return scores by what other users chose at this point of their histories, float32[n, n_movies].
+
+        Over the movies, they have mean 0 and the standard deviation `spread`, float32[n].
+        """
         choices = NextChoices.of_events(
             self.first_times_, self.first_movies_, self.first_places_, len(self.columns_)
         )
@@ -257,7 +278,7 @@ class SequentialRidge(Recommender):
 
 
 def _number_most_rated(dataset: Dataset, most: int) -> Int32Array:
-    """Return int32[n_movies]: the `most` most rated movies numbered in catalog order, -1 for the others."""
+    """Number the `most` most often rated movies in catalog order; int32[n_movies], -1 for all others."""
     counts = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies)
     learned = np.argsort(-counts, kind="stable")[: min(most, np.count_nonzero(counts))]
     columns = np.full(dataset.n_movies, -1, dtype=np.int32)
@@ -272,7 +293,10 @@ def _in_parts(everyone: Histories) -> list[Histories]:
 
 
 def _solve_ridge(gram: Float32Array, target: Float32Array, penalty: Float32Array) -> Float32Array:
-    """Solve (gram + diag(penalty)) w = target for w; reads the lower triangle of `gram`, overwrites both matrices."""
+    """Solve (gram + diag(penalty)) w = target for w, reading only the lower triangle of `gram`.
+
+    Both `gram` and `target` are overwritten.
+    """
     gram[np.diag_indices_from(gram)] += penalty
     factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
     solution: Float32Array = np.ascontiguousarray(

@@ -22,11 +22,15 @@ from nextreel.options import Options
 ARRAYS = "arrays.safetensors"
 
 FitIdentity = dict[str, str | int | float | None]
-"""What two fits must have in common for one to continue the other: the model, its options, the data's fingerprints."""
+"""What two fits must have in common for one to continue the other: the model, its options, and the fingerprints of the
+training and validation data."""
 
 
 def identify_fit(model: str, config: Options, dataset: Dataset, validation: Dataset | None) -> FitIdentity:
-    """Return the identity of a fit of `model`; `validation` is None for a fit without validation data."""
+    """Return what a checkpoint is compared by before a fit of `model` continues from it.
+
+    `validation` is None for a fit without validation data.
+    """
     return {
         "model": model,
         "training data": dataset.fingerprint,
@@ -45,7 +49,7 @@ def write_checkpoint(
 
 
 def read_checkpoint(directory: Path, fit: FitIdentity) -> tuple[list[Epoch], Arrays]:
-    """Read the epochs done and the arrays of a checkpoint.
+    """Read the records of the epochs done and the arrays of a checkpoint.
 
     Raises
     ------

@@ -15,18 +15,18 @@ from nextreel.models.training.epochs import Epoch, Training, best_epoch, has_sta
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """When training ends: at the first of these limits that is reached."""
+    """Limits on epochs, stalled epochs and minutes; training ends as soon as one of them is reached."""
 
     epochs: int
-    """Maximum number of epochs."""
+    """Maximum number of epochs, those before a resumption included."""
     patience: int | None = None
-    """Maximum number of epochs in a row without a lower validation loss; None sets no limit."""
+    """Number of epochs in a row without a lower validation loss after which training ends; None sets no limit."""
     minutes: float | None = None
-    """Training time, summed over all parts of a resumed fit; None sets no limit. The loop checks it between epochs;
-    a learner may end an epoch early."""
+    """Training time in minutes, summed over all parts of a resumed fit; None sets no limit. The loop checks it between
+    epochs; an `EpochLearner` may end an epoch early to keep it."""
 
     def allows_another_epoch(self, history: Sequence[Epoch]) -> bool:
-        """Whether none of the limits is reached after these epochs."""
+        """Whether none of the limits is reached after the epochs in `history`."""
         return (
             len(history) < self.epochs
             and not has_stalled(history, self.patience)
@@ -39,51 +39,51 @@ class Validation:
     """Figures of a model on its validation data after an epoch; None where the model does not compute them."""
 
     loss: float | None = None
-    """Mean loss over the validation data after an epoch."""
+    """Mean loss over the validation data, lower is better."""
     ndcg: float | None = None
-    """Mean NDCG@10 of the validation queries."""
+    """Mean NDCG@10 of the validation queries, higher is better."""
 
 
 class EpochLearner(ABC):
-    """The part of a training loop that differs between models."""
+    """The part of a training loop that differs between models: how to learn, to validate, and to save and restore."""
 
     @abstractmethod
     def learn_epoch(self, number: int, seconds_before: float) -> float:
-        """Learn from the training data once.
+        """Do one pass over the training data.
 
         Parameters
         ----------
         number : int
             Number of the epoch, counted from 1.
         seconds_before : float
-            Duration of all earlier epochs.
+            Total duration of all earlier epochs, those before a resumption included.
 
         Returns
         -------
-        Mean training loss, taken for each batch before the step on it.
+        Mean training loss; that of each batch is taken just before the step on that batch.
         """
 
     @abstractmethod
     def validate(self, number: int) -> Validation:
-        """Evaluate the parameters after epoch `number` on the validation data, if there are any."""
+        """Evaluate the model's parameters after epoch `number` on the validation data, if there are any."""
 
     @abstractmethod
     def arrays(self) -> Mapping[str, npt.NDArray[np.generic]]:
-        """Return everything that continuing the training needs, by name, for a checkpoint."""
+        """Return all arrays that a checkpoint needs for the training to continue from it, by name."""
 
     @abstractmethod
     def restore(self, arrays: Arrays) -> None:
-        """Continue from arrays that `arrays` returned in an earlier fit."""
+        """Restore the state of an interrupted fit from what `arrays` returned in it."""
 
     @abstractmethod
     def keep_best(self) -> None:
-        """Remember the current parameters as the best so far, if the model is to keep its best epoch."""
+        """Remember the current parameters as the best so far, unless the model is to keep those of its last epoch."""
 
 
 def run_epochs(
     learner: EpochLearner, fit: FitIdentity, stopping_rule: StoppingRule, training: Training
 ) -> list[Epoch]:
-    """Train until the stopping rule ends it, and return all epochs, those before a resumption included.
+    """Train until the stopping rule ends it, and return the records of all epochs, before a resumption included.
 
     After each epoch the checkpoint is written first and `training.on_epoch` called second, so an exception raised by
     the callback never loses a finished epoch.

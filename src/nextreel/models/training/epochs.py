@@ -14,12 +14,12 @@ from nextreel.errors import ConfigError
 from nextreel.models.training.held_out_users import HeldOut
 
 EPOCHS = "history.json"
-"""Name of the file in a saved model's directory that holds the epochs of its fit."""
+"""Name of the file in a saved model's directory that holds the records of its training epochs."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Losses and duration of one pass over the training data."""
+    """Record of one pass over the training data: its losses and its duration."""
 
     number: int
     """Number of the epoch, counted from 1."""
@@ -64,7 +64,7 @@ class Training:
 
 
 def has_stalled(history: Sequence[Epoch], patience: int | None) -> bool:
-    """Whether none of the last `patience` epochs went below the lowest validation loss of the epochs before them.
+    """Whether none of the last `patience` epochs has a lower validation loss than the best epoch before them.
 
     False if `patience` is None, and while there are at most `patience` epochs with a validation loss.
     """
@@ -85,7 +85,10 @@ def best_epoch(history: Sequence[Epoch]) -> int:
 
 
 def losses_by_part(epochs: Sequence[Epoch]) -> dict[str, list[tuple[int, float]]]:
-    """Return the learning curves "train" and "validation" as points (epoch, loss); "validation" may be empty."""
+    """Return the learning curves of the parts "train" and "validation" as points (epoch, loss).
+
+    The curve of "validation" is empty for a fit without validation data.
+    """
     return {
         "train": [(epoch.number, epoch.train_loss) for epoch in epochs],
         "validation": [
@@ -95,13 +98,13 @@ def losses_by_part(epochs: Sequence[Epoch]) -> dict[str, list[tuple[int, float]]
 
 
 def write_epochs(epochs: Sequence[Epoch], directory: Path) -> None:
-    """Write the epochs of a fit into the directory of the saved model."""
+    """Write the records of a fit's epochs into the directory of the saved model."""
     text = json.dumps([asdict(epoch) for epoch in epochs], indent=2)
     (directory / EPOCHS).write_text(text + "\n", encoding="utf-8")
 
 
 def read_epochs(directory: Path) -> list[Epoch]:
-    """Read the epochs of a saved model's fit; empty for a model that does not train in epochs."""
+    """Read the records of a saved model's training epochs; empty for a model that does not train in epochs."""
     file = directory / EPOCHS
     if not file.is_file():
         return []

@@ -21,20 +21,21 @@ EARLIER_POSITIVES = 5
 """Number of latest positives, the query's own included, before one of which the history of a query ends. Five is what
 the default split puts into the test part of each user, so held-out queries have gaps like those of test queries."""
 QUERIES_AT_ONCE = 512
-"""Number of queries scored in one batch; bounds the memory of the score matrix."""
+"""Number of held-out queries scored in one batch; bounds the memory of their scores."""
 CUTOFF = 10
-"""Length of the recommendation list whose NDCG is computed."""
+"""Length of the recommendation list by which NDCG@10 of held-out queries is computed."""
 
 ScoreFunction = Callable[[Histories, Int64Array], Float32Array]
-"""`Recommender.score`: float32[n_queries, n_movies] from the histories and the timestamps of queries."""
+"""A function like `Recommender.score`: it returns float32[n_queries, n_movies], the score of each movie, from the
+histories and the timestamps of queries."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Queries of users from whom a model does not learn, each with the movie that the user liked then."""
+    """Queries of users from whom a model does not learn, each with the movie that the user liked at its timestamp."""
 
     histories: Histories
-    """Histories of the queries."""
+    """History of each query; it ends right before the query's own movie or some positives earlier."""
     timestamps: Int64Array
     """int64[n_queries]: timestamps of the queries, POSIX seconds."""
     movies: Int32Array
@@ -42,7 +43,7 @@ class HeldOut:
 
     @classmethod
     def split(cls, dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Self]:
-        """Draw a share of the users at random.
+        """Hold out a random share of the users.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The transformer's options."""
+"""The transformer's options: its size, its training and its training queries."""
 
 from typing import Annotated, Self
 
@@ -14,14 +14,15 @@ class TransformerConfig(ModelConfig):
     """Width of the network, and length of the movie embeddings."""
     # Deeper networks haven't helped on data sets of this size.
     layers: Annotated[int, Field(ge=1), Range(1, 4)] = 2
-    """Number of attention layers."""
+    """Number of layers, each of attention and a feed-forward part."""
     # Every choice divides every width above.
     heads: Annotated[int, Field(ge=1), Choice((1, 2, 4))] = 2
     """Number of attention heads in each layer; must divide `dimensions`."""
     window: int = Field(default=200, ge=2)
-    """Number of latest events of a history that the network reads."""
+    """Maximum number of events (interactions) that the network reads at once: of a query's history, the latest ones."""
     overlap: int = Field(default=50, ge=0)
-    """Number of events that a training window of a long history shares with the previous window, as context."""
+    """Maximum number of events that a training window shares with the previous one, as context, where a long history is
+    divided into several windows."""
     # Below, training doesn't finish in its epochs; above, it diverges.
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(5e-4, 1e-2, log=True)] = 3e-3
     """Highest learning rate of AdamW, reached after the warm-up; it then falls to 0 along a cosine."""
@@ -33,30 +34,30 @@ class TransformerConfig(ModelConfig):
     """Weight decay of AdamW; applies to matrices only."""
     # From the next positive alone to twice as many as a test part has of each user.
     ahead: Annotated[int, Field(ge=1), Range(1, 10)] = 5
-    """Number of places at which the history of a training query may end: right before the target basket, or before
-    one of the `ahead - 1` positives preceding it."""
+    """Number of places at which the history of a training query may end: right before the target basket (the movies
+    rated in the query's second), or before one of the `ahead - 1` positives preceding it."""
     # From none to more than half.
     next_share: Annotated[float, Field(ge=0, le=1), Range(0.0, 0.6)] = 0.2
-    """Probability, in each epoch, that the history of a training query ends right before the target basket."""
+    """Probability, in each epoch, that the history of a training query ends right before its target basket."""
     # From none to more than half.
     within_share: Annotated[float, Field(ge=0, le=1), Range(0.0, 0.6)] = 0.25
     """Probability, in each epoch, that the history of a training query ends within its target basket, if that has
     several movies; the movies after the cut are the labels. The train part of a split may end within a second, too."""
     # From liked targets only to equal weights.
     disliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.4
-    """Weight in the loss of a label that the user didn't like, relative to one that the user liked."""
+    """Weight in the loss of a target movie that the user didn't like, relative to one that the user liked."""
     rows_per_step: int = Field(default=3072, ge=1)
-    """Maximum number of events and queries in one step, padding included."""
+    """Maximum number of events and queries in the batch of one training step, padding included."""
     epochs: int = Field(default=15, ge=1)
-    """Number of passes over the target baskets."""
+    """Maximum number of passes over the training data."""
     minutes: float | None = Field(default=None, gt=0)
-    """Training time, summed over all parts of a resumed fit; None runs all epochs."""
+    """Training time in minutes, summed over all parts of a resumed fit; None runs all epochs."""
     held_out_share: float = Field(default=0.03, ge=0, lt=1)
     """Share of the users held out of training; the model keeps the epoch with the lowest loss on them."""
     bfloat16: bool = True
     """Whether training computes matrix products in bfloat16. Scores are float32 either way."""
     seed: int = Field(default=0, ge=0)
-    """Seed of all random numbers."""
+    """Seed of all random numbers of a fit."""
 
     @model_validator(mode="after")
     def _check_heads(self) -> Self:

@@ -17,18 +17,21 @@ from nextreel.data.dataset import Dataset
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 
 REACH = 20
-"""Maximum number of rows between two movies that meet; 0.9^20 = 0.12, so a longer reach would add little."""
+"""Maximum distance, in interactions of the same user, at which two movies meet; 0.9^20 = 0.12, so a longer reach would
+add little."""
 DECAY = 0.9
-"""Weight of a meeting relative to one that is a row closer."""
+"""Weight of a meeting of two movies relative to one whose movies are one interaction closer to each other."""
 SHRINKAGE = 20
-"""Added to the meetings of each movie: rare movies would otherwise have the highest lifts, by chance."""
+"""Added to each movie's number of meetings when lifts are computed: rare movies would otherwise have the highest ones,
+by chance."""
 LIFT_SCALE = 20
 """Embeddings factorise log(1 + lift / LIFT_SCALE): about linear in lifts far below the scale, logarithmic far above."""
 SVD_ITERATIONS = 3
-"""Power iterations of the randomised SVD. A more exact factorisation costs time, and training changes it anyway."""
+"""Number of power iterations of the randomised SVD. More would make it more exact but take time, and training changes
+the embeddings anyway."""
 EMBEDDING_STD = 0.05
-"""Standard deviation of the embeddings' elements: above that of the network's other initial weights, so that movies
-dominate the events, and small enough for the first logits to be close to 0."""
+"""Standard deviation of the initial embeddings' elements: above that of the other embeddings, so that an event's input
+depends mostly on its movie, and small enough for the first logits to be close to 0."""
 
 
 def embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
@@ -52,7 +55,7 @@ def embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
 
 
 def _count_meetings(dataset: Dataset) -> Float32Array:
-    """Return float32[n_movies, n_movies], symmetric: the weighted number of meetings of each pair of movies."""
+    """Count how often two movies meet, with closer meetings weighted more; float32[n_movies, n_movies], symmetric."""
     timeline, n_movies = dataset.timeline, dataset.n_movies
     following = np.zeros(n_movies * n_movies, dtype=np.float32)
     for apart in range(1, min(REACH, len(timeline) - 1) + 1):

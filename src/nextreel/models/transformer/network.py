@@ -18,25 +18,28 @@ from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.window_batches import N_DISTANCES, N_TIMES, Batch
 
 N_RATINGS = 10
-"""Half stars from 0.5 to 5."""
+"""Number of different ratings, each with an embedding: half stars from 0.5 to 5."""
 N_WEEKS = 1024
 """Number of calendar weeks with an embedding, counted from the first week of training: nearly 20 years."""
 INITIAL_STD = 0.02
-"""Standard deviation of initial weights, as in GPT-2: small beside the movie embeddings, which start from data."""
+"""Standard deviation of random initial weights, as in GPT-2: small beside that of the movie embeddings, which start
+from data."""
 INITIAL_MIX = 0.5
-"""Initial weight of a layer's attention relative to its input; both contribute from the start."""
+"""Initial factor on the output of a layer's attention, which is added to the layer's input: both contribute from the
+start."""
 INITIAL_RECENCY = 0.05
-"""Initial decrease of the attention logit for each bucket of distance: the latest events start with the most weight,
-and distant ones still have some."""
+"""Initial decrease of the attention logit with each bucket of distance (number of events between two rows): the latest
+events start with the most weight, and distant ones still have some."""
 HIDDEN = -1e4
-"""Logit of what must not be seen. It is finite, so that the softmax of a padded row, where all is hidden, is finite."""
+"""Logit of a movie that must not be predicted, and attention bias of an event that a row must not see. It is finite, so
+that the softmax of a padded row, whose events are all hidden, is finite."""
 
 Context = Any
-"""The context of an autograd function, on which torch allows any attribute."""
+"""Type of the context that torch passes to an autograd function; any attribute may be set on it."""
 
 
 class RelationalAttention(torch.autograd.Function):
-    """softmax(q k' / sqrt(width) + bias[relation]) v.
+    """Attention with a bias by the relation of two rows: softmax(q k' / sqrt(width) + bias[relation]) v.
 
     The gradients are written by hand, because autograd would make more passes over the [B, heads, R, T] matrices, which
     are what a step spends most of its time on: B windows, R rows (events and queries), T events to attend to.
@@ -44,7 +47,7 @@ class RelationalAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Context, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, relations: Tensor) -> Tensor:
-        """Return [B, heads, R, width].
+        """Return the attended values, [B, heads, R, width], in the notation of the class.
 
         Parameters
         ----------
@@ -80,7 +83,7 @@ attend: Callable[..., Tensor] = RelationalAttention.apply
 
 
 class Layer(nn.Module):
-    """Attention with a SiLU gate, then SwiGLU; both are added to the input.
+    """A layer of the network: attention with a SiLU gate, then SwiGLU, each added to its input.
 
     Initially the attention of a layer is a weighted mean of the movie embeddings, with more weight on later events.
     That is a sensible recommender already, and training improves on it.
@@ -114,7 +117,7 @@ class Layer(nn.Module):
         n_events : int
             T; the first T rows have keys and values.
         from_row : int
-            First row that is computed.
+            First row whose output is computed.
         relations : int64[B, R, T]
         """
         normed, out = self.norm_in(x), x[:, from_row:]
@@ -142,7 +145,8 @@ class Network(nn.Module):
     """Embeddings of events and queries, layers of attention, and the movie embeddings again as the output matrix."""
 
     weeks: Tensor
-    """int64[2]: first and last calendar week of training; a week outside is treated as the nearer of the two."""
+    """int64[2]: first and last calendar week of the training data, counted from 1970; a query outside this range is
+    treated as one in the nearer of the two."""
 
     def __init__(self, n_movies: int, config: TransformerConfig) -> None:
         super().__init__()

@@ -18,20 +18,23 @@ FIRST_DECAY, SECOND_DECAY = 0.9, 0.98
 """Decay rates of Adam's first and second moment estimates, those of "Attention Is All You Need": the second forgets
 faster than by torch's default of 0.999, which takes more steps than a short training has to settle."""
 WARM_UP_STEPS = 100
-"""Steps in which the learning rate rises to its maximum, while Adam's moment estimates are still inaccurate."""
+"""Number of first steps in which the learning rate rises to its maximum, since Adam's moment estimates are still
+inaccurate."""
 MAX_GRADIENT_NORM = 1.0
-"""Norm to which a larger gradient is scaled down, the usual value for transformers: a single batch can't undo much."""
+"""Norm to which a gradient with a larger norm is scaled down, so that a single batch can't undo much; the usual value
+for transformers."""
 AVERAGE_DECAY = 0.998
-"""Decay of the average of the weights, by step: it covers about the last 500 steps. A slower decay averages out more
-noise of single batches, and lags further behind what was learned."""
+"""Factor by which the running average of the weights decays in a step: it covers about the last 500 steps. A slower
+decay averages out more noise of single batches, but lags further behind what was learned."""
 AVERAGE_WARM_UP = 10
-"""At step s the decay is at most s / (s + 10), so that the average leaves the untrained weights behind quickly."""
+"""The c in s / (s + c), the upper bound of the average's decay at step s, which lets the running average forget the
+untrained weights quickly."""
 MOMENT_ESTIMATES = ("exp_avg", "exp_avg_sq")
 """Torch's names for Adam's first and second moment estimates; also the names in a checkpoint."""
 
 
 class AveragedAdamW:
-    """Trains a network, averages its weights (Polyak & Juditsky, 1992), and remembers the best average.
+    """Trains a network by AdamW, averages its weights (Polyak & Juditsky, 1992), and remembers the best average.
 
     The average is what is validated and kept: it has less of the noise of the latest batches than the weights of any
     single step.
@@ -54,7 +57,7 @@ class AveragedAdamW:
         self.adam.add_param_group({"params": others, "weight_decay": 0.0})
 
     def step(self, batch: Batch, labels: Labels, progress: float) -> float:
-        """Do one step, and return the loss of the batch before it.
+        """Do one step of AdamW on a batch, and return the batch's loss before the step.
 
         Parameters
         ----------
@@ -81,11 +84,15 @@ class AveragedAdamW:
         return float(loss.detach())
 
     def keep_best(self) -> None:
-        """Remember the current average as the best one."""
+        """Remember the current average of the weights as the best one so far."""
         self.best.load_state_dict(self.averaged.state_dict())
 
     def arrays(self) -> Arrays:
-        """Return the three networks, Adam's moment estimates and the number of steps by name, for a checkpoint."""
+        """Return all arrays that a checkpoint needs, by name.
+
+        They are the weights of the current, the averaged and the best network, Adam's moment estimates, and the number
+        of steps.
+        """
         arrays = {
             f"{role}.{name}": tensor.numpy()
             for role, network in self._networks().items()
@@ -97,7 +104,7 @@ class AveragedAdamW:
         return arrays | {"steps": np.array([self.steps])}
 
     def restore(self, arrays: Arrays) -> None:
-        """Continue from arrays that `arrays` returned."""
+        """Restore the state of an interrupted training from what `arrays` returned in it."""
         self.steps = int(arrays["steps"][0])
         for role, network in self._networks().items():
             names = network.state_dict()

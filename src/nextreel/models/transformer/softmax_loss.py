@@ -16,27 +16,33 @@ from nextreel.models.transformer.network import HIDDEN
 from nextreel.models.transformer.training_windows import Labels
 
 QUERIES_AT_ONCE = 512
-"""Number of queries whose logits are held in memory at once."""
+"""Number of training queries whose logits are computed at once; bounds their memory."""
 MIN_PROBABILITY = 1e-9
-"""Lower bound of a label's probability in the loss; bfloat16 may round it to 0. The gradient doesn't use the bound."""
+"""Lower bound in the loss of the probability of a label, which bfloat16 may round to 0. The gradient doesn't use the
+bound."""
 
 Context = Any
-"""The context of an autograd function, on which torch allows any attribute."""
+"""Type of the context that torch passes to an autograd function; any attribute may be set on it."""
 
 
 class SoftmaxLoss(torch.autograd.Function):
-    """Computes the loss and, in the same pass, its gradients: the full matrix of logits is never in memory."""
+    """Computes the softmax loss and, in the same pass, its gradients.
+
+    It works on blocks of queries, so the logits of a whole batch are never in memory.
+    """
 
     @staticmethod
     def forward(ctx: Context, vectors: Tensor, movies: Tensor, bias: Tensor, labels: Labels) -> Tensor:
-        """Return the loss.
+        """Return the weighted mean loss over all labels of a batch.
 
         Parameters
         ----------
         vectors : [n_queries, width]
+            Output of the network for each query.
         movies : [n_movies, width]
             Movie embeddings.
         bias : [n_movies]
+            Added to the logit of each movie.
         labels : Labels
         """
         n_queries, n_movies = len(vectors), len(movies)

@@ -26,26 +26,29 @@ LENGTH_CLASS = 16
 """Windows are sorted into batches by their length in classes of this many events: larger classes mix windows more
 freely, smaller classes need less padding."""
 LENGTH_JITTER, QUERY_JITTER = 12, 16
-"""Upper bounds of the random numbers that are added to a window's number of events and of queries before sorting. They
-put different windows together in each epoch; being at most one length class, they hardly add padding."""
+"""Upper bounds of the random numbers that are added to a window's number of events and of queries before windows are
+sorted, so that each epoch batches different ones together; at most one length class, they hardly add padding."""
 
 
 @dataclass(frozen=True)
 class TargetBaskets:
-    """All baskets that a model may learn from, with the places at which the history of their query may be cut."""
+    """All baskets that a model may learn to predict, with the places at which the history of their query may end.
+
+    A basket is the set of movies that a user rated in one second.
+    """
 
     dataset: Dataset
     config: TransformerConfig
     users: Int64Array
-    """int64[n_baskets]: index of the user; ascending."""
+    """int64[n_baskets]: index of the basket's user; ascending."""
     starts: Int64Array
-    """int64[n_baskets]: first row of the basket in the timeline."""
+    """int64[n_baskets]: first row of the basket in the timeline of all interactions."""
     stops: Int64Array
-    """int64[n_baskets]: one past the last row of the basket."""
+    """int64[n_baskets]: one past the last row of the basket in the timeline."""
     cuts: Int64Array
-    """int64[n_baskets, ahead]: the possible cuts in front of the basket: its own first row, then the rows of the
-    positives before it, latest first; -1 where there is no such positive or no event before it. If all are -1, only
-    a cut within the basket leaves the query a history."""
+    """int64[n_baskets, ahead]: rows right before which the history of the basket's query may end: the basket's first
+    row, then the positives before it, latest first; -1 where there is no such positive or no event before it. If all
+    are -1, only a cut within the basket leaves the query a history."""
 
     @classmethod
     def of(cls, dataset: Dataset, config: TransformerConfig) -> Self:
@@ -69,14 +72,14 @@ class TargetBaskets:
         return len(self.starts)
 
     def draw(self, random: np.random.Generator) -> "EpochBatches":
-        """Draw the batches of one epoch."""
+        """Draw the ends of the queries' histories and the batches for one epoch."""
         cuts = draw_cuts(self, random)
         windows = cut_windows(self, cuts, random)
         return EpochBatches(self, cuts, windows, batch_windows(windows, self.config.rows_per_step, random))
 
 
 def draw_cuts(baskets: TargetBaskets, random: np.random.Generator) -> Int64Array:
-    """Draw the cut of each basket's query, int64[n_baskets].
+    """Draw for each basket the row at which the history of its query ends (the cut), int64[n_baskets].
 
     With probability `next_share` the cut is right before the basket, otherwise before a random one of the earlier
     positives. For a basket of several movies, it is within the basket with probability `within_share`.
@@ -96,18 +99,18 @@ def draw_cuts(baskets: TargetBaskets, random: np.random.Generator) -> Int64Array
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of one epoch, and the baskets whose queries are about each window."""
+    """The windows of one epoch (runs of one user's events), and the target baskets with queries about each."""
 
     starts: Int64Array
-    """int64[n_windows]: first row of the window in the timeline."""
+    """int64[n_windows]: first row of the window in the timeline of all interactions."""
     stops: Int64Array
-    """int64[n_windows]: one past the last row of the window."""
+    """int64[n_windows]: one past the last row of the window in the timeline."""
     n_queries: Int64Array
-    """int64[n_windows]: number of queries in the window, at least 1."""
+    """int64[n_windows]: number of queries about the window, at least 1."""
     first_query: Int64Array
     """int64[n_windows]: position in `baskets` of the window's first basket."""
     baskets: Int64Array
-    """int64[n_baskets]: numbers of the baskets, sorted by window."""
+    """int64[n_baskets]: numbers of the target baskets, one for each query, sorted by the query's window."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -118,12 +121,12 @@ class Windows:
         return self.stops - self.starts
 
     def baskets_in(self, windows: Int64Array) -> Int64Array:
-        """Return the numbers of the baskets in these windows, one window after the other."""
+        """Return the numbers of the target baskets with queries about these windows, one window after the other."""
         return self.baskets[_ranges(self.first_query[windows], self.n_queries[windows])]
 
 
 def cut_windows(baskets: TargetBaskets, cuts: Int64Array, random: np.random.Generator) -> Windows:
-    """Cut each user's history into windows, and assign each query to the window that its cut lies in.
+    """Divide each user's history into windows, and assign each query to the window in which its history ends (its cut).
 
     A history that fits into `config.window` is one window. A longer one is divided every `window - overlap` events,
     starting at a random event. A window also holds up to `overlap` events in front of the point of division, as context
@@ -154,7 +157,7 @@ def cut_windows(baskets: TargetBaskets, cuts: Int64Array, random: np.random.Gene
 
 
 def batch_windows(windows: Windows, rows_per_step: int, random: np.random.Generator) -> list[Int64Array]:
-    """Group windows into batches, shuffle the batches, and return the numbers of the windows in each.
+    """Group windows into batches, shuffle the batches, and return the numbers of the windows in each batch.
 
     Windows are taken in order of length, so that a batch needs little padding. A batch has at most
     `rows_per_step` rows (events and queries, padding included), unless a single window has more.
@@ -180,20 +183,24 @@ def batch_windows(windows: Windows, rows_per_step: int, random: np.random.Genera
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of a batch's queries, and the movies that their users had seen; queries are numbered from 0."""
+    """The labels (target movies) of a batch's queries, and the movies in the histories of these queries.
+
+    Queries are numbered from 0 within the batch.
+    """
 
     query: Tensor
-    """int64[n_labels]: query of the label; ascending."""
+    """int64[n_labels]: number of the label's query in the batch; ascending."""
     movie: Tensor
-    """int64[n_labels]: movie of the label."""
+    """int64[n_labels]: index of the target movie of the query."""
     weight: Tensor
-    """float32[n_labels]: weight of the label in the loss: 1 if the movie was liked, else `disliked_weight`."""
+    """float32[n_labels]: weight of the label in the loss: 1 if the user liked the movie, else the option
+    `disliked_weight`."""
     seen_query: Int64Array
-    """int64[n_seen]: query whose history holds `seen_movie`; ascending."""
+    """int64[n_seen]: number of the query in the batch whose history holds the movie in `seen_movie`; ascending."""
     seen_movie: Int64Array
-    """int64[n_seen]: a movie in the history of `seen_query`."""
+    """int64[n_seen]: index of a movie in the history of the query in `seen_query`."""
     total: float
-    """Sum of the labels' weights, by which the loss is divided."""
+    """Sum of `weight` over the batch, by which the loss is divided."""
 
 
 @dataclass(frozen=True)
@@ -202,10 +209,10 @@ class EpochBatches:
 
     baskets: TargetBaskets
     cuts: Int64Array
-    """int64[n_baskets]: the cut drawn for each basket's query."""
+    """int64[n_baskets]: row at which the history of each target basket's query ends in this epoch."""
     windows: Windows
     batches: list[Int64Array]
-    """Numbers of the windows in each batch."""
+    """For each batch, the numbers of its windows in this epoch."""
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -246,7 +253,7 @@ class EpochBatches:
 
 
 def _ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:
-    """Concatenate the ranges start, start + 1, ..., start + length - 1."""
+    """Concatenate, for each pair of start and length, the numbers start, start + 1, ..., start + length - 1."""
     ends = np.cumsum(lengths)
     rows: Int64Array = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
     return rows

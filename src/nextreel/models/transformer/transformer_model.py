@@ -25,10 +25,10 @@ from nextreel.models.transformer.training_windows import TargetBaskets
 from nextreel.models.transformer.window_batches import batch_queries
 
 QUERIES_AT_ONCE = 256
-"""Number of queries scored in one batch; bounds the memory of attention and of the logits."""
+"""Number of queries that `score` passes to the network at once; bounds the memory of attention and of the logits."""
 VALIDATION_QUERIES = 3000
-"""Maximum number of held-out queries evaluated after each epoch: more would take longer, fewer would let chance choose
-the best epoch."""
+"""Maximum number of held-out users' queries evaluated after each epoch: more would take longer, fewer would let chance
+choose the best epoch."""
 
 
 class Transformer(Recommender):
@@ -36,9 +36,10 @@ class Transformer(Recommender):
     config: TransformerConfig
 
     epochs: list[Epoch]
-    """Epochs of `fit`; empty for a model that was loaded from a file."""
+    """Records of the epochs of `fit`; empty for a model that was loaded from a file."""
     network: Network | None
-    """The network that scores: the best epoch's after a fit, the latest epoch's during it, None before."""
+    """The network that `score` uses: during a fit that of the latest validated epoch, after it that of the best epoch;
+    None before."""
 
     def __init__(self, config: TransformerConfig | None = None) -> None:
         super().__init__(config)
@@ -46,7 +47,7 @@ class Transformer(Recommender):
         self.network = None
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        """Learn from the target baskets, and keep the epoch with the lowest loss on held-out users.
+        """Learn to predict the movies that users rate next, and keep the epoch with the lowest loss on held-out users.
 
         Raises
         ------
@@ -109,7 +110,7 @@ class Transformer(Recommender):
 
 
 class NetworkLearner(EpochLearner):
-    """Learns from all target baskets in an epoch, and validates the averaged network on held-out users."""
+    """Learns from all target baskets in an epoch, and validates the network of averaged weights on held-out users."""
 
     def __init__(
         self,
@@ -123,7 +124,7 @@ class NetworkLearner(EpochLearner):
         self.held_out, self.training = held_out, training
 
     def learn_epoch(self, number: int, seconds_before: float) -> float:
-        """Learn from every target basket once; with `minutes` set, end the epoch when the time is over."""
+        """Learn from every target basket once; if the option `minutes` is set, stop when that time is over."""
         config, started = self.model.config, time.perf_counter()
         batches = self.baskets.draw(np.random.default_rng([config.seed, number]))
         loss = weight = 0.0
@@ -141,7 +142,7 @@ class NetworkLearner(EpochLearner):
         return loss / weight
 
     def validate(self, number: int) -> Validation:
-        """Compute loss and NDCG@10 on the held-out queries; from here on the model scores with this epoch's network."""
+        """Compute loss and NDCG@10 on held-out users' queries; then the model scores with this epoch's network."""
         self.model.network = self.optimizer.averaged.eval()
         if len(self.held_out) == 0:
             return Validation()
@@ -159,7 +160,7 @@ class NetworkLearner(EpochLearner):
 
 
 def _create_network(dataset: Dataset, config: TransformerConfig) -> Network:
-    """Create a network with the data set's initial movie embeddings and its range of calendar weeks."""
+    """Create an untrained network with movie embeddings and a range of calendar weeks computed from the data set."""
     with seeded_training(torch, config.seed):
         network = Network(dataset.n_movies, config)
         network.movies.weight.data = embed_by_succession(dataset, config)

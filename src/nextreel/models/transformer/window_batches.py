@@ -17,24 +17,26 @@ from nextreel.data.timeline import Histories
 from nextreel.data.times import WEEK
 
 N_TIMES = 64
-"""Number of buckets for a duration: one for 0 seconds, then `TIMES_PER_DOUBLING` up to 2^31 seconds, or 68 years."""
+"""Number of buckets for a duration: one for 0 seconds, then `TIMES_PER_DOUBLING` for each doubling, up to 2^31 seconds
+(68 years)."""
 TIMES_PER_DOUBLING = 2
-"""Buckets for each doubling of a duration. Relative precision is what matters: a minute more or less means much after
-two minutes and nothing after two years."""
+"""Number of buckets for each doubling of a duration. Relative precision is what matters: a minute more or less means
+much after two minutes and nothing after two years."""
 N_DISTANCES = 32
 """Number of buckets for the number of events between two rows of a window; the last begins at 512 events."""
 NEAR_DISTANCES = 16
-"""Distances below this have a bucket each, because the latest events say the most about the next one."""
+"""Distances (in events) below this have a bucket each, because the latest events say the most about the next one."""
 DISTANCES_PER_DOUBLING = 3
-"""Buckets for each doubling of a distance from `NEAR_DISTANCES` on."""
+"""Number of buckets for each doubling of a distance (in events) from `NEAR_DISTANCES` on."""
 N_RELATIONS = 2 * N_TIMES * N_DISTANCES
-"""Number of relations that have a learned attention bias: time x distance, for events and for queries. The relation
-number N_RELATIONS itself stands for an event that a row must not see."""
+"""Number of relations (pairs of a time bucket and a distance bucket, apart for events and for queries) that have a
+learned attention bias. The number N_RELATIONS itself stands for an event that a row must not see."""
 NOT_VISIBLE = 1e6
-"""Stands in the table of distances for an event that a row must not see; more than any sum of buckets."""
+"""Distance bucket of an event that a row must not see: larger than any relation's number, so that it is recognised
+after the time bucket is added."""
 
 Events = tuple[npt.NDArray[np.integer], Float32Array, Int64Array]
-"""Movies, ratings in stars, and timestamps of consecutive events, n_events each."""
+"""Movie indices, ratings in stars, and timestamps (POSIX seconds) of consecutive events, [n_events] each."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ class Batch:
     """B windows of events with their queries, padded to T events and Q queries in each window."""
 
     movies: Tensor
-    """int64[B, T]: movie index of each of the T events in each of the B windows."""
+    """int64[B, T]: index of the movie of each of the T events in each of the B windows."""
     ratings: Tensor
-    """int64[B, T]: 2 * stars - 1, so 0 to 9."""
+    """int64[B, T]: number of each event's rating, 2 * stars - 1, so 0 to 9."""
     pauses: Tensor
-    """int64[B, T]: bucket of the time since the event before; 0 for the first event of a window."""
+    """int64[B, T]: bucket of the time since the previous event; 0 for the first event of a window."""
     gaps: Tensor
     """int64[B, Q]: bucket of the time from the last event that the query sees to the query."""
     weeks: Tensor
@@ -58,7 +60,8 @@ class Batch:
     is_query: Tensor
     """bool[B, Q]: True for a query, False for padding."""
     query_index: Int64Array
-    """int64[n_queries]: number of the query, in the order in which queries were given, at each True of `is_query`."""
+    """int64[n_queries]: for each True of `is_query` in turn, the number of that query in the order in which the queries
+    were given."""
 
 
 def pack_windows(
@@ -80,7 +83,7 @@ def pack_windows(
     window_of : int64[n_queries]
         The window of each query; every window has at least one query.
     cuts : int64[n_queries]
-        A query sees the events of its window before this one.
+        A query sees only those events of its window that come before this position in `events`.
     timestamps : int64[n_queries]
         Timestamps of the queries, POSIX seconds.
     """
@@ -135,7 +138,10 @@ def batch_queries(histories: Histories, timestamps: Int64Array, window: int) -> 
 
 
 def _relate(event_time: Int64Array, query_time: Int64Array, n_seen: Int64Array) -> Tensor:
-    """Return `Batch.relations`, int64[B, T + Q, T]."""
+    """Return `Batch.relations`, int64[B, T + Q, T], from the timestamps of events and queries.
+
+    `n_seen` is the number of events of its window that each query sees.
+    """
     n_windows, n_events = event_time.shape
     row_time = torch.from_numpy(np.concatenate([event_time, query_time], 1))  # [B, T + Q]
     # An event sees itself and the events before it, so event t sees t + 1 of them.
@@ -151,7 +157,7 @@ def _relate(event_time: Int64Array, query_time: Int64Array, n_seen: Int64Array) 
 
 
 def _time_bucket(seconds: Tensor) -> Tensor:
-    """Return the bucket of each duration, as whole numbers in float32."""
+    """Return the number of each duration's bucket, as whole numbers in float32."""
     # Any minimum between 2^-0.5 and 1 second puts durations of 0 into bucket 0, and those of 1 second into bucket 1.
     logarithm = seconds.float().clamp_(min=0.8).log2_()
     return logarithm.mul_(TIMES_PER_DOUBLING).floor_().add_(1).clamp_(max=N_TIMES - 1)
@@ -159,7 +165,7 @@ def _time_bucket(seconds: Tensor) -> Tensor:
 
 @cache
 def _distance_buckets(n_events: int) -> Tensor:
-    """Return float32[n_events + 1, n_events]: bucket of the distance from a row that sees i events to event j.
+    """Return float32[n_events + 1, n_events]: at [i, j] the distance bucket from a row that sees i events to event j.
 
     NOT_VISIBLE stands where j is not among the first i events.
     """
