@@ -169,7 +169,7 @@ class TitleSearch:
         share : float32[n_titles]
             Share of the query's words that the title has, weighted by rarity.
         score : float32[n_titles]
-            The same, but the part COMPLETENESS of it is multiplied by the share of the title's words that the query has.
+            The same, but its part COMPLETENESS is multiplied by the share of the title's words that the query has.
         """
         total_weight, matched_weight = np.float32(0), np.zeros(len(self.starts), dtype=np.float32)
         typed = np.zeros(len(self.words), dtype=np.float32)

@@ -124,6 +124,11 @@ class Engine:
         return cls(predictor, version, StoreFollower(store, catalog))
 
     @property
+    def liked_from(self) -> float:
+        """Lowest rating, in stars, that counts as liked in the data that the model was fitted on."""
+        return self._predictor.dataset.positive_rating
+
+    @property
     def histories(self) -> UserHistories:
         """The ratings in the store by user; replays of them rank movies with this engine's model."""
         # Made on demand: as an attribute it would refer back to the engine, and since the server excludes the objects

@@ -10,6 +10,7 @@ from nextreel.errors import QueryError
 from nextreel.serving.inference.engine import ModelFacts, RecommendationResult
 from nextreel.serving.inference.movie_lookup import MovieLookup
 from nextreel.serving.inference.service import Service
+from nextreel.serving.page.history_strip import LIST_LENGTH
 from nextreel.serving.page.posters import (
     ListedMovie,
     MovieWithPoster,
@@ -19,7 +20,7 @@ from nextreel.serving.page.posters import (
     with_poster,
 )
 from nextreel.serving.page.rendering import View
-from nextreel.serving.page.svg_charts import LIST_LENGTH
+from nextreel.serving.page.starters import choose_starters
 from nextreel.serving.page.url_parameters import NewUserForm
 
 MOVIES_FOUND = 6
@@ -47,6 +48,8 @@ class NewUserView(View):
     """Movies whose title matches the search, without those that the visitor has rated."""
     n_rated_found: int
     """Number of movies left out of `found` because the visitor has rated them."""
+    starters: list[MovieWithPoster]
+    """Well-known movies that the visitor is asked about, rated or not."""
     result: RecommendationResult
     movies: list[ListedMovie]
     changes: str
@@ -56,6 +59,11 @@ class NewUserView(View):
     years: tuple[int, int]
     """The earliest and the latest year of a movie, or YEARS_IF_UNKNOWN: the range of the form's year fields."""
     model: ModelFacts
+
+    def address(self) -> str:
+        """Return the path and the parameters that show this view again."""
+        parameters = self.form.to_url_parameters(with_search=True)
+        return f"/you?{parameters}" if parameters else "/you"
 
 
 def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUserView:
@@ -80,6 +88,7 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUs
         rated=rated[::-1],
         found=[with_poster(movie) for movie in new],
         n_rated_found=len(found) - len(new),
+        starters=choose_starters(engine.movies),
         result=results[0],
         movies=movies,
         changes=describe_changes(movies),

@@ -23,6 +23,10 @@ STARS = 5
 class View:
     """What a template shows: each field of a subclass is a variable of its template."""
 
+    def address(self) -> str | None:
+        """Return the path and the parameters that show this view again; None to leave the address as it is."""
+        return None
+
 
 @dataclass(frozen=True)
 class Asset:
@@ -46,9 +50,14 @@ def read_assets() -> dict[str, Asset]:
     return {file.name: Asset.read(file) for file in sorted((DIRECTORY / "static").iterdir())}
 
 
-def render(template: str, view: View, here: str) -> str:
-    """Render a template as HTML; `here` is the view that the page's navigation marks as the current one."""
-    return _make_environment().get_template(template).render(vars(view), here=here)
+def render(template: str, view: View, here: str, with_stars: bool = True) -> str:
+    """Render a template as HTML.
+
+    `here` is the view that the page's navigation marks as the current one. Without stars, for data that has no ratings,
+    the page says that a movie was watched instead.
+    """
+    context = vars(view) | {"here": here, "with_stars": with_stars}
+    return _make_environment().get_template(template).render(context)
 
 
 @cache
@@ -63,6 +72,7 @@ def _make_environment() -> Environment:
     environment.filters |= {
         "day": _format_day,
         "time": _format_time,
+        "period": _format_period,
         "stars": _format_stars,
         "iso": _format_iso,
     }
@@ -83,6 +93,17 @@ def _format_day(timestamp: int) -> str:
 def _format_time(timestamp: int) -> str:
     """Return the time of day (UTC) of a timestamp in POSIX seconds, such as 18:05."""
     return f"{datetime.fromtimestamp(timestamp, UTC):%H:%M}"
+
+
+def _format_period(timestamp: int, period: str | None) -> str:
+    """Return the minute, hour, day, month or year (UTC) that a timestamp in POSIX seconds is in."""
+    time = datetime.fromtimestamp(timestamp, UTC)
+    if period == "year":
+        return f"{time.year}"
+    if period == "month":
+        return f"{time:%B %Y}"
+    clock = {"hour": f", {time:%H} h", "minute": f", {time:%H:%M}"}
+    return _format_day(timestamp) + clock.get(period or "", "")
 
 
 def _format_iso(timestamp: int) -> str:

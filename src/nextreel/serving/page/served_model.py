@@ -12,8 +12,8 @@ from nextreel.models.training.epochs import losses_by_part, read_epochs
 from nextreel.prediction.manifest import FitFacts, FittedOn, ModelManifest
 from nextreel.serving.inference.engine import Engine
 from nextreel.serving.inference.service import Service
+from nextreel.serving.page.learning_curves import Curves, draw_curves
 from nextreel.serving.page.rendering import View
-from nextreel.serving.page.svg_charts import Curves, draw_curves
 from nextreel.serving.storage.model_versions import StoredVersion
 
 

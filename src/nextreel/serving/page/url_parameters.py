@@ -76,12 +76,22 @@ class NewUserForm:
             history=history,
         )
 
+    @property
+    def n_filters(self) -> int:
+        """Number of genres and other filters that are set."""
+        others = (self.year_min is not None, self.year_max is not None, self.diversity > 0)
+        return len(self.genres) + sum(others)
+
+    def without_filters(self) -> "NewUserForm":
+        """Return the form with the ratings only."""
+        return NewUserForm(self.ratings)
+
     def without_latest_rating(self) -> "NewUserForm":
         """Return the form as it was before the latest rating."""
         return replace(self, ratings=dict([*self.ratings.items()][:-1]))
 
-    def to_url_parameters(self) -> str:
-        """Return ratings and filters as the parameters of a URL, without the search text."""
+    def to_url_parameters(self, with_search: bool = False) -> str:
+        """Return ratings and filters as the parameters of a URL; the search text only if asked for."""
         fields = [
             (f"{EARLIER_RATING}{movie_id}", f"{stars:g}")
             for movie_id, stars in reversed(self.ratings.items())
@@ -89,6 +99,8 @@ class NewUserForm:
         fields += [("genre", genre) for genre in self.genres]
         numbers = {"year_min": self.year_min, "year_max": self.year_max, "diversity": self.diversity or None}
         fields += [(name, str(number)) for name, number in numbers.items() if number is not None]
+        if with_search and self.search:
+            fields.append(("q", self.search))
         return urlencode(fields)
 
 
