@@ -1,5 +1,6 @@
 """`nextreel evaluate`: how well does a saved model rank the queries of a test part?"""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,8 +35,8 @@ def evaluate(
         bool,
         typer.Option(
             "--save",
-            help="Add the figures to the saved model too, so that the server's Model page shows them. They replace "
-            "earlier figures of the same protocol and test part.",
+            help="Add the figures to the saved model too, beside those of popularity, so that the server's Model page "
+            "shows them. They replace earlier figures of the same protocol and test part.",
         ),
     ] = False,
     mlflow: MLflow = False,
@@ -52,6 +53,7 @@ def evaluate(
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
     from nextreel.data.splitting.split_rules import describe_rule
     from nextreel.evaluation import model_evaluation
+    from nextreel.models.popularity import Popularity
     from nextreel.models.registry import model_name
     from nextreel.prediction.manifest import FittedOn
     from nextreel.prediction.saving import add_evaluation, load
@@ -63,15 +65,16 @@ def evaluate(
     if threshold is None and rule is not None:
         threshold = rule.threshold
     predictor = load(model)
-    evaluation = model_evaluation.evaluate(
-        predictor.model,
-        predictor.dataset,
-        read_interactions(file),
-        history,
-        k,
-        threshold,
+    evaluate_model = partial(
+        model_evaluation.evaluate,
+        train=predictor.dataset,
+        test=read_interactions(file),
+        history=history,
+        k=k,
+        threshold=threshold,
         exclude_seen=not include_seen,
     )
+    evaluation = evaluate_model(predictor.model)
     name = model_name(predictor.model)
     console = stdout()
     protocol = f"{history} history, seen movies {'included' if include_seen else 'excluded'}"
@@ -92,6 +95,8 @@ def evaluate(
         **evaluation.facts(),
         "notes": evaluation.notes(),
     }
+    if save:
+        figures["popularity"] = evaluate_model(Popularity().fit(predictor.dataset)).facts()["metrics"]
     if json_file is not None:
         write_json({**about, **figures}, json_file)
     if save:
