@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from nextreel.serving.inference.movie_cards import MovieCard
 from nextreel.serving.page.new_user import NEW_USER_ID
-from nextreel.serving.page.posters import Poster
+from nextreel.serving.page.posters import MOTIFS, TELLING_GENRES, Poster, design_posters
 from tests.serving.servers import LATE, Server
 
 
@@ -222,3 +223,18 @@ def test_a_movie_without_title_and_year_has_a_poster() -> None:
 def test_longer_titles_are_set_smaller() -> None:
     short, long = poster("Heat", []), poster("Those Magnificent Men in Their Flying Machines", [])
     assert short.size < long.size
+
+
+def test_movies_of_one_list_have_different_motifs_as_far_as_their_genres_have_them() -> None:
+    movies: list[MovieCard] = [
+        {"movie_id": i, "title": f"Title {i}", "genres": ["Action", "Sci-Fi", "Thriller"], "year": 1995}
+        for i in range(8)
+    ]
+    posters = design_posters(movies)
+    assert len({poster.motif for poster in posters.values()}) == 8
+    assert design_posters(movies[::-1]) == posters
+
+
+def test_every_motif_of_a_poster_is_drawn(site: Server) -> None:
+    drawn = set(re.findall(r'<symbol id="([^"]+)"', html(site, "/")))
+    assert drawn == {motif for look in TELLING_GENRES for motif in MOTIFS.get(look, (look,))}

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 from nextreel.serving.inference.movie_cards import MovieCard
-from nextreel.serving.inference.movie_lookup import MovieLookup
 from nextreel.serving.page.posters import MovieWithPoster, Poster, design_posters
 
 N_STARTERS, N_CANDIDATES = 12, 200
@@ -16,12 +15,8 @@ WORDS_OF_A_SERIES = 2
 """Number of words that titles of one series, such as Star Wars, have in common at least."""
 
 
-def choose_starters(movies: MovieLookup) -> list[MovieWithPoster]:
-    """Return up to N_STARTERS movies, the most rated first; fewer only if the catalog has fewer.
-
-    Raises StoreError if the store can't be read.
-    """
-    most_rated = movies.most_rated(N_CANDIDATES)
+def choose_starters(most_rated: Sequence[tuple[MovieCard, int]]) -> list[MovieWithPoster]:
+    """Choose up to N_STARTERS of the most rated movies, each given with its number of ratings, the most rated first."""
     chosen = _vary([movie for movie, _ in most_rated], [n_ratings for _, n_ratings in most_rated])
     posters = design_posters(chosen)
     return [{**movie, "poster": posters[movie["movie_id"]]} for movie in chosen]
