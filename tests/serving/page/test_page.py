@@ -235,6 +235,16 @@ def test_movies_of_one_list_have_different_motifs_as_far_as_their_genres_have_th
     assert design_posters(movies[::-1]) == posters
 
 
+def test_posters_with_the_same_motif_are_turned_differently() -> None:
+    movies: list[MovieCard] = [
+        {"movie_id": i, "title": f"Title {i}", "genres": ["Western"], "year": 1995} for i in (1, 1 + 10**9)
+    ]
+    first, second = design_posters(movies).values()
+    assert first.motif == second.motif
+    alone = [Poster.of(movie).turn for movie in movies]
+    assert [first.turn, second.turn] == [alone[0], (alone[1] + 1) % 6]
+
+
 def test_every_motif_of_a_poster_is_drawn(site: Server) -> None:
     drawn = set(re.findall(r'<symbol id="([^"]+)"', html(site, "/")))
     assert drawn == {motif for look in TELLING_GENRES for motif in MOTIFS.get(look, (look,))}

@@ -2,13 +2,14 @@
 
 The most telling genre of a movie decides the palette and the motif of its poster, the next genre the accent colour, and
 the decade the possible styles of lettering. The MovieID chooses one of these styles and how the motif is turned. So a
-movie has the same poster everywhere, except in a list where another movie has this motif already: there it takes the
-next motif of its genres. The type size is computed here, because a style sheet can't know whether a title fits.
+movie has the same poster everywhere, except in a list where another movie has this motif already: there it takes
+another motif of its genres. The type size is computed here, because a style sheet can't know whether a title fits.
 """
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nextreel.serving.inference.engine import RecommendationResult
@@ -29,12 +30,13 @@ MOTIFS = {
     "fantasy": ("fantasy", "castle"),
     "horror": ("horror", "house"),
     "musical": ("musical", "notes"),
-    "romance": ("romance", "heart", "letter"),
+    "romance": ("romance", "heart", "letter", "flower", "arrow"),
     "sci-fi": ("sci-fi", "rocket", "saucer"),
     "thriller": ("thriller", "eye"),
     "war": ("war", "parachute"),
 }
 """The motifs (drawings) for the most frequent genres. Every other genre has a single motif, named like itself."""
+NOTHING_TAKEN: Mapping[str, int] = {}
 TURNS = 6
 """Number of orientations in which a poster's motif (its drawing) can be turned."""
 YEAR_AT_THE_END = re.compile(r"\s*\(\d{4}\)$")
@@ -94,20 +96,22 @@ class Poster:
     """Size of the title's type, as an index into SIZES."""
 
     @classmethod
-    def of(cls, movie: MovieCard, taken: Iterable[str] = ()) -> "Poster":
+    def of(cls, movie: MovieCard, taken: Mapping[str, int] = NOTHING_TAKEN) -> "Poster":
         """Design the poster of a movie from its title, genres, year and MovieID.
 
-        The motif is the first one of its genres that isn't `taken` by another movie of the same list.
+        `taken` says how many other posters of a list have each motif: this one gets the first motif of its genres that
+        the fewest have, turned in another way than theirs.
         """
-        title = YEAR_AT_THE_END.sub("", movie["title"] or f"Movie {movie['movie_id']}")
-        looks = _rank_looks(movie["genres"])
+        title = title_without_year(movie)
+        looks = rank_looks(movie["genres"])
         year = movie["year"] or YEAR_IF_UNKNOWN
         styles = next(styles for last_year, styles in DECADES if year <= last_year)
         choice, turn = divmod(zlib.crc32(str(movie["movie_id"]).encode()), TURNS)
         lettering = styles[choice % len(styles)]
         size = next((i for i in range(len(SIZES)) if _fits(title, SIZES[i], lettering)), len(SIZES) - 1)
         designs = [(look, motif) for look in looks for motif in _turn(MOTIFS.get(look, (look,)), choice // 7)]
-        look, motif = next((design for design in designs if design[1] not in taken), designs[0])
+        look, motif = min(designs, key=lambda design: taken.get(design[1], 0))
+        turn = (turn + taken.get(motif, 0)) % TURNS
         accent = next((other for other in looks if other != look), look)
         return cls(title, movie["year"], look, motif, accent, lettering.name, turn, size)
 
@@ -140,7 +144,7 @@ def design_posters(movies: Iterable[MovieCard]) -> dict[int, Poster]:
     """
     posters: dict[int, Poster] = {}
     for movie in sorted(movies, key=lambda movie: movie["movie_id"]):
-        taken = {poster.motif for poster in posters.values()}
+        taken = Counter(poster.motif for poster in posters.values())
         posters[movie["movie_id"]] = Poster.of(movie, taken)
     return posters
 
@@ -171,7 +175,12 @@ def describe_changes(movies: Sequence[ListedMovie]) -> str:
     return f"{len(movies)} movies, {n_new} new. First: {movies[0]['poster'].title}."
 
 
-def _rank_looks(genres: Sequence[str]) -> list[str]:
+def title_without_year(movie: MovieCard) -> str:
+    """Return the title of a movie without the year; "Movie" and the MovieID if it has none."""
+    return YEAR_AT_THE_END.sub("", movie["title"] or f"Movie {movie['movie_id']}")
+
+
+def rank_looks(genres: Sequence[str]) -> list[str]:
     """Return the poster designs for a movie's genres, as names in TELLING_GENRES, the most telling first.
 
     A genre that isn't in TELLING_GENRES always borrows the design of the same one that is.

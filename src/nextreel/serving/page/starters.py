@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 from nextreel.serving.inference.movie_cards import MovieCard
-from nextreel.serving.page.posters import MovieWithPoster, Poster, design_posters
+from nextreel.serving.page.posters import MovieWithPoster, design_posters, rank_looks, title_without_year
 
-N_STARTERS, N_CANDIDATES = 12, 200
+N_STARTERS, N_CANDIDATES = 12, 120
 """Number of starters, and number of the most rated movies from which they are chosen."""
 SAME_LOOK, SAME_DECADE, SAME_SERIES = 0.4, 0.25, 1.5
 """What a candidate loses for each movie chosen before with the same genre, decade or first words of the title, in
@@ -30,16 +30,18 @@ def _vary(movies: Sequence[MovieCard], n_ratings: Sequence[int]) -> list[MovieCa
     while len(chosen) < min(N_STARTERS, len(movies)):
         best = max((i for i in range(len(movies)) if i not in chosen), key=gains.__getitem__)
         chosen.append(best)
-        for i, of_movie in enumerate(kinds):
-            gains[i] -= sum(loss for kind, loss in of_movie.items() if kind in kinds[best])
+        for kind, loss in kinds[best].items():
+            for i, of_movie in enumerate(kinds):
+                if kind in of_movie:
+                    gains[i] -= loss
     return [movies[i] for i in sorted(chosen)]
 
 
 def _kinds(movie: MovieCard) -> dict[str, float]:
     """Return the kinds of movies that this one belongs to, with the loss for another of the same kind."""
-    poster, year = Poster.of(movie), movie["year"]
-    words = poster.title.casefold().removeprefix("the ").split()
-    kinds = {f"look {poster.look}": SAME_LOOK}
+    year = movie["year"]
+    words = title_without_year(movie).casefold().removeprefix("the ").split()
+    kinds = {f"look {rank_looks(movie['genres'])[0]}": SAME_LOOK}
     if year is not None:
         kinds[f"decade {year // 10}"] = SAME_DECADE
     if movie["title"] is not None:
