@@ -4,11 +4,13 @@ Types may be narrower than the table's (Int32, UInt16) or wider (Float64 for rat
 may have lost digits of an id, and an integer the leading zeros of a ZipCode.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
 from nextreel.data.reading.csv_text import check_regular
+from nextreel.data.reading.polars_panics import panics_as_errors
 from nextreel.data.schema import EXPECTED, Column, Table
 from nextreel.data.value_checks import explain_invalid, find_invalid
 from nextreel.errors import DataError, DataProblem
@@ -45,14 +47,17 @@ def open_parquet(path: Path, table: Table) -> pl.DataFrame:
     """
     check_regular(path)
     try:
-        _check_types(path.name, pl.read_parquet_schema(path), table)
-        return pl.read_parquet(path, columns=table.schema.names())
+        with panics_as_errors():
+            # Without `glob`, polars would take a name with * or [ for a pattern, and read other files.
+            rows = pl.scan_parquet(path, glob=False)
+            _check_types(path.name, rows.collect_schema(), table)
+            return rows.select(table.schema.names()).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         message = "can't be read as Parquet: it is damaged or isn't a Parquet file"
         raise DataError([DataProblem(path.name, None, None, message)]) from error
 
 
-def _check_types(file: str, types: dict[str, pl.DataType], table: Table) -> None:
+def _check_types(file: str, types: Mapping[str, pl.DataType], table: Table) -> None:
     problems = []
     for column in table.columns:
         dtype = types.get(column.name)

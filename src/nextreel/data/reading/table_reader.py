@@ -54,14 +54,16 @@ def read_tables(directory: Path) -> Tables:
     noted: dict[Table, NotedTable] = {}
     problems: list[DataProblem] = []
     total = 0
+    is_partial = False
     for table, path in find_tables(directory).items():
         try:
             noted[table] = read_noted_table(path, table)
         except DataError as error:
             problems += error.problems
             total += error.total
+            is_partial |= error.is_partial
     if problems:
-        raise DataError(problems, total)
+        raise DataError(problems, total, is_partial)
     frames = {table: noted_table.frame for table, noted_table in noted.items()}
     return Tables(
         interactions=frames[INTERACTIONS],
