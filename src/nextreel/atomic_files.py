@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+from pydantic import JsonValue, TypeAdapter
 
+from nextreel.documents import read_json_file
 from nextreel.errors import ArtifactError, DataError
 
 
@@ -89,7 +91,7 @@ def claim_directory(directory: Path, marker: str, about: Mapping[str, object]) -
         write_json(wanted, file)
         return
     try:
-        present = dict(json.loads(file.read_text(encoding="utf-8")))
+        present = TypeAdapter(dict[str, JsonValue]).validate_python(read_json_file(file))
     except (ValueError, TypeError) as error:
         raise ArtifactError(f"{file} is damaged: {error}; choose another name") from None
     differences = [

@@ -51,7 +51,7 @@ class BlendConfig(ModelConfig):
     """Training time of the transformer, in minutes; None leaves it to the transformer's own options."""
     held_out_share: float = Field(default=0.03, gt=0, lt=1)
     """Share of the users whom neither the transformer nor the ridge learns from; the weights are learned on them."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of the choice of held-out users and of the ends of their histories, and seed of the transformer."""
 
 

@@ -183,7 +183,7 @@ def test_a_name_in_place_of_a_rule_is_told_how_to_make_one() -> None:
         (
             "clean",
             {"threshold": math.nan},
-            "option threshold of the clean split is NaN; expected a number from 0",
+            "option threshold of the clean split is NaN; expected a finite number",
         ),
         ("clean", {"share": 0.9}, "the clean split takes no share and no moment; only the global split does"),
         (
