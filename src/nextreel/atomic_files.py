@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
-from pydantic import JsonValue, TypeAdapter
 
 from nextreel.documents import read_json_file
 from nextreel.errors import ArtifactError, DataError
@@ -91,7 +90,9 @@ def claim_directory(directory: Path, marker: str, about: Mapping[str, object]) -
         write_json(wanted, file)
         return
     try:
-        present = TypeAdapter(dict[str, JsonValue]).validate_python(read_json_file(file))
+        present = read_json_file(file)
+        if not isinstance(present, dict):
+            raise TypeError("expected an object")
     except (ValueError, TypeError) as error:
         raise ArtifactError(f"{file} is damaged: {error}; choose another name") from None
     differences = [
