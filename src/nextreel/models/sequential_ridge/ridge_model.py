@@ -12,6 +12,7 @@ from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, Histories
 from nextreel.data.times import DAY
+from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge.baskets import BasketSequences
@@ -103,7 +104,14 @@ class SequentialRidge(Recommender):
         """Embed the movies, then regress what follows a history, and the rest of its latest basket, on its features.
 
         `training` has no effect.
+
+        Raises
+        ------
+        DataError
+            The data set has no interactions.
         """
+        if len(dataset.timeline) == 0:
+            raise DataError("there are no interactions to learn from")
         config, random = self.config, np.random.default_rng(self.config.seed)
         self.columns_ = _number_most_rated(dataset, config.most_movies)
         n_learned = int(self.columns_.max()) + 1
