@@ -4,7 +4,6 @@ A data set's format is decided once, when its files are first read. Splits and s
 later command asks again.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, JsonValue, ValidationEr
 from nextreel.data.ids import IdKind
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.schema import MOVIE_ID, ROLES, USER_ID
+from nextreel.documents import read_json_file
 from nextreel.errors import ConfigError, DataError
 
 FORMAT_KEY = "data_format"
@@ -90,6 +90,12 @@ ANY_FORMAT = DataFormat()
 """The format of files of which nothing is known yet."""
 
 
+class _RememberedFacts(BaseModel):
+    """The part of split.json or data.json that holds the format, under FORMAT_KEY."""
+
+    data_format: DataFormat = ANY_FORMAT
+
+
 def remembered_format(directory: Path) -> DataFormat:
     """Return the format that a data directory remembers, such as one that `nextreel split` wrote.
 
@@ -103,9 +109,9 @@ def remembered_format(directory: Path) -> DataFormat:
         if not file.is_file():
             continue
         try:
-            facts = json.loads(file.read_text(encoding="utf-8"))
-            return DataFormat.model_validate(facts.get(FORMAT_KEY, {}))
-        except (ValueError, AttributeError, RecursionError, OSError) as error:
+            facts = _RememberedFacts.model_validate(read_json_file(file))
+            return facts.data_format
+        except (ValueError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(
                 f"{file} is damaged: {reason}; write it again, for example with nextreel split"

@@ -1,6 +1,5 @@
 """Fitting a model: on a dataset in memory, or from a data directory to a saved model."""
 
-import resource
 import shutil
 import sys
 import time
@@ -130,13 +129,17 @@ def fit_and_save(
     return predictor, facts
 
 
-def measure_peak_memory() -> float:
-    """Return the largest amount of memory that this process has held so far, in GiB."""
+def measure_peak_memory() -> float | None:
+    """Return the largest amount of memory that this process has held so far, in GiB; None where that is unknown."""
     status = Path("/proc/self/status")
     if status.is_file():
         # A child process inherits its parent's ru_maxrss on Linux; VmHWM is the process's own.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) / 2**20
+    try:
+        import resource  # here, because Windows lacks it
+    except ImportError:
+        return None
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 

@@ -1,12 +1,12 @@
 """Options that several commands have, with one help text each, and the parsing of their values."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from nextreel.documents import parse_json
 from nextreel.errors import ConfigError
 
 IncludeSeen = Annotated[
@@ -66,7 +66,7 @@ def parse_options(pairs: Sequence[str]) -> dict[str, object]:
         model, dot, option = name.rpartition(".")
         name = model + dot + option.replace("-", "_")
         try:
-            options[name] = json.loads(text)
+            options[name] = parse_json(text)
         except ValueError:
             options[name] = text
     return options

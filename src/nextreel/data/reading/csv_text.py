@@ -97,7 +97,7 @@ def unpack(path: Path) -> bytes:
 def check_regular(path: Path) -> None:
     """Raise DataError if a path exists but isn't a regular file, such as a directory or a pipe."""
     if path.exists() and not path.is_file():
-        _reject(path.name, "is not a regular file")
+        _reject(path.name or str(path), "is not a regular file")
 
 
 def _read_bytes(path: Path) -> bytes:

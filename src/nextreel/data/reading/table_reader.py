@@ -113,6 +113,7 @@ def _read_all(files: dict[Table, list[Path]], format_: DataFormat) -> dict[Table
     noted: dict[Table, NotedTable] = {}
     problems: list[DataProblem] = []
     total = 0
+    is_partial = False
     for table, paths in files.items():
         try:
             noted[table] = read_noted_table(paths, table, format_)
@@ -121,8 +122,9 @@ def _read_all(files: dict[Table, list[Path]], format_: DataFormat) -> dict[Table
                 raise
             problems += error.problems
             total += error.total
+            is_partial |= error.is_partial
     if problems:
-        raise DataError(problems, total)
+        raise DataError(problems, total, is_partial)
     return noted
 
 

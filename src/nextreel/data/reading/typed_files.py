@@ -15,6 +15,7 @@ from nextreel.data.data_format import DataFormat
 from nextreel.data.frames import FoundColumns, cast, complete, find_columns, resolve, to_canonical
 from nextreel.data.reading.csv_text import check_regular, unpack
 from nextreel.data.reading.data_files import JSON_SUFFIXES
+from nextreel.data.reading.polars_panics import panics_as_errors
 from nextreel.data.schema import DTYPES, EXPECTED, MOVIES, YEAR, Column, Table
 from nextreel.data.value_checks import explain_invalid, find_invalid
 from nextreel.errors import DataError, DataProblem
@@ -78,9 +79,11 @@ def open_typed(path: Path, table: Table, format_: DataFormat) -> TypedTable:
     if path.suffix == PARQUET:
         check_regular(path)
         try:
-            types = dict(pl.read_parquet_schema(path))
-            found = _find(path.name, types, table, format_)
-            frame = pl.read_parquet(path, columns=list(found.sources.values()))
+            with panics_as_errors():
+                # Without `glob`, polars would take a name with * or [ for a pattern, and read other files.
+                rows = pl.scan_parquet(path, glob=False)
+                found = _find(path.name, dict(rows.collect_schema()), table, format_)
+                frame = rows.select(found.sources.values()).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             message = "can't be read as Parquet: it is damaged or isn't a Parquet file"
             raise DataError([DataProblem(path.name, None, None, message)]) from error

@@ -21,6 +21,7 @@ from nextreel.data.schema import INTERACTIONS, MOVIES, RATING, USER_ID, USERS, T
 from nextreel.data.splitting.split_rules import Rule, SplitRule, split_rows
 from nextreel.data.table_writer import write_table
 from nextreel.data.tables import Tables
+from nextreel.documents import read_json_file
 from nextreel.errors import ConfigError, DataError, QueryError
 
 SPLIT_FILE = "split.json"
@@ -140,7 +141,9 @@ def read_split_rule(directory: Path) -> SplitRule | None:
     if not file.is_file():
         return None
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
+        facts = read_json_file(file)
+        if not isinstance(facts, dict):
+            raise TypeError("expected an object")
         rule = {name: facts[name] for name in SplitRule.model_fields if name in facts}
         return SplitRule.parse(rule, "the rule")
     except (ValueError, TypeError, ConfigError) as error:

@@ -7,9 +7,10 @@ fitted again, or a file with the lists of another recommender.
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -115,11 +116,8 @@ def run_in_subprocess(
     """
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_exit_on_interrupt) as pool:
         # The process unblocks the signal once it has started; Ctrl-C before that would print its traceback.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _blocking_interrupts():
             future = pool.submit(_read_and_run, contestant, directory, rule, modes, k, exclude_seen, request)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         try:
             return future.result()
         except BrokenProcessPool:
@@ -234,9 +232,23 @@ def _rank(model: Recommender, queries: EvaluationQueries, k: int, exclude_seen: 
     return ContestantLists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
 
 
+@contextmanager
+def _blocking_interrupts() -> Iterator[None]:
+    """Block Ctrl-C in this thread, and in processes that it starts, except on Windows, which can't."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _exit_on_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _read_and_run(
