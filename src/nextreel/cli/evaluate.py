@@ -68,7 +68,7 @@ def evaluate(
     evaluate_model = partial(
         model_evaluation.evaluate,
         train=predictor.dataset,
-        test=read_interactions(file),
+        test=read_interactions(file, predictor.dataset.format),
         history=history,
         k=k,
         threshold=threshold,
