@@ -1,5 +1,6 @@
 import pytest
 
+from nextreel.data.rating_scale import RatingScale
 from nextreel.serving.page.movie_reasons import ReasonBar, tell_reasons
 from nextreel.serving.page.posters import Poster
 
@@ -48,10 +49,23 @@ def reason(title: str, rating: float, contribution: float) -> ReasonBar:
 )
 def test_the_main_reasons_are_a_sentence(reasons: list[ReasonBar], sentence: str | None) -> None:
     expected = sentence or "Because you liked Heat, Big and Alien."
-    assert tell_reasons(reasons, "you", liked_from=4) == expected
+    assert tell_reasons(reasons, "you") == expected
 
 
-def test_what_counts_as_liked_is_the_rule_of_the_data() -> None:
-    reasons = [reason("Heat", 3.5, 0.2)]
-    assert tell_reasons(reasons, "they", liked_from=3.5) == "Mostly because they liked Heat."
-    assert tell_reasons(reasons, "they", liked_from=4) == "Mostly because they watched Heat."
+@pytest.mark.parametrize(
+    ("scale", "rating", "verdict"),
+    [
+        (RatingScale(liked_from=3.5), 3.5, "liked"),
+        (RatingScale(liked_from=4), 3.5, "watched"),
+        (RatingScale(lowest=1, highest=10, liked_from=7), 7, "liked"),
+        (RatingScale(lowest=1, highest=10, liked_from=7), 6, "watched"),
+        (RatingScale(lowest=1, highest=10, liked_from=7), 3, "disliked"),
+        (RatingScale.without_ratings(), 5, "watched"),
+    ],
+)
+def test_what_counts_as_liked_is_the_rule_of_the_data(
+    scale: RatingScale, rating: float, verdict: str
+) -> None:
+    assert (
+        tell_reasons([reason("Heat", rating, 0.2)], "they", scale) == f"Mostly because they {verdict} Heat."
+    )

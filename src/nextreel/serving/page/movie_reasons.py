@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from starlette.datastructures import QueryParams
 
+from nextreel.data.rating_scale import STARS, RatingScale
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
 from nextreel.serving.inference.engine import RecommendationRequest
@@ -53,7 +55,8 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> Movie
     movie_id, user_id = require_number(parameters, "movie"), read_number(parameters, "user")
     if user_id is None:
         form = NewUserForm.read(parameters)
-        request = form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH, explain=True)
+        scale = service.engine_for(NEW_USER_ID).scale
+        request = form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH, scale, explain=True)
     else:
         as_of = require_number(parameters, "at")
         request = RecommendationRequest(user_id, as_of, LIST_LENGTH, explain=True)
@@ -63,7 +66,7 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> Movie
         if movie["movie_id"] == movie_id:
             bars = _make_bars(reasons)
             who = "you" if user_id is None else "they"
-            return MovieReasonsView(with_poster(movie), tell_reasons(bars, who, engine.liked_from), bars)
+            return MovieReasonsView(with_poster(movie), tell_reasons(bars, who, engine.scale), bars)
     raise QueryError(f"movie {movie_id} isn't in this list")
 
 
@@ -75,7 +78,7 @@ def _make_bars(reasons: list[ReasonShown]) -> list[ReasonBar]:
     ]
 
 
-def tell_reasons(reasons: Sequence[ReasonBar], who: str, liked_from: float) -> str:
+def tell_reasons(reasons: Sequence[ReasonBar], who: str, scale: RatingScale = STARS) -> str:
     """Say in a sentence or two which ratings speak for a movie, such as "Mostly because you liked Heat."
 
     Parameters
@@ -84,8 +87,8 @@ def tell_reasons(reasons: Sequence[ReasonBar], who: str, liked_from: float) -> s
         The ratings with the largest effect on the movie's score.
     who : str
         Whose ratings they are: "you" or "they".
-    liked_from : float
-        Lowest rating, in stars, of a movie that was liked.
+    scale : RatingScale
+        What the ratings mean.
     """
     speaking_for = sorted((r for r in reasons if r["contribution"] > 0), key=lambda r: -r["contribution"])
     against = min(reasons, key=lambda r: r["contribution"], default=None)
@@ -96,24 +99,25 @@ def tell_reasons(reasons: Sequence[ReasonBar], who: str, liked_from: float) -> s
     strengths = [reason["contribution"] for reason in speaking_for]
     is_main = strengths[0] >= MAIN_SHARE * sum(strengths)
     named = speaking_for[: 1 if is_main else MOVIES_NAMED]
-    sentence = f"{'Mostly because' if is_main else 'Because'} {who} {_list_verdicts(named, liked_from)}."
+    sentence = f"{'Mostly because' if is_main else 'Because'} {who} {_list_verdicts(named, scale)}."
     if -against["contribution"] >= MAIN_SHARE * strengths[0]:
-        sentence += (
-            f" That {who} {_verdict(against, liked_from)} {against['poster'].title} speaks against it."
-        )
+        sentence += f" That {who} {_verdict(against, scale)} {against['poster'].title} speaks against it."
     return sentence
 
 
-def _list_verdicts(reasons: Sequence[ReasonBar], liked_from: float) -> str:
+def _list_verdicts(reasons: Sequence[ReasonBar], scale: RatingScale) -> str:
     """Return such as "liked Heat and Alien, and disliked Big", in the order of the first rating of each verdict."""
     titles_by_verdict: dict[str, list[str]] = {}
     for reason in reasons:
-        titles_by_verdict.setdefault(_verdict(reason, liked_from), []).append(reason["poster"].title)
+        titles_by_verdict.setdefault(_verdict(reason, scale), []).append(reason["poster"].title)
     parts = [f"{verdict} {join_names(titles)}" for verdict, titles in titles_by_verdict.items()]
     return ", and ".join(parts)
 
 
-def _verdict(reason: ReasonBar, liked_from: float) -> str:
-    if reason["rating"] >= liked_from:
+def _verdict(reason: ReasonBar, scale: RatingScale) -> str:
+    if not scale.rated:
+        return "watched"
+    if reason["rating"] >= scale.liked_from:
         return "liked"
-    return "disliked" if reason["rating"] < DISLIKED_BELOW else "watched"
+    stars = scale.to_stars(np.array([reason["rating"]], dtype=np.float32))[0]
+    return "disliked" if stars < DISLIKED_BELOW else "watched"

@@ -78,10 +78,12 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUs
     form = NewUserForm.read(parameters)
     engine = service.engine_for(NEW_USER_ID)
     rated = [_find_rated(engine.movies, movie_id, stars) for movie_id, stars in form.ratings.items()]
-    requests = [form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH)]
+    requests = [form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH, engine.scale)]
     if rated:
         without_latest = form.without_latest_rating()
-        requests.append(without_latest.to_request(NEW_USER_ID, requests[0].timestamp, LIST_LENGTH))
+        requests.append(
+            without_latest.to_request(NEW_USER_ID, requests[0].timestamp, LIST_LENGTH, engine.scale)
+        )
     results = engine.recommend(requests)
     movies = list_movies(results[0], results[1] if rated else None, LIST_LENGTH)
     found = _search(engine.movies, form.search)

@@ -112,7 +112,7 @@ async def _respond(request: Request, state: AppState, template: str, show: ShowV
     def render_view() -> tuple[str, dict[str, str]]:
         view = show(state.service, request.query_params, is_full_page)
         headers = {} if is_full_page else _change_address(request, template, view.address())
-        return render(f"{template}{ending}", view, here=template), headers
+        return render(f"{template}{ending}", view, template, state.service.engine.scale), headers
 
     try:
         content, headers = await state.run_reading(render_view)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from nextreel.data.rating_scale import STARS as STARS_SCALE
+from nextreel.data.rating_scale import RatingScale
+
 DIRECTORY = Path(__file__).parent
 MEDIA_TYPES = {
     ".css": "text/css",
@@ -50,13 +53,13 @@ def read_assets() -> dict[str, Asset]:
     return {file.name: Asset.read(file) for file in sorted((DIRECTORY / "static").iterdir())}
 
 
-def render(template: str, view: View, here: str, with_stars: bool = True) -> str:
+def render(template: str, view: View, here: str, scale: RatingScale = STARS_SCALE) -> str:
     """Render a template as HTML.
 
-    `here` is the view that the page's navigation marks as the current one. Without stars, for data that has no ratings,
-    the page says that a movie was watched instead.
+    `here` is the view that the page's navigation marks as the current one. By `scale`, the page shows ratings as stars,
+    as numbers or, for data that has none, says that a movie was watched.
     """
-    context = vars(view) | {"here": here, "with_stars": with_stars}
+    context = vars(view) | {"here": here, "scale": scale, "with_ratings": scale.rated}
     return _make_environment().get_template(template).render(context)
 
 

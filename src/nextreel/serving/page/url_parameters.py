@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING
+from nextreel.data.rating_scale import RatingScale
+from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING, POSITIVE
 from nextreel.errors import QueryError
 from nextreel.ranking.filters import Filters
 from nextreel.serving.inference.engine import RecommendationRequest
@@ -58,11 +59,14 @@ class NewUserForm:
         )
 
     def to_request(
-        self, user_id: int, timestamp: int, k: int, explain: bool = False
+        self, user_id: int, timestamp: int, k: int, scale: RatingScale, explain: bool = False
     ) -> RecommendationRequest:
-        """Return the request for the visitor's list; ratings count as given in the last seconds before `timestamp`."""
+        """Return the request for the visitor's list; ratings count as given in the last seconds before `timestamp`.
+
+        The visitor's stars become ratings on the scale of the data.
+        """
         history = tuple(
-            NewInteraction(user_id, movie_id, stars, timestamp - len(self.ratings) + place)
+            NewInteraction(user_id, movie_id, _on_scale(stars, scale), timestamp - len(self.ratings) + place)
             for place, (movie_id, stars) in enumerate(self.ratings.items())
         )
         filters = Filters(frozenset(self.genres), year_min=self.year_min, year_max=self.year_max)
@@ -120,6 +124,17 @@ def require_number(parameters: QueryParams, name: str) -> int:
     if number is None:
         raise QueryError(f"{name} is missing")
     return number
+
+
+def _on_scale(stars: float, scale: RatingScale) -> float:
+    """Return the rating that `RatingScale.to_stars` shows as these stars."""
+    if scale.is_stars:
+        return stars
+    if stars < POSITIVE:
+        share = (stars - LOWEST_RATING) / (POSITIVE - LOWEST_RATING)
+        return scale.lowest + share * (scale.liked_from - scale.lowest)
+    share = (stars - POSITIVE) / (HIGHEST_RATING - POSITIVE)
+    return scale.liked_from + share * (scale.highest - scale.liked_from)
 
 
 def _read_ratings(fields: list[tuple[str, str]], prefix: str) -> Iterator[tuple[int, float]]:
