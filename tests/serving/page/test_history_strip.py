@@ -6,6 +6,8 @@ import pytest
 from nextreel.data.times import DAY
 from nextreel.serving.inference.movie_cards import ReplayedMovie
 from nextreel.serving.page.history_strip import MAX_BARS, Strip, draw_strip
+from nextreel.serving.page.rendering import render
+from nextreel.serving.page.time_travel import StripView
 
 MINUTE, HOUR = 60, 3_600
 START = int(datetime(2001, 1, 1, tzinfo=UTC).timestamp())
@@ -72,3 +74,24 @@ def test_ratings_that_were_not_replayed_have_bars_that_say_so() -> None:
     long = draw([rating(START + (400 + i) * DAY, 1) for i in range(100)], older)
     assert long.period is not None
     assert (long.bars[0].parts[0].kind, long.bars[0].n_compared) == ("older", 0)
+
+
+@pytest.mark.parametrize(
+    ("gap", "name"),
+    [
+        (1, "1 January 2001, 00:00: 30 of 60 movies in the list of ten"),
+        (MINUTE, "1 January 2001, 00:00 to 00:59: 30 of 60 movies in the list of ten"),
+        (HOUR, "1 January 2001: 12 of 24 movies in the list of ten"),
+        (DAY, "January 2001: 16 of 31 movies in the list of ten"),
+        (40 * DAY, "2001: 5 of 10 movies in the list of ten"),
+    ],
+)
+def test_the_bar_of_a_period_is_named_by_it(gap: int, name: str) -> None:
+    strip = draw([rating(START + i * gap, None if i % 2 else 1) for i in range(300)])
+    assert f"<title>{name}</title>" in render("strip_part.html", StripView(strip), here="strip")
+
+
+def test_the_bar_of_a_rating_is_named_by_its_movie() -> None:
+    page = render("strip_part.html", StripView(draw([rating(START, 3, 7), rating(START + 1)])), here="strip")
+    assert "<title>Title 7, ★★★★, 1 January 2001: place 3 in the list</title>" in page
+    assert "<title>Title 1, ★★★★, 1 January 2001: not in the first hundred</title>" in page

@@ -106,6 +106,11 @@ def test_a_new_rating_is_the_latest_and_replaces_an_earlier_one_of_the_movie(sit
     assert re.findall(r'class="forget" name="forget" value="(\d+)"', text) == ["3", "5"]
 
 
+def test_several_movies_can_be_forgotten_at_once(site: Server) -> None:
+    text = html(site, "/you?stars-5=4&stars-3=2&new-7=5&forget=3&forget=7&forget=8")
+    assert re.findall(r'class="forget" name="forget" value="(\d+)"', text) == ["5"]
+
+
 def test_a_step_beyond_the_last_is_the_last(site: Server) -> None:
     assert "Nothing yet" in html(site, "/time-travel?user=1&moment=999999")
 

@@ -93,7 +93,8 @@ def show_problem(request: Request, status: int, detail: str) -> Response | None:
     if not is_browser or request.url.path.removeprefix(request.scope.get("root_path", "")).startswith("/v1/"):
         return None
     title, problem = PROBLEMS.get(status, ("That can't be shown", detail))
-    return HTMLResponse(render("problem.html", ProblemView(title, problem, None), here=""), status, HEADERS)
+    content = render("problem.html", ProblemView(title, problem, None), here="")
+    return HTMLResponse(content, status, HEADERS | {"Vary": "Accept"})
 
 
 @router.get("/assets/{name}")

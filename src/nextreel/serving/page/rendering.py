@@ -105,7 +105,7 @@ def _format_period(timestamp: int, period: str | None) -> str:
         return f"{time.year}"
     if period == "month":
         return f"{time:%B %Y}"
-    clock = {"hour": f", {time:%H} h", "minute": f", {time:%H:%M}"}
+    clock = {"hour": f", {time:%H}:00 to {time:%H}:59", "minute": f", {time:%H:%M}"}
     return _format_day(timestamp) + clock.get(period or "", "")
 
 

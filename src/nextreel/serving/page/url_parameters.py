@@ -44,9 +44,10 @@ class NewUserForm:
         for movie_id, stars in (*earlier, *_read_ratings(fields, NEW_RATING)):
             ratings.pop(movie_id, None)  # so that a movie rated again becomes the latest
             ratings[movie_id] = stars
-        forgotten = read_number(parameters, "forget")
-        if forgotten is not None:
-            ratings.pop(forgotten, None)
+        for text in parameters.getlist("forget"):
+            forgotten = read_number(QueryParams({"forget": text}), "forget")
+            if forgotten is not None:
+                ratings.pop(forgotten, None)
         if len(ratings) > MAX_RATINGS_IN_URL:
             raise QueryError(f"{len(ratings)} ratings; at most {MAX_RATINGS_IN_URL} fit into an address")
         return cls(

@@ -222,6 +222,22 @@ def test_a_starter_that_is_tapped_again_is_forgotten(page: Page) -> None:
     expect(page.locator("#rated li")).to_have_count(0)
 
 
+def test_of_taps_that_follow_quickly_each_counts(page: Page) -> None:
+    page.goto("/")
+    held: list[Route] = []
+    page.route("**/you?*", lambda route: held.append(route))
+    for place in (0, 1, 2):
+        page.locator(".starter").nth(place).click()
+    expect(page.locator("#busy")).to_have_class(re.compile("htmx-request"))
+    held[-1].continue_()
+    expect(page.locator("#rated li")).to_have_count(3)
+    page.unroute("**/you?*")
+    expect(page.locator('.starter[aria-pressed="true"]')).to_have_count(3)
+    for place in (0, 1):
+        page.locator(".starter").nth(place).click()
+    expect(page.locator("#rated li")).to_have_count(1)
+
+
 def test_while_a_list_is_on_its_way_a_line_says_so(context: BrowserContext) -> None:
     page = context.new_page()
     page.goto("/")

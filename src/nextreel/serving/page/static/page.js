@@ -54,6 +54,14 @@ after("focusout", (event) => {
   if (event.target.id === "q" && !event.relatedTarget?.closest("#found")) expand(false);
 });
 
+/* Taps that follow quickly: a newer request replaces the one under way, so it must say what that one said, too */
+after("click", (event) => {
+  const button = event.target.closest("#you button[name]");
+  if (!button) return;
+  const said = { type: "hidden", className: "said", name: button.name, value: button.value };
+  get("you").append(Object.assign(document.createElement("input"), said));
+});
+
 /* Time travel: which moment is shown, the names of the bars, and playing through it */
 let playing = null;
 
@@ -100,8 +108,10 @@ after("pointerout", (event) => event.target.id === "moment" && (get("tip").textC
 after("input", (event) => event.target.id === "moment" && nameMoment());
 
 after("htmx:afterSettle", (event) => {
-  if (event.target.id === "answer" || event.detail.target?.id === "answer")
+  if (event.target.id === "answer" || event.detail.target?.id === "answer") {
+    document.querySelectorAll("#you .said").forEach((said) => said.remove());
     expand(document.activeElement === get("q") && options().length > 0);
+  }
   const [slider, shown] = [get("moment"), get("as-of")];
   if (!slider || !shown) return;
   slider.setAttribute("aria-valuetext", shown.dataset.text);
