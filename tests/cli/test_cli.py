@@ -266,7 +266,7 @@ def test_the_demo_runs_all_its_commands_and_can_run_again(tmp_path: Path) -> Non
         "NDCG@10",
         "should watch next",
         "Next",
-        "'.[serve]'",
+        "serve demo/model",
     ):
         assert part in printed
     succeed("demo", cwd=tmp_path)

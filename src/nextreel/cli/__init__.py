@@ -71,6 +71,9 @@ def _options(
 
 def main() -> None:
     """Run the command in sys.argv; a NextreelError ends it with one message and exit code 1, without a traceback."""
+    from nextreel.cli.terminal.output_encoding import replace_unprintable
+
+    replace_unprintable()
     try:
         app()
     except NextreelError as error:

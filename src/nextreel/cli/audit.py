@@ -44,7 +44,7 @@ def audit(
     and without it. Histories end with the train part.
     """
     from nextreel.atomic_files import write_json
-    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
     from nextreel.data.splitting.split_directory import read_train_test
     from nextreel.data.splitting.split_rules import describe_rule
     from nextreel.evaluation.leaks.leak_audit import audit_split
@@ -65,8 +65,7 @@ def audit(
     console = stdout()
     queries, users = number_of(result.queries, "query", "queries"), number_of(result.users, "user")
     console.print(f"{queries} of {users}, frozen history; measured with {name}.\n")
-    for leak in result.leaks:
-        console.print(f"{leak.name}: {leak.sentence}", soft_wrap=True)
+    print_sentences(console, (f"{leak.name}: {leak.sentence}" for leak in result.leaks))
     table = effects_table(result)
     if table.row_count:
         console.print()

@@ -58,7 +58,7 @@ def backtest(
     """
     import sys
 
-    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.times import parse_duration
     from nextreel.errors import MissingExtraError
@@ -92,14 +92,13 @@ def backtest(
     console.print(groups_table(result))
     if len(result.by_age) > 1:
         console.print(ages_table(result))
-    for sentence in result.findings():
-        console.print(sentence, soft_wrap=True)
+    print_sentences(console, result.findings())
     write_backtest(result, out)
     try:
         plot_backtest(result, out)
     except MissingExtraError as error:
         console.print(f"No chart: {error}", soft_wrap=True)
-    console.print(f"Written to {out}")
+    console.print(f"Written to {out}", soft_wrap=True)
 
 
 def windows_table(result: "Backtest") -> "Table":

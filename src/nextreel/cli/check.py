@@ -1,5 +1,6 @@
 """`nextreel check`: validate a data directory and describe what is in it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +9,14 @@ import typer
 from nextreel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from nextreel.data.reading.data_profile import Profile
 
 BAR_LENGTH = 40
-"""Length of the longest bar of the printed histograms, in characters."""
+"""Length of the longest bar of the printed histograms, in characters, where the console is wide enough."""
+LABELS_WIDTH = 36
+"""Width in characters of what stands before the bars."""
 
 
 def check(
@@ -61,10 +64,27 @@ def check(
         return
     from nextreel.cli.terminal.console import stdout
 
-    stdout().print(_render(directory, data_profile))
+    console = stdout()
+    console.print(_render(directory, data_profile, Bar.of(console)))
 
 
-def _render(directory: Path, profile: "Profile") -> "RenderableType":
+@dataclass(frozen=True)
+class Bar:
+    """How the bars of a histogram are drawn."""
+
+    length: int
+    """Length of the longest bar, in characters."""
+    character: str
+
+    @classmethod
+    def of(cls, console: "Console") -> "Bar":
+        """Return bars that fit the width of a console, of a character that its encoding has."""
+        return cls(
+            min(BAR_LENGTH, max(1, console.width - LABELS_WIDTH)), "#" if console.options.ascii_only else "█"
+        )
+
+
+def _render(directory: Path, profile: "Profile", bar: Bar) -> "RenderableType":
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
@@ -79,10 +99,10 @@ def _render(directory: Path, profile: "Profile") -> "RenderableType":
         _facts(profile),
         "",
         Text.assemble(("Ratings", "bold"), f"  mean {profile.mean_rating:.2f}"),
-        _bars([(f"{rating:g}", count) for rating, count in profile.ratings.items()]),
+        _bars([(f"{rating:g}", count) for rating, count in profile.ratings.items()], bar),
         "",
         Text.assemble(("Histories", "bold"), f"  {lengths}"),
-        _bars([(_show_range(bin_.least, bin_.most), bin_.users) for bin_ in profile.histories]),
+        _bars([(_show_range(bin_.least, bin_.most), bin_.users) for bin_ in profile.histories], bar),
         "",
         Text("Good to know", style="bold"),
         *(Padding(Text(remark), (0, 0, 0, 2)) for remark in _remarks(profile)),
@@ -105,7 +125,7 @@ def _facts(profile: "Profile") -> "RenderableType":
     return table
 
 
-def _bars(counts: list[tuple[str, int]]) -> "RenderableType":
+def _bars(counts: list[tuple[str, int]], bar: Bar) -> "RenderableType":
     from rich.table import Table
 
     table = Table.grid(padding=(0, 0, 0, 2))
@@ -116,7 +136,9 @@ def _bars(counts: list[tuple[str, int]]) -> "RenderableType":
     total = sum(count for _, count in counts)
     longest = max(count for _, count in counts)
     for name, count in counts:
-        table.add_row(name, f"{count:,}", f"{count / total:.1%}", "█" * round(BAR_LENGTH * count / longest))
+        table.add_row(
+            name, f"{count:,}", f"{count / total:.1%}", bar.character * round(bar.length * count / longest)
+        )
     return table
 
 

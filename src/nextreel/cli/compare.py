@@ -77,7 +77,7 @@ def compare(
     models are tested, with Holm's correction for the number of tests. Each model runs in a process of its own.
     """
     from nextreel.atomic_files import write_json
-    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
     from nextreel.evaluation.comparison.contestants import parse_contestants
     from nextreel.evaluation.comparison.leaderboard import compare_models
     from nextreel.reporting.mlflow_tracking import log_leaderboard, tracked
@@ -107,8 +107,7 @@ def compare(
         console.print(weakness_table(board, mode))
         if slices:
             console.print(slices_table(board, mode))
-    for sentence in (*board.findings(), *board.gap_findings()):
-        console.print(sentence, soft_wrap=True)
+    print_sentences(console, (*board.findings(), *board.gap_findings()))
     if json_file is not None:
         write_json(board.facts(), json_file)
     if report is not None:

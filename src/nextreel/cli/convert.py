@@ -45,6 +45,7 @@ def convert(
 def print_conversion(conversion: "Conversion", directory: Path) -> None:
     """Print which release was recognised and which files were written to the directory."""
     from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.wording import number_of
 
     console = stdout()
@@ -54,4 +55,4 @@ def print_conversion(conversion: "Conversion", directory: Path) -> None:
         soft_wrap=True,
     )
     names = ", ".join(file.name for file in conversion.files)
-    console.print(f"Wrote {names} to {directory}. Next: nextreel check {directory}", soft_wrap=True)
+    console.print(f"Wrote {names} to {directory}. Next: {next_command('check', directory)}", soft_wrap=True)

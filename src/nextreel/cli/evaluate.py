@@ -46,7 +46,7 @@ def evaluate(
     """
     from nextreel.artifacts import hash_file
     from nextreel.atomic_files import write_json
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import print_sentences, stdout
     from nextreel.cli.terminal.result_tables import metrics_table
     from nextreel.data.reading.table_reader import read_interactions
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
@@ -76,8 +76,7 @@ def evaluate(
     console = stdout()
     protocol = f"{history} history, seen movies {'included' if include_seen else 'excluded'}"
     console.print(metrics_table({name: evaluation}, protocol))
-    for note in evaluation.notes():
-        console.print(note)
+    print_sentences(console, evaluation.notes())
     if not (save or json_file or mlflow):
         return
     about = {
@@ -96,7 +95,7 @@ def evaluate(
         write_json({**about, **figures}, json_file)
     if save:
         add_evaluation(predictor, model, figures)
-        console.print(f"Noted in {model}", soft_wrap=True, markup=False)
+        console.print(f"Noted in {model}", soft_wrap=True)
     if mlflow:
         with tracked(f"evaluate {name}"):
             log_evaluation({**about, **figures})

@@ -55,7 +55,7 @@ def report(
     import json
     from dataclasses import astuple
 
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import print_sentences, stdout
     from nextreel.data.schema import USER_ID
     from nextreel.data.times import parse_duration, parse_timestamp
     from nextreel.errors import require
@@ -78,8 +78,7 @@ def report(
     console = stdout()
     console.print(comparison_table(result))
     verdicts = [f"{comparison.metric}: {comparison.verdict}" for comparison in result.comparisons]
-    for line in (*verdicts, *result.notes):
-        console.print(line, soft_wrap=True, markup=False)
+    print_sentences(console, (*verdicts, *result.notes))
 
 
 def comparison_table(report: "Report") -> "Table":

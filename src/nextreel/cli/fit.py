@@ -70,7 +70,8 @@ def fit(
     console.print(
         f"{name} learned from {number_of(len(dataset.timeline), 'interaction')} of "
         f"{number_of(dataset.n_users, 'user')} "
-        f"in {facts.fit_seconds:.1f} s. Saved to {out}"
+        f"in {facts.fit_seconds:.1f} s. Saved to {out}",
+        soft_wrap=not console.is_terminal,
     )
     if facts.best_epoch is not None:
         console.print(

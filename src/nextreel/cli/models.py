@@ -62,7 +62,7 @@ def list_versions(
     console.print(rows)
     for version in versions:
         if isinstance(version, DamagedVersion):
-            console.print(f"{version.name}: {version.problem}", soft_wrap=True, markup=False)
+            console.print(f"{version.name}: {version.problem}", soft_wrap=True)
 
 
 @models.command("add")
@@ -82,14 +82,17 @@ def add_version(
 
     The first version is current immediately; a later one only once it is promoted.
     """
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.serving.storage.model_versions import VersionDirectory
 
     version = VersionDirectory.create(directory).add(artifact, name)
     if version.current:
-        typer.echo(f"{version.name} is in {directory} and is current. Next: nextreel serve {directory}")
+        typer.echo(
+            f"{version.name} is in {directory} and is current. Next: {next_command('serve', directory)}"
+        )
     else:
         typer.echo(
-            f"{version.name} is in {directory}. Next: nextreel models promote {directory} {version.name}"
+            f"{version.name} is in {directory}. Next: {next_command('models', 'promote', directory, version.name)}"
         )
 
 
@@ -136,6 +139,7 @@ def write_data(
     OUT gets ratings_train.csv, movies.csv with the movies added since the last fit, and users.csv if anything is
     known about the people. People who were erased are in none of these files.
     """
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.errors import require
 
     require("sqlalchemy", "serve")
@@ -149,7 +153,7 @@ def write_data(
         written = refit.write_data(opened, dataset, out)
     typer.echo(
         f"Wrote {written.ratings:,} ratings of {written.users:,} users and {written.movies:,} movies to {out}. "
-        f"Next: nextreel fit {out} --out MODEL"
+        f"Next: {next_command('fit', out, '--out', 'MODEL')}"
     )
 
 

@@ -20,6 +20,9 @@ def recommend(
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of movies.")] = 10,
     include_seen: IncludeSeen = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Show the model's scores too; they only order the movies.")
+    ] = False,
     queries: Annotated[
         Path | None, typer.Option(help="CSV or Parquet file of queries: UserID, Timestamp.")
     ] = None,
@@ -64,4 +67,4 @@ def recommend(
         if as_json:
             typer.echo(json.dumps(report.to_json(), indent=2))
         else:
-            stdout().print(report.to_table())
+            stdout().print(report.to_table(scores))

@@ -40,6 +40,7 @@ def split(
     OUT also holds copies of users.csv and movies.csv, so it is a data directory itself.
     """
     from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.data.splitting.split_directory import write_split
     from nextreel.data.splitting.split_rules import SplitRule
     from nextreel.data.times import parse_timestamp
@@ -55,4 +56,4 @@ def split(
         )
     if facts.left_out:
         console.print(f"left out {number_of(facts.left_out, 'later row')} of users with too few positives")
-    console.print(f"Written to {out}. Next: nextreel fit {out} --out model")
+    console.print(f"Written to {out}. Next: {next_command('fit', out, '--out', 'model')}", soft_wrap=True)

@@ -52,7 +52,8 @@ def tune(
     """
     import sys
 
-    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
+    from nextreel.cli.terminal.program_name import PROGRAM, program_name
     from nextreel.errors import MissingExtraError
     from nextreel.reporting.tuning_chart import plot_search
     from nextreel.tuning import tuner
@@ -73,11 +74,10 @@ def tune(
             raise
     write_result(tuned, out)
     console = stdout()
-    for sentence in tuned.sentences():
-        console.print(sentence, soft_wrap=True)
+    print_sentences(console, tuned.sentences())
     try:
         plot_search(tuned, out)
     except MissingExtraError as error:
         console.print(f"No chart: {error}", soft_wrap=True)
     console.print(f"Written to {out}. Next:")
-    console.print(tuned.fit_command(directory, out), soft_wrap=True, markup=False)
+    console.print(tuned.fit_command(directory, out).replace(PROGRAM, program_name(), 1), soft_wrap=True)

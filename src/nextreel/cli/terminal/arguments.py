@@ -27,7 +27,7 @@ RuleOfSplit = Annotated[
 StoreOption = Annotated[
     str,
     typer.Option(
-        "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://…"
+        "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://..."
     ),
 ]
 DEFAULT_STORE = "sqlite:///nextreel.db"
