@@ -76,7 +76,7 @@ def test_evaluate_writes_what_it_prints_as_json(home: Path, tmp_path: Path) -> N
         "parts/test.csv",
         "--history",
         "live",
-        "--json",
+        "--json-file",
         tmp_path / "figures.json",
         cwd=home,
     )

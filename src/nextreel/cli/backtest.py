@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import parse_options
+from nextreel.cli.terminal.arguments import complete_model, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 if TYPE_CHECKING:
@@ -24,7 +24,12 @@ def backtest(
     model: Annotated[
         str,
         typer.Option(
-            "--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}."
+            "--model",
+            "-m",
+            "--model",
+            "-m",
+            autocompletion=complete_model,
+            help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}.",
         ),
     ] = DEFAULT_MODEL,
     options: Annotated[
@@ -58,7 +63,7 @@ def backtest(
     """
     import sys
 
-    from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
+    from nextreel.cli.terminal.console import print_sentences, progress_bar, stages, stdout
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.times import parse_duration
     from nextreel.errors import MissingExtraError
@@ -67,7 +72,9 @@ def backtest(
     from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan, parse_start
     from nextreel.reporting.backtest_chart import plot_backtest
 
-    tables = read_tables(directory)
+    with stages("Backtest") as show_stage:
+        show_stage("reading data")
+        tables = read_tables(directory)
     plan = BacktestPlan(
         model,
         parse_start(start, tables.interactions, "--start"),

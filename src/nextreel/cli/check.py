@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nextreel.cli.terminal.json_output import AsJson, print_json
 from nextreel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ def check(
         Path | None,
         typer.Option(help="Directory to write the tables without the invalid rows to; needs --quarantine."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the profile as JSON.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --quarantine and --clean replace what exists already.")
+    ] = False,
+    json: AsJson = False,
 ) -> None:
     """Validate data and show what they contain.
 
@@ -40,6 +44,7 @@ def check(
     code is 1. With --quarantine and --clean, invalid rows are written to a file of their own instead; the original
     files don't change.
     """
+    from nextreel.cli.terminal.console import refuse_existing, refuse_filled, stages, stdout
     from nextreel.data.reading.data_profile import profile_directory
 
     if (quarantine is None) != (clean is None):
@@ -50,20 +55,22 @@ def check(
         from nextreel.data.reading.quarantine import quarantine_rows
         from nextreel.wording import number_of
 
+        if not force:
+            refuse_existing(quarantine)
+            refuse_filled(clean)
         counts = quarantine_rows(directory, quarantine, clean)
         for file, count in counts.items():
             typer.echo(f"{file}: {number_of(count, 'invalid row')} set aside", err=json)
         typer.echo(f"They are in {quarantine}; the tables without them are in {clean}.", err=json)
         directory = clean
-    data_profile = profile_directory(directory)
+    with stages("Checking") as show_stage:
+        show_stage("reading data")
+        data_profile = profile_directory(directory)
     if json:
         from dataclasses import asdict
-        from json import dumps
 
-        typer.echo(dumps(asdict(data_profile), indent=2))
+        print_json(asdict(data_profile))
         return
-    from nextreel.cli.terminal.console import stdout
-
     console = stdout()
     console.print(_render(directory, data_profile, Bar.of(console)))
 

@@ -30,10 +30,11 @@ def convert(
     The course's files are ml-1m with 1 subtracted from both ids; they need no conversion. The occupations of ml-100k
     become the codes of ml-1m; its ages stay exact years, where ml-1m has groups.
     """
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import stages, stdout
     from nextreel.data.sources.movielens import convert as convert_release
 
-    conversion = convert_release(source, directory)
+    with stages("Converting"):
+        conversion = convert_release(source, directory)
     if not conversion.files:
         stdout().print(
             f"{source} has the form of the course's files already: nothing needs converting.", soft_wrap=True

@@ -18,6 +18,9 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Directory for everything that the demo writes.")
     ] = Path("demo"),
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what is there of a demo on other data.")
+    ] = False,
 ) -> None:
     """Take a tour of the main commands, on generated data or your own.
 
@@ -28,7 +31,7 @@ def demo(
     from nextreel.cli.fit import fit
     from nextreel.cli.sample import sample
     from nextreel.cli.split import split
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import stages, stdout
     from nextreel.cli.terminal.program_name import next_command, python_name
     from nextreel.cli.terminal.recommendation_report import RecommendationReport
     from nextreel.cli.terminal.result_tables import metrics_table
@@ -44,20 +47,24 @@ def demo(
     directory, parts, saved = data or out / "data", out / "split", out / "model"
     if data is None:
         show_command("sample", directory)
-        sample(directory)
+        sample(directory, force=force)
     show_command("check", directory)
     check(directory)
     show_command("split", directory, parts)
-    split(directory, parts)
+    split(directory, parts, force=force)
     show_command("fit", parts, "--out", saved)
-    fit(parts, saved)
+    fit(parts, saved, force=force)
     show_command("fit", parts, "--out", out / BASELINE, "--model", BASELINE)
-    fit(parts, out / BASELINE, BASELINE)
+    fit(parts, out / BASELINE, BASELINE, force=force)
 
     show_command("evaluate", saved, parts)
     test, best = read_interactions(parts / "test.csv"), load(saved)
     predictors = {BASELINE: load(out / BASELINE), DEFAULT_MODEL: best}
-    results = {name: evaluate(fitted.model, fitted.dataset, test) for name, fitted in predictors.items()}
+    results = {}
+    for name, fitted in predictors.items():
+        with stages("Evaluating") as show_stage:
+            show_stage(name)
+            results[name] = evaluate(fitted.model, fitted.dataset, test)
     console.print(metrics_table(results, "frozen history, seen movies excluded"))
     if data is None:
         console.print("The data are generated: these figures say nothing about real viewers.")

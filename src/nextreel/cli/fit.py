@@ -5,8 +5,17 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import MLflow, add_config, parse_budget, parse_options
+from nextreel.cli.terminal.arguments import MLflow, add_config, complete_model, parse_budget, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
+
+
+def _list_models(is_requested: bool) -> None:
+    if is_requested:
+        from nextreel.cli.terminal.console import stdout
+        from nextreel.cli.terminal.model_list import print_models
+
+        print_models(stdout())
+        raise typer.Exit
 
 
 def fit(
@@ -19,6 +28,7 @@ def fit(
         typer.Option(
             "--model",
             "-m",
+            autocompletion=complete_model,
             help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}.",
             show_default=DEFAULT_MODEL,
         ),
@@ -41,7 +51,23 @@ def fit(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a fit that was interrupted.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace a saved model in --out even if it is another model or was fitted on other data.",
+        ),
+    ] = False,
     mlflow: MLflow = False,
+    list_models: Annotated[
+        bool,
+        typer.Option(
+            "--list-models",
+            is_eager=True,
+            callback=_list_models,
+            help="List the models with their options and defaults, and exit.",
+        ),
+    ] = False,
 ) -> None:
     """Fit a model and save it.
 
@@ -62,7 +88,9 @@ def fit(
     if budget is not None:
         model_options["minutes"] = parse_budget(budget, model)
     with tracked(f"fit {model}", mlflow):
-        predictor, facts = fit_with_progress(create_model(model, model_options), directory, out, resume)
+        predictor, facts = fit_with_progress(
+            create_model(model, model_options), directory, out, resume, force
+        )
         if mlflow:
             log_fit(out)
     console = stdout()

@@ -34,12 +34,15 @@ def split(
             "--at", help="With global: time of the split, POSIX seconds or ISO 8601, instead of a share."
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the split in OUT even if it is another one.")
+    ] = False,
 ) -> None:
     """Split the ratings into train.csv and test.csv.
 
     OUT also holds copies of users.csv and movies.csv, so it is a data directory itself.
     """
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import stages, stdout
     from nextreel.cli.terminal.program_name import next_command
     from nextreel.data.splitting.split_directory import write_split
     from nextreel.data.splitting.split_rules import SplitRule
@@ -47,7 +50,9 @@ def split(
     from nextreel.wording import number_of
 
     moment = None if timestamp is None else parse_timestamp(timestamp)
-    facts = write_split(directory, out, SplitRule.for_rule(rule, positives, threshold, share, moment))
+    chosen = SplitRule.for_rule(rule, positives, threshold, share, moment)
+    with stages("Splitting"):
+        facts = write_split(directory, out, chosen, replace_other=force)
     console = stdout()
     for part, counts in (("train", facts.train), ("test", facts.test)):
         console.print(

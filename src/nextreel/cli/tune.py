@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import RuleOfSplit, parse_options
+from nextreel.cli.terminal.arguments import RuleOfSplit, complete_model, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
@@ -17,7 +17,12 @@ def tune(
     model: Annotated[
         str,
         typer.Option(
-            "--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}."
+            "--model",
+            "-m",
+            "--model",
+            "-m",
+            autocompletion=complete_model,
+            help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}.",
         ),
     ] = DEFAULT_MODEL,
     trials: Annotated[
@@ -61,8 +66,9 @@ def tune(
     from nextreel.tuning.tuning_result import write_result
 
     search = Search(model, trials, parse_options(options or []), history, seed)
-    inner = tuner.split_inner(directory, rule, history)
     with progress_bar(f"Tuning {model}") as (progress, task):
+        progress.update(task, note="reading data", refresh=True)
+        inner = tuner.split_inner(directory, rule, history)
 
         def report(done: int, total: int, note: str) -> None:
             progress.update(task, completed=done, total=total, note=note)

@@ -5,7 +5,7 @@ we style ourselves is styled with `style=` or as a `rich.text.Text`.
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,6 +46,13 @@ def stdout() -> Console:
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console
+
+
+@contextmanager
+def stages(description: str) -> Iterator[Callable[[str], None]]:
+    """Show a clock as `progress_bar` does, for work whose length is unknown; yield what names the present stage."""
+    with progress_bar(description) as (progress, task):
+        yield lambda stage: progress.update(task, note=stage, refresh=True)
 
 
 @contextmanager
@@ -103,7 +110,17 @@ def table(title: str, *columns: str, numbers: int = 0) -> FittingTable:
 def refuse_existing(path: Path) -> None:
     """Raise QueryError if the output file exists already, so that no file is overwritten by mistake."""
     if path.exists():
-        raise QueryError(f"{path} exists already; nothing was written: name another file or remove it")
+        raise QueryError(
+            f"{path} exists already; nothing was written: name another file, or replace it with --force"
+        )
+
+
+def refuse_filled(directory: Path) -> None:
+    """Raise QueryError if the output directory exists and has files, or is a file itself."""
+    if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
+        raise QueryError(
+            f"{directory} exists and isn't empty; nothing was written: name another directory, or use --force"
+        )
 
 
 def _is_under_way(task: Task) -> bool:

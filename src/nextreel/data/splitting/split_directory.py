@@ -15,7 +15,7 @@ from nextreel.data.reading.table_reader import find_tables, read_interactions, r
 from nextreel.data.schema import INTERACTIONS, RATING, USER_ID
 from nextreel.data.splitting.split_rules import Rule, SplitRule, split_rows
 from nextreel.data.table_writer import write_table
-from nextreel.errors import ConfigError, DataError, QueryError
+from nextreel.errors import ArtifactError, ConfigError, DataError, QueryError
 
 SPLIT_FILE = "split.json"
 
@@ -46,15 +46,18 @@ class SplitFacts(SplitRule):
     test: PartFacts
 
 
-def write_split(directory: Path, out: Path, rule: SplitRule) -> SplitFacts:
+def write_split(directory: Path, out: Path, rule: SplitRule, replace_other: bool = True) -> SplitFacts:
     """Split a data directory into the directory `out`, which is written completely or not at all.
+
+    An earlier split in `out` is replaced; without `replace_other`, only one that has the same parts.
 
     Raises
     ------
     DataError
         The data are missing or malformed, a part would be empty, or `out` is the data directory itself.
     ArtifactError
-        `out` exists and isn't the result of an earlier split, or it can't be written.
+        `out` exists and isn't the result of an earlier split, or holds another split that may not be replaced, or it
+        can't be written.
     """
     if out.resolve() == directory.resolve():
         raise DataError(f"{directory}: would be replaced by its own split; choose another directory")
@@ -70,11 +73,33 @@ def write_split(directory: Path, out: Path, rule: SplitRule) -> SplitFacts:
             train=_write_part(split.train, target / "train.csv", rule),
             test=_write_part(split.test, target / "test.csv", rule),
         )
+        if not replace_other:
+            _refuse_other_split(out, facts)
         for file in files.values():
             shutil.copyfile(file, target / file.name)
         text = json.dumps(facts.model_dump(exclude_none=True), indent=2)
         (target / SPLIT_FILE).write_text(text + "\n", encoding="utf-8")
     return facts
+
+
+def _refuse_other_split(directory: Path, facts: SplitFacts) -> None:
+    """Raise ArtifactError if a directory holds a split with other parts than `facts` says, or a damaged one."""
+    file = directory / SPLIT_FILE
+    if not file.is_file():
+        return
+    try:
+        present = json.loads(file.read_text(encoding="utf-8"))
+        is_same = (present["train"]["sha256"], present["test"]["sha256"]) == (
+            facts.train.sha256,
+            facts.test.sha256,
+        )
+        what = f"another split, by the rule {present['rule']}"
+    except (ValueError, TypeError, KeyError):
+        is_same, what = False, f"a damaged {SPLIT_FILE}"
+    if not is_same:
+        raise ArtifactError(
+            f"{directory} holds {what}; nothing was written: name another directory, or replace it with --force"
+        )
 
 
 def _write_part(rows: pl.DataFrame, file: Path, rule: SplitRule) -> PartFacts:
