@@ -81,9 +81,10 @@ def serve(
     if settings.keys_required:
         with Store.open(store) as opened:
             if all(key.revoked is not None for key in list_keys(opened)):
+                elsewhere = () if store == DEFAULT_STORE else ("--store", store)
                 raise ConfigError(
                     f"{host} can be reached by others, so requests need an API key, and the store has none: "
-                    f"{next_command('keys', 'create', 'NAME', '--scope', 'read', '--store', store)} makes one"
+                    f"{next_command('keys', 'create', 'NAME', '--scope', 'read', *elsewhere)} makes one"
                 )
     listener = listen(host, port)
     console = stdout()
