@@ -35,31 +35,29 @@ REQUEST = {
 
 
 def test_a_request_is_one_short_line() -> None:
-    line = PlainFormatter().format(make_record(**REQUEST))
+    line = PlainFormatter().format(make_record(REQUEST))
     assert line[8:] == " GET /v1/movies/7 200 in 1.9 ms"
     assert line[2] == line[5] == ":"
 
 
 def test_an_internal_error_names_the_request_that_its_traceback_belongs_to() -> None:
-    line = PlainFormatter().format(make_record(**{**REQUEST, "status": 500}))
+    line = PlainFormatter().format(make_record({**REQUEST, "status": 500}))
     assert line[8:] == " GET /v1/movies/7 500 in 1.9 ms, request_id ab12"
 
 
 def test_a_refused_request_has_its_reason() -> None:
-    line = PlainFormatter().format(
-        make_record(**{**REQUEST, "status": 422, "error": "k is 0", "key": "shop"})
-    )
+    line = PlainFormatter().format(make_record({**REQUEST, "status": 422, "error": "k is 0", "key": "shop"}))
     assert line[8:] == " GET /v1/movies/7 422 in 1.9 ms, error k is 0, key shop"
 
 
 def test_a_path_cannot_forge_a_line_or_control_the_terminal() -> None:
-    line = PlainFormatter().format(make_record(**{**REQUEST, "path": "/\n12:00:00 GET /\x1b[31m\u2028é"}))
+    line = PlainFormatter().format(make_record({**REQUEST, "path": "/\n12:00:00 GET /\x1b[31m\u2028é"}))
     assert "/\\n12:00:00 GET /\\x1b[31m\\u2028é" in line
     assert line.isprintable()
 
 
 def test_a_warning_has_its_level_and_fields() -> None:
-    record = make_record("nextreel", logging.WARNING, version="b")
+    record = make_record({"version": "b"}, "nextreel", logging.WARNING)
     assert PlainFormatter().format(record)[8:] == " WARNING: request, version b"
 
 
@@ -76,7 +74,7 @@ def test_an_exception_is_followed_by_its_traceback() -> None:
 
 
 def test_json_has_every_field() -> None:
-    line = json.loads(JsonFormatter().format(make_record(**REQUEST)))
+    line = json.loads(JsonFormatter().format(make_record(REQUEST)))
     assert line.items() >= {**REQUEST, "level": "INFO", "message": "request"}.items()
 
 
