@@ -17,7 +17,7 @@ from nextreel.serving.http.request_log import JsonFormatter, PlainFormatter
 
 
 def make_record(
-    name: str = "nextreel.access", level: int = logging.INFO, **fields: object
+    fields: Mapping[str, object], name: str = "nextreel.access", level: int = logging.INFO
 ) -> logging.LogRecord:
     record = logging.LogRecord(name, level, "file", 1, "request", (), None)
     vars(record).update(fields)
