@@ -9,7 +9,7 @@ import pytest
 
 from nextreel.cli import app
 from nextreel.models.registry import DEFAULT_MODEL
-from tests.cli.commands import fail, succeed
+from tests.cli.commands import fail, nextreel, succeed
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +125,8 @@ def test_a_file_of_queries_gives_a_file_of_lists_in_the_same_order(
     )
     queries.write_csv(tmp_path / "q.csv")
     out = tmp_path / f"r.{suffix}"
-    succeed("recommend", "model", "--queries", tmp_path / "q.csv", "--out", out, cwd=home)
+    done = nextreel("recommend", "model", "--queries", tmp_path / "q.csv", "--out", out, cwd=home)
+    assert done.returncode == 0, done.stderr
     lists = pl.read_parquet(out) if suffix == "parquet" else pl.read_csv(out)
     assert lists.columns == ["UserID", "Timestamp", *(f"MovieID{place}" for place in range(1, 11))]
     assert lists.select("UserID", "Timestamp").equals(queries)

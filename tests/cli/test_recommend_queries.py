@@ -79,7 +79,7 @@ def test_all_users_without_a_time_are_asked_for_now(home: Path) -> None:
 
 @pytest.mark.parametrize("time", ["2023-11-14T22:13:20", "2023-11-14 22:13:20Z", "2023-11-15T00:13:20+02:00"])
 def test_queries_may_have_iso_times(home: Path, tmp_path: Path, time: str) -> None:
-    (tmp_path / "q.csv").write_text(f"UserID,Timestamp\n5,{time}\n2,{AT}\n")
+    (tmp_path / "q.csv").write_text(f"UserID,Timestamp\n5,{time}\n2,{time}\n")
     assert answer(home, "--queries", tmp_path / "q.csv") == answer(home, "--queries", "queries.csv")
 
 

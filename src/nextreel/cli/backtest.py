@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import complete_model, parse_options
+from nextreel.cli.terminal.arguments import Columns, LikedFrom, complete_model, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def backtest(
         list[str] | None,
         typer.Option("--set", help="An option of the model, such as --set regularization=500; repeatable."),
     ] = None,
+    columns: Columns = None,
+    liked_from: LikedFrom = None,
     every: Annotated[str, typer.Option(help="Length of a window, such as 12h, 30d or 8w.")] = "30d",
     start: Annotated[
         str,
@@ -64,6 +66,7 @@ def backtest(
     import sys
 
     from nextreel.cli.terminal.console import print_sentences, progress_bar, stages, stdout
+    from nextreel.data.data_format import DataFormat
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.times import parse_duration
     from nextreel.errors import MissingExtraError
@@ -74,7 +77,7 @@ def backtest(
 
     with stages("Backtest") as show_stage:
         show_stage("reading data")
-        tables = read_tables(directory)
+        tables = read_tables(directory, DataFormat.parse(columns, liked_from))
     plan = BacktestPlan(
         model,
         parse_start(start, tables.interactions, "--start"),

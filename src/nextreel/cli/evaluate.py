@@ -68,7 +68,7 @@ def evaluate(
         show_stage("loading the model")
         predictor = load(model)
         show_stage("reading the test part")
-        interactions = read_interactions(file)
+        interactions = read_interactions(file, predictor.dataset.format)
         show_stage("ranking its queries")
         evaluation = model_evaluation.evaluate(
             predictor.model,

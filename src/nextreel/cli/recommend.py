@@ -11,7 +11,7 @@ from nextreel.cli.terminal.json_output import AsJson, print_json
 
 def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
-    user: Annotated[int | None, typer.Option("--user", "-u", min=0, max=2**63 - 1, help="UserID.")] = None,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="UserID.")] = None,
     timestamp: Annotated[
         str | None,
         typer.Option(
@@ -98,8 +98,10 @@ def recommend(
 
         if explain_answers:
             raise QueryError("--explain-answers is for the file of --queries or --all-users: leave it out")
+        predictor = load(model)
+        user_id = predictor.dataset.parse_user_id(user, "--user")
         report = RecommendationReport.of(
-            load(model), user, parse_timestamp(timestamp or "now"), k, exclude_seen=not include_seen
+            predictor, user_id, parse_timestamp(timestamp or "now"), k, exclude_seen=not include_seen
         )
         if as_json:
             print_json(report.to_json())

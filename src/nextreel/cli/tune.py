@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import RuleOfSplit, complete_model, parse_options
+from nextreel.cli.terminal.arguments import Columns, LikedFrom, RuleOfSplit, complete_model, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
@@ -37,6 +37,8 @@ def tune(
         typer.Option("--set", help="An option that keeps this value instead of being searched; repeatable."),
     ] = None,
     rule: RuleOfSplit = None,
+    columns: Columns = None,
+    liked_from: LikedFrom = None,
     history: Annotated[
         Literal["frozen", "live"],
         typer.Option(
@@ -59,6 +61,7 @@ def tune(
 
     from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
     from nextreel.cli.terminal.program_name import PROGRAM, program_name
+    from nextreel.data.data_format import DataFormat
     from nextreel.errors import MissingExtraError
     from nextreel.reporting.tuning_chart import plot_search
     from nextreel.tuning import tuner
@@ -68,7 +71,7 @@ def tune(
     search = Search(model, trials, parse_options(options or []), history, seed)
     with progress_bar(f"Tuning {model}") as (progress, task):
         progress.update(task, note="reading data", refresh=True)
-        inner = tuner.split_inner(directory, rule, history)
+        inner = tuner.split_inner(directory, rule, history, DataFormat.parse(columns, liked_from))
 
         def report(done: int, total: int, note: str) -> None:
             progress.update(task, completed=done, total=total, note=note)

@@ -42,11 +42,22 @@ def parse_timestamp(text: str) -> int:
 
 def _parse_iso(text: str) -> int:
     try:
-        parsed = datetime.fromisoformat(text)
+        return parse_iso(text)
     except ValueError:
         raise QueryError(
             f"{text!r} is not a time; expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00"
         ) from None
+
+
+def parse_iso(text: str) -> int:
+    """Return POSIX seconds from a date or time in ISO 8601; without a time zone it is in UTC, fractions round down.
+
+    Raises
+    ------
+    ValueError
+        The text has another form.
+    """
+    parsed = datetime.fromisoformat(text).replace(microsecond=0)
     return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
 
 

@@ -162,7 +162,7 @@ class RatingRows:
         users = find_sorted(user_ids, dataset.user_ids)[timeline.users[by_time]]
         movies = find_sorted(movie_ids, dataset.movie_ids)[timeline.movies[by_time]]
         have_factors = (users >= 0) & (movies >= 0)
-        targets = (timeline.ratings[by_time] - np.float32(3)) / np.float32(2)
+        targets = (timeline.stars[by_time] - np.float32(3)) / np.float32(2)
         return cls(users[have_factors], movies[have_factors], targets[have_factors])
 
     def __len__(self) -> int:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nextreel.artifacts import MANIFEST
+from nextreel.data.data_format import DataFormat
 from nextreel.data.dataset import Dataset, require_dataset
-from nextreel.data.reading.table_reader import read_dataset, read_interactions
+from nextreel.data.reading.table_reader import read_interactions, read_tables
 from nextreel.data.splitting.split_directory import read_split_rule
 from nextreel.data.splitting.split_rules import describe_rule
 from nextreel.errors import ArtifactError
@@ -53,6 +54,7 @@ def fit_and_save(
     *,
     replace_other: bool = True,
     on_stage: Callable[[str], None] = lambda stage: None,
+    request: DataFormat | None = None,
     on_step: Callable[[int, int, float], None] = lambda done, total, loss: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_interrupt: Callable[[], None] = lambda: None,
@@ -74,6 +76,8 @@ def fit_and_save(
         Whether a saved model of another kind, or one that was fitted on other data, may be replaced.
     on_stage
         Called with what is done next: reading the data, learning, or saving.
+    request : DataFormat, optional
+        What the caller says of the format of the data: names of columns, and from where on a rating counts as liked.
     on_step, on_epoch
         Called during the fit, as `Training` describes.
     on_interrupt
@@ -98,7 +102,8 @@ def fit_and_save(
             f"{out} exists and isn't a saved model; expected a new directory or a saved model to replace"
         )
     on_stage("reading data")
-    dataset, split = read_dataset(directory), describe_rule(read_split_rule(directory))
+    dataset = Dataset.from_tables(read_tables(directory, request))
+    split = describe_rule(read_split_rule(directory))
     if not replace_other and out.exists():
         _refuse_other_model(out, model_name(model), dataset)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
@@ -165,7 +170,7 @@ def _refuse_other_model(directory: Path, model: str, dataset: Dataset) -> None:
 
 def _read_validation(directory: Path, dataset: Dataset) -> Dataset | None:
     file = directory / "test.csv"
-    return dataset.with_rows(read_interactions(file)) if file.is_file() else None
+    return dataset.with_rows(read_interactions(file, dataset.format)) if file.is_file() else None
 
 
 def _state_facts(seconds: float, epochs: Sequence[Epoch]) -> FitFacts:

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from nextreel.artifacts import MANIFEST, read_manifest
+from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
 
@@ -71,6 +72,8 @@ class ModelManifest(BaseModel):
     """Size, period and fingerprint of the data set that the model was fitted on."""
     fit: FitFacts = FitFacts()
     """Duration of the fit and the epoch that was kept, as far as they were noted."""
+    data_format: DataFormat = ANY_FORMAT
+    """Names of the columns in the user's files, the kinds of ids, and what the ratings mean."""
     split: dict[str, JsonValue] = {}
     """The rule by which the training data was split from the test data, as JSON; empty if unknown."""
     evaluations: list[dict[str, JsonValue]] = []

@@ -20,6 +20,23 @@ MLflow = Annotated[
         "existing run is continued.",
     ),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="ROLE=NAME,...",
+        help="Names of the columns in your files, such as user=account_id,movie=sku,time=watched_at,rating=stars "
+        "(also title, genres, year, gender, age, occupation, zipcode). Usual names are recognised without it, and "
+        "later commands remember it.",
+    ),
+]
+LikedFrom = Annotated[
+    float | None,
+    typer.Option(
+        "--liked-from",
+        help="Lowest rating that counts as liked (4). Needed for another scale than 0.5 to 5 stars, such as 1 to 10.",
+    ),
+]
 RuleOfSplit = Annotated[
     Literal["course", "clean", "global", "leave-one-out"] | None,
     typer.Option("--rule", help="How to split a directory that isn't split yet (default: clean)."),

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from nextreel.data.data_format import DataFormat
 from nextreel.data.reading.table_reader import read_queries
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
-from nextreel.data.times import end_of_this_second, parse_timestamp
-from nextreel.errors import DataError, DataProblem, QueryError
+from nextreel.data.times import end_of_this_second
+from nextreel.errors import DataError, QueryError
 from nextreel.prediction.predictor import Predictor
 from nextreel.wording import number_of
 
@@ -27,11 +28,9 @@ def make_queries(predictor: Predictor, file: Path | None, timestamp: int | None)
         As `read_query_file` does.
     """
     if file is not None:
-        return read_query_file(file, timestamp)
+        return read_query_file(file, timestamp, predictor.dataset.format)
     at = end_of_this_second() if timestamp is None else timestamp
-    return pl.DataFrame({USER_ID: predictor.dataset.timeline.user_ids}).with_columns(
-        pl.lit(at, dtype=pl.Int64).alias(TIMESTAMP)
-    )
+    return predictor.dataset.users.select(USER_ID).with_columns(pl.lit(at, dtype=pl.Int64).alias(TIMESTAMP))
 
 
 def answer(predictor: Predictor, queries: pl.DataFrame, k: int, exclude_seen: bool) -> pl.DataFrame:
@@ -65,15 +64,17 @@ def count_fallbacks(answers: pl.DataFrame) -> Iterator[str]:
         yield f"{short:,} {of_all}: too few movies left to recommend, so that {fillers} up the list"
 
 
-def read_query_file(file: Path, timestamp: int | None) -> pl.DataFrame:
-    """Read queries from a CSV or Parquet file, in the order of its rows.
+def read_query_file(file: Path, timestamp: int | None, format_: DataFormat) -> pl.DataFrame:
+    """Read queries from a file, in the order of its rows.
 
     Parameters
     ----------
     file : Path
-        A table with the users and, in the column Timestamp, POSIX seconds or times as `parse_timestamp` reads them.
+        A table of users and times, or of users only.
     timestamp : int or None
-        Time of all queries, POSIX seconds, for a file without that column.
+        Time of all queries, POSIX seconds, for a file without times.
+    format_ : DataFormat
+        The format of the data that the model was fitted on.
 
     Raises
     ------
@@ -83,18 +84,17 @@ def read_query_file(file: Path, timestamp: int | None) -> pl.DataFrame:
         Both the file and `timestamp` name times, or neither does.
     """
     try:
-        queries = read_queries(file)
-    except DataError:
-        frame = _read_as_it_is(file)
-        if frame is None or (TIMESTAMP in frame.columns and frame[TIMESTAMP].dtype.is_integer()):
+        queries = read_queries(file, format_)
+    except DataError as error:
+        missing = {problem.column for problem in error.problems if problem.message.startswith("missing")}
+        frame = _read_as_it_is(file) if missing == {TIMESTAMP} else None
+        if frame is None:
             raise
-        if TIMESTAMP not in frame.columns and timestamp is None:
+        if timestamp is None:
             raise QueryError(
                 f"{file} has no column {TIMESTAMP}: give the time of all queries with --at"
             ) from None
-        if TIMESTAMP not in frame.columns:
-            return _read_again(frame.with_columns(pl.lit(timestamp).alias(TIMESTAMP)), file)
-        queries = _read_again(frame.with_columns(_parse_times(frame[TIMESTAMP], file)), file)
+        return _read_again(frame.with_columns(pl.lit(timestamp).alias(TIMESTAMP)), file, format_)
     if timestamp is not None:
         raise QueryError(f"{file} has a time for each query, in the column {TIMESTAMP}: leave --at out")
     return queries
@@ -110,7 +110,7 @@ def _read_as_it_is(file: Path) -> pl.DataFrame | None:
         return None
 
 
-def _read_again(frame: pl.DataFrame, file: Path) -> pl.DataFrame:
+def _read_again(frame: pl.DataFrame, file: Path, format_: DataFormat) -> pl.DataFrame:
     """Read queries whose times are known from a copy of their file, with the usual checks of everything else."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / file.name.removesuffix(".gz")
@@ -118,22 +118,4 @@ def _read_again(frame: pl.DataFrame, file: Path) -> pl.DataFrame:
             frame.write_parquet(copy)
         else:
             frame.write_csv(copy)
-        return read_queries(copy)
-
-
-def _parse_times(times: pl.Series, file: Path) -> pl.Series:
-    """Return a column of texts, dates or datetimes as POSIX seconds, fractions rounded down."""
-    if times.dtype.is_temporal() and times.dtype != pl.Time and not times.is_null().any():
-        return times.cast(pl.Datetime("us")).dt.epoch("us") // 1_000_000
-    seconds: dict[str, int] = {}
-    problems = []
-    for row, text in enumerate(map(str, times.to_list())):
-        if text in seconds:
-            continue
-        try:
-            seconds[text] = parse_timestamp(text)
-        except QueryError as error:
-            problems.append(DataProblem(file.name, row + 2, TIMESTAMP, str(error)))
-    if problems:
-        raise DataError(problems)
-    return pl.Series(times.name, [seconds[str(time)] for time in times.to_list()], dtype=pl.Int64)
+        return read_queries(copy, format_)

@@ -73,7 +73,7 @@ def _read_records(text: CsvText, table: Table) -> Iterator[Record]:
     columns = list(zip(table.columns, text.positions(table), strict=True))
     key = next((i for i, column in enumerate(table.columns) if column.name == table.key), None)
     line_of_key: dict[Value, int] = {}
-    raw_records = _split_records(text.lines())
+    raw_records = _split_records(text.lines(), text.separator)
     next(raw_records)  # the header
     for line, raw, cells, error in raw_records:
         if not error and len(cells) != len(text.header):
@@ -81,17 +81,17 @@ def _read_records(text: CsvText, table: Table) -> Iterator[Record]:
         if error:
             yield Record(line, raw, (), (DataProblem(text.file, line, None, error),))
             continue
-        values, problems = _parse_cells(text.file, line, cells, columns)
+        values, problems = _parse_cells(text, line, cells, columns)
         if key is not None and not problems:
             first = line_of_key.setdefault(values[key], line)
             if first != line:
                 repeated = f"{values[key]} is already on line {first}; expected unique values"
-                problems.append(DataProblem(text.file, line, table.columns[key].name, repeated))
+                problems.append(DataProblem(text.file, line, text.name_of(table.columns[key].name), repeated))
         yield Record(line, raw, () if problems else tuple(values), tuple(problems))
 
 
 def _parse_cells(
-    file: str, line: int, cells: list[str], columns: list[tuple[Column, int]]
+    text: CsvText, line: int, cells: list[str], columns: list[tuple[Column, int]]
 ) -> tuple[list[Value], list[DataProblem]]:
     values: list[Value] = []
     problems: list[DataProblem] = []
@@ -99,7 +99,7 @@ def _parse_cells(
         try:
             values.append(parse_cell(column.kind, cells[position]))
         except ValueError as error:
-            problems.append(DataProblem(file, line, column.name, str(error)))
+            problems.append(DataProblem(text.file, line, text.name_of(column.name), str(error)))
     return values, problems
 
 
@@ -111,11 +111,11 @@ class _RawRecord(NamedTuple):
     """Why the record can't be split into cells; empty if it can."""
 
 
-def _split_records(lines: Iterator[str]) -> Iterator[_RawRecord]:
+def _split_records(lines: Iterator[str], separator: str) -> Iterator[_RawRecord]:
     line = 1
     while True:
         consumed: list[str] = []
-        reader = csv.reader(_record_lines(lines, consumed), strict=True)
+        reader = csv.reader(_record_lines(lines, consumed), delimiter=separator, strict=True)
         try:
             for cells in reader:
                 if len(cells) > 1 or (cells and cells[0].strip()):
@@ -139,6 +139,6 @@ def _record_lines(lines: Iterator[str], consumed: list[str]) -> Iterator[str]:
 def _explain_quoting(error: str) -> str:
     if error == "unexpected end of data" or error.startswith("field larger"):
         return "a quote is opened but never closed"
-    if error.startswith("',' expected"):
+    if "expected after" in error:
         return "text follows a closing quote; a quote within a quoted field must be doubled"
     return f"can't be read as CSV: {error}"

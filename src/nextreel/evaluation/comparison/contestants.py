@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from nextreel.arrays import Int32Array
+from nextreel.data.data_format import DataFormat
 from nextreel.data.splitting.split_directory import TrainTest, read_train_test
 from nextreel.data.splitting.split_rules import Rule
 from nextreel.errors import ConfigError, NextreelError
@@ -106,6 +107,7 @@ def run_in_subprocess(
     modes: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool,
+    request: DataFormat | None = None,
 ) -> ContestantRun:
     """Run a contestant as `run_contestant` does, in a new process that reads the data directory itself.
 
@@ -115,7 +117,7 @@ def run_in_subprocess(
         # The process unblocks the signal once it has started; Ctrl-C before that would print its traceback.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            future = pool.submit(_read_and_run, contestant, directory, rule, modes, k, exclude_seen)
+            future = pool.submit(_read_and_run, contestant, directory, rule, modes, k, exclude_seen, request)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         try:
@@ -218,7 +220,7 @@ def _load_fitted(path: Path, parts: TrainTest) -> tuple[Recommender, float | Non
 
 
 def _create_queries(parts: TrainTest, mode: HistoryMode) -> EvaluationQueries:
-    return EvaluationQueries.from_split(parts.train, parts.test, mode, parts.threshold)
+    return EvaluationQueries.from_checked_split(parts.train, parts.test, mode, parts.threshold)
 
 
 def _read_lists(path: Path, queries: EvaluationQueries, k: int, exclude_seen: bool) -> ContestantLists:
@@ -244,5 +246,6 @@ def _read_and_run(
     modes: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool,
+    request: DataFormat | None,
 ) -> ContestantRun:
-    return run_contestant(contestant, read_train_test(directory, rule), modes, k, exclude_seen)
+    return run_contestant(contestant, read_train_test(directory, rule, request), modes, k, exclude_seen)

@@ -52,7 +52,9 @@ class HeldOut:
         random = np.random.default_rng(seed)
         held_out = random.random(dataset.n_users) < share
         rows = dataset.interactions()
-        remaining = dataset.with_rows(rows.filter(~rows[USER_ID].is_in(dataset.user_ids[held_out].tolist())))
+        remaining = dataset.with_rows(
+            rows.filter(~rows[USER_ID].is_in(dataset.users[USER_ID].filter(held_out).implode()))
+        )
         return remaining, cls.of(dataset.timeline, held_out, random)
 
     @classmethod

@@ -225,7 +225,7 @@ class EpochBatches:
     def _pack(self, windows: Int64Array, baskets: Int64Array) -> Batch:
         timeline = self.baskets.dataset.timeline
         return pack_windows(
-            (timeline.movies, timeline.ratings, timeline.timestamps),
+            (timeline.movies, timeline.stars, timeline.timestamps),
             self.windows.starts[windows],
             self.windows.stops[windows],
             window_of=np.repeat(np.arange(len(windows)), self.windows.n_queries[windows]),
