@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from nextreel.cli.terminal.arguments import IncludeSeen, MLflow
+from nextreel.cli.terminal.json_output import AsJson, JsonFile, ReplaceFiles, print_json, refuse_other_json
 
 
 def evaluate(
@@ -27,9 +28,9 @@ def evaluate(
             "positive rating of the data."
         ),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this JSON file too.")
-    ] = None,
+    as_json: AsJson = False,
+    json_file: JsonFile = None,
+    force: ReplaceFiles = False,
     save: Annotated[
         bool,
         typer.Option(
@@ -46,7 +47,7 @@ def evaluate(
     """
     from nextreel.artifacts import hash_file
     from nextreel.atomic_files import write_json
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import print_sentences, stages, stdout
     from nextreel.cli.terminal.result_tables import metrics_table
     from nextreel.data.reading.table_reader import read_interactions
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
@@ -58,27 +59,33 @@ def evaluate(
     from nextreel.reporting.mlflow_tracking import log_evaluation, tracked
     from nextreel.version import __version__
 
+    refuse_other_json(json_file, force)
     file = find_test_part(test)
     rule = read_split_rule(file.parent)
     if threshold is None and rule is not None:
         threshold = rule.threshold
-    predictor = load(model)
-    evaluation = model_evaluation.evaluate(
-        predictor.model,
-        predictor.dataset,
-        read_interactions(file, predictor.dataset.format),
-        history,
-        k,
-        threshold,
-        exclude_seen=not include_seen,
-    )
+    with stages("Evaluating") as show_stage:
+        show_stage("loading the model")
+        predictor = load(model)
+        show_stage("reading the test part")
+        interactions = read_interactions(file, predictor.dataset.format)
+        show_stage("ranking its queries")
+        evaluation = model_evaluation.evaluate(
+            predictor.model,
+            predictor.dataset,
+            interactions,
+            history,
+            k,
+            threshold,
+            exclude_seen=not include_seen,
+        )
     name = model_name(predictor.model)
     console = stdout()
     protocol = f"{history} history, seen movies {'included' if include_seen else 'excluded'}"
-    console.print(metrics_table({name: evaluation}, protocol))
-    for note in evaluation.notes():
-        console.print(note)
-    if not (save or json_file or mlflow):
+    if not as_json:
+        console.print(metrics_table({name: evaluation}, protocol))
+        print_sentences(console, evaluation.notes())
+    if not (save or json_file or mlflow or as_json):
         return
     about = {
         "model": name,
@@ -92,11 +99,13 @@ def evaluate(
         **evaluation.facts(),
         "notes": evaluation.notes(),
     }
+    if as_json:
+        print_json({**about, **figures})
     if json_file is not None:
         write_json({**about, **figures}, json_file)
     if save:
         add_evaluation(predictor, model, figures)
-        console.print(f"Noted in {model}", soft_wrap=True, markup=False)
+        typer.echo(f"Noted in {model}", err=as_json)
     if mlflow:
         with tracked(f"evaluate {name}"):
             log_evaluation({**about, **figures})

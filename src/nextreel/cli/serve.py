@@ -54,6 +54,7 @@ def serve(
         os.environ.setdefault(variable, "1")  # One query is too little work for several threads.
 
     from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.errors import ConfigError, require
     from nextreel.wording import number_of
 
@@ -80,9 +81,10 @@ def serve(
     if settings.keys_required:
         with Store.open(store) as opened:
             if all(key.revoked is not None for key in list_keys(opened)):
+                elsewhere = () if store == DEFAULT_STORE else ("--store", store)
                 raise ConfigError(
                     f"{host} can be reached by others, so requests need an API key, and the store has none: "
-                    "nextreel keys create NAME --scope read makes one"
+                    f"{next_command('keys', 'create', 'NAME', '--scope', 'read', *elsewhere)} makes one"
                 )
     listener = listen(host, port)
     console = stdout()
@@ -90,5 +92,5 @@ def serve(
         console.print(f"Imported {number_of(imported, 'rating')}.")
     address = f"[{host}]" if ":" in host else host
     url = f"http://{address}:{listener.getsockname()[1]}"
-    console.print(f"Serving {model} on {url} (Ctrl+C stops)", markup=False)
+    console.print(f"Serving {model} on {url} (Ctrl+C stops)")
     run(settings, listener, workers)

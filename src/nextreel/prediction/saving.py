@@ -169,8 +169,8 @@ def _load_dataset(directory: Path, format_: DataFormat) -> Dataset:
     return Dataset(
         timeline=timeline,
         movie_ids=arrays["movie_ids"].astype(np.int64, copy=False),
-        users=pl.read_parquet(directory / USERS_FILE),
-        movies=pl.read_parquet(directory / MOVIES_FILE),
+        users=pl.read_parquet(directory / USERS_FILE, glob=False),
+        movies=pl.read_parquet(directory / MOVIES_FILE, glob=False),
         columns=format_.columns,
     )
 
