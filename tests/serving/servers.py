@@ -105,7 +105,7 @@ def serving(
             assert process.stdout is not None
             line = next((line for line in process.stdout if "http://" in line), None)
             assert line is not None, log.read_text()
-            port = line.split("http://")[1].split()[0].rpartition(":")[2]
+            port = line.split("http://")[1].split()[0].partition("/")[0].rpartition(":")[2]
             server = Server(f"http://127.0.0.1:{port}", process, log)
             with server.http:
                 server.http.headers.update(headers or {})

@@ -38,6 +38,12 @@ def serve(
             help="A website whose scripts may call the API, such as https://example.org; repeatable."
         ),
     ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            help="Path under which a reverse proxy serves this server, such as /films, if it isn't the host's root."
+        ),
+    ] = "",
     no_keys: Annotated[
         bool,
         typer.Option("--no-keys", help="Require no API keys, even if other machines can connect."),
@@ -60,6 +66,7 @@ def serve(
     for module in ("fastapi", "httptools", "jinja2", "orjson", "prometheus_client", "sqlalchemy", "uvicorn"):
         require(module, "serve")
     from nextreel.serving.app import Settings, is_loopback
+    from nextreel.serving.http.request_rewriting import parse_root_path
     from nextreel.serving.inference.ab_assignment import Experiment
     from nextreel.serving.server import listen, prepare_store, run
     from nextreel.serving.storage.api_keys import list_keys
@@ -72,6 +79,7 @@ def serve(
         rate=rate,
         experiment=None if experiment is None else Experiment.parse(experiment),
         allowed_origins=tuple(allow_origin or ()),
+        root_path=parse_root_path(root_path),
     )
     with progress_bar("Importing ratings") as (progress, task):
         imported = prepare_store(
@@ -89,6 +97,6 @@ def serve(
     if imported:
         console.print(f"Imported {number_of(imported, 'rating')}.")
     address = f"[{host}]" if ":" in host else host
-    url = f"http://{address}:{listener.getsockname()[1]}"
+    url = f"http://{address}:{listener.getsockname()[1]}{settings.root_path}"
     console.print(f"Serving {model} on {url} (Ctrl+C stops)", markup=False)
     run(settings, listener, workers)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -83,7 +83,7 @@ async def find_similar(
         **problems(409, *EVERYWHERE, *WITH_BODY),
     },
 )
-async def add_movie(movie: request_bodies.NewMovie, state: State) -> Response:
+async def add_movie(movie: request_bodies.NewMovie, request: Request, state: State) -> Response:
     """Add a movie. It can be rated and recommended at once; until a refit, it is scored by its genres, year and title.
 
     If the catalog has another movie with this MovieID, the response is 409.
@@ -99,4 +99,5 @@ async def add_movie(movie: request_bodies.NewMovie, state: State) -> Response:
     if not is_new and in_catalog != make_card(movie.movie_id, title, genres):
         description = f"{in_catalog['title']}, {'|'.join(in_catalog['genres']) or 'no genres'}"
         raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {description}")
-    return write_json(in_catalog, 201 if is_new else 200, {"Location": f"/v1/movies/{movie.movie_id}"})
+    location = f"{request.scope['root_path']}/v1/movies/{movie.movie_id}"
+    return write_json(in_catalog, 201 if is_new else 200, {"Location": location})
