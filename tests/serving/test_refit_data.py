@@ -13,7 +13,7 @@ from nextreel.serving.storage.store import NewInteraction, Store
 from tests.cli.commands import fail, succeed
 from tests.serving.servers import LATE, serving
 
-FILES = ("ratings_train.csv", "movies.csv", "users.csv")
+FILES = ("ratings_train.csv", "movies.csv", "users.csv", "store.json")
 
 
 @pytest.fixture
@@ -126,7 +126,11 @@ def test_without_anything_known_of_the_people_there_is_no_file_of_them(
         filled.erase_user(user)
     filled.add([NewInteraction(90_001, 2, 4.0, 5)])
     write_data(filled, predictor.dataset, tmp_path / "out")
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"ratings_train.csv", "movies.csv"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "ratings_train.csv",
+        "movies.csv",
+        "store.json",
+    }
 
 
 def test_a_directory_that_holds_something_is_left_as_it_is(

@@ -82,7 +82,7 @@ def serve(
         root_path=parse_root_path(root_path),
     )
     with progress_bar("Importing ratings") as (progress, task):
-        imported = prepare_store(
+        prepared = prepare_store(
             settings, data, lambda done, total: progress.update(task, completed=done, total=total)
         )
     if settings.keys_required:
@@ -94,8 +94,10 @@ def serve(
                 )
     listener = listen(host, port)
     console = stdout()
-    if imported:
-        console.print(f"Imported {number_of(imported, 'rating')}.")
+    if prepared.imported:
+        console.print(f"Imported {number_of(prepared.imported, 'rating')}.")
+    for note in prepared.notes:
+        console.print(note, soft_wrap=True, markup=False)
     address = f"[{host}]" if ":" in host else host
     url = f"http://{address}:{listener.getsockname()[1]}{settings.root_path}"
     console.print(f"Serving {model} on {url} (Ctrl+C stops)", markup=False)

@@ -16,6 +16,7 @@ from nextreel.errors import ArtifactError
 from nextreel.models.base import Recommender
 from nextreel.models.registry import DEFAULT_MODEL, create_model
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
+from nextreel.prediction.data_origin import read_origin
 from nextreel.prediction.manifest import FitFacts
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
@@ -91,6 +92,7 @@ def fit_and_save(
             f"{out} exists and isn't a saved model; expected a new directory or a saved model to replace"
         )
     dataset, split = read_dataset(directory), describe_rule(read_split_rule(directory))
+    store = read_origin(directory)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     epochs: list[Epoch] = []
 
@@ -120,7 +122,9 @@ def fit_and_save(
             add_files(epochs, target)
 
     predictor = Predictor(model, dataset)
-    save(predictor, out, {"split": split, "fit": facts.model_dump(exclude_none=True)}, write_files)
+    origin = {} if store is None else {"store": store}
+    entries = {**origin, "split": split, "fit": facts.model_dump(exclude_none=True)}
+    save(predictor, out, entries, write_files)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return predictor, facts
 

@@ -71,6 +71,8 @@ class ModelManifest(BaseModel):
     """Size, period and fingerprint of the data set that the model was fitted on."""
     fit: FitFacts = FitFacts()
     """Duration of the fit and the epoch that was kept, as far as they were noted."""
+    store: str | None = None
+    """Identity of the server's store that wrote the data the model was fitted on; None if no store did."""
     split: dict[str, JsonValue] = {}
     """The rule by which the training data was split from the test data, as JSON; empty if unknown."""
     evaluations: list[dict[str, JsonValue]] = []

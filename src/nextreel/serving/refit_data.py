@@ -12,6 +12,7 @@ from nextreel.data.schema import INTERACTIONS, MOVIES, USER_ID, USERS
 from nextreel.data.table_writer import write_table
 from nextreel.data.titles import to_file_form
 from nextreel.errors import DataError, StoreError
+from nextreel.prediction.data_origin import write_origin
 from nextreel.serving.inference.catalog import Catalog
 from nextreel.serving.storage.store import Store
 
@@ -31,8 +32,9 @@ class WrittenRows:
 def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
     """Write the ratings in the store, with the movies and users of the model's data set, to the directory `out`.
 
-    All files are written, or none. Ratings are in the order in which they were stored, and added movies come after
-    the others. No file holds a user who was erased, even while this function runs.
+    All files are written, or none. Beside the tables, a file names the store, so that a model fitted on them is known
+    to belong to it. Ratings are in the order in which they were stored, and added movies come after the others. No file
+    holds a user who was erased, even while this function runs.
 
     Raises
     ------
@@ -53,6 +55,7 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
         for table, frame in ((INTERACTIONS, rows), (MOVIES, to_file_form(movies)), (USERS, users)):
             if len(frame):
                 write_table(frame, directory / f"{table.stems[0]}.csv")
+        write_origin(directory, store.identity)
     return WrittenRows(len(rows), rows[USER_ID].n_unique(), len(movies))
 
 

@@ -31,6 +31,7 @@ from nextreel.serving.inference.movie_lookup import MovieLookup
 from nextreel.serving.inference.snapshot import Snapshot, UnsortedInteractions
 from nextreel.serving.inference.store_follower import StoreFollower
 from nextreel.serving.inference.user_histories import UserHistories
+from nextreel.serving.storage.data_lineage import require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion
 from nextreel.serving.storage.store import NewInteraction, Store
 
@@ -113,11 +114,12 @@ class Engine:
         Raises
         ------
         ArtifactError
-            The saved model is damaged.
+            The saved model is damaged, or was fitted on other data than the store holds.
         StoreError
             The store can't be read.
         """
         predictor = load(version.path)
+        require_lineage(store, version.path, lambda: predictor.dataset)
         catalog = Catalog.of(predictor.dataset)
         if sibling is not None and Catalog.of(sibling._predictor.dataset).movies.equals(catalog.movies):
             return cls(predictor, version, sibling.follower)

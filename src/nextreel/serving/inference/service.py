@@ -9,13 +9,16 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
 from nextreel.errors import ArtifactError, QueryError, StoreError
+from nextreel.prediction.saving import load
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
+from nextreel.serving.storage.data_lineage import UnrelatedDataError, require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
 from nextreel.serving.storage.store import Impression, NewInteraction, Outcome, Store
 from nextreel.serving.storage.user_export import UserExport
@@ -42,6 +45,7 @@ class Service:
         )
         self._pending_impressions: deque[Impression] = deque()
         self._last_load_error: str | None = None
+        self._refused: dict[Path, UnrelatedDataError] = {}
 
     @property
     def engine(self) -> Engine:
@@ -143,6 +147,7 @@ class Service:
         with self._swap_lock:
             current = self.versions.current
             if current.name != self._engine.version.name:
+                self._require_lineage(current)
                 self._engine = Engine.open(current, self.store, sibling=self._engine)
                 logger.info("serving another version", extra={"version": current.name})
             return self._engine.version
@@ -150,8 +155,9 @@ class Service:
     def promote(self, version: str) -> StoredVersion:
         """Make a version the current one, serve it, and return it.
 
-        Raises QueryError for an unknown version, ArtifactError for a damaged one.
+        Raises QueryError for an unknown version, ArtifactError for one that is damaged or of other data.
         """
+        self._require_lineage(self.versions.find(version))
         self.versions.promote(version)
         return self.refresh()
 
@@ -182,6 +188,16 @@ class Service:
             self.store.keep_impressions(pending)
         except StoreError:
             self._pending_impressions.extendleft(reversed(pending))
+
+    def _require_lineage(self, version: StoredVersion) -> None:
+        """Raise UnrelatedDataError for a version of other data; one that was refused once isn't loaded again."""
+        if version.path not in self._refused:
+            try:
+                require_lineage(self.store, version.path, lambda: load(version.path).dataset)
+                return
+            except UnrelatedDataError as error:
+                self._refused[version.path] = error
+        raise self._refused[version.path]
 
     def _keep_impressions(self, served: Sequence[tuple[RecommendationResult, Engine]]) -> None:
         now = int(time.time())

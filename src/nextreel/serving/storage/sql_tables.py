@@ -32,7 +32,8 @@ def _growing_id() -> "Column[int]":
 facts = Table(
     "facts", metadata, Column("name", String, primary_key=True), Column("value", Text, nullable=False)
 )
-"""`format`: version of the schema. `dataset`: fingerprint of the data set that was imported."""
+"""`format`: version of the schema. `identity`: a random text that tells the store from every other. `dataset`:
+fingerprint of the data set that was imported. `data FINGERPRINT`: a data set whose models this store has served."""
 
 interactions = Table(
     "interactions",

@@ -5,6 +5,7 @@ data set's timeline: by (user, timestamp, id), where the ids keep the order of a
 """
 
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -41,6 +42,9 @@ from nextreel.serving.storage.sql_tables import (
 from nextreel.serving.storage.user_export import UserExport, read_user
 
 __all__ = ["Impression", "NewInteraction", "Outcome", "Store"]
+
+SERVED = "data "
+"""What the name of a fact begins with that notes the fingerprint of a data set."""
 
 
 class Store:
@@ -112,10 +116,44 @@ class Store:
         with self.reading() as connection:
             return _read_fact(connection, "dataset")
 
-    def import_dataset(self, dataset: Dataset, on_progress: Callable[[int, int], None]) -> None:
+    @property
+    def url(self) -> str:
+        """URL of the database, without its password."""
+        return self._url
+
+    @property
+    def identity(self) -> str:
+        """A random text that tells this store from every other, and stays with it when the database is moved."""
+        with self.reading() as connection:
+            return _read_fact(connection, "identity") or ""
+
+    @property
+    def known_data(self) -> set[str]:
+        """Fingerprints of the data set that was imported and of those whose models this store has served."""
+        with self.reading() as connection:
+            known = {name.removeprefix(SERVED) for name in _list_facts(connection, SERVED)}
+            imported = _read_fact(connection, "dataset")
+        return known if imported is None else {*known, imported}
+
+    @property
+    def remembers_models(self) -> bool:
+        """Whether the store has noted which models it serves; False for one that an earlier nextreel filled."""
+        with self.reading() as connection:
+            return bool(_list_facts(connection, SERVED))
+
+    def remember_data(self, fingerprint: str) -> None:
+        """Note that models of the data set with this fingerprint belong to the store."""
+        with self.writing() as connection:
+            if _read_fact(connection, f"{SERVED}{fingerprint}") is None:
+                _write_fact(connection, f"{SERVED}{fingerprint}", str(int(time.time())))
+
+    def import_dataset(
+        self, dataset: Dataset, on_progress: Callable[[int, int], None], learned: str | None = None
+    ) -> None:
         """Copy all interactions of a data set into an unused store, in timeline order: all of them or none.
 
-        `on_progress` is called with the number of rows copied so far and the number of all rows. Raises StoreError if
+        `on_progress` is called with the number of rows copied so far and the number of all rows. `learned` is the
+        fingerprint of the data set that the model to serve was fitted on, if it is another one. Raises StoreError if
         the store isn't empty.
         """
         with self.writing() as connection:
@@ -125,6 +163,7 @@ class Store:
                 self._database.copy_interactions(connection, block)
                 on_progress(n_copied, len(dataset.timeline))
             _write_fact(connection, "dataset", dataset.fingerprint)
+            _write_fact(connection, f"{SERVED}{learned or dataset.fingerprint}", str(int(time.time())))
             connection.exec_driver_sql(f"ANALYZE {interactions.name}")
 
     def add(self, rows: Sequence[NewInteraction], idempotency_key: str | None = None) -> list[Outcome]:
@@ -225,6 +264,8 @@ class Store:
         with self.writing() as connection:
             metadata.create_all(connection)
             stored_format = _read_fact(connection, "format")
+            if _read_fact(connection, "identity") is None:
+                _write_fact(connection, "identity", uuid.uuid4().hex)
             if stored_format is None:
                 _write_fact(connection, "format", str(FORMAT))
             elif int(stored_format) > FORMAT:
@@ -254,6 +295,12 @@ def _is_unused(connection: sa.Connection) -> bool:
 
 def _read_fact(connection: sa.Connection, name: str) -> str | None:
     return connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+
+
+def _list_facts(connection: sa.Connection, prefix: str) -> list[str]:
+    """Return the names of all facts that begin with a prefix."""
+    query = sa.select(facts.c.name).where(facts.c.name.startswith(prefix, autoescape=True))
+    return list(connection.execute(query).scalars())
 
 
 def _write_fact(connection: sa.Connection, name: str, value: str) -> None:
