@@ -16,6 +16,7 @@ from nextreel.artifacts import MANIFEST, read_manifest, seal
 from nextreel.atomic_files import atomic_directory, replacing
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Timeline
+from nextreel.data.titles import unify_genres
 from nextreel.errors import ArtifactError, ConfigError
 from nextreel.models.registry import create_model, model_name, model_names
 from nextreel.prediction.manifest import FittedOn, ModelManifest
@@ -166,7 +167,7 @@ def _load_dataset(directory: Path) -> Dataset:
         timeline=timeline,
         movie_ids=arrays["movie_ids"].astype(np.int64, copy=False),
         users=pl.read_parquet(directory / USERS_FILE),
-        movies=pl.read_parquet(directory / MOVIES_FILE),
+        movies=unify_genres(pl.read_parquet(directory / MOVIES_FILE)),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import (
     REAL,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Identity,
@@ -60,6 +61,16 @@ movies = Table(
     Column("genres", Text, nullable=False),
 )
 """Movies added to the catalog; the genres are joined as in movies.csv, "Comedy|Drama"."""
+
+movie_changes = Table(
+    "movie_changes",
+    metadata,
+    _growing_id(),
+    Column("movie_id", BigInteger, nullable=False, index=True),
+    Column("deleted", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Log of the movies that were deleted and restored; the last row of a movie decides."""
 
 replies = Table(
     "replies",

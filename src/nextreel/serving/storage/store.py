@@ -15,7 +15,6 @@ import polars as pl
 import sqlalchemy as sa
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import MOVIES
 from nextreel.errors import StoreError
 from nextreel.serving.storage.databases import Database, connect
 from nextreel.serving.storage.idempotency import delete_expired, find_outcomes, record_outcomes
@@ -28,6 +27,7 @@ from nextreel.serving.storage.interaction_rows import (
     read_after,
     read_users,
 )
+from nextreel.serving.storage.movie_rows import mark_deleted, put_movie, read_deleted, read_movies
 from nextreel.serving.storage.sql_tables import (
     FORMAT,
     erasures,
@@ -35,7 +35,6 @@ from nextreel.serving.storage.sql_tables import (
     impressions,
     interactions,
     metadata,
-    movies,
     replies,
     reply_users,
 )
@@ -200,21 +199,35 @@ class Store:
         return self.since(0)
 
     def add_movie(self, movie_id: int, title: str, genres: Sequence[str]) -> bool:
-        """Add a movie to the catalog; return False, and change nothing, if this MovieID was added before."""
+        """Add a movie to the catalog; return False, and change nothing, if this MovieID was added before.
+
+        A movie that was added and deleted is replaced by this one.
+        """
         with self.writing() as connection:
-            query = sa.select(movies.c.movie_id).where(movies.c.movie_id == movie_id)
-            if connection.execute(query).first() is not None:
-                return False
-            connection.execute(
-                sa.insert(movies), {"movie_id": movie_id, "title": title, "genres": "|".join(genres)}
-            )
-            return True
+            return put_movie(connection, movie_id, title, genres)
+
+    def delete_movie(self, movie_id: int) -> bool:
+        """Delete a movie, added or of the model's own catalog; return False if it is deleted already.
+
+        Its ratings stay.
+        """
+        with self.writing() as connection:
+            return mark_deleted(connection, movie_id, True)
+
+    def restore_movie(self, movie_id: int) -> bool:
+        """Undo the deletion of a movie; return False if it isn't deleted."""
+        with self.writing() as connection:
+            return mark_deleted(connection, movie_id, False)
 
     def movies(self) -> pl.DataFrame:
-        """Return the added movies as in movies.csv, ordered by MovieID."""
+        """Return the added movies as in movies.csv, ordered by MovieID, deleted ones too."""
         with self.reading() as connection:
-            rows = connection.execute(sa.select(movies).order_by(movies.c.movie_id)).all()
-        return pl.DataFrame([tuple(row) for row in rows], schema=MOVIES.schema, orient="row")
+            return read_movies(connection)
+
+    def deleted_movies(self) -> list[int]:
+        """Return the MovieIDs of the deleted movies, ascending."""
+        with self.reading() as connection:
+            return read_deleted(connection)
 
     def keep_impressions(self, shown: Sequence[Impression]) -> None:
         """Store lists that were shown during an experiment."""
