@@ -8,7 +8,7 @@ import polars as pl
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import INTERACTIONS, MOVIES, USER_ID, USERS
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, USER_ID, USERS
 from nextreel.data.table_writer import write_table
 from nextreel.data.titles import to_file_form
 from nextreel.errors import DataError, StoreError
@@ -34,7 +34,8 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
 
     All files are written, or none. Beside the tables, a file names the store, so that a model fitted on them is known
     to belong to it. Ratings are in the order in which they were stored, and added movies come after the others. No file
-    holds a user who was erased, even while this function runs.
+    holds a user who was erased, even while this function runs. Of the deleted movies, only those with ratings are
+    written, since a model can't learn from the ratings of a movie that it doesn't have.
 
     Raises
     ------
@@ -49,6 +50,8 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
     if rows.is_empty():
         raise StoreError("the store holds no ratings: nothing was written")
     movies = Catalog.of(learned).with_added(store.movies()).movies
+    is_rated = pl.col(MOVIE_ID).is_in(rows[MOVIE_ID].unique().implode())
+    movies = movies.filter(is_rated | ~pl.col(MOVIE_ID).is_in(store.deleted_movies()))
     has_attributes = pl.any_horizontal(pl.exclude(USER_ID).is_not_null())
     users = learned.users.filter(has_attributes & ~pl.col(USER_ID).is_in(erased))
     with atomic_directory(out, MANIFEST) as directory:

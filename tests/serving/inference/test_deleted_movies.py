@@ -119,6 +119,15 @@ def test_deleting_twice_is_as_deleting_once_and_an_unknown_movie_cannot_be_delet
     assert not service.delete_movie(987_654)
 
 
+def test_a_deleted_movie_that_a_refit_left_out_can_be_deleted_again_and_restored(
+    service: Service, filled: Store
+) -> None:
+    filled.delete_movie(ADDED)  # of an earlier model's catalog
+    assert service.delete_movie(ADDED)
+    assert service.add_movie(ADDED, "The Long Reel (2020)", ["Drama"])
+    assert ADDED in listed(service.engine)
+
+
 def test_a_server_that_starts_later_has_the_same_catalog(service: Service, filled: Store, movie: int) -> None:
     service.delete_movie(movie)
     started = Engine.open(service.engine.version, filled)

@@ -49,9 +49,9 @@ async def add_interaction(
 
     A list uses only what happened before it: a rating whose timestamp is ahead of the server's clock counts from
     `counts_from` on. A rating is an event, identified by user, movie and timestamp. Sending the same event again
-    changes nothing (200); with other stars it is a conflict (409). Rating a movie again at a later time is a new event, which
-    replaces the earlier rating in the history. A new user needs no registration. A movie outside the catalog, or a
-    timestamp more than a day ahead of the server's clock, is refused (422).
+    changes nothing (200); with other stars it is a conflict (409). Rating a movie again at a later time is a new
+    event, which replaces the earlier rating in the history. A new user needs no registration. A movie outside the
+    catalog, or a timestamp more than a day ahead of the server's clock, is refused (422).
     """
     row = _read_rows([interaction], idempotency_key)[0]
     outcome = (await _store(state, [row], idempotency_key))[0]

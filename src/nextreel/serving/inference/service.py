@@ -138,7 +138,8 @@ class Service:
         nothing. Raises StoreError if the store can't be read or written.
         """
         follower = self._engine.follower
-        if follower.catch_up().catalog.find(np.array([movie_id]))[0] < 0:
+        catalog = follower.catch_up().catalog
+        if catalog.find(np.array([movie_id]))[0] < 0 and movie_id not in catalog.deleted:
             return False
         self.store.delete_movie(movie_id)
         follower.catch_up()
