@@ -260,11 +260,27 @@ def test_a_running_server_does_not_promote_a_model_of_other_data(
         problem = server.problem(409, "POST", "/v1/admin/models/b/promote")
         assert "was fitted on other data" in problem["detail"]
         assert served_name(server) == "a"
-        succeed("models", "promote", versions, "b")
+        (versions / "current").write_text("b\na\n")  # as an earlier nextreel promoted it
         eventually(lambda: "was fitted on other data" in server.log.read_text())
         assert served_name(server) == "a"
         succeed("models", "promote", versions, "c")
         eventually(lambda: served_name(server) == "c")
+
+
+def test_the_command_does_not_promote_a_model_of_other_data(
+    films: Path, others: Path, tmp_path: Path
+) -> None:
+    versions = tmp_path / "versions"
+    train = fit(FILMS, tmp_path / "train", slice(0, 900))
+    for model, name in ((films, "a"), (others, "b"), (train, "c")):
+        succeed("models", "add", versions, model, "--name", name)
+    message = fail("models", "promote", versions, "b")
+    assert message == (
+        "nextreel: b was fitted on other data than a, which stays current: keep the versions of each data set in a "
+        f"directory of its own (`nextreel models add DIR {versions}/versions/b`)\n"
+    )
+    assert succeed("models", "promote", versions, "c").startswith("c (popularity")
+    assert succeed("models", "rollback", versions).startswith("a (popularity")
 
 
 def test_data_of_a_store_is_not_written_with_the_movies_of_another_model(

@@ -47,6 +47,11 @@ class Overlap:
         return max(self.of_dataset, self.of_store) >= MOST
 
     @classmethod
+    def between(cls, dataset: Dataset, other: Dataset) -> "Overlap":
+        """Compare two data sets by a sample of the ratings of each; the second takes the place of the store."""
+        return cls(_share(_contains(other, _sample(dataset))), _share(_contains(dataset, _sample(other))))
+
+    @classmethod
     def measure(cls, dataset: Dataset, store: Store) -> "Overlap":
         """Compare a data set with what a store holds, by a sample of the ratings of each."""
         own = _sample(dataset)
