@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from nextreel.serving.storage.api_keys import Scope, create_key
 from nextreel.serving.storage.store import Store
@@ -50,6 +51,21 @@ def check_movie(server: Server, movie_id: int, title: str) -> None:
     assert len(server.recommend(1, LATE)["movies"]) == 10
     server.ok("GET", "/v1/movies", params={"query": title[:200]})
     assert server.http.get("/you", params={"q": title[:200]}).is_success
+
+
+def test_a_row_of_the_store_that_is_no_movie_leaves_the_others_in_the_lists(
+    model: Path, tmp_path: Path
+) -> None:
+    store_url = f"sqlite:///{tmp_path}/nextreel.db"
+    with Store.open(store_url) as store:
+        store.add_movie(9_000, "The Long Reel (2020)", ["Drama"])
+        with store.writing() as connection:
+            connection.execute(sa.text("INSERT INTO movies VALUES (9001, x'ff', 'Drama')"))
+    with serving(model, store_url) as server:
+        assert server.ok("GET", "/v1/movies/9000")["title"] == "The Long Reel (2020)"
+        server.problem(404, "GET", "/v1/movies/9001")
+        assert len(server.recommend(1, LATE)["movies"]) == 10
+        assert "an added movie can't be read and is left out" in server.log.read_text()
 
 
 @pytest.mark.parametrize(

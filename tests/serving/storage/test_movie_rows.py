@@ -40,6 +40,13 @@ def test_a_reopened_store_knows_what_was_deleted(store: Store, store_url: str) -
         assert reopened.deleted_movies() == [5]
 
 
+def test_a_text_in_another_encoding_is_read_as_far_as_it_can_be(sqlite_url: str) -> None:
+    with Store.open(sqlite_url) as store:
+        with store.writing() as connection:
+            connection.execute(sa.text("INSERT INTO movies VALUES (7, CAST(x'e96c' AS TEXT), 'Drama')"))
+        assert store.movies().rows() == [(7, "\ufffdl", "Drama")]
+
+
 @pytest.mark.parametrize("values", ["(-1, 'Heat', 'Drama')", "(7, x'ff', 'Drama')", "(7, 'Heat', x'00')"])
 def test_a_row_that_cant_be_a_movie_is_left_out_with_a_warning(
     sqlite_url: str, caplog: pytest.LogCaptureFixture, values: str
