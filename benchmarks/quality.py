@@ -53,7 +53,7 @@ def measure(config: Config, data: Path) -> Result:
     return {
         "data": split.facts(),
         "fit_seconds": round(fit_seconds, 3),
-        "peak_memory_gib": round(peak_memory, 3),
+        "peak_memory_gib": peak_memory and round(peak_memory, 3),
         "epochs": [asdict(epoch) for epoch in epochs],
         "evaluations": evaluations,
     }

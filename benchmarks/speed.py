@@ -46,7 +46,7 @@ def measure(config: Config, data: Path) -> Result:
     return {
         "data": {"sha256": split.train.fingerprint},
         "seconds": seconds,
-        "peak_memory_gib": round(peak_memory, 3),
+        "peak_memory_gib": peak_memory and round(peak_memory, 3),
     }
 
 

@@ -23,8 +23,8 @@ def refusal(kind: type[Options], options: dict[str, object]) -> str:
         (EASEConfig, "unliked_weight", 1.5, "is 1.5; expected a number above 0, up to 1"),
         (EASEConfig, "half_life", False, "is false; expected a number above 0 or null"),
         (TransformerConfig, "minutes", 0, "is 0; expected a number above 0"),
-        (TransformerConfig, "epochs", 2.5, "is 2.5; expected a whole number from 1"),
-        (TransformerConfig, "epochs", None, "is null; expected a whole number from 1"),
+        (TransformerConfig, "epochs", 2.5, "is 2.5; expected a whole number from 1, up to 100000"),
+        (TransformerConfig, "epochs", None, "is null; expected a whole number from 1, up to 100000"),
         (TransformerConfig, "bfloat16", "maybe", "is 'maybe'; expected true or false"),
         (BlendConfig, "transformer", 5, "is 5; expected options by name"),
     ],
@@ -47,7 +47,7 @@ def test_an_unknown_option_is_told_the_options_there_are_the_closest_first() -> 
 
 def test_an_option_within_an_option_is_named_by_its_path() -> None:
     wrong = refusal(BlendConfig, {"transformer": {"layers": 0}})
-    assert wrong == "option transformer.layers of it is 0; expected a whole number from 1"
+    assert wrong == "option transformer.layers of it is 0; expected a whole number from 1, up to 64"
     unknown = refusal(BlendConfig, {"ridge": {"layers": 2}})
     assert unknown.startswith("option ridge of it has no option 'layers'; its options: regularization, ")
 

@@ -9,12 +9,20 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
+from nextreel.documents import read_json_file
 from nextreel.errors import ArtifactError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+
+
+class _ListedFile(BaseModel):
+    """What a manifest says of a file beside it."""
+
+    bytes: int
+    sha256: str
 
 
 def seal(directory: Path, manifest: Mapping[str, object]) -> None:
@@ -38,24 +46,31 @@ def read_manifest(directory: Path) -> dict[str, JsonValue]:
     if not directory.is_dir():
         raise ArtifactError(f"{directory} isn't a directory; expected a model saved by `nextreel fit`")
     try:
-        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        version, files = manifest["format"], manifest["files"].items()
+        manifest = TypeAdapter(dict[str, JsonValue]).validate_python(read_json_file(directory / MANIFEST))
+        version = manifest["format"]
+        files = TypeAdapter(dict[str, _ListedFile]).validate_python(manifest["files"])
     except FileNotFoundError:
         raise ArtifactError(
             f"{directory} has no {MANIFEST}; expected a model saved by `nextreel fit`"
         ) from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except OSError as error:
+        raise ArtifactError(f"{directory / MANIFEST} can't be read: {error.strerror}") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise ArtifactError(f"{directory / MANIFEST} is damaged: {place} {problem['msg']}") from error
+    except (ValueError, KeyError) as error:
         raise ArtifactError(f"{directory / MANIFEST} is damaged: {error}") from error
     if version != FORMAT:
         raise ArtifactError(
             f"{directory} has format {version}; this nextreel reads format {FORMAT}: upgrade or refit"
         )
-    for name, expected in files:
+    for name, expected in files.items():
         file = directory / name
         if Path(name).name != name or not file.is_file():
             raise ArtifactError(f"{file} is missing; the saved model is incomplete: fit it again")
-        _verify(file, expected["bytes"], expected["sha256"])
-    return dict(manifest)
+        _verify(file, expected.bytes, expected.sha256)
+    return manifest
 
 
 def list_files(manifest: Mapping[str, JsonValue]) -> list[str]:

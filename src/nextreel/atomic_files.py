@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from nextreel.documents import read_json_file
 from nextreel.errors import ArtifactError, DataError
 
 
@@ -89,7 +90,9 @@ def claim_directory(directory: Path, marker: str, about: Mapping[str, object]) -
         write_json(wanted, file)
         return
     try:
-        present = dict(json.loads(file.read_text(encoding="utf-8")))
+        present = read_json_file(file)
+        if not isinstance(present, dict):
+            raise TypeError("expected an object")
     except (ValueError, TypeError) as error:
         raise ArtifactError(f"{file} is damaged: {error}; choose another name") from None
     differences = [

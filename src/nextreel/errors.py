@@ -19,6 +19,7 @@ from importlib import import_module
 from types import ModuleType
 
 from nextreel.deprecation import warn_renamed
+from nextreel.wording import shorten
 
 
 class NextreelError(Exception):
@@ -43,7 +44,7 @@ class DataProblem:
             place.append(f"line {self.line}")
         if self.column is not None:
             place.append(f"column {self.column}")
-        return f"{', '.join(place)}: {self.message}"
+        return shorten(f"{', '.join(place)}: {self.message}")
 
 
 class DataError(NextreelError):
@@ -55,21 +56,27 @@ class DataError(NextreelError):
         Problems by place, at most the first 20 of a file; empty for an error that concerns a whole directory or frame.
     total : int
         Number of problems found, including those that `problems` doesn't list.
+    is_partial : bool
+        Whether reading stopped after so many problems, so that there may be more than `total`.
     """
 
     SHOWN = 20
     """Number of problems that the message of a DataError lists: enough to see a pattern, few enough for one screen."""
 
-    def __init__(self, problems: list[DataProblem] | str, total: int | None = None) -> None:
+    def __init__(
+        self, problems: list[DataProblem] | str, total: int | None = None, is_partial: bool = False
+    ) -> None:
         self.problems = [] if isinstance(problems, str) else problems
         self.total = total if total is not None else len(self.problems)
+        self.is_partial = is_partial
         if isinstance(problems, str):
             super().__init__(problems)
             return
         lines = [str(problem) for problem in self.problems[: self.SHOWN]]
         if self.total > len(lines):
             others = self.total - len(lines)
-            lines.append(f"... and {others:,} more {'problem' if others == 1 else 'problems'}")
+            count = f"at least {others:,}" if is_partial else f"{others:,}"
+            lines.append(f"... and {count} more {'problem' if others == 1 else 'problems'}")
         super().__init__("\n".join(lines))
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 
 from nextreel.errors import ConfigError
+from nextreel.wording import shorten
 
 TYPES = {
     "boolean": "true or false",
@@ -57,7 +58,7 @@ class Choice:
 class Options(BaseModel):
     """Base class of groups of options, such as those of a model: immutable, and strict about names and values."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     @classmethod
     def parse(cls, options: Mapping[str, object], owner: str = "the model") -> Self:
@@ -84,14 +85,14 @@ class Options(BaseModel):
             close = get_close_matches(name, group.model_fields)
             names = ", ".join([*close, *(other for other in group.model_fields if other not in close)])
             whose = f"option {'.'.join(groups)} of {owner}" if groups else owner
-            return f"{whose} has no option {name!r}; its options: {names}"
+            return f"{whose} has no option {shorten(name, 100)!r}; its options: {names}"
         schema = ValueSchema.model_validate(group.model_json_schema()["properties"][name])
         allowed = "a finite number" if first["type"] == "finite_number" else schema.describe()
         option = f"option {'.'.join([*groups, name])} of {owner}"
         if first["type"] == "missing":
             return f"{option} is missing; expected {allowed}"
         value = first["input"]
-        shown = repr(value) if isinstance(value, str) else json.dumps(value, default=repr)
+        shown = shorten(repr(value) if isinstance(value, str) else json.dumps(value, default=repr), 100)
         return f"{option} is {shown}; expected {allowed}"
 
     @classmethod

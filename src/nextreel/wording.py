@@ -1,4 +1,4 @@
-"""Helpers for the wording of messages: a count with its noun, and a list of names."""
+"""Helpers for the wording of messages: a count with its noun, a list of names, and a long text cut short."""
 
 from collections.abc import Sequence
 
@@ -14,3 +14,11 @@ def number_of(n: float, noun: str, plural: str | None = None) -> str:
 def join_names(names: Sequence[str]) -> str:
     """Return names joined as in "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def shorten(text: str, length: int = 500) -> str:
+    """Return a text, without its middle if it has more than `length` characters."""
+    if len(text) <= length:
+        return text
+    end = length // 3
+    return f"{text[: length - end]} [...] {text[-end:]}"

@@ -62,15 +62,14 @@ ROWS = interactions((1, 0, 4, 1), (1, 1, 5, 2))
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (ROWS.drop("Rating"), "interactions: column Rating is missing; found UserID, MovieID, Timestamp"),
+        (ROWS.drop("MovieID"), "interactions: column MovieID is missing; found UserID, Rating, Timestamp"),
         (
-            ROWS.with_columns(MovieID=pl.lit("Heat")),
-            "interactions: column MovieID has type String; expected Int64, a whole number from 0",
+            ROWS.with_columns(MovieID=pl.lit("")),
+            "interactions[0], MovieID: the cell is empty; expected an id of 1 to 255 characters",
         ),
         (
-            ROWS.with_columns(pl.from_epoch("Timestamp")),
-            "interactions: column Timestamp has type Datetime(time_unit='us', time_zone=None); expected "
-            "Int64, POSIX seconds",
+            ROWS.with_columns(Timestamp=pl.lit("28/02/2003")),
+            "interactions[0], Timestamp: '28/02/2003' is ambiguous, day and month could be swapped",
         ),
         (
             ROWS.with_columns(UserID=pl.Series([1.0, float("nan")])),
@@ -92,10 +91,10 @@ ROWS = interactions((1, 0, 4, 1), (1, 1, 5, 2))
             ROWS.with_columns(Timestamp=pl.Series([1, 1_260_759_144_000])),
             "interactions[1], Timestamp: 1260759144000 looks like milliseconds; expected POSIX seconds",
         ),
-        (ROWS.to_dict(), "interactions: expected a polars DataFrame, found a dict"),
+        (ROWS.to_dict(), "interactions: expected a frame of polars, pandas or pyarrow, found a dict"),
         (
             "films/ratings_train.csv",
-            "interactions: 'films/ratings_train.csv' is a path, not a polars DataFrame",
+            "interactions: 'films/ratings_train.csv' is a path, not a frame",
         ),
     ],
     ids=range(10),
@@ -123,7 +122,7 @@ def test_a_callers_rows_are_checked_once_and_checked_rows_not_again(monkeypatch:
         checked.append(column.name)
         return find_invalid(frame, table, column)
 
-    monkeypatch.setattr("nextreel.data.value_checks.find_invalid", count)
+    monkeypatch.setattr("nextreel.data.frames.find_invalid", count)
     rule = SplitRule.for_rule("leave-one-out")
     dataset = Dataset.from_frames(ROWS)
     dataset.with_interactions(ROWS)

@@ -67,3 +67,6 @@ def test_a_duration_has_at_most_100_years() -> None:
     assert parse_duration("36500d", "--every") == 36_500 * 86_400
     with pytest.raises(QueryError, match="--every '36501d' is longer than 100 years"):
         parse_duration("36501d", "--every")
+    for digits in (400, 5000):  # more than a float holds, and than Python parses as an integer
+        with pytest.raises(QueryError, match=r"--every '9+ \[\.\.\.\] 9+d' is longer than 100 years"):
+            parse_duration("9" * digits + "d", "--every")

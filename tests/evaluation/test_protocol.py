@@ -85,11 +85,11 @@ def test_the_test_part_may_have_other_types_of_numbers(history: HistoryMode) -> 
         (TEST.drop("Rating"), "the test part: column Rating is missing; found UserID, MovieID, Timestamp"),
         (
             TEST.with_columns(UserID=pl.lit("ann")),
-            "the test part: column UserID has type String; expected Int64, a whole number",
+            "the test part: the UserIDs are texts, but those of the data set are whole",
         ),
         (
             "parts/test.csv",
-            "the test part: 'parts/test.csv' is a path, not a polars DataFrame; nextreel.read_inter",
+            "the test part: 'parts/test.csv' is a path, not a frame; nextreel.read_inter",
         ),
     ],
     ids=["column", "type", "path"],

@@ -7,6 +7,7 @@ import pytest
 
 from nextreel.arrays import Float32Array
 from nextreel.data.dataset import Dataset
+from nextreel.errors import DataError
 from nextreel.models.base import Recommender
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
@@ -222,3 +223,9 @@ def test_a_history_of_movies_that_are_not_learned_is_left_to_popularity() -> Non
     model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
     known = Dataset.from_frames(interactions((7, 5, 5, 0), (8, 1, 5, 0)), catalog(8))
     assert model.knows(known.histories(np.array([7, 8, 9]), np.full(3, 5))).tolist() == [False, True, False]
+
+
+def test_a_data_set_without_interactions_is_refused() -> None:
+    empty = tiny_dataset().with_interactions(tiny_dataset().interactions().clear())
+    with pytest.raises(DataError, match="there are no interactions to learn from"):
+        SequentialRidge(SMALL).fit(empty)

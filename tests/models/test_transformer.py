@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
+from nextreel.data.timeline import Histories
 from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.models.training.epochs import Epoch, Training
@@ -113,3 +115,25 @@ def test_data_with_a_single_interaction_for_each_user_is_an_error() -> None:
 def test_dimensions_that_are_no_multiple_of_heads_are_an_error() -> None:
     with pytest.raises(ConfigError, match=r"dimensions \(9\) must be a multiple of heads \(2\)"):
         small(dimensions=9)
+
+
+def test_a_history_of_replaced_ratings_only_counts_as_empty_and_reads_no_neighbour() -> None:
+    dataset = Dataset.from_frames(
+        interactions((1, 0, 5, 10), (1, 0, 5, 20), (1, 1, 5, 30), (2, 2, 5, 10), (2, 1, 5, 20)), catalog(4)
+    )
+    model = small().fit(dataset)
+    # The first row of either user as of the end of time: that of user 1 was replaced at 20.
+    starts = dataset.timeline.offsets[:-1]
+    histories = Histories(dataset.timeline, dataset.user_ids, starts, starts + 1, np.array([100, 100]))
+    scores = model.score(histories, np.array([100, 100]))
+    assert not scores[0].any()
+    assert scores[1].any()
+    np.testing.assert_array_equal(model.score(histories[:1], np.array([100])), scores[:1])
+
+
+def test_nothing_is_learned_from_what_has_no_weight() -> None:
+    rows = tiny_dataset().interactions().with_columns(pl.lit(1.0, dtype=pl.Float32).alias("Rating"))
+    dataset = tiny_dataset().with_interactions(rows)
+    model = small(disliked_weight=0).fit(dataset)
+    timestamps = np.full(dataset.n_users, 2_000_000_000)
+    assert np.isfinite(model.score(dataset.histories(dataset.user_ids, timestamps), timestamps)).all()

@@ -5,10 +5,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nextreel.data.dataset import Dataset
 from nextreel.errors import QueryError
 from nextreel.prediction.predictor import make_query_frame
+from tests.frames import interactions
 
-PAIR = "expected a pair of whole numbers, UserID and Timestamp"
+PAIR = "expected a pair, UserID and Timestamp"
+DATASET = Dataset.from_frames(interactions((5, 1, 4, 100), (7, 2, 5, 200)))
 
 
 @pytest.mark.parametrize(
@@ -25,14 +28,14 @@ PAIR = "expected a pair of whole numbers, UserID and Timestamp"
     ids=["tuples", "lists", "tuple", "array", "iterator", "frame", "narrow frame"],
 )
 def test_queries_are_pairs_or_rows_of_a_frame(queries: Any) -> None:
-    frame = make_query_frame(queries)
+    frame = make_query_frame(queries, DATASET)
     assert frame.rows() == [(5, 1_000), (7, 2_000)]
     assert frame.schema == {"UserID": pl.Int64, "Timestamp": pl.Int64}
 
 
 @pytest.mark.parametrize("queries", [[], pl.DataFrame({"UserID": [], "Timestamp": []})])
 def test_no_queries_give_an_empty_frame(queries: Any) -> None:
-    assert make_query_frame(queries).is_empty()
+    assert make_query_frame(queries, DATASET).is_empty()
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_no_queries_give_an_empty_frame(queries: Any) -> None:
 )
 def test_an_invalid_query_is_named_with_its_position(wrong: Any, message: str) -> None:
     with pytest.raises(QueryError) as caught:
-        make_query_frame([(5, 1_000), wrong])
+        make_query_frame([(5, 1_000), wrong], DATASET)
     assert str(caught.value).startswith(message)
 
 
@@ -91,7 +94,7 @@ def test_an_invalid_query_is_named_with_its_position(wrong: Any, message: str) -
 )
 def test_a_frame_that_holds_no_queries_is_refused(columns: dict[str, list[Any]], message: str) -> None:
     with pytest.raises(QueryError) as caught:
-        make_query_frame(pl.DataFrame(columns))
+        make_query_frame(pl.DataFrame(columns), DATASET)
     assert str(caught.value).startswith(message)
 
 
@@ -100,4 +103,4 @@ def test_anything_but_pairs_or_a_frame_is_refused(queries: Any) -> None:
     with pytest.raises(
         QueryError, match=r"expected pairs \(UserID, Timestamp\) or a polars DataFrame of them"
     ):
-        make_query_frame(queries)
+        make_query_frame(queries, DATASET)

@@ -135,6 +135,11 @@ def test_tried_numbers_are_short_enough_to_be_typed(tuned: TuningResult) -> None
         assert all(value == float(f"{value:.3g}") for value in options.values() if isinstance(value, float))
 
 
+def test_a_seed_may_be_longer_than_those_of_the_sampler(inner: InnerSplit, tmp_path: Path) -> None:
+    long = tune(inner, Search("ease", 3, seed=10**400), tmp_path / "out")
+    assert len(long.trials) == 3
+
+
 def test_a_search_in_two_goes_is_the_search_in_one(
     inner: InnerSplit, search: Search, tuned: TuningResult, tmp_path: Path
 ) -> None:

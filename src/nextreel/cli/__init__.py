@@ -76,6 +76,9 @@ def main() -> None:
     except NextreelError as error:
         print(f"nextreel: {error}", file=sys.stderr)
         sys.exit(1)
+    except MemoryError as error:
+        print(f"nextreel: out of memory{f': {error}' if str(error) else ''}", file=sys.stderr)
+        sys.exit(1)
     except OSError as error:
         if error.filename is None:
             raise

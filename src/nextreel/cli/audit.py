@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import IncludeSeen, RuleOfSplit, parse_options
+from nextreel.cli.terminal.arguments import Columns, IncludeSeen, LikedFrom, RuleOfSplit, parse_options
 from nextreel.models.registry import PRESETS, model_names
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def audit(
         ),
     ] = "item-knn",
     rule: RuleOfSplit = None,
+    columns: Columns = None,
+    liked_from: LikedFrom = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the recommendation lists.")] = 10,
     options: Annotated[
         list[str] | None,
@@ -45,6 +47,7 @@ def audit(
     """
     from nextreel.atomic_files import write_json
     from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.data.data_format import DataFormat
     from nextreel.data.splitting.split_directory import read_train_test
     from nextreel.data.splitting.split_rules import describe_rule
     from nextreel.evaluation.leaks.leak_audit import audit_split
@@ -54,7 +57,7 @@ def audit(
     model_options = parse_options(options or [])
     name = model_name(create_model(model, model_options))
     with progress_bar("Looking for leaks") as (progress, task):
-        parts = read_train_test(directory, rule)
+        parts = read_train_test(directory, rule, DataFormat.parse(columns, liked_from))
         result = audit_split(
             parts,
             lambda: create_model(model, model_options),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import parse_options
+from nextreel.cli.terminal.arguments import Columns, LikedFrom, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def backtest(
         list[str] | None,
         typer.Option("--set", help="An option of the model, such as --set regularization=500; repeatable."),
     ] = None,
+    columns: Columns = None,
+    liked_from: LikedFrom = None,
     every: Annotated[str, typer.Option(help="Length of a window, such as 12h, 30d or 8w.")] = "30d",
     start: Annotated[
         str,
@@ -59,6 +61,7 @@ def backtest(
     import sys
 
     from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.data.data_format import DataFormat
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.times import parse_duration
     from nextreel.errors import MissingExtraError
@@ -67,7 +70,7 @@ def backtest(
     from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan, parse_start
     from nextreel.reporting.backtest_chart import plot_backtest
 
-    tables = read_tables(directory)
+    tables = read_tables(directory, DataFormat.parse(columns, liked_from))
     plan = BacktestPlan(
         model,
         parse_start(start, tables.interactions, "--start"),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nextreel.cli.terminal.arguments import Columns, LikedFrom
 from nextreel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
     from nextreel.data.reading.data_profile import Profile
 
+MOST_BARS = 20
+"""Highest number of bars of the histogram of ratings; more different ratings are put into bins."""
 BAR_LENGTH = 40
 """Length of the longest bar of the printed histograms, in characters."""
 
@@ -19,8 +22,12 @@ BAR_LENGTH = 40
 def check(
     directory: Annotated[
         Path,
-        typer.Argument(help="Directory with ratings_train.csv and, optionally, users.csv and movies.csv."),
+        typer.Argument(
+            help="Data directory, a file of interactions (CSV, JSON lines or Parquet), or a pattern for part files."
+        ),
     ],
+    columns: Columns = None,
+    liked_from: LikedFrom = None,
     quarantine: Annotated[
         Path | None,
         typer.Option(help="CSV file to write invalid rows to, each with the reason; needs --clean."),
@@ -37,8 +44,10 @@ def check(
     code is 1. With --quarantine and --clean, invalid rows are written to a file of their own instead; the original
     files don't change.
     """
+    from nextreel.data.data_format import DataFormat
     from nextreel.data.reading.data_profile import profile_directory
 
+    request = DataFormat.parse(columns, liked_from)
     if (quarantine is None) != (clean is None):
         raise ConfigError(
             "--quarantine FILE and --clean DIR need each other: invalid rows go to FILE, the tables without them to DIR"
@@ -47,12 +56,12 @@ def check(
         from nextreel.data.reading.quarantine import quarantine_rows
         from nextreel.wording import number_of
 
-        counts = quarantine_rows(directory, quarantine, clean)
+        counts = quarantine_rows(directory, quarantine, clean, request)
         for file, count in counts.items():
             typer.echo(f"{file}: {number_of(count, 'invalid row')} set aside", err=json)
         typer.echo(f"They are in {quarantine}; the tables without them are in {clean}.", err=json)
         directory = clean
-    data_profile = profile_directory(directory)
+    data_profile = profile_directory(directory, request)
     if json:
         from dataclasses import asdict
         from json import dumps
@@ -78,9 +87,7 @@ def _render(directory: Path, profile: "Profile") -> "RenderableType":
         "",
         _facts(profile),
         "",
-        Text.assemble(("Ratings", "bold"), f"  mean {profile.mean_rating:.2f}"),
-        _bars([(f"{rating:g}", count) for rating, count in profile.ratings.items()]),
-        "",
+        *_describe_ratings(profile),
         Text.assemble(("Histories", "bold"), f"  {lengths}"),
         _bars([(_show_range(bin_.least, bin_.most), bin_.users) for bin_ in profile.histories]),
         "",
@@ -88,6 +95,28 @@ def _render(directory: Path, profile: "Profile") -> "RenderableType":
         *(Padding(Text(remark), (0, 0, 0, 2)) for remark in _remarks(profile)),
     ]
     return Group(*parts)
+
+
+def _describe_ratings(profile: "Profile") -> "list[RenderableType]":
+    from rich.text import Text
+
+    if not profile.rated:
+        return []
+    counts = list(profile.ratings.items())
+    if len(counts) > MOST_BARS:
+        counts = _bin_ratings(counts)
+    bars = _bars([(f"{rating:g}", count) for rating, count in counts])
+    return [Text.assemble(("Ratings", "bold"), f"  mean {profile.mean_rating:.2f}"), bars, ""]
+
+
+def _bin_ratings(counts: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Return the counts in MOST_BARS bins of equal width, each named by its lowest rating."""
+    low, high = counts[0][0], counts[-1][0]
+    width = (high - low) / MOST_BARS
+    bins = [0] * MOST_BARS
+    for rating, count in counts:
+        bins[min(int((rating - low) / width), MOST_BARS - 1)] += count
+    return [(low + width * number, count) for number, count in enumerate(bins)]
 
 
 def _facts(profile: "Profile") -> "RenderableType":
@@ -100,6 +129,10 @@ def _facts(profile: "Profile") -> "RenderableType":
     table.add_row("users", f"{profile.users:,}")
     table.add_row("movies", f"{profile.movies:,}")
     table.add_row("density", f"{profile.density:.2%} of all (user, movie) pairs")
+    for name, sources in profile.columns.items():
+        table.add_row(f"columns of {name}", _show_columns(sources))
+    table.add_row("ids", _show_ids(profile))
+    table.add_row("liked", _show_liked(profile))
     table.add_row("first", _show_time(profile.first))
     table.add_row("last", _show_time(profile.last))
     return table
@@ -165,8 +198,27 @@ def _remarks(profile: "Profile") -> list[str]:
     if profile.movies_without_entry is None:
         remarks.append("no movies file: recommendations will have no titles")
     if profile.users_without_entry is None:
-        remarks.append("no users file: only the ratings of the users are known")
+        remarks.append("no users file: only what the users did is known")
+    if profile.rated and profile.liked_rows in (0, profile.rows):
+        what = "every rating" if profile.liked_rows else "no rating"
+        remarks.append(f"{what} counts as liked: --liked-from says from where on one does")
     return [*remarks, *profile.notes] or ["nothing"]
+
+
+def _show_columns(sources: dict[str, str]) -> str:
+    return ", ".join(ours if ours == name else f"{ours} = {name}" for ours, name in sources.items())
+
+
+def _show_ids(profile: "Profile") -> str:
+    words = {"number": "numbers", "text": "texts"}
+    users, movies = words[profile.user_ids], words[profile.movie_ids]
+    return users if users == movies else f"users {users}, movies {movies}"
+
+
+def _show_liked(profile: "Profile") -> str:
+    if not profile.rated:
+        return "every interaction, since there are no ratings"
+    return f"{profile.liked_rows:,} ratings ({profile.liked_rows / profile.rows:.1%}), from {profile.liked_from:g} on"
 
 
 def _show_time(iso: str) -> str:

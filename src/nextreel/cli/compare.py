@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from nextreel.cli.terminal.arguments import IncludeSeen, MLflow, RuleOfSplit, parse_options
+from nextreel.cli.terminal.arguments import (
+    Columns,
+    IncludeSeen,
+    LikedFrom,
+    MLflow,
+    RuleOfSplit,
+    parse_options,
+)
 from nextreel.models.registry import PRESETS, model_names
 
 if TYPE_CHECKING:
@@ -32,6 +39,8 @@ def compare(
         ),
     ] = "popularity,item-knn,ease",
     rule: RuleOfSplit = None,
+    columns: Columns = None,
+    liked_from: LikedFrom = None,
     history: Annotated[
         str,
         typer.Option(
@@ -78,6 +87,7 @@ def compare(
     """
     from nextreel.atomic_files import write_json
     from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.data.data_format import DataFormat
     from nextreel.evaluation.comparison.contestants import parse_contestants
     from nextreel.evaluation.comparison.leaderboard import compare_models
     from nextreel.reporting.mlflow_tracking import log_leaderboard, tracked
@@ -97,6 +107,7 @@ def compare(
             cutoffs,
             not include_seen,
             lambda done, name: progress.update(task, completed=done, total=len(contestants) + 1, note=name),
+            DataFormat.parse(columns, liked_from),
         )
         if mlflow:
             log_leaderboard(board)

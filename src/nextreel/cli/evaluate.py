@@ -66,7 +66,7 @@ def evaluate(
     evaluation = model_evaluation.evaluate(
         predictor.model,
         predictor.dataset,
-        read_interactions(file),
+        read_interactions(file, predictor.dataset.format),
         history,
         k,
         threshold,

@@ -5,13 +5,23 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import MLflow, add_config, parse_budget, parse_options
+from nextreel.cli.terminal.arguments import (
+    Columns,
+    LikedFrom,
+    MLflow,
+    add_config,
+    parse_budget,
+    parse_options,
+)
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
 def fit(
     directory: Annotated[
-        Path, typer.Argument(help="Data directory: your own, or one written by nextreel split.")
+        Path,
+        typer.Argument(
+            help="Data directory, a file of interactions, or a directory that nextreel split wrote."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Directory of the saved model.")] = Path("model"),
     model: Annotated[
@@ -23,6 +33,8 @@ def fit(
             show_default=DEFAULT_MODEL,
         ),
     ] = None,
+    columns: Columns = None,
+    liked_from: LikedFrom = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -51,6 +63,7 @@ def fit(
     """
     from nextreel.cli.terminal.console import stdout
     from nextreel.cli.terminal.fit_progress import fit_with_progress
+    from nextreel.data.data_format import DataFormat
     from nextreel.models.registry import create_model, model_name
     from nextreel.reporting.mlflow_tracking import log_fit, tracked
     from nextreel.wording import number_of
@@ -62,7 +75,9 @@ def fit(
     if budget is not None:
         model_options["minutes"] = parse_budget(budget, model)
     with tracked(f"fit {model}", mlflow):
-        predictor, facts = fit_with_progress(create_model(model, model_options), directory, out, resume)
+        predictor, facts = fit_with_progress(
+            create_model(model, model_options), directory, out, resume, DataFormat.parse(columns, liked_from)
+        )
         if mlflow:
             log_fit(out)
     console = stdout()

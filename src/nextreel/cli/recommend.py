@@ -10,7 +10,7 @@ from nextreel.cli.terminal.arguments import IncludeSeen
 
 def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
-    user: Annotated[int | None, typer.Option("--user", "-u", min=0, max=2**63 - 1, help="UserID.")] = None,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="UserID.")] = None,
     timestamp: Annotated[
         str,
         typer.Option(
@@ -48,8 +48,9 @@ def recommend(
         from nextreel.wording import number_of
 
         refuse_existing(out)
-        query_frame = read_queries(queries)
-        write_table(load(model).recommend_wide(query_frame, k, not include_seen), out)
+        predictor = load(model)
+        query_frame = read_queries(queries, predictor.dataset.format)
+        write_table(predictor.recommend_wide(query_frame, k, not include_seen), out)
         typer.echo(f"{number_of(len(query_frame), 'list')} of {number_of(k, 'movie')} written to {out}")
     elif user is not None:
         import json
@@ -58,8 +59,10 @@ def recommend(
         from nextreel.cli.terminal.recommendation_report import RecommendationReport
         from nextreel.data.times import parse_timestamp
 
+        predictor = load(model)
+        user_id = predictor.dataset.parse_user_id(user, "--user")
         report = RecommendationReport.of(
-            load(model), user, parse_timestamp(timestamp), k, exclude_seen=not include_seen
+            predictor, user_id, parse_timestamp(timestamp), k, exclude_seen=not include_seen
         )
         if as_json:
             typer.echo(json.dumps(report.to_json(), indent=2))

@@ -5,9 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from nextreel.cli.terminal.arguments import Columns, LikedFrom
+
 
 def split(
-    directory: Annotated[Path, typer.Argument(help="Data directory with ratings_train.csv.")],
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            help="Data directory, a file of interactions, or a pattern for part files, such as 'clicks-*.csv'."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="Directory for train.csv, test.csv and split.json.")],
     rule: Annotated[
         Literal["course", "clean", "global", "leave-one-out"],
@@ -21,9 +28,13 @@ def split(
             "positives from the time of the split on that a user must have to be in the test part (0)."
         ),
     ] = None,
+    columns: Columns = None,
+    liked_from: LikedFrom = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Lowest rating that is a positive (4; leave-one-out: every rating)."),
+        typer.Option(
+            help="Lowest rating that is a positive of the split (that of --liked-from; leave-one-out: every rating)."
+        ),
     ] = None,
     share: Annotated[
         float | None, typer.Option(help="With global: share of the ratings in the train part (0.8).")
@@ -40,13 +51,17 @@ def split(
     OUT also holds copies of users.csv and movies.csv, so it is a data directory itself.
     """
     from nextreel.cli.terminal.console import stdout
+    from nextreel.data.data_format import DataFormat
+    from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.splitting.split_directory import write_split
     from nextreel.data.splitting.split_rules import SplitRule
     from nextreel.data.times import parse_timestamp
     from nextreel.wording import number_of
 
     moment = None if timestamp is None else parse_timestamp(timestamp)
-    facts = write_split(directory, out, SplitRule.for_rule(rule, positives, threshold, share, moment))
+    tables = read_tables(directory, DataFormat.parse(columns, liked_from))
+    chosen = SplitRule.for_rule(rule, positives, threshold, share, moment, tables.scale)
+    facts = write_split(directory, out, chosen, tables)
     console = stdout()
     for part, counts in (("train", facts.train), ("test", facts.test)):
         console.print(

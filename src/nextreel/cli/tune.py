@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import RuleOfSplit, parse_options
+from nextreel.cli.terminal.arguments import Columns, LikedFrom, RuleOfSplit, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
@@ -32,6 +32,8 @@ def tune(
         typer.Option("--set", help="An option that keeps this value instead of being searched; repeatable."),
     ] = None,
     rule: RuleOfSplit = None,
+    columns: Columns = None,
+    liked_from: LikedFrom = None,
     history: Annotated[
         Literal["frozen", "live"],
         typer.Option(
@@ -53,6 +55,7 @@ def tune(
     import sys
 
     from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.data.data_format import DataFormat
     from nextreel.errors import MissingExtraError
     from nextreel.reporting.tuning_chart import plot_search
     from nextreel.tuning import tuner
@@ -60,7 +63,7 @@ def tune(
     from nextreel.tuning.tuning_result import write_result
 
     search = Search(model, trials, parse_options(options or []), history, seed)
-    inner = tuner.split_inner(directory, rule, history)
+    inner = tuner.split_inner(directory, rule, history, DataFormat.parse(columns, liked_from))
     with progress_bar(f"Tuning {model}") as (progress, task):
 
         def report(done: int, total: int, note: str) -> None:

@@ -1,16 +1,22 @@
 """A data set in memory: interactions, users, and the catalog of movies, all numbered by index (0, 1, 2, ...)."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from narwhals.typing import IntoFrame
 
 from nextreel.arrays import Int64Array, find_sorted
+from nextreel.data.data_format import DataFormat
+from nextreel.data.frames import check_frame
+from nextreel.data.ids import Id, encode_ids, kind_of, sort_by_code
+from nextreel.data.rating_scale import RatingScale
 from nextreel.data.schema import (
     INTERACTIONS,
     MOVIE_ID,
@@ -19,66 +25,112 @@ from nextreel.data.schema import (
     TIMESTAMP,
     USER_ID,
     USERS,
+    Table,
 )
-from nextreel.data.tables import Tables
+from nextreel.data.tables import Tables, describe_kind
 from nextreel.data.timeline import Histories, Timeline
 from nextreel.data.titles import with_parsed_titles
-from nextreel.data.value_checks import check_frame
+from nextreel.data.value_checks import parse_cell
 from nextreel.deprecation import renamed_argument
-from nextreel.errors import DataError
+from nextreel.errors import DataError, QueryError
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Interactions, users and movies; row i of `users` and of `movies` describes the user or movie with index i."""
+    """Interactions, users and movies; row i of `users` and of `movies` describes the user or movie with index i.
+
+    Arrays hold ids as integers, frames as people write them: numbers, or texts whose integers are their codes
+    (`nextreel.data.ids`).
+    """
 
     timeline: Timeline
     movie_ids: Int64Array
-    """int64[n_movies]: MovieID of each movie index, ascending; this is the catalog."""
+    """int64[n_movies]: MovieID, or the code of a text id, of each movie index, ascending; this is the catalog."""
     users: pl.DataFrame
     """One row per user: UserID, Gender, Age, Occupation, ZipCode; null for unknown values."""
     movies: pl.DataFrame
     """One row per movie: MovieID, Title ("The Title (1995)"), Genres (a list), Year; null for unknown values."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Names of the columns in the user's files by role, as far as the user gave them."""
 
     @classmethod
     def from_frames(
         cls,
-        interactions: pl.DataFrame,
-        movies: pl.DataFrame | None = None,
-        users: pl.DataFrame | None = None,
+        interactions: IntoFrame,
+        movies: IntoFrame | None = None,
+        users: IntoFrame | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        liked_from: float | None = None,
     ) -> Self:
-        """Create a dataset from frames with the columns of ratings_train.csv, movies.csv and users.csv, and check them.
+        """Create a dataset from frames of interactions, movies and users, and check them.
 
-        `movies` and `users` may be missing or incomplete: rated movies that `movies` lacks join the catalog without a
-        title, and users with interactions that `users` lacks are added without attributes.
+        The frames may be of polars, pandas, pyarrow or DuckDB. Their columns are recognised by usual names, such as
+        UserID, user_id and userId, or named by `columns`. Ids are whole numbers or texts, times are POSIX seconds (or
+        milliseconds, and so on), datetimes or ISO 8601. Without ratings, every interaction counts as liked. `movies`
+        and `users` may be missing or incomplete: rated movies that `movies` lacks join the catalog without a title, and
+        users with interactions that `users` lacks are added without attributes.
+
+        Parameters
+        ----------
+        interactions, movies, users
+            The frames.
+        columns : Mapping[str, str], optional
+            Names of the columns by role, such as {"user": "account_id", "time": "watched_at"}.
+        liked_from : float, optional
+            Lowest rating that counts as liked; needed for another scale than 0.5 to 5 stars, where it is 4.
 
         Raises
         ------
         DataError
             A frame lacks a column, or a column holds a value that isn't allowed there.
+        ConfigError
+            `columns` names a role that no column has.
         """
-        return cls.from_tables(Tables.check(interactions, movies, users))
+        return cls.from_tables(
+            Tables.check(interactions, movies, users, DataFormat.request(columns, liked_from))
+        )
 
     @classmethod
     def from_tables(cls, tables: Tables) -> Self:
         """Create a dataset from tables whose values have been checked, such as those that `read_tables` returns."""
-        movies = pl.DataFrame(schema=MOVIES.schema) if tables.movies is None else tables.movies
-        users = pl.DataFrame(schema=USERS.schema) if tables.users is None else tables.users
-        movie_ids = pl.concat([tables.interactions[MOVIE_ID], movies[MOVIE_ID]]).unique().sort()
-        user_ids = pl.concat([tables.interactions[USER_ID], users[USER_ID]]).unique().sort()
+        rows = tables.interactions
+        no_movies = pl.DataFrame(schema={**MOVIES.schema, MOVIE_ID: rows.schema[MOVIE_ID]})
+        no_users = pl.DataFrame(schema={**USERS.schema, USER_ID: rows.schema[USER_ID]})
+        movies = no_movies if tables.movies is None else tables.movies
+        users = no_users if tables.users is None else tables.users
+        movie_ids = sort_by_code(pl.concat([rows[MOVIE_ID], movies[MOVIE_ID]]))
+        user_ids = sort_by_code(pl.concat([rows[USER_ID], users[USER_ID]]))
+        movie_codes = encode_ids(movie_ids)
         return cls(
-            timeline=_index_rows(tables.interactions, user_ids.to_numpy(), movie_ids.to_numpy()),
-            movie_ids=movie_ids.to_numpy(),
+            timeline=_index_rows(rows, encode_ids(user_ids), movie_codes, tables.scale),
+            movie_ids=movie_codes,
             users=user_ids.to_frame().join(users, on=USER_ID, how="left", maintain_order="left"),
             movies=with_parsed_titles(
                 movie_ids.to_frame().join(movies, on=MOVIE_ID, how="left", maintain_order="left")
             ),
+            columns=tables.format.columns,
         )
 
     @property
     def user_ids(self) -> Int64Array:
-        """int64[n_users]: UserID of each user index, ascending."""
+        """int64[n_users]: UserID, or the code of a text id, of each user index, ascending."""
         return self.timeline.user_ids
+
+    @property
+    def format(self) -> DataFormat:
+        """What files of this data set are like: names of columns, kinds of ids, and the scale of the ratings."""
+        return DataFormat(
+            columns=self.columns,
+            user_ids=kind_of(self.users[USER_ID]),
+            movie_ids=kind_of(self.movies[MOVIE_ID]),
+            scale=self.scale,
+        )
+
+    @property
+    def scale(self) -> RatingScale:
+        """What the ratings mean: their lowest and highest value, and from where on one counts as liked."""
+        return self.timeline.scale
 
     @property
     def positive_rating(self) -> float:
@@ -117,14 +169,14 @@ class Dataset:
         timeline = self.timeline
         return pl.DataFrame(
             {
-                USER_ID: self.user_ids[timeline.users],
-                MOVIE_ID: self.movie_ids[timeline.movies],
+                USER_ID: self.users[USER_ID][timeline.users],
+                MOVIE_ID: self.movies[MOVIE_ID][timeline.movies],
                 RATING: timeline.ratings,
                 TIMESTAMP: timeline.timestamps,
             }
         ).sort(TIMESTAMP, maintain_order=True)
 
-    def with_interactions(self, interactions: pl.DataFrame) -> Self:
+    def with_interactions(self, interactions: IntoFrame) -> Self:
         """Return a dataset with the same catalog and user attributes, but with the given interactions.
 
         Rows of movies outside the catalog are left out: no model that was fitted on this catalog can use them.
@@ -134,17 +186,41 @@ class Dataset:
         DataError
             The frame lacks a column, or a column holds a value that isn't allowed there.
         """
-        return self.with_rows(check_frame(interactions, INTERACTIONS, "interactions"))
+        return self.with_rows(self.check(interactions, INTERACTIONS, "interactions"))
+
+    def check(self, frame: object, table: Table, name: str) -> pl.DataFrame:
+        """Return the columns of a table from a frame of any kind that belongs to this data set, as `check_frame` does.
+
+        Raises
+        ------
+        DataError
+            The frame lacks a column, a column holds a value that isn't allowed there, or the ids are of another kind
+            than those of this data set.
+        """
+        rows = check_frame(frame, table, name, self.format)
+        for column, ids in ((USER_ID, self.users[USER_ID]), (MOVIE_ID, self.movies[MOVIE_ID])):
+            if column in rows.columns and kind_of(rows[column]) != kind_of(ids):
+                raise DataError(
+                    f"{name}: the {column}s are {describe_kind(rows[column])}, but those of the data set are "
+                    f"{describe_kind(ids)}"
+                )
+        return rows
+
+    def parse_user_id(self, text: str, name: str) -> Id:
+        """Return a UserID of this data set from text; QueryError names the option or field `name` of a bad one."""
+        return _parse_id(self.users[USER_ID], text, name)
+
+    def parse_movie_id(self, text: str, name: str) -> Id:
+        """Return a MovieID of this data set from text; QueryError names the option or field `name` of a bad one."""
+        return _parse_id(self.movies[MOVIE_ID], text, name)
 
     def with_rows(self, rows: pl.DataFrame) -> Self:
         """Do as `with_interactions`, but without checking the rows: the caller has, or took them from a dataset."""
-        rows = rows.filter(self.index_of_movies(rows[MOVIE_ID].to_numpy()) >= 0)
-        user_ids = pl.concat([pl.Series(USER_ID, self.user_ids), rows[USER_ID]]).unique().sort()
+        rows = rows.filter(self.index_of_movies(encode_ids(rows[MOVIE_ID])) >= 0)
+        user_ids = sort_by_code(pl.concat([self.users[USER_ID], rows[USER_ID]]))
         return replace(
             self,
-            timeline=replace(
-                _index_rows(rows, user_ids.to_numpy(), self.movie_ids), positive_rating=self.positive_rating
-            ),
+            timeline=_index_rows(rows, encode_ids(user_ids), self.movie_ids, self.scale),
             users=user_ids.to_frame().join(self.users, on=USER_ID, how="left", maintain_order="left"),
         )
 
@@ -175,11 +251,22 @@ def require_dataset(value: object) -> None:
         )
 
 
-def _index_rows(rows: pl.DataFrame, user_ids: Int64Array, movie_ids: Int64Array) -> Timeline:
+def _parse_id(ids: pl.Series, text: str, name: str) -> Id:
+    try:
+        value = parse_cell("text id" if kind_of(ids) == "text" else "id", text)
+    except ValueError as error:
+        raise QueryError(f"{name}: {error}") from None
+    return cast("Id", value)
+
+
+def _index_rows(
+    rows: pl.DataFrame, user_ids: Int64Array, movie_ids: Int64Array, scale: RatingScale
+) -> Timeline:
     return Timeline.from_rows(
-        users=np.searchsorted(user_ids, rows[USER_ID].to_numpy()),
-        movies=np.searchsorted(movie_ids, rows[MOVIE_ID].to_numpy()),
+        users=np.searchsorted(user_ids, encode_ids(rows[USER_ID])),
+        movies=np.searchsorted(movie_ids, encode_ids(rows[MOVIE_ID])),
         ratings=rows[RATING].to_numpy(),
         timestamps=rows[TIMESTAMP].to_numpy(),
         user_ids=user_ids,
+        scale=scale,
     )

@@ -1,6 +1,6 @@
 """The tables of a data set: the names of their files and columns, and what each column holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import polars as pl
@@ -13,19 +13,56 @@ POSITIVE = 4.0
 """Lowest rating that counts as a positive (the user liked the movie) by default."""
 LARGEST_INTEGER = 2**63 - 1
 
-Kind = Literal["id", "rating", "timestamp", "count", "text"]
+LONGEST_ID = 255
+"""Highest number of characters of a text id: longer than any id in use, and short enough for a line of a table."""
+
+Kind = Literal[
+    "id",
+    "text id",
+    "rating",
+    "number",
+    "timestamp",
+    "milliseconds",
+    "microseconds",
+    "nanoseconds",
+    "iso time",
+    "count",
+    "text",
+]
+"""What a column holds. A table of this module names the usual kind; a user's file may hold a related one instead, such
+as a text id, a rating on another scale ("number"), or times in another unit."""
+UNITS: dict[Kind, int] = {
+    "timestamp": 1,
+    "milliseconds": 10**3,
+    "microseconds": 10**6,
+    "nanoseconds": 10**9,
+}
+"""How many of its unit a second has, for each kind of column that holds times as whole numbers."""
 DTYPES: dict[Kind, pl.DataType] = {
     "id": pl.Int64(),
+    "text id": pl.String(),
     "rating": pl.Float32(),
+    "number": pl.Float32(),
     "timestamp": pl.Int64(),
+    "milliseconds": pl.Int64(),
+    "microseconds": pl.Int64(),
+    "nanoseconds": pl.Int64(),
+    "iso time": pl.Int64(),
     "count": pl.Int64(),
     "text": pl.String(),
 }
+"""For each kind of column, the type that its values are read as; times become POSIX seconds."""
 
 EXPECTED: dict[Kind, str] = {
     "id": "a whole number from 0",
+    "text id": f"an id of 1 to {LONGEST_ID} characters",
     "rating": f"a rating from {LOWEST_RATING:g} to {HIGHEST_RATING:g}",
+    "number": "a number",
     "timestamp": "POSIX seconds",
+    "milliseconds": "milliseconds since 1970",
+    "microseconds": "microseconds since 1970",
+    "nanoseconds": "nanoseconds since 1970",
+    "iso time": "a time in ISO 8601, such as 2001-01-31T18:00",
     "count": "a whole number from 0",
     "text": "text",
 }
@@ -34,10 +71,16 @@ EXPECTED: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its name, and the kind of value that its cells hold."""
+    """A column of a table: its name, the kind of value that its cells hold, and how a user's file may call it."""
 
     name: str
     kind: Kind
+    role: str = ""
+    """Short name of what the column holds, by which `--columns` maps a column of another name to it."""
+    other_names: tuple[str, ...] = ()
+    """Further names by which the column is recognised, in lower case without blanks, hyphens and underscores."""
+    required: bool = True
+    """Whether a file without the column is an error."""
 
 
 @dataclass(frozen=True)
@@ -58,30 +101,53 @@ class Table:
         return pl.Schema({column.name: DTYPES[column.kind] for column in self.columns})
 
 
+_USER = Column(USER_ID, "id", "user", ("userid", "user", "uid"))
+_MOVIE = Column(MOVIE_ID, "id", "movie", ("movieid", "movie", "itemid", "item", "filmid", "film"))
+_TIME = Column(
+    TIMESTAMP,
+    "timestamp",
+    "time",
+    ("timestamp", "time", "datetime", "date", "unixtime", "ratedat", "watchedat", "createdat"),
+)
+
 INTERACTIONS = Table(
-    stems=("ratings_train", "train"),
+    stems=("ratings_train", "train", "ratings", "rating", "interactions"),
     columns=(
-        Column(USER_ID, "id"),
-        Column(MOVIE_ID, "id"),
-        Column(RATING, "rating"),
-        Column(TIMESTAMP, "timestamp"),
+        _USER,
+        _MOVIE,
+        Column(RATING, "rating", "rating", ("rating", "stars"), required=False),
+        _TIME,
     ),
     needs_rows=True,
 )
 USERS = Table(
-    stems=("users",),
+    stems=("users", "user"),
     columns=(
-        Column(USER_ID, "id"),
-        Column("Gender", "text"),
-        Column("Age", "count"),
-        Column("Occupation", "count"),
-        Column("ZipCode", "text"),
+        replace(_USER, other_names=(*_USER.other_names, "id")),
+        Column("Gender", "text", "gender", ("gender", "sex"), required=False),
+        Column("Age", "count", "age", ("age",), required=False),
+        Column("Occupation", "count", "occupation", ("occupation",), required=False),
+        Column("ZipCode", "text", "zipcode", ("zipcode", "zip", "postalcode"), required=False),
     ),
     key=USER_ID,
 )
 MOVIES = Table(
-    stems=("movies",),
-    columns=(Column(MOVIE_ID, "id"), Column("Title", "text"), Column("Genres", "text")),
+    stems=("movies", "movie", "items"),
+    columns=(
+        replace(_MOVIE, other_names=(*_MOVIE.other_names, "id")),
+        Column("Title", "text", "title", ("title", "name")),
+        Column("Genres", "text", "genres", ("genres", "genre"), required=False),
+    ),
     key=MOVIE_ID,
 )
-QUERIES = Table(stems=(), columns=(Column(USER_ID, "id"), Column(TIMESTAMP, "timestamp")))
+YEAR = Column("Year", "count", "year", ("year", "releaseyear"), required=False)
+"""A column that a user's file of movies may have beside those of MOVIES; reading puts its year behind the title."""
+QUERIES = Table(stems=(), columns=(_USER, _TIME))
+ROLES = tuple(
+    dict.fromkeys(
+        column.role
+        for table in (INTERACTIONS, MOVIES, USERS)
+        for column in (*table.columns, *(YEAR,) * (table is MOVIES))
+    )
+)
+"""What `--columns` can name, in the order of the tables."""

@@ -10,6 +10,13 @@ from nextreel.atomic_files import replacing
 from nextreel.data.schema import RATING
 from nextreel.errors import DataError
 
+WRITTEN_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether a file's name has an ending in whose format tables can be written."""
+    return path.name.endswith(WRITTEN_SUFFIXES)
+
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame to a file, completely or not at all, in the format of its suffix: .csv, .csv.gz or .parquet.
@@ -19,7 +26,7 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
     DataError
         The file has another suffix, or it can't be written.
     """
-    if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
+    if not is_writable(path):
         raise DataError(f"{path}: expected a name that ends with .csv, .csv.gz or .parquet")
     with replacing(path) as temporary:
         if path.suffix == ".parquet":

@@ -1,12 +1,17 @@
-"""The interactions, users and movies of a data set in the form of their files, with every value checked."""
+"""The interactions, users and movies of a data set as frames, with every value checked."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 import polars as pl
 
-from nextreel.data.schema import INTERACTIONS, MOVIES, USERS
-from nextreel.data.value_checks import check_frame
+from nextreel.data.data_format import ANY_FORMAT, DataFormat
+from nextreel.data.frames import check_frame, find_columns, to_polars
+from nextreel.data.ids import kind_of
+from nextreel.data.rating_scale import STARS, RatingScale
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, RATING, USER_ID, USERS, Table
+from nextreel.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -16,28 +21,67 @@ class Tables:
     interactions: pl.DataFrame
     """One row per rating: UserID, MovieID, Rating, Timestamp."""
     users: pl.DataFrame | None = None
-    """UserID, Gender, Age, Occupation, ZipCode; may lack users who have interactions. None without users.csv."""
+    """UserID, Gender, Age, Occupation, ZipCode; may lack users who have interactions. None without a file of users."""
     movies: pl.DataFrame | None = None
-    """MovieID, Title, Genres; may lack movies that have interactions. None without movies.csv."""
+    """MovieID, Title, Genres; may lack movies that have interactions. None without a file of movies."""
     notes: tuple[str, ...] = ()
     """Messages about deviations from the file format that the readers accepted."""
+    format: DataFormat = ANY_FORMAT
+    """What the columns of the files are called, whether ids are text, and what the ratings mean."""
+    sources: Mapping[Table, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """For each table that was read from files: the columns that were found, each with the files' name for it."""
+
+    @property
+    def scale(self) -> RatingScale:
+        """The scale of the ratings."""
+        return self.format.scale or STARS
 
     @classmethod
     def check(
         cls,
-        interactions: pl.DataFrame,
-        movies: pl.DataFrame | None = None,
-        users: pl.DataFrame | None = None,
+        interactions: object,
+        movies: object = None,
+        users: object = None,
+        request: DataFormat = ANY_FORMAT,
     ) -> Self:
-        """Create tables from a caller's frames, after checking every value.
+        """Create tables from a caller's frames, of polars, pandas, pyarrow or another library, and check every value.
 
         Raises
         ------
         DataError
-            A frame lacks a column, or a column holds a value that isn't allowed there.
+            A frame lacks a column, a column holds a value that isn't allowed there, or the ids of two frames are of
+            different kinds.
         """
-        return cls(
-            interactions=check_frame(interactions, INTERACTIONS, "interactions"),
-            movies=None if movies is None else check_frame(movies, MOVIES, "movies"),
-            users=None if users is None else check_frame(users, USERS, "users"),
+        rows = check_frame(interactions, INTERACTIONS, "interactions", request)
+        names = to_polars(interactions, INTERACTIONS, "interactions").columns
+        is_rated = RATING in find_columns(names, INTERACTIONS, request).sources
+        scale = (
+            RatingScale.of(rows[RATING].to_numpy(), request.liked_from)
+            if is_rated
+            else RatingScale.without_ratings()
         )
+        tables = cls(
+            interactions=rows,
+            movies=None if movies is None else check_frame(movies, MOVIES, "movies", request),
+            users=None if users is None else check_frame(users, USERS, "users", request),
+            format=request.model_copy(
+                update={
+                    "user_ids": kind_of(rows[USER_ID]),
+                    "movie_ids": kind_of(rows[MOVIE_ID]),
+                    "scale": scale,
+                    "liked_from": None,
+                }
+            ),
+        )
+        for name, column, frame in (("movies", MOVIE_ID, tables.movies), ("users", USER_ID, tables.users)):
+            if frame is not None and kind_of(frame[column]) != kind_of(rows[column]):
+                raise DataError(
+                    f"{name}: the {column}s are {describe_kind(frame[column])}, but those of interactions are "
+                    f"{describe_kind(rows[column])}; expected the same in both"
+                )
+        return tables
+
+
+def describe_kind(ids: pl.Series) -> str:
+    """Return what the ids of a checked column are, for messages: "texts" or "whole numbers"."""
+    return "texts" if kind_of(ids) == "text" else "whole numbers"

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, find_sorted
-from nextreel.data.schema import POSITIVE
+from nextreel.data.rating_scale import STARS, RatingScale
 
 NEVER = np.iinfo(np.int64).max
 """Timestamp that stands for "never": a rating with it in `superseded_at` is never superseded."""
@@ -31,15 +31,15 @@ class Timeline:
     movies: Int32Array
     """int32[n_interactions]: index of the rated movie in the catalog."""
     ratings: Float32Array
-    """float32[n_interactions]: the rating in stars, 0.5 to 5."""
+    """float32[n_interactions]: the rating, on the scale of the data set."""
     timestamps: Int64Array
     """int64[n_interactions]: POSIX seconds, UTC; ascending within a user."""
     user_ids: Int64Array
     """int64[n_users]: UserID of each user index, ascending."""
     offsets: Int64Array
     """int64[n_users + 1]: the rows of user u are offsets[u] to offsets[u + 1] - 1."""
-    positive_rating: float = POSITIVE
-    """Lowest rating that makes an interaction a positive: what counts as liked in this data set."""
+    scale: RatingScale = STARS
+    """What the ratings mean: their lowest and highest value, and from where on one counts as liked."""
 
     @classmethod
     def from_rows(
@@ -49,6 +49,7 @@ class Timeline:
         ratings: npt.NDArray[np.floating],
         timestamps: Int64Array,
         user_ids: Int64Array,
+        scale: RatingScale = STARS,
     ) -> Self:
         """Create a timeline from rows given in any order.
 
@@ -57,11 +58,13 @@ class Timeline:
         users, movies : int[n_interactions] each
             Indices of the users and movies, not their ids.
         ratings : float[n_interactions]
-            Stars, 0.5 to 5.
+            Ratings on the scale.
         timestamps : int64[n_interactions]
             POSIX seconds.
         user_ids : int64[n_users]
             UserID of each user index, ascending; users without rows are allowed.
+        scale : RatingScale
+            What the ratings mean.
         """
         order = np.lexsort((timestamps, users))
         counts = np.bincount(users, minlength=len(user_ids))
@@ -71,6 +74,7 @@ class Timeline:
             timestamps=timestamps[order].astype(np.int64),
             user_ids=user_ids,
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            scale=scale,
         )
 
     def __len__(self) -> int:
@@ -101,6 +105,16 @@ class Timeline:
         superseded = np.full(len(self), NEVER, dtype=np.int64)
         superseded[order[:-1][again]] = self.timestamps[order[1:][again]]
         return superseded
+
+    @property
+    def positive_rating(self) -> float:
+        """Lowest rating that makes an interaction a positive: what counts as liked in this data set."""
+        return self.scale.liked_from
+
+    @cached_property
+    def stars(self) -> Float32Array:
+        """float32[n_interactions]: the ratings as half stars, 0.5 to 5, for models that expect these."""
+        return self.scale.to_stars(self.ratings)
 
     def is_positive(self, rows: slice | npt.NDArray[np.integer] = slice(None)) -> BoolArray:
         """Return bool[n_rows]: whether the rating in each of `rows`, by default in every row, is a positive."""

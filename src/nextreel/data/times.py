@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 
 from nextreel.errors import QueryError
+from nextreel.wording import shorten
 
 DAY, WEEK = 86_400, 7 * 86_400
 """Lengths of a day and of a week in seconds, the unit of timestamps."""
@@ -42,11 +43,22 @@ def parse_timestamp(text: str) -> int:
 
 def _parse_iso(text: str) -> int:
     try:
-        parsed = datetime.fromisoformat(text)
+        return parse_iso(text)
     except ValueError:
         raise QueryError(
             f"{text!r} is not a time; expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00"
         ) from None
+
+
+def parse_iso(text: str) -> int:
+    """Return POSIX seconds from a date or time in ISO 8601; without a time zone it is in UTC, fractions round down.
+
+    Raises
+    ------
+    ValueError
+        The text has another form.
+    """
+    parsed = datetime.fromisoformat(text).replace(microsecond=0)
     return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
 
 
@@ -60,13 +72,17 @@ def parse_duration(text: str, option: str) -> int:
         names the `option` that the text was given for.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text, re.ASCII)
-    seconds = round(float(match[1]) * SECONDS_OF_UNIT[match[2]]) if match else 0
+    # The number may be too long for a float, which is infinite then.
+    length = min(float(match[1]) * SECONDS_OF_UNIT[match[2]], 2.0 * LONGEST_DURATION) if match else 0.0
+    seconds = round(length)
     if seconds < 1:
         raise QueryError(
             f"{option} {text!r} is not a duration; expected a number and s, m, h, d or w, such as 30m or 7d"
         )
     if seconds > LONGEST_DURATION:
-        raise QueryError(f"{option} {text!r} is longer than 100 years; expected a duration such as 30d")
+        raise QueryError(
+            f"{option} {shorten(text, 100)!r} is longer than 100 years; expected a duration such as 30d"
+        )
     return seconds
 
 

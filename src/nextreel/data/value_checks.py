@@ -1,24 +1,25 @@
-"""What a column may hold: one rule per kind of column, for a whole frame and for a single cell of text."""
+"""What a column may hold: one rule per kind of column, for a whole column and for a single cell of text.
+
+A column of times in another unit, or of times as text, is checked as it stands and then converted to POSIX seconds.
+"""
 
 import re
 from datetime import UTC, datetime
-from os import PathLike
 
 import polars as pl
 
 from nextreel.data.schema import (
-    DTYPES,
     EXPECTED,
     HIGHEST_RATING,
-    INTERACTIONS,
     LARGEST_INTEGER,
+    LONGEST_ID,
     LOWEST_RATING,
+    UNITS,
     Column,
     Kind,
     Table,
 )
-from nextreel.data.times import LATEST_TIMESTAMP, LOWEST_MILLISECONDS
-from nextreel.errors import DataError
+from nextreel.data.times import LATEST_TIMESTAMP, LOWEST_MILLISECONDS, parse_iso
 
 Value = int | float | str | None
 """The value of a parsed cell of a table; None for an unknown value."""
@@ -26,65 +27,18 @@ Value = int | float | str | None
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = {"nan", "inf", "infinity"}
+HIGHEST_FLOAT32 = 3.4e38
 
-FINER_UNITS = (
+SLASH_DATE = re.compile(r"\d{1,4}[/.]\d{1,2}[/.]\d{1,4}\b.*", re.ASCII)
+CONTROL_CHARACTER = r"[\x00-\x1f\x7f]"
+ISO_TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?(Z|UTC|[+-]\d\d:?\d\d))?)?$"
+"""Times that polars converts; others are left to the exact reader."""
+FINER_UNITS: tuple[tuple[int, Kind], ...] = (
     (LOWEST_MILLISECONDS * 10**6, "nanoseconds"),
     (LOWEST_MILLISECONDS * 10**3, "microseconds"),
     (LOWEST_MILLISECONDS, "milliseconds"),
 )
 """Units finer than seconds, each with the lowest timestamp that is probably in this unit: in it, a time in 1973."""
-
-
-def check_frame(frame: pl.DataFrame, table: Table, name: str) -> pl.DataFrame:
-    """Return the columns of a table from a frame, in the table's order and types, after checking every value.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        The frame to check; further columns are ignored, and narrower types of numbers are accepted.
-    table : Table
-        The table whose columns are expected.
-    name : str
-        Name of the frame in error messages.
-
-    Raises
-    ------
-    DataError
-        `frame` isn't a polars DataFrame, lacks a column, or has a column that holds a value that isn't allowed there.
-    """
-    _require_frame(frame, table, name)
-    missing = [column for column in table.schema.names() if column not in frame.columns]
-    if missing:
-        raise DataError(f"{name}: column {missing[0]} is missing; found {', '.join(frame.columns)}")
-    frame = frame.select(table.schema.names())
-    for column in table.columns:
-        try:
-            frame = frame.with_columns(_cast(frame[column.name], column))
-        except (pl.exceptions.PolarsError, TypeError):
-            raise DataError(
-                f"{name}: column {column.name} has type {frame[column.name].dtype}; "
-                f"expected {table.schema[column.name]}, {EXPECTED[column.kind]}"
-            ) from None
-        for row, reason in explain_invalid(find_invalid(frame, table, column).head(1), column):
-            raise DataError(f"{name}[{row - 1}], {column.name}: {reason}")
-    return frame
-
-
-def _require_frame(value: object, table: Table, name: str) -> None:
-    if isinstance(value, str | PathLike):
-        reader = "; nextreel.read_interactions reads it" if table is INTERACTIONS else ""
-        raise DataError(f"{name}: {str(value)!r} is a path, not a polars DataFrame{reader}")
-    if not isinstance(value, pl.DataFrame):
-        raise DataError(f"{name}: expected a polars DataFrame, found a {type(value).__name__}")
-
-
-def _cast(values: pl.Series, column: Column) -> pl.Series:
-    """Cast to the column's type; raise TypeError where a plain cast would change the meaning or drop a fraction."""
-    cast = values.cast(DTYPES[column.kind])
-    drops_fraction = values.dtype.is_float() and column.kind != "rating" and (cast != values).any()
-    if values.dtype.is_temporal() or drops_fraction:
-        raise TypeError
-    return cast
 
 
 def find_invalid(frame: pl.DataFrame, table: Table, column: Column) -> pl.DataFrame:
@@ -116,13 +70,40 @@ def is_valid(column: Column) -> pl.Expr:
             return pl.lit(True)
         case "rating":
             valid = value.is_between(LOWEST_RATING, HIGHEST_RATING)
+        case "number":
+            valid = value.is_finite()
         case "timestamp":
             valid = value.is_between(0, LATEST_TIMESTAMP)
+        case "milliseconds" | "microseconds" | "nanoseconds":
+            unit = UNITS[column.kind]
+            valid = value.is_between(LOWEST_MILLISECONDS // 1000 * unit, LATEST_TIMESTAMP * unit)
+        case "iso time":
+            seconds = to_seconds(column)
+            valid = value.str.contains(ISO_TIME) & seconds.is_between(0, LATEST_TIMESTAMP)
         case "count":
             return value.is_between(0, LARGEST_INTEGER).fill_null(True)
         case "id":
             valid = value.is_between(0, LARGEST_INTEGER)
+        case "text id":
+            valid = value.str.len_chars().is_between(1, LONGEST_ID) & ~value.str.contains(CONTROL_CHARACTER)
     return valid.fill_null(False)
+
+
+def to_seconds(column: Column) -> pl.Expr:
+    """Return a polars expression: the POSIX seconds of a column of times, rounded down; null for what isn't a time."""
+    value = pl.col(column.name)
+    if column.kind != "iso time":
+        return value // UNITS[column.kind]
+    date = value.str.extract(r"^(\d{4}-\d\d-\d\d)")
+    clock = value.str.extract(r"^.{10}[T ](\d\d:\d\d(?::\d\d)?)").fill_null("00:00")
+    padded = (
+        date + " " + clock + pl.when(clock.str.len_chars() == 5).then(pl.lit(":00")).otherwise(pl.lit(""))
+    )
+    offset = value.str.slice(10).str.extract(r"([+-]\d\d:?\d\d)$").str.replace(":", "", literal=True)
+    minutes = offset.str.slice(1, 2).cast(pl.Int64) * 60 + offset.str.slice(3, 2).cast(pl.Int64)
+    ahead = pl.when(offset.str.starts_with("-")).then(-minutes).otherwise(minutes) * 60
+    local = padded.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False).dt.epoch("s")
+    return local - ahead.fill_null(0)
 
 
 def explain_cell(kind: Kind, cell: str) -> str:
@@ -144,30 +125,89 @@ def parse_cell(kind: Kind, cell: str) -> Value:
     """
     if kind == "text":
         return cell or None
+    if kind == "text id":
+        return _parse_text_id(cell)
     cell = cell.strip()
     if not cell and kind == "count":
         return None
     if not cell:
         raise ValueError(f"the cell is empty; expected {EXPECTED[kind]}")
-    if kind == "rating":
-        return _parse_rating(cell)
-    return _parse_integer(cell, kind)
+    if kind in ("rating", "number"):
+        return _parse_rating(cell, kind)
+    if kind == "iso time":
+        return _parse_iso_time(cell)
+    return _parse_integer(cell, kind) // UNITS.get(kind, 1)
 
 
-def _parse_rating(cell: str) -> float:
-    expected = EXPECTED["rating"]
+def is_text_id(cell: str) -> bool:
+    """Return whether a cell makes a column of ids one of texts, because it would lose something as a number.
+
+    A cell that isn't a number does, and so do a plus, a leading zero, and more digits than 64 bits hold. An empty
+    cell, a negative number or a fraction doesn't: among numbers, these are mistakes.
+    """
+    cell = cell.strip()
+    if cell.isascii() and cell.isdecimal() and len(cell) < 19 and (cell[0] != "0" or cell == "0"):
+        return False
+    if INTEGER.fullmatch(cell):
+        digits = cell.lstrip("+-")
+        is_odd = digits != "0" and digits.startswith("0")
+        return cell.startswith("+") or (
+            not cell.startswith("-") and (is_odd or len(cell) > 19 or int(cell) > LARGEST_INTEGER)
+        )
+    return bool(cell) and not DECIMAL.fullmatch(cell) and cell.lower().lstrip("+-") not in NOT_FINITE
+
+
+def _parse_text_id(cell: str) -> str:
+    expected = EXPECTED["text id"]
+    if not cell:
+        raise ValueError(f"the cell is empty; expected {expected}")
+    if len(cell) > LONGEST_ID:
+        raise ValueError(f"{cell[:40]!r}... has {len(cell):,} characters; expected {expected}")
+    if re.search(CONTROL_CHARACTER, cell):
+        raise ValueError(f"{cell!r} holds a control character; expected {expected}")
+    return cell
+
+
+def _parse_rating(cell: str, kind: Kind) -> float:
+    expected = EXPECTED[kind]
     if not DECIMAL.fullmatch(cell):
         raise ValueError(f"{cell!r} is not a {_kind_of_number(cell)}; expected {expected}")
     rating = float(cell)
-    if not LOWEST_RATING <= rating <= HIGHEST_RATING:
+    if kind == "rating" and not LOWEST_RATING <= rating <= HIGHEST_RATING:
         raise ValueError(f"{cell} is out of range; expected {expected}")
+    if abs(rating) > HIGHEST_FLOAT32:
+        raise ValueError(f"{cell} is too large; expected {expected}")
     return rating
 
 
+def _parse_iso_time(cell: str) -> int:
+    expected = EXPECTED["iso time"]
+    if SLASH_DATE.fullmatch(cell):
+        raise ValueError(f"{cell!r} is ambiguous, day and month could be swapped; expected {expected}")
+    try:
+        if INTEGER.fullmatch(cell):
+            raise ValueError
+        seconds = parse_iso(cell.replace(" UTC", "Z").replace(" +", "+").replace(" -", "-").replace(",", "."))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{cell!r} is not a time in ISO 8601; expected {expected}") from None
+    if not 0 <= seconds <= LATEST_TIMESTAMP:
+        raise ValueError(f"{cell} lies outside 1970 to 2100; expected {expected}")
+    return seconds
+
+
 def _parse_integer(cell: str, kind: Kind) -> int:
-    if cell.isascii() and cell.isdecimal() and (len(cell) < 10 or (kind == "id" and len(cell) < 19)):
-        return int(cell)  # fast path: a number of so few digits is in range
     expected = EXPECTED[kind]
+    is_short = len(cell) < 10 and kind in ("id", "count", "timestamp") and cell.isascii() and cell.isdecimal()
+    if is_short and (cell[0] != "0" or cell == "0" or kind != "id"):
+        return int(cell)  # fast path: a number of so few digits is in range
+    if kind == "id" and INTEGER.fullmatch(cell) and len(cell) < 19 and is_text_id(cell):
+        raise ValueError(
+            f"{cell!r} isn't written as a number is; expected {expected}, without a plus or leading zeros"
+        )
+    if kind in UNITS and SLASH_DATE.fullmatch(cell):
+        raise ValueError(
+            f"{cell!r} is ambiguous, day and month could be swapped; expected {EXPECTED['iso time']}, or {expected}"
+        )
     if not INTEGER.fullmatch(cell):
         number = "whole number" if DECIMAL.fullmatch(cell) else _kind_of_number(cell)
         raise ValueError(f"{cell!r} is not a {number}; expected {expected}")
@@ -175,13 +215,23 @@ def _parse_integer(cell: str, kind: Kind) -> int:
         raise ValueError(f"{cell} doesn't fit into 64 bits; expected {expected}")
     if integer < 0:
         raise ValueError(f"{cell} is negative; expected {expected}")
-    if kind == "timestamp" and integer > LATEST_TIMESTAMP:
-        for lowest, unit in FINER_UNITS:
-            if integer >= lowest:
-                raise ValueError(f"{cell} looks like {unit}; expected {expected}")
-        year = datetime.fromtimestamp(integer, UTC).year
-        raise ValueError(f"{cell} is in the year {year}; expected {expected} before 2100")
+    if kind in UNITS:
+        unit = kind_of_time(integer)
+        if unit != kind:
+            name = "seconds" if unit == "timestamp" else unit
+            raise ValueError(f"{cell} looks like {name}; expected {expected}")
+        if integer > LATEST_TIMESTAMP * UNITS[kind]:
+            year = datetime.fromtimestamp(integer // UNITS[kind], UTC).year
+            raise ValueError(f"{cell} is in the year {year}; expected {expected} before 2100")
     return integer
+
+
+def kind_of_time(timestamp: int) -> Kind:
+    """Return the unit that a time as a whole number is probably in, judged by its magnitude."""
+    for lowest, unit in FINER_UNITS:
+        if timestamp >= lowest:
+            return unit
+    return "timestamp"
 
 
 def _kind_of_number(cell: str) -> str:

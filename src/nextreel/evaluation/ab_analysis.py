@@ -33,6 +33,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from nextreel.arrays import Float64Array
+from nextreel.data.ids import encode_ids
 from nextreel.data.schema import POSITIVE, TIMESTAMP, USER_ID
 from nextreel.data.times import format_duration
 from nextreel.errors import QueryError
@@ -228,7 +229,7 @@ def _sum_by_user(followed: pl.DataFrame, versions: tuple[str, str]) -> Float64Ar
     )
     parts = [part.cast(pl.Float64).alias(str(n)) for n, part in enumerate(chain.from_iterable(fractions))]
     rows = followed.group_by(USER_ID, VERSION).agg(parts)
-    ids, user = np.unique(rows[USER_ID].to_numpy(), return_inverse=True)
+    ids, user = np.unique(encode_ids(rows[USER_ID]), return_inverse=True)
     version = (rows[VERSION] == versions[1]).to_numpy().astype(np.intp)
     sums = np.zeros((len(ids), 2, len(METRICS), 2))
     sums[user, version] = rows.drop(USER_ID, VERSION).to_numpy().reshape(-1, len(METRICS), 2)

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset, require_dataset
+from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
@@ -71,7 +72,7 @@ class Evaluation:
 
     def slice_metrics(self) -> dict[str, dict[str, Estimate]]:
         """Return the metrics of every slice that has queries, by slice and then by metric."""
-        users, k = self.queries[USER_ID].to_numpy(), cast("int", self.protocol["k"])
+        users, k = encode_ids(self.queries[USER_ID]), cast("int", self.protocol["k"])
         return estimate_slices(self.slices, self.ranks, users, k)
 
     def notes(self) -> list[str]:
@@ -134,7 +135,7 @@ def evaluate(
     require_model(model)
     require_dataset(train)
     require_history_mode(history)
-    test = check_test_part(test)
+    test = check_test_part(test, train)
     threshold = train.positive_rating if threshold is None else threshold
     queries = EvaluationQueries.from_checked_split(train, test, history, threshold)
     ranking, relevant = queries.rank_with(model, k, exclude_seen), queries.relevant
@@ -155,8 +156,8 @@ def evaluate(
 
 def _count_learned(train: Dataset, test: pl.DataFrame) -> int:
     """Count the rows of `test` that are in `train` too, with the same user, movie and second."""
-    user_ids, timestamps = test[USER_ID].to_numpy(), test[TIMESTAMP].to_numpy()
+    user_ids, timestamps = encode_ids(test[USER_ID]), test[TIMESTAMP].to_numpy()
     earlier, until = train.histories(user_ids, timestamps), freeze_histories(train, user_ids, timestamps)
     query, row = replace(until, starts=earlier.stops).rows()
-    movie = train.index_of_movies(test[MOVIE_ID].to_numpy())
+    movie = train.index_of_movies(encode_ids(test[MOVIE_ID]))
     return len(np.unique(query[train.timeline.movies[row] == movie[query]]))

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self, get_args
 
 import polars as pl
+from narwhals.typing import IntoFrame
 
 from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset, require_dataset
+from nextreel.data.ids import encode_ids
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
-from nextreel.data.value_checks import check_frame
 from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker, Ranking
@@ -39,7 +40,7 @@ class EvaluationQueries:
 
     @classmethod
     def from_split(
-        cls, train: Dataset, test: pl.DataFrame, mode: HistoryMode, threshold: float | None = None
+        cls, train: Dataset, test: IntoFrame, mode: HistoryMode, threshold: float | None = None
     ) -> Self:
         """Create a query for every row of `test` with Rating >= threshold, by default that of a positive in `train`.
 
@@ -52,7 +53,7 @@ class EvaluationQueries:
         """
         require_dataset(train)
         require_history_mode(mode)
-        return cls.from_checked_split(train, check_test_part(test), mode, threshold)
+        return cls.from_checked_split(train, check_test_part(test, train), mode, threshold)
 
     @classmethod
     def from_checked_split(
@@ -68,7 +69,7 @@ class EvaluationQueries:
             raise DataError(
                 f"the test part has no rating of at least {threshold:g}, so there is nothing to ask"
             )
-        users, timestamps = rows[USER_ID].to_numpy(), rows[TIMESTAMP].to_numpy()
+        users, timestamps = encode_ids(rows[USER_ID]), rows[TIMESTAMP].to_numpy()
         if mode == "frozen":
             return cls(rows, train, freeze_histories(train, users, timestamps))
         all_rows = train.with_rows(pl.concat([train.interactions(), test]))
@@ -82,8 +83,8 @@ class EvaluationQueries:
 
     @property
     def users(self) -> Int64Array:
-        """int64[n_queries]: UserID of each query."""
-        return self.rows[USER_ID].to_numpy()
+        """int64[n_queries]: UserID, or the code of a text id, of each query."""
+        return encode_ids(self.rows[USER_ID])
 
     @property
     def timestamps(self) -> Int64Array:
@@ -93,7 +94,7 @@ class EvaluationQueries:
     @property
     def relevant(self) -> Int64Array:
         """int64[n_queries]: index of each query's relevant movie, -1 if it isn't in the catalog."""
-        return self.dataset.index_of_movies(self.rows[MOVIE_ID].to_numpy())
+        return self.dataset.index_of_movies(encode_ids(self.rows[MOVIE_ID]))
 
     def rank_with(self, model: Recommender, k: int = 10, exclude_seen: bool = True) -> Ranking:
         """Return the k best movies of a fitted model for every query; NotFittedError if it isn't fitted."""
@@ -106,9 +107,9 @@ def require_history_mode(mode: str) -> None:
         raise ConfigError(f"history is {mode!r}; expected frozen or live")
 
 
-def check_test_part(test: pl.DataFrame) -> pl.DataFrame:
+def check_test_part(test: IntoFrame, train: Dataset) -> pl.DataFrame:
     """Return a test part with its columns in their standard order and types; DataError says what is malformed."""
-    return check_frame(test, INTERACTIONS, "the test part")
+    return train.check(test, INTERACTIONS, "the test part")
 
 
 def freeze_histories(train: Dataset, user_ids: Int64Array, timestamps: Int64Array) -> Histories:

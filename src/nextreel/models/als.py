@@ -47,23 +47,23 @@ ROWS_AT_ONCE = 1024
 
 class ALSConfig(ModelConfig):
     # From a coarse summary of taste to the most that a fit of a minute allows.
-    factors: Annotated[int, Field(ge=1), Range(16, 256, log=True)] = 128
+    factors: Annotated[int, Field(ge=1, le=4096), Range(16, 256, log=True)] = 128
     """Number of factors of each user and movie."""
     # From hardly more confidence than in an unrated movie to the paper's 40.
-    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.1, 40.0, log=True)] = 1.0
+    alpha: Annotated[float, Field(gt=0), Range(0.1, 40.0, log=True)] = 1.0
     """Confidence in a rated movie beyond the 1 that every movie has."""
     # From almost unconstrained factors to factors of popular movies only.
-    regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(1.0, 300.0, log=True)] = 30.0
+    regularization: Annotated[float, Field(gt=0), Range(1.0, 300.0, log=True)] = 30.0
     """lambda in the module's formulas: the penalty on the squared length of the users' and movies' factors."""
     # The factors have converged after 15.
-    iterations: Annotated[int, Field(ge=1), Range(2, 15)] = 5
+    iterations: Annotated[int, Field(ge=1, le=10_000), Range(2, 15)] = 5
     """Number of times that the users' factors and then the movies' factors are solved for."""
     half_life: HalfLife = 3.0
     """Number of interactions after which a weight in the user's history halves; None gives all interactions the same
     weight, as the paper does."""
     unliked_weight: UnlikedWeight = 0.5
     """Weight in the user's history of a movie that wasn't liked, relative to one that was."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of the movies' initial factors, the only random numbers."""
 
 

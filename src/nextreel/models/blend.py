@@ -51,7 +51,7 @@ class BlendConfig(ModelConfig):
     """Training time of the transformer, in minutes; None leaves it to the transformer's own options."""
     held_out_share: float = Field(default=0.03, gt=0, lt=1)
     """Share of the users whom neither the transformer nor the ridge learns from; the weights are learned on them."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of the choice of held-out users and of the ends of their histories, and seed of the transformer."""
 
 
@@ -82,7 +82,7 @@ class Blend(Recommender):
         train, held_out = HeldOut.split(dataset, self.config.held_out_share, self.config.seed)
         if len(train.timeline) == 0:
             raise DataError("all users are held out, so there is nothing to learn from")
-        if len(held_out) == 0:
+        if len(held_out) == 0 and dataset.timeline.is_positive().any():
             raise DataError("the users held out have too few interactions to learn the blend's weights from")
         training = replace(training or Training(), held_out=held_out)
         for member in reversed(self._members.values()):
@@ -108,7 +108,8 @@ class Blend(Recommender):
         return np.where(histories.lengths < self.config.ridge.short_history, SHORT_HISTORY, by_gap)
 
     def _learn_weights(self, held_out: HeldOut) -> Float32Array:
-        """Return `weights_`, those of highest likelihood for each class; 1 for a class without held-out queries."""
+        """Return `weights_`, those of highest likelihood for each class; 1 for a class without held-out queries,
+        which are all classes if nobody likes anything."""
         query_class = self._classify(held_out.histories, held_out.timestamps)
         start = np.ones(len(self._members))
         weights = np.ones((SHORT_HISTORY + 1, len(start)), dtype=np.float32)

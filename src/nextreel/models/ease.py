@@ -25,7 +25,7 @@ from nextreel.options import Range
 
 class EASEConfig(ModelConfig):
     # The best value grows with the number of users: tens for hundreds of users, thousands for tens of thousands.
-    regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(10.0, 2e4, log=True)] = 2000.0
+    regularization: Annotated[float, Field(gt=0), Range(10.0, 2e4, log=True)] = 2000.0
     """lambda: about how many users must share a pair of movies before the pair gets a large weight."""
     half_life: HalfLife = 3.0
     """Number of interactions after which a weight in the user's vector halves; None gives all interactions the same

@@ -52,20 +52,20 @@ number of steps done."""
 
 class FunkSVDConfig(ModelConfig):
     # From the 16 that small factorisations usually have to twice the course's 256.
-    dimensions: Annotated[int, Field(ge=1), Range(16, 512, log=True)] = 256
+    dimensions: Annotated[int, Field(ge=1, le=4096), Range(16, 512, log=True)] = 256
     """Number of factors of each user and of each movie."""
     # From below the course's 1e-4 to a decade above Adam's usual 1e-3.
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(3e-5, 1e-2, log=True)] = 1e-4
+    learning_rate: Annotated[float, Field(gt=0), Range(3e-5, 1e-2, log=True)] = 1e-4
     """Learning rate of Adam, the same in all steps."""
     # The course's 512 and the powers of two around it.
-    batch_size: Annotated[int, Field(ge=1), Choice((128, 256, 512, 1024, 2048))] = 512
+    batch_size: Annotated[int, Field(ge=1, le=10_000_000), Choice((128, 256, 512, 1024, 2048))] = 512
     """Number of ratings from which one step of Adam learns."""
     # From too few to converge to long after overfitting began.
-    epochs: Annotated[int, Field(ge=1), Range(3, 50, log=True)] = 25
+    epochs: Annotated[int, Field(ge=1, le=100_000), Range(3, 50, log=True)] = 25
     """Number of passes over the training ratings."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of the initial factors, the only random numbers of a fit."""
-    patience: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1, le=100_000)
     """Number of epochs in a row without a lower validation loss after which training stops; None runs all epochs.
     Either way the model keeps the factors of the last epoch."""
 
@@ -162,7 +162,7 @@ class RatingRows:
         users = find_sorted(user_ids, dataset.user_ids)[timeline.users[by_time]]
         movies = find_sorted(movie_ids, dataset.movie_ids)[timeline.movies[by_time]]
         have_factors = (users >= 0) & (movies >= 0)
-        targets = (timeline.ratings[by_time] - np.float32(3)) / np.float32(2)
+        targets = (timeline.stars[by_time] - np.float32(3)) / np.float32(2)
         return cls(users[have_factors], movies[have_factors], targets[have_factors])
 
     def __len__(self) -> int:

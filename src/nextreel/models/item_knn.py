@@ -27,10 +27,10 @@ from nextreel.options import Range
 
 class ItemKNNConfig(ModelConfig):
     # From almost no shrinkage to more users than most pairs of movies have in common.
-    shrinkage: Annotated[float, Field(ge=0, allow_inf_nan=False), Range(1.0, 1000.0, log=True)] = 10.0
+    shrinkage: Annotated[float, Field(ge=0), Range(1.0, 1000.0, log=True)] = 10.0
     """Number of users added to the denominator of the cosine."""
     # From a handful to more than most movies have.
-    neighbours: Annotated[int | None, Field(ge=1), Range(10, 2000, log=True)] = None
+    neighbours: Annotated[int | None, Field(ge=1, le=10_000_000), Range(10, 2000, log=True)] = None
     """Number of most similar movies that each movie keeps; None keeps all."""
     half_life: HalfLife = 3.0
     """Number of interactions after which a weight in the user's vector halves; None gives all interactions the same

@@ -27,10 +27,10 @@ from nextreel.options import Range
 
 class NextChoicesConfig(ModelConfig):
     # From the very first choice to about as many movies as somebody watches in a year.
-    first: Annotated[int, Field(ge=1), Range(1, 64, log=True)] = 8
+    first: Annotated[int, Field(ge=1, le=10_000), Range(1, 64, log=True)] = 8
     """Number of each user's first interactions that are counted for a query with an empty history."""
     # From the choices at that point alone to popularity in all but the largest data sets.
-    prior: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(100.0, 1e6, log=True)] = 30_000
+    prior: Annotated[float, Field(gt=0), Range(100.0, 1e6, log=True)] = 30_000
     """Weight of general popularity, as a number of choices distributed like it (k in the module's formula)."""
 
 

@@ -9,7 +9,6 @@ so `item_knn.py` is the model `item-knn`. Another package adds a model with an e
 import inspect
 import re
 import sys
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -20,6 +19,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, TypeVar
 
 import nextreel.models
+from nextreel.documents import read_toml_file
 from nextreel.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def read_toml(file: Path) -> tuple[str, dict[str, object]]:
         The file can't be read, isn't of that form, or has an unknown model or option.
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = read_toml_file(file)
         model, options = content.pop("model", None), content.pop("options", {})
         if content or not isinstance(model, str) or not isinstance(options, dict):
             raise ConfigError('expected model = "NAME" and a table [options], and nothing else')

@@ -37,7 +37,7 @@ def read_origin(directory: Path) -> str | None:
     file = directory / ORIGIN_FILE
     try:
         return DataOrigin.model_validate_json(file.read_bytes()).store
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the data may be one file, too
         return None
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.errors(include_url=False)[0]["msg"]

@@ -1,6 +1,5 @@
 """Fitting a model: on a dataset in memory, or from a data directory to a saved model."""
 
-import resource
 import shutil
 import sys
 import time
@@ -8,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nextreel.artifacts import MANIFEST
+from nextreel.data.data_format import DataFormat
 from nextreel.data.dataset import Dataset, require_dataset
-from nextreel.data.reading.table_reader import read_dataset, read_interactions
+from nextreel.data.reading.table_reader import read_interactions, read_tables
 from nextreel.data.splitting.split_directory import read_split_rule
 from nextreel.data.splitting.split_rules import describe_rule
 from nextreel.errors import ArtifactError
@@ -51,6 +51,7 @@ def fit_and_save(
     out: Path,
     resume: bool = False,
     *,
+    request: DataFormat | None = None,
     on_step: Callable[[int, int, float], None] = lambda done, total, loss: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_interrupt: Callable[[], None] = lambda: None,
@@ -68,6 +69,8 @@ def fit_and_save(
         Directory of the saved model; the checkpoints of the fit are kept beside it until it is saved.
     resume : bool
         Continue from the checkpoint of an interrupted fit.
+    request : DataFormat, optional
+        What the caller says of the format of the data: names of columns, and from where on a rating counts as liked.
     on_step, on_epoch
         Called during the fit, as `Training` describes.
     on_interrupt
@@ -91,7 +94,8 @@ def fit_and_save(
         raise ArtifactError(
             f"{out} exists and isn't a saved model; expected a new directory or a saved model to replace"
         )
-    dataset, split = read_dataset(directory), describe_rule(read_split_rule(directory))
+    dataset = Dataset.from_tables(read_tables(directory, request))
+    split = describe_rule(read_split_rule(directory))
     store = read_origin(directory)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     epochs: list[Epoch] = []
@@ -129,20 +133,24 @@ def fit_and_save(
     return predictor, facts
 
 
-def measure_peak_memory() -> float:
-    """Return the largest amount of memory that this process has held so far, in GiB."""
+def measure_peak_memory() -> float | None:
+    """Return the largest amount of memory that this process has held so far, in GiB; None where that is unknown."""
     status = Path("/proc/self/status")
     if status.is_file():
         # A child process inherits its parent's ru_maxrss on Linux; VmHWM is the process's own.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) / 2**20
+    try:
+        import resource  # here, because Windows lacks it
+    except ImportError:
+        return None
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _read_validation(directory: Path, dataset: Dataset) -> Dataset | None:
     file = directory / "test.csv"
-    return dataset.with_rows(read_interactions(file)) if file.is_file() else None
+    return dataset.with_rows(read_interactions(file, dataset.format)) if file.is_file() else None
 
 
 def _state_facts(seconds: float, epochs: Sequence[Epoch]) -> FitFacts:

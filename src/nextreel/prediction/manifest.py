@@ -7,7 +7,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from nextreel.artifacts import MANIFEST, read_manifest
+from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.dataset import Dataset
+from nextreel.documents import read_json_file
 from nextreel.errors import ArtifactError
 
 
@@ -73,6 +75,8 @@ class ModelManifest(BaseModel):
     """Duration of the fit and the epoch that was kept, as far as they were noted."""
     store: str | None = None
     """Identity of the server's store that wrote the data the model was fitted on; None if no store did."""
+    data_format: DataFormat = ANY_FORMAT
+    """Names of the columns in the user's files, the kinds of ids, and what the ratings mean."""
     split: dict[str, JsonValue] = {}
     """The rule by which the training data was split from the test data, as JSON; empty if unknown."""
     evaluations: list[dict[str, JsonValue]] = []
@@ -89,15 +93,17 @@ class ModelManifest(BaseModel):
         """
         file = directory / MANIFEST
         try:
-            return cls.model_validate_json(file.read_bytes())
+            return cls.model_validate(read_json_file(file))
         except FileNotFoundError:
             raise ArtifactError(
                 f"{directory} has no {MANIFEST}; expected a model saved by `nextreel fit`"
             ) from None
         except OSError as error:
-            raise ArtifactError(f"{file} can't be read: {error}") from error
+            raise ArtifactError(f"{file} can't be read: {error.strerror}") from error
         except ValidationError as error:
             raise ArtifactError(f"{file} is damaged: {_first_problem(error)}") from error
+        except ValueError as error:
+            raise ArtifactError(f"{file} is damaged: {error}") from error
 
     @classmethod
     def read_verified(cls, directory: Path) -> Self:

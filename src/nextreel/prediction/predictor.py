@@ -1,7 +1,7 @@
 """A fitted model with the interactions that histories come from: queries in, recommended MovieIDs out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from numbers import Integral
@@ -10,7 +10,17 @@ import numpy as np
 import polars as pl
 
 from nextreel.data.dataset import Dataset, require_dataset
-from nextreel.data.schema import EXPECTED, MOVIE_ID, QUERIES, TIMESTAMP, USER_ID, Column
+from nextreel.data.ids import encode_ids
+from nextreel.data.schema import (
+    DTYPES,
+    EXPECTED,
+    MOVIE_ID,
+    QUERIES,
+    TIMESTAMP,
+    USER_ID,
+    Column,
+    Kind,
+)
 from nextreel.data.value_checks import explain_cell, find_invalid
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender, require_model
@@ -61,16 +71,16 @@ class Predictor:
         QueryError
             A query isn't valid (the message names its position), or k is out of range.
         """
-        queries = make_query_frame(queries)
+        queries = make_query_frame(queries, self.dataset)
         ranking = self._rank_queries(queries, k, exclude_seen)
         is_filler = np.isneginf(ranking.scores).ravel()
         fallback = np.where(np.repeat(ranking.personal, k), "", "popularity")
         return pl.DataFrame(
             {
-                USER_ID: np.repeat(queries[USER_ID].to_numpy(), k),
+                USER_ID: queries[USER_ID][np.repeat(np.arange(len(queries)), k)],
                 TIMESTAMP: np.repeat(queries[TIMESTAMP].to_numpy(), k),
                 "Rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(queries)),
-                MOVIE_ID: self.dataset.movie_ids[ranking.movies].ravel(),
+                MOVIE_ID: self.dataset.movies[MOVIE_ID][ranking.movies.ravel()],
                 "Score": pl.Series(ranking.scores.ravel()).replace(-np.inf, None),
                 "Fallback": pl.Series(np.where(is_filler, "list filled up", fallback)).replace("", None),
             }
@@ -85,10 +95,10 @@ class Predictor:
         -------
         A frame with the columns UserID, Timestamp and MovieID1 (the best) to MovieIDk, in the order of the queries.
         """
-        queries = make_query_frame(queries)
+        queries = make_query_frame(queries, self.dataset)
         ranking = self._rank_queries(queries, k, exclude_seen)
-        movie_ids = self.dataset.movie_ids[ranking.movies]
-        columns = {f"{MOVIE_ID}{place + 1}": movie_ids[:, place] for place in range(k)}
+        movie_ids = self.dataset.movies[MOVIE_ID]
+        columns = {f"{MOVIE_ID}{place + 1}": movie_ids[ranking.movies[:, place]] for place in range(k)}
         return queries.with_columns(**columns)
 
     @cached_property
@@ -97,11 +107,11 @@ class Predictor:
         return Ranker.of(self.model, self.dataset)
 
     def _rank_queries(self, queries: pl.DataFrame, k: int, exclude_seen: bool) -> Ranking:
-        user_ids, timestamps = queries[USER_ID].to_numpy(), queries[TIMESTAMP].to_numpy()
+        user_ids, timestamps = encode_ids(queries[USER_ID]), queries[TIMESTAMP].to_numpy()
         return self.ranker.rank(self.dataset.histories(user_ids, timestamps), timestamps, k, exclude_seen)
 
 
-def make_query_frame(queries: object) -> pl.DataFrame:
+def make_query_frame(queries: object, dataset: Dataset) -> pl.DataFrame:
     """Return queries as a frame with UserID and Timestamp (int64), in the given order.
 
     Raises
@@ -110,42 +120,54 @@ def make_query_frame(queries: object) -> pl.DataFrame:
         `queries` is neither a frame nor an iterable of pairs, or one of them isn't a valid query; the message names
         the first such query and what was expected.
     """
+    columns = _columns_of_queries(dataset)
     if isinstance(queries, pl.DataFrame):
-        return _check_frame(queries)
+        return _check_frame(queries, columns)
     if isinstance(queries, str) or not isinstance(queries, Iterable):
         raise QueryError(
             f"queries is {queries!r}; expected pairs (UserID, Timestamp) or a polars DataFrame of them"
         )
-    pairs = [_check_pair(position, query) for position, query in enumerate(queries)]
-    return pl.DataFrame(pairs, schema=QUERIES.schema, orient="row")
+    pairs = [_check_pair(position, query, columns) for position, query in enumerate(queries)]
+    return pl.DataFrame(pairs, schema={c.name: DTYPES[c.kind] for c in columns}, orient="row")
 
 
-def _check_frame(queries: pl.DataFrame) -> pl.DataFrame:
-    for column in QUERIES.columns:
+def _columns_of_queries(dataset: Dataset) -> tuple[Column, ...]:
+    """Return the columns of queries, with the kind of the data set's UserIDs."""
+    kind: Kind = "text id" if dataset.format.user_ids == "text" else "id"
+    return tuple(replace(c, kind=kind) if c.name == USER_ID else c for c in QUERIES.columns)
+
+
+def _check_frame(queries: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame:
+    for column in columns:
         dtype = queries.schema.get(column.name)
         if dtype is None:
             raise QueryError(f"queries: column {column.name} is missing; found {', '.join(queries.columns)}")
-        if not (dtype.is_integer() or dtype == pl.Null):
-            expected = f"{QUERIES.schema[column.name]}, {EXPECTED[column.kind]}"
+        is_right = dtype == pl.String if column.kind == "text id" else dtype.is_integer()
+        if not (is_right or dtype == pl.Null):
+            expected = f"{DTYPES[column.kind]}, {EXPECTED[column.kind]}"
             raise QueryError(f"queries: column {column.name} has type {dtype}; expected {expected}")
         for row, value in find_invalid(queries.select(column.name), QUERIES, column).head(1).iter_rows():
             raise QueryError(f"queries[{row - 1}], {column.name}: {_find_problem(column, value)}")
-    return queries.select(QUERIES.schema.names()).cast(QUERIES.schema)
+    return queries.select(QUERIES.schema.names()).cast({c.name: DTYPES[c.kind] for c in columns})
 
 
-def _check_pair(position: int, query: object) -> list[int]:
+def _check_pair(position: int, query: object, columns: tuple[Column, ...]) -> list[int | str]:
     values = [] if isinstance(query, str | dict) or not isinstance(query, Iterable) else list(query)
-    if len(values) != len(QUERIES.columns):
-        expected = "expected a pair of whole numbers, UserID and Timestamp"
+    if len(values) != len(columns):
+        expected = "expected a pair, UserID and Timestamp"
         raise QueryError(f"queries[{position}]: {query!r}; {expected}")
-    for column, value in zip(QUERIES.columns, values, strict=True):
+    for column, value in zip(columns, values, strict=True):
         if problem := _find_problem(column, value):
             raise QueryError(f"queries[{position}], {column.name}: {problem}")
-    return [int(value) for value in values]
+    return [value if isinstance(value, str) else int(value) for value in values]
 
 
 def _find_problem(column: Column, value: object) -> str:
     """Return what is wrong with a value; empty if it is valid."""
+    if column.kind == "text id":
+        if isinstance(value, str):
+            return explain_cell(column.kind, value)
+        return f"{value!r} is not a text; expected an id as text"
     if isinstance(value, Integral) and not isinstance(value, bool):
         return explain_cell(column.kind, str(value))
     hint = ", such as int(time.timestamp())" if isinstance(value, date) else ""

@@ -14,7 +14,9 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 from nextreel.arrays import Arrays, read_arrays, write_arrays
 from nextreel.artifacts import MANIFEST, read_manifest, seal
 from nextreel.atomic_files import atomic_directory, replacing
+from nextreel.data.data_format import FORMAT_KEY, DataFormat
 from nextreel.data.dataset import Dataset
+from nextreel.data.rating_scale import RatingScale
 from nextreel.data.timeline import Timeline
 from nextreel.data.titles import unify_genres
 from nextreel.errors import ArtifactError, ConfigError
@@ -66,6 +68,7 @@ def save(
         "nextreel": __version__,
         **_identify(predictor),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **({FORMAT_KEY: format_} if (format_ := dataset.format.to_json()) else {}),
         **(facts or {}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
@@ -107,7 +110,7 @@ def load_with_manifest(directory: Path) -> tuple[Predictor, ModelManifest]:
                 "that provides it, or register its class with nextreel.register_model"
             )
         model = create_model(manifest.model, {**manifest.config})
-        dataset = _load_dataset(directory)
+        dataset = _load_dataset(directory, manifest.data_format)
         model.restore(read_arrays(directory / MODEL_FILE))
     except (KeyError, ConfigError) as error:
         raise ArtifactError(f"{directory} was saved by another nextreel ({error}): refit it") from error
@@ -154,7 +157,7 @@ class _EvaluationKey(BaseModel):
     test: _TestPart
 
 
-def _load_dataset(directory: Path) -> Dataset:
+def _load_dataset(directory: Path, format_: DataFormat) -> Dataset:
     arrays = read_arrays(directory / INTERACTIONS_FILE)
     timeline = Timeline(
         movies=arrays["movies"].astype(np.int32, copy=False),
@@ -162,12 +165,14 @@ def _load_dataset(directory: Path) -> Dataset:
         timestamps=arrays["timestamps"].astype(np.int64, copy=False),
         user_ids=arrays["user_ids"].astype(np.int64, copy=False),
         offsets=arrays["offsets"].astype(np.int64, copy=False),
+        scale=format_.scale or RatingScale(),
     )
     return Dataset(
         timeline=timeline,
         movie_ids=arrays["movie_ids"].astype(np.int64, copy=False),
         users=pl.read_parquet(directory / USERS_FILE),
         movies=unify_genres(pl.read_parquet(directory / MOVIES_FILE)),
+        columns=format_.columns,
     )
 
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import polars as pl
 
 from nextreel.arrays import BoolArray, Float32Array, Int64Array
+from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import require
 
@@ -60,7 +61,7 @@ class TitleMatch:
     """A movie whose title matches the query."""
 
     movie_id: int
-    """MovieID of the movie that was found."""
+    """MovieID, or the code of a text id, of the movie that was found."""
     score: float
     """How well the title matches, LEAST_SCORE to 1; 1 for a query that equals the title."""
 
@@ -70,7 +71,8 @@ class TitleSearch:
     """An index of the titles of a catalog; `of` builds it."""
 
     movie_ids: Int64Array
-    """int64[n_titles]: MovieID of each title; a movie with brackets in its title has several titles."""
+    """int64[n_titles]: MovieID, or the code of a text id, of each title's movie; a movie with brackets in its title has
+    several titles."""
     popularity: Float32Array
     """float32[n_titles]: popularity of the title's movie, 0 to 1 for the most popular one, on a logarithmic scale."""
     joined: list[str]
@@ -118,7 +120,7 @@ class TitleSearch:
         rows = np.array([row for row, _, _ in titles], dtype=np.int64)
         counts = np.bincount(words, minlength=len(vocabulary))
         return cls(
-            movie_ids=movies[MOVIE_ID].to_numpy()[rows],
+            movie_ids=encode_ids(movies[MOVIE_ID])[rows],
             popularity=popular[rows],
             joined=["".join(_without_article(own)) for _, own, _ in titles],
             vocabulary=vocabulary,

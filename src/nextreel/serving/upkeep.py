@@ -36,7 +36,8 @@ def return_freed_memory() -> None:
 async def keep_up(state: AppState) -> None:
     """Do a round of upkeep every second, and immediately on SIGHUP, until cancelled. Errors are logged."""
     is_due = asyncio.Event()
-    with contextlib.suppress(NotImplementedError, RuntimeError):  # on Windows, or not in the main thread
+    # Windows has no SIGHUP, and its event loop no handlers; in another thread than the main one there are none either.
+    with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, is_due.set)
     served_versions: set[tuple[str, str]] = set()
     while True:

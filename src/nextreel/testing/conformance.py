@@ -13,6 +13,7 @@ import polars as pl
 from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.errors import DataError
 from nextreel.models.base import Recommender
 from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.ranker import Ranker
@@ -47,6 +48,12 @@ def tiny_dataset(seed: int = 0) -> Dataset:
     return Dataset.from_frames(pl.concat(rows), movies)
 
 
+def rows_of(*rows: tuple[int, int, float, int]) -> Dataset:
+    """Return a data set of rows (UserID, MovieID, Rating, Timestamp)."""
+    schema = {USER_ID: pl.Int64, MOVIE_ID: pl.Int64, RATING: pl.Float32, TIMESTAMP: pl.Int64}
+    return Dataset.from_frames(pl.DataFrame(rows, schema=schema, orient="row"))
+
+
 class RecommenderConformance(ABC):
     """Base class of the conformance tests. Most fit the model to `tiny_dataset`, so choose options for a quick fit."""
 
@@ -70,6 +77,58 @@ class RecommenderConformance(ABC):
     def _scores(self, model: Recommender, dataset: Dataset) -> Float32Array:
         user_ids, timestamps = self._queries(dataset)
         return model.score(dataset.histories(user_ids, timestamps), timestamps)
+
+    def _fits_or_refuses(self, dataset: Dataset) -> None:
+        """Fit on very few data and check the scores; a model may refuse such data with a DataError."""
+        try:
+            model = self.make().fit(dataset)
+        except DataError:
+            return
+        self._check_scores(model, dataset)
+
+    def _check_scores(self, model: Recommender, dataset: Dataset) -> None:
+        """Check the scores of the data set's users, and that lists come of them, at three timestamps."""
+        for timestamp in (0, int(np.median(dataset.timeline.timestamps)), AFTER_ALL):
+            timestamps = np.full(dataset.n_users, timestamp)
+            scores = model.score(dataset.histories(dataset.user_ids, timestamps), timestamps)
+            assert scores.shape == (dataset.n_users, dataset.n_movies)
+            assert np.isfinite(scores).all()
+        queries = pl.DataFrame({USER_ID: dataset.user_ids, TIMESTAMP: np.full(dataset.n_users, AFTER_ALL)})
+        assert len(Predictor(model, dataset).recommend(queries, k=1, exclude_seen=False)) == dataset.n_users
+
+    def test_it_learns_where_nothing_is_liked(self) -> None:
+        dataset = tiny_dataset()
+        rows = dataset.interactions().with_columns(pl.lit(1.0, dtype=pl.Float32).alias(RATING))
+        disliked = dataset.with_interactions(rows)
+        self._check_scores(self.make().fit(disliked), disliked)
+
+    def test_it_learns_where_everything_is_liked(self) -> None:
+        dataset = tiny_dataset()
+        rows = dataset.interactions().with_columns(pl.lit(5.0, dtype=pl.Float32).alias(RATING))
+        liked = dataset.with_interactions(rows)
+        self._check_scores(self.make().fit(liked), liked)
+
+    def test_it_learns_where_every_movie_is_watched_again(self) -> None:
+        dataset = tiny_dataset()
+        rows = dataset.interactions()
+        again = dataset.with_interactions(
+            pl.concat([rows, rows.with_columns(pl.col(TIMESTAMP) + 10_000_000)])
+        )
+        self._check_scores(self.make().fit(again), again)
+
+    def test_one_row_is_learned_from_or_refused(self) -> None:
+        self._fits_or_refuses(rows_of((1, 10, 5, 1_000_000)))
+        self._fits_or_refuses(rows_of((1, 10, 1, 1_000_000)))
+
+    def test_one_user_is_learned_from_or_refused(self) -> None:
+        self._fits_or_refuses(rows_of(*((1, 10 + i, 1 + i % 5, 1_000_000 + 100 * i) for i in range(20))))
+
+    def test_one_movie_is_learned_from_or_refused(self) -> None:
+        self._fits_or_refuses(rows_of(*((i, 10, 1 + i % 5, 1_000_000 + 100 * i) for i in range(20))))
+        self._fits_or_refuses(rows_of(*((1, 10, 5, 1_000_000 + 100 * i) for i in range(20))))
+
+    def test_one_second_is_learned_from_or_refused(self) -> None:
+        self._fits_or_refuses(rows_of(*((1 + i % 3, 10 + i, 1 + i % 5, 1_000_000) for i in range(20))))
 
     def test_scores_have_one_finite_float32_for_every_query_and_movie(self) -> None:
         dataset = tiny_dataset()

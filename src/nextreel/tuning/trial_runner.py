@@ -22,6 +22,8 @@ from nextreel.models.training.epochs import Epoch, Training
 from nextreel.tuning.search_space import Search, draw_value, to_distribution
 from nextreel.tuning.tuning_result import DEFAULTS, MAIN, K, Trial
 
+N_SEEDS = 2**32
+"""Number of seeds that the sampler takes, from 0 on."""
 UNPRUNED_TRIALS = 5
 """Number of first trials that are never ended early (pruned): the median of fewer trials says little."""
 FIRST_PRUNED_EPOCH = 2
@@ -97,7 +99,7 @@ class TrialRunner:
 
         What is drawn depends only on the seed and the earlier trials.
         """
-        self._study.sampler = optuna.samplers.TPESampler(seed=self._search.seed + number)
+        self._study.sampler = optuna.samplers.TPESampler(seed=(self._search.seed + number) % N_SEEDS)
         trial = self._study.ask()
         options = {name: draw_value(trial, name, values) for name, values in self._search.space.items()}
         trial.set_user_attr("options", json.dumps(options))

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nextreel.atomic_files import claim_directory
+from nextreel.data.data_format import DataFormat
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.splitting.split_directory import choose_rule, read_split_rule
@@ -38,7 +39,9 @@ class InnerSplit:
     """Rule by which the train part was split once more."""
 
 
-def split_inner(directory: Path, rule: Rule | None, history: HistoryMode) -> InnerSplit:
+def split_inner(
+    directory: Path, rule: Rule | None, history: HistoryMode, request: DataFormat | None = None
+) -> InnerSplit:
     """Split the train part of a data directory once more by the rule of its split; its test.csv is never read.
 
     A directory without a split is first split by `rule` (by default `clean`), as `nextreel compare` does, so that its
@@ -46,15 +49,15 @@ def split_inner(directory: Path, rule: Rule | None, history: HistoryMode) -> Inn
     parts say nothing about options. Raises QueryError if the directory is split already and `rule` isn't None, and
     DataError as `read_tables` does.
     """
-    tables, written_rule = read_tables(directory), read_split_rule(directory)
-    rows, inner_rule = tables.interactions, choose_rule(directory, rule, written_rule)
+    tables, written_rule = read_tables(directory, request), read_split_rule(directory)
+    rows, inner_rule = tables.interactions, choose_rule(directory, rule, written_rule, tables.scale)
     if written_rule is None and not (directory / "test.csv").exists():
         rows = split_rows(rows, inner_rule).train
     if inner_rule.rule == "course":
         inner_rule = inner_rule.model_copy(update={"rule": "clean"})
     split = split_rows(rows, inner_rule)
     train = Dataset.from_tables(replace(tables, interactions=split.train))
-    queries = EvaluationQueries.from_split(train, split.test, history, inner_rule.threshold)
+    queries = EvaluationQueries.from_checked_split(train, split.test, history, inner_rule.threshold)
     return InnerSplit(train, queries, inner_rule)
 
 

@@ -91,7 +91,7 @@ def test_a_history_falls_into_the_bin_of_its_length(
 
 def test_notes_come_along(directory: Path) -> None:
     (directory / "movies.csv").write_bytes("MovieID,Title,Genres\n10,Cité (1995),Action\n".encode("latin-1"))
-    assert profile_directory(directory).notes == ("movies.csv is not UTF-8; read as latin-1",)
+    assert profile_directory(directory).notes[0] == "movies.csv is not UTF-8; read as latin-1"
 
 
 def test_the_course_files_are_profiled(movielens_1m: Path) -> None:

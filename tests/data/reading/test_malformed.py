@@ -20,7 +20,6 @@ MOVIES = b'MovieID,Title,Genres\n10,Toy Story (1995),Animation|Comedy\n11,"Net, 
 HEADER = b"UserID,MovieID,Rating,Timestamp\n"
 PACKED = gzip.compress(RATINGS)
 R, U, M = "ratings_train.csv", "users.csv", "movies.csv"
-RAW = "this is a raw GroupLens file: convert it with `nextreel convert`"
 
 
 def parquet(**columns: pl.Series) -> bytes:
@@ -67,16 +66,14 @@ STRUCTURE: list[tuple[str, bytes, str]] = [
     (M, b"\n", f"{M}: is empty; expected a header MovieID,Title,Genres and rows"),
     (R, b"1,10,4,956703932\n1,11,3,956703954\n", f"{R}, line 1: there is no header: the first line is a row of data; expected the header UserID,MovieID,Rating,Timestamp"),
     (M, b"10,Toy Story (1995),Comedy\n", f"{M}, line 1: there is no header: the first line is a row of data; expected the header MovieID,Title,Genres"),
-    (R, b"UserID,MovieID,Stars,Timestamp\n1,10,4,5\n", f"{R}, line 1, column Rating: missing; the header has UserID, MovieID, Stars, Timestamp"),
-    (R, b"user,film,Rating,Timestamp\n1,10,4,5\n", f"{R}, line 1, column UserID: missing; the header has user, film, Rating, Timestamp\n{R}, line 1, column MovieID: missing; the header has user, film, Rating, Timestamp"),
-    (U, b"UserID,Gender,Age,Occupation\n1,F,25,10\n", f"{U}, line 1, column ZipCode: missing; the header has UserID, Gender, Age, Occupation"),
-    (M, b"movieId,Title,Genres\n1,A,B\n", f"{M}, line 1, column MovieID: missing; the header has movieId, Title, Genres; {RAW}"),
+    (R, b"UserID,MovieID,Rating,When\n1,10,4,5\n", f"{R}, line 1, column Timestamp: missing; the header has UserID, MovieID, Rating, When; name the column by --columns time=NAME"),
+    (R, b"who,what,Rating,Timestamp\n1,10,4,5\n", f"{R}, line 1, column UserID: missing; the header has who, what, Rating, Timestamp; name the column by --columns user=NAME\n{R}, line 1, column MovieID: missing; the header has who, what, Rating, Timestamp; name the column by --columns movie=NAME"),
+    (R, b"user_id,User ID,item,time\n1,1,10,5\n", f"{R}, line 1: 'user_id' and 'User ID' could both be the column UserID: say which, such as --columns user=user_id"),
+    (U, b"Person,Gender,Age,Occupation\n1,F,25,10\n", f"{U}, line 1, column UserID: missing; the header has Person, Gender, Age, Occupation; name the column by --columns user=NAME"),
+    (M, b"movieId,Genres\n1,B\n", f"{M}, line 1, column Title: missing; the header has movieId, Genres; name the column by --columns title=NAME"),
     (R, b"UserID,MovieID,Rating,Rating,Timestamp\n1,10,4,4,5\n", f"{R}, line 1, column Rating: is in the header more than once"),
-    (R, RATINGS.replace(b",", b";"), f"{R}, line 1: columns are separated by ';'; expected commas"),
-    (R, RATINGS.replace(b",", b"\t"), f"{R}, line 1: columns are separated by a tab; expected commas"),
     (R, RATINGS.replace(b",", b"::"), f"{R}, line 1: columns are separated by '::'; expected commas"),
     (R, b"1::1193::5::978300760\n", f"{R}, line 1: columns are separated by '::'; expected commas"),
-    (U, USERS.replace(b",", b"|"), f"{U}, line 1: columns are separated by '|'; expected commas"),
     (R, b'UserID,"MovieID,Rating,Timestamp\n1,10,4,5\n', f"{R}, line 1: the header can't be read: unexpected end of data"),
     (R, row(b"1,1\x002,4,956703932"), f"{R}, line 5: holds a NUL byte; expected text"),
     (R, RATINGS.decode().encode("utf-16"), f"{R}: is UTF-16 text; save it as UTF-8"),
@@ -89,8 +86,8 @@ STRUCTURE: list[tuple[str, bytes, str]] = [
     ("ratings_train.parquet", b"", "ratings_train.parquet: can't be read as Parquet: it is damaged or isn't a Parquet file"),
     ("ratings_train.parquet", parquet()[:-30], "ratings_train.parquet: can't be read as Parquet: it is damaged or isn't a Parquet file"),
     ("ratings_train.parquet", parquet(UserID=pl.Series([1.0, 2.0])), "ratings_train.parquet, column UserID: has type Float64; expected Int64, a whole number from 0"),
-    ("ratings_train.parquet", parquet(Timestamp=pl.Series(["a", "b"])), "ratings_train.parquet, column Timestamp: has type String; expected Int64, POSIX seconds"),
-    ("ratings_train.parquet", without("Rating"), "ratings_train.parquet, column Rating: missing; the file has UserID, MovieID, Timestamp"),
+    ("ratings_train.parquet", parquet(Timestamp=pl.Series([1.0, 2.0])), "ratings_train.parquet, column Timestamp: has type Float64; expected Int64, POSIX seconds"),
+    ("ratings_train.parquet", without("Timestamp"), "ratings_train.parquet, column Timestamp: missing; the file has UserID, MovieID, Rating; name the column by --columns time=NAME"),
 ]  # fmt: skip
 
 ROWS: list[tuple[str, bytes, str]] = [
@@ -109,9 +106,8 @@ ROWS: list[tuple[str, bytes, str]] = [
     (R, row(b"-1,12,4,956703932"), f"{R}, line 5, column UserID: -1 is negative; expected a whole number from 0"),
     (R, row(b"1.0,12,4,956703932"), f"{R}, line 5, column UserID: '1.0' is not a whole number; expected a whole number from 0"),
     (R, row(b"1e3,12,4,956703932"), f"{R}, line 5, column UserID: '1e3' is not a whole number; expected a whole number from 0"),
-    (R, row(b"1,tt0113497,4,956703932"), f"{R}, line 5, column MovieID: 'tt0113497' is not a number; expected a whole number from 0"),
-    (R, row(b"1,9223372036854775808,4,956703932"), f"{R}, line 5, column MovieID: 9223372036854775808 doesn't fit into 64 bits; expected a whole number from 0"),
-    (R, row(b"1," + b"9" * 40 + b",4,956703932"), f"{R}, line 5, column MovieID: {'9' * 40} doesn't fit into 64 bits; expected a whole number from 0"),
+    (R, row(b"1,nan,4,956703932"), f"{R}, line 5, column MovieID: 'nan' is not a finite number; expected a whole number from 0"),
+    (R, row(b"-7,-9223372036854775808,4,956703932"), f"{R}, line 5, column UserID: -7 is negative; expected a whole number from 0\n{R}, line 5, column MovieID: -9223372036854775808 doesn't fit into 64 bits; expected a whole number from 0"),
     (R, row(b",12,4,956703932"), f"{R}, line 5, column UserID: the cell is empty; expected a whole number from 0"),
     (R, row(b"1,12,4,-5"), f"{R}, line 5, column Timestamp: -5 is negative; expected POSIX seconds"),
     (R, row(b"1,12,4,1046454590000"), f"{R}, line 5, column Timestamp: 1046454590000 looks like milliseconds; expected POSIX seconds"),
@@ -119,9 +115,10 @@ ROWS: list[tuple[str, bytes, str]] = [
     (R, row(b"1,12,4,1046454590000000000"), f"{R}, line 5, column Timestamp: 1046454590000000000 looks like nanoseconds; expected POSIX seconds"),
     (R, row(b"1,12,4,5000000000"), f"{R}, line 5, column Timestamp: 5000000000 is in the year 2128; expected POSIX seconds before 2100"),
     (R, row(b"1,12,4,2003-02-28"), f"{R}, line 5, column Timestamp: '2003-02-28' is not a number; expected POSIX seconds"),
+    (R, row(b"1,12,4,28/02/2003"), f"{R}, line 5, column Timestamp: '28/02/2003' is ambiguous, day and month could be swapped; expected a time in ISO 8601, such as 2001-01-31T18:00, or POSIX seconds"),
     (R, row(b"1,12,4,956703932.5"), f"{R}, line 5, column Timestamp: '956703932.5' is not a whole number; expected POSIX seconds"),
     (R, row(b"1,12,4,"), f"{R}, line 5, column Timestamp: the cell is empty; expected POSIX seconds"),
-    (R, row(b"x,y,z,w"), "\n".join(f"{R}, line 5, column {column}: '{cell}' is not a number; expected {expected}" for column, cell, expected in [("UserID", "x", "a whole number from 0"), ("MovieID", "y", "a whole number from 0"), ("Rating", "z", "a rating from 0.5 to 5"), ("Timestamp", "w", "POSIX seconds")])),
+    (R, row(b"x,y,z,w"), f"{R}, line 5, column Rating: 'z' is not a number; expected a rating from 0.5 to 5\n{R}, line 5, column Timestamp: 'w' is not a number; expected POSIX seconds"),
     (U, user(b"3,F,young,10,02138"), f"{U}, line 4, column Age: 'young' is not a number; expected a whole number from 0"),
     (U, user(b"3,F,25,-1,02138"), f"{U}, line 4, column Occupation: -1 is negative; expected a whole number from 0"),
     (U, user(b"2,F,25,10,02138"), f"{U}, line 4, column UserID: 2 is already on line 3; expected unique values"),
@@ -140,7 +137,7 @@ ROWS: list[tuple[str, bytes, str]] = [
     (M, movie(b'12,"Heat (1995),Action\n13,"Sabrina, or so",Drama'), f"{M}, line 4: text follows a closing quote; a quote within a quoted field must be doubled"),
     (M, movie(b'12,"The "Burbs (1989)",Comedy'), f"{M}, line 4: text follows a closing quote; a quote within a quoted field must be doubled"),
     # true lines
-    (M, movie(b'12,"Two\nlines",Drama\nx,Heat (1995),Action'), f"{M}, line 6, column MovieID: 'x' is not a number; expected a whole number from 0"),
+    (M, movie(b'12,"Two\nlines",Drama\n,Heat (1995),Action'), f"{M}, line 6, column MovieID: the cell is empty; expected a whole number from 0"),
     (R, RATINGS + b"\n\n1,12,9,5\n", f"{R}, line 7, column Rating: 9 is out of range; expected a rating from 0.5 to 5"),
     (R, row(b"1,12,9,5").replace(b"\n", b"\r\n"), f"{R}, line 5, column Rating: 9 is out of range; expected a rating from 0.5 to 5"),
     (R, b"\xef\xbb\xbf" + row(b"1,12,9,5"), f"{R}, line 5, column Rating: 9 is out of range; expected a rating from 0.5 to 5"),
@@ -260,16 +257,8 @@ def test_problems_of_all_files_are_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nowhere: no such directory"):
+    with pytest.raises(DataError, match="nowhere: no such file or directory"):
         read_dataset(tmp_path / "nowhere")
-
-
-def test_a_file_in_place_of_a_directory_is_named(tmp_path: Path) -> None:
-    lay_out(tmp_path, R, RATINGS)
-    with pytest.raises(
-        DataError, match=r"ratings_train\.csv: is a file; expected the directory that holds it"
-    ):
-        read_dataset(tmp_path / R)
 
 
 def test_a_directory_in_place_of_a_file_is_named(tmp_path: Path) -> None:
@@ -279,7 +268,10 @@ def test_a_directory_in_place_of_a_file_is_named(tmp_path: Path) -> None:
 
 
 def test_an_empty_directory_says_what_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no interactions; looked for ratings_train\.csv, .*train\.parquet$"):
+    with pytest.raises(
+        DataError,
+        match=r"no interactions; looked for ratings_train\.csv, .*, one file of another name, and part",
+    ):
         read_dataset(tmp_path)
 
 
@@ -288,7 +280,6 @@ def test_an_empty_directory_says_what_was_looked_for(tmp_path: Path) -> None:
     [
         ("u.data", b"196\t242\t3\t881250949\n"),
         ("ratings.dat", b"1::1193::5::978300760\n"),
-        ("ratings.csv", b"userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n"),
     ],
 )
 def test_grouplens_raw_files_are_pointed_to_convert(tmp_path: Path, file: str, contents: bytes) -> None:
@@ -296,12 +287,6 @@ def test_grouplens_raw_files_are_pointed_to_convert(tmp_path: Path, file: str, c
     with pytest.raises(
         DataError, match=f"{file} is a raw GroupLens file: run `nextreel convert .* OUT` first"
     ):
-        read_dataset(tmp_path)
-
-
-def test_a_ratings_file_of_our_columns_under_another_name_is_noticed(tmp_path: Path) -> None:
-    (tmp_path / "ratings.csv").write_bytes(RATINGS)
-    with pytest.raises(DataError, match=r"There is a ratings\.csv: should it be named ratings_train\.csv\?"):
         read_dataset(tmp_path)
 
 

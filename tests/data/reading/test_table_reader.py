@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from nextreel.atomic_files import replacing
+from nextreel.data.data_format import ANY_FORMAT
+from nextreel.data.reading.csv_kinds import find_text_ids, resolve_csv
 from nextreel.data.reading.csv_text import open_csv
+from nextreel.data.reading.data_files import find_table
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.table_reader import (
-    find_table,
     read_dataset,
     read_interactions,
     read_noted_table,
@@ -52,7 +54,14 @@ SAME_INTERACTIONS = {
         b",".join(b'"%b"' % cell for cell in line.split(b",")) for line in RATINGS.strip().split(b"\n")
     ),
     "with decimals": b"UserID,MovieID,Rating,Timestamp\n1,10,4.0,956703932\n2,11,3.50,956703954\n",
-    "with signs and zeros": b"UserID,MovieID,Rating,Timestamp\n+1,010,+4,956703932\n02,11,35e-1,956703954\n",
+    "with signs and zeros": b"UserID,MovieID,Rating,Timestamp\n1,10,+4,+956703932\n2,11,35e-1,0956703954\n",
+    "with tabs": RATINGS.replace(b",", b"\t"),
+    "with semicolons": RATINGS.replace(b",", b";"),
+    "with bars": RATINGS.replace(b",", b"|"),
+    "with other names": b"rating;stamp;user_id;itemId\n4;9;1;10\n3.5;9;2;11\n".replace(b";9;", b";956703932;", 1).replace(b";9;", b";956703954;").replace(b"stamp", b"Time"),
+    "in milliseconds": RATINGS.replace(b"956703932", b"956703932000").replace(b"956703954", b"956703954999"),
+    "in nanoseconds": RATINGS.replace(b"956703932", b"956703932000000001").replace(b"956703954", b"956703954999999999"),
+    "in ISO 8601": b"UserID,MovieID,Rating,Timestamp\n1,10,4,2000-04-25T23:05:32Z\n2,11,3.5,2000-04-26 01:05:54.75+02:00\n",
     "in another order of columns": b"Timestamp,Rating,MovieID,UserID\n956703932,4,10,1\n956703954,3.5,11,2\n",
     "with more columns": b",UserID,Title,MovieID,Rating,Timestamp,\n0,1,,10,4,956703932,\n1,2,\"a, b\",11,3.5,956703954,\n",
     "gzipped": gzip.compress(RATINGS),
@@ -81,7 +90,7 @@ def test_interactions_read_the_same(tmp_path: Path, variant: str) -> None:
 @pytest.mark.parametrize("variant", SAME_INTERACTIONS)
 def test_the_exact_reading_gives_the_same_interactions(tmp_path: Path, variant: str) -> None:
     text = open_csv(put(tmp_path / R, SAME_INTERACTIONS[variant]), INTERACTIONS)
-    assert_frame_equal(read_exactly(text, INTERACTIONS), READ)
+    assert_frame_equal(read_exactly(text, resolve_csv(text, INTERACTIONS, ANY_FORMAT)), READ)
 
 
 @pytest.mark.parametrize("variant", SAME_MOVIES)
@@ -90,17 +99,17 @@ def test_movies_read_the_same(tmp_path: Path, variant: str) -> None:
 
 
 def test_latin_1_is_noted(tmp_path: Path) -> None:
-    reading = read_noted_table(put(tmp_path / M, SAME_MOVIES["in latin-1"]), MOVIES)
+    reading = read_noted_table([put(tmp_path / M, SAME_MOVIES["in latin-1"])], MOVIES)
     assert reading.notes == ("movies.csv is not UTF-8; read as latin-1",)
 
 
 def test_ignored_columns_are_noted(tmp_path: Path) -> None:
-    reading = read_noted_table(put(tmp_path / R, SAME_INTERACTIONS["with more columns"]), INTERACTIONS)
+    reading = read_noted_table([put(tmp_path / R, SAME_INTERACTIONS["with more columns"])], INTERACTIONS)
     assert reading.notes == ("ratings_train.csv: ignored columns '', 'Title', ''",)
 
 
 def test_an_ordinary_file_has_no_notes(tmp_path: Path) -> None:
-    assert read_noted_table(put(tmp_path / R, RATINGS), INTERACTIONS).notes == ()
+    assert read_noted_table([put(tmp_path / R, RATINGS)], INTERACTIONS).notes == ()
 
 
 def test_zip_codes_stay_texts_and_empty_texts_are_null(tmp_path: Path) -> None:
@@ -235,7 +244,9 @@ ROWS_OF_4 = st.lists(st.lists(CELLS, min_size=4, max_size=4).map(",".join), min_
 
 def read_exactly_or_explain(path: Path, table: Table) -> tuple[pl.DataFrame, list[DataProblem]]:
     try:
-        return read_exactly(open_csv(path, table), table), []
+        text = open_csv(path, table)
+        resolved = find_text_ids(text, resolve_csv(text, table, ANY_FORMAT), ANY_FORMAT)
+        return read_exactly(text, resolved), []
     except DataError as error:
         return pl.DataFrame(), error.problems
 

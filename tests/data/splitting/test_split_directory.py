@@ -62,14 +62,14 @@ def test_split_json_names_rule_source_and_parts_in_this_order(parts: Path) -> No
         *("source", "left_out", "train", "test"),
     ]
     assert written["moment"] == facts.moment == read_interactions(parts / "test.csv")["Timestamp"].min()
-    assert written == facts.model_dump()
+    assert written == facts.model_dump(exclude={"data_format"})
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("{", "Expecting property name"),
-        ("3", "argument of type 'int' is not"),
+        ("3", "expected an object"),
         ('{"positives": 5, "threshold": 4.0}', "option rule of the rule is missing; expected course, clean"),
         (
             '{"rule": "weekly", "positives": 5, "threshold": 4.0}',

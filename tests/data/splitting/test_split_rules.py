@@ -149,7 +149,7 @@ def test_an_empty_part_is_an_error_that_says_why(rule: SplitRule, message: str) 
     ("rows", "message"),
     [
         (interactions(), "there are no interactions to split"),
-        (interactions((1, 0, 5, 1)).drop(RATING), "interactions: column Rating is missing"),
+        (interactions((1, 0, 5, 1)).drop(TIMESTAMP), "interactions: column Timestamp is missing"),
         ("data/ratings_train.csv", "interactions: 'data/ratings_train.csv' is a path"),
     ],
     ids=["empty", "column", "path"],
@@ -183,7 +183,7 @@ def test_a_name_in_place_of_a_rule_is_told_how_to_make_one() -> None:
         (
             "clean",
             {"threshold": math.nan},
-            "option threshold of the clean split is NaN; expected a number from 0",
+            "option threshold of the clean split is NaN; expected a finite number",
         ),
         ("clean", {"share": 0.9}, "the clean split takes no share and no moment; only the global split does"),
         (

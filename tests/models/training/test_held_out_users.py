@@ -1,4 +1,5 @@
 import numpy as np
+import polars as pl
 import pytest
 
 from nextreel.arrays import Float32Array, Int64Array
@@ -69,3 +70,27 @@ def test_the_mean_is_over_all_queries_however_many() -> None:
 
     assert queries.evaluate(score)[1] == 1.0
     assert len(queries.subsample(10)) <= 10
+
+
+def test_a_history_of_ratings_that_are_replaced_later_keeps_them() -> None:
+    # The queries are the second rating of movie 0, at 20, and that of movie 1, at 30.
+    queries = queries_of((1, 0, 2, 10), (1, 0, 5, 20), (1, 1, 5, 30), (2, 3, 5, 10))
+    query, row = queries.histories.rows()
+    assert set(query.tolist()) == {0, 1}
+    assert queries.histories.timeline.users[row].tolist() == [0] * len(row)
+
+
+def test_a_history_leaves_out_what_it_has_replaced_itself() -> None:
+    dataset = Dataset.from_frames(interactions((1, 0, 2, 10), (1, 0, 2, 20), (1, 1, 5, 30)), catalog(4))
+    queries = HeldOut.of(dataset.timeline, np.ones(1, dtype=np.bool_), np.random.default_rng(0))
+    assert dataset.timeline.timestamps[queries.histories.rows()[1]].tolist() == [20]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_history_is_empty_where_every_movie_is_rated_again(seed: int) -> None:
+    rows = tiny_dataset(seed).interactions()
+    timeline = tiny_dataset(seed).with_interactions(pl.concat([rows] * 2)).timeline
+    queries = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), np.random.default_rng(seed))
+    query, row = queries.histories.rows()
+    assert set(query.tolist()) == set(range(len(queries)))
+    assert (timeline.user_ids[timeline.users[row]] == queries.histories.user_ids[query]).all()

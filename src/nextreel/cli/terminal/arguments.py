@@ -1,12 +1,12 @@
 """Options that several commands have, with one help text each, and the parsing of their values."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from nextreel.documents import parse_json
 from nextreel.errors import ConfigError
 
 IncludeSeen = Annotated[
@@ -18,6 +18,23 @@ MLflow = Annotated[
         "--mlflow",
         help="Log to MLflow. MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say where; with MLFLOW_RUN_ID, an "
         "existing run is continued.",
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="ROLE=NAME,...",
+        help="Names of the columns in your files, such as user=account_id,movie=sku,time=watched_at,rating=stars "
+        "(also title, genres, year, gender, age, occupation, zipcode). Usual names are recognised without it, and "
+        "later commands remember it.",
+    ),
+]
+LikedFrom = Annotated[
+    float | None,
+    typer.Option(
+        "--liked-from",
+        help="Lowest rating that counts as liked (4). Needed for another scale than 0.5 to 5 stars, such as 1 to 10.",
     ),
 ]
 RuleOfSplit = Annotated[
@@ -49,7 +66,7 @@ def parse_options(pairs: Sequence[str]) -> dict[str, object]:
         model, dot, option = name.rpartition(".")
         name = model + dot + option.replace("-", "_")
         try:
-            options[name] = json.loads(text)
+            options[name] = parse_json(text)
         except ValueError:
             options[name] = text
     return options

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextreel.cli.terminal.console import progress_bar
+from nextreel.data.data_format import DataFormat
 from nextreel.errors import MissingExtraError
 from nextreel.models.base import Recommender
 from nextreel.models.registry import model_name
@@ -16,7 +17,11 @@ from nextreel.reporting.loss_curve import plot_loss
 
 
 def fit_with_progress(
-    model: Recommender, directory: Path, out: Path, resume: bool = False
+    model: Recommender,
+    directory: Path,
+    out: Path,
+    resume: bool = False,
+    request: DataFormat | None = None,
 ) -> tuple[Predictor, FitFacts]:
     """Fit a model on a data directory and save it to `out`, as `fit_and_save` does, with a progress bar."""
     epochs: list[Epoch] = []
@@ -35,6 +40,7 @@ def fit_with_progress(
             directory,
             out,
             resume,
+            request=request,
             on_step=show_step,
             on_epoch=epochs.append,
             on_interrupt=explain_resume,

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from nextreel.cli.terminal.console import table
 from nextreel.data.dataset import Dataset
+from nextreel.data.ids import Id, encode_ids
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
 from nextreel.data.times import format_timestamp
@@ -23,7 +24,7 @@ SHOWN_RATINGS = 3
 class LatelyRatedMovie:
     """One of the movies that the user rated last; fields are named as in the JSON output."""
 
-    MovieID: int
+    MovieID: Id
     Title: str | None
     Rating: float
 
@@ -33,7 +34,7 @@ class RecommendedMovie:
     """A recommended movie; fields are named as in the JSON output."""
 
     Rank: int
-    MovieID: int
+    MovieID: Id
     Title: str | None
     Genres: list[str] | None
     Year: int | None
@@ -47,7 +48,7 @@ class RecommendedMovie:
 class RecommendationReport:
     """The recommendations for one query and what they are based on."""
 
-    user_id: int
+    user_id: Id
     timestamp: int
     """Time for which the movies are recommended, POSIX seconds."""
     history_length: int
@@ -64,7 +65,7 @@ class RecommendationReport:
     """The recommended movies, best first."""
 
     @classmethod
-    def of(cls, predictor: Predictor, user_id: int, timestamp: int, k: int, exclude_seen: bool) -> Self:
+    def of(cls, predictor: Predictor, user_id: Id, timestamp: int, k: int, exclude_seen: bool) -> Self:
         """Recommend k movies for one query and report on them; raises QueryError as `Predictor.recommend` does."""
         dataset = predictor.dataset
         query = pl.DataFrame({USER_ID: [user_id], TIMESTAMP: [timestamp]})
@@ -72,7 +73,7 @@ class RecommendationReport:
             dataset.movies, on=MOVIE_ID, how="left", maintain_order="left"
         )
         rows = recommended.select("Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback")
-        history = dataset.histories(query[USER_ID].to_numpy(), query[TIMESTAMP].to_numpy())
+        history = dataset.histories(encode_ids(query[USER_ID]), query[TIMESTAMP].to_numpy())
         data_until = int(dataset.timeline.timestamps.max())
         return cls(
             user_id=user_id,

@@ -1,7 +1,7 @@
-"""A CSV file as UTF-8 text, after a check that its header has the columns of the expected table.
+"""A CSV file as UTF-8 text, after its separator and the columns of the expected table were found in its header.
 
-Problems of a file as a whole (empty, binary, another separator, another header) are reported here, before any row
-is parsed. The dialect is RFC 4180 with lines that end in LF, CRLF or CR.
+Problems of a file as a whole (empty, binary, a header without the columns) are reported here, before any row is
+parsed. The dialect is RFC 4180 with lines that end in LF, CRLF or CR; the separator is a comma, a tab, ";" or "|".
 """
 
 import csv
@@ -9,11 +9,14 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from nextreel.data.data_format import ANY_FORMAT, DataFormat
+from nextreel.data.frames import FoundColumns, find_columns
 from nextreel.data.schema import Table
 from nextreel.errors import DataError, DataProblem
 
@@ -26,9 +29,8 @@ NOT_CSV = {
     b"\xfe\xff": "is UTF-16 text; save it as UTF-8",
 }
 """First bytes of files that are often mistaken for CSV, with the message for each."""
-SEPARATORS = {";": "';'", "\t": "a tab", "::": "'::'", "|": "'|'"}
-"""Separators that are often used in place of commas, with their names in messages."""
-GROUPLENS_HEADERS = {"userId", "movieId"}
+SEPARATORS = (",", "\t", ";", "|")
+"""Separators of columns that are tried, in this order."""
 NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*", re.ASCII)
 
 
@@ -44,6 +46,9 @@ class CsvText:
     """Names of all columns of the file, in the file's order; the table may lack some of them."""
     notes: tuple[str, ...]
     """Messages about accepted deviations from the format, such as another encoding than UTF-8."""
+    separator: str = ","
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The file's name for each column of the table that it calls otherwise."""
 
     def lines(self) -> Iterator[str]:
         """Iterate over the physical lines, each with its line end; the first is the header."""
@@ -51,20 +56,22 @@ class CsvText:
 
     def positions(self, table: Table) -> list[int]:
         """Return, for each column of the table, the index of its cell in a row of the file."""
-        return [self.header.index(column.name) for column in table.columns]
+        return [self.header.index(self.name_of(column.name)) for column in table.columns]
+
+    def name_of(self, column: str) -> str:
+        """Return the file's name for a column of the table."""
+        return self.sources.get(column, column)
 
 
-def open_csv(path: Path, table: Table) -> CsvText:
-    """Read a CSV file, plain or gzipped, and check that its header has the table's columns.
+def open_csv(path: Path, table: Table, format_: DataFormat = ANY_FORMAT) -> CsvText:
+    """Read a CSV file, plain or gzipped, and find the table's columns in its header.
 
     Raises
     ------
     DataError
         The file can't be read, isn't CSV, is empty, or its header lacks or repeats a column.
     """
-    data = _read_bytes(path)
-    if data.startswith(GZIP_MAGIC):
-        data = _gunzip(path.name, data)
+    data = unpack(path)
     for magic, message in NOT_CSV.items():
         if data.startswith(magic):
             _reject(path.name, message)
@@ -74,17 +81,23 @@ def open_csv(path: Path, table: Table) -> CsvText:
     if (position := data.find(b"\0")) >= 0:
         _reject(path.name, "holds a NUL byte; expected text", line=1 + data.count(b"\n", 0, position))
     data, notes = _to_utf8(path.name, data)
-    header = _read_header(path.name, data, table)
-    names = {column.name for column in table.columns}
-    if ignored := [name for name in header if name not in names]:
-        notes.append(f"{path.name}: ignored columns {', '.join(map(repr, ignored))}")
-    return CsvText(path.name, data, header, tuple(notes))
+    separator, header, found = _read_header(path.name, data, table, format_)
+    if found.ignored:
+        notes.append(f"{path.name}: ignored columns {', '.join(map(repr, found.ignored))}")
+    sources = {ours: name for ours, name in found.sources.items() if name != ours}
+    return CsvText(path.name, data, header, tuple(notes), separator, sources)
+
+
+def unpack(path: Path) -> bytes:
+    """Return the contents of a file, unpacked if it is gzipped; DataError if it can't be read or unpacked."""
+    data = _read_bytes(path)
+    return _gunzip(path.name, data) if data.startswith(GZIP_MAGIC) else data
 
 
 def check_regular(path: Path) -> None:
     """Raise DataError if a path exists but isn't a regular file, such as a directory or a pipe."""
     if path.exists() and not path.is_file():
-        _reject(path.name, "is not a regular file")
+        _reject(path.name or str(path), "is not a regular file")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -115,29 +128,49 @@ def _to_utf8(file: str, data: bytes) -> tuple[bytes, list[str]]:
     return data, []
 
 
-def _read_header(file: str, data: bytes, table: Table) -> list[str]:
-    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
-    try:
-        header = [name.strip() for name in next(csv.reader(text, strict=True))]
-    except csv.Error as error:
-        raise DataError([DataProblem(file, 1, None, f"the header can't be read: {error}")]) from error
-    missing = [column.name for column in table.columns if column.name not in header]
-    if len(header) == 1 and missing:
-        for separator, name in SEPARATORS.items():
-            if separator in header[0]:
-                _reject(file, f"columns are separated by {name}; expected commas", line=1)
-    if len(missing) == len(table.columns) and NUMBER.fullmatch(header[0]):
+def _read_header(
+    file: str, data: bytes, table: Table, format_: DataFormat
+) -> tuple[str, list[str], FoundColumns]:
+    """Return the separator, the names of the columns, and which of them are the table's."""
+    headers = {SEPARATORS[0]: _split_header(file, data, SEPARATORS[0])}
+    for separator in SEPARATORS[1:]:
+        with suppress(DataError):
+            headers[separator] = _split_header(file, data, separator)
+    separator = max(headers, key=lambda separator: len(headers[separator]))
+    for candidate, header in headers.items():
+        try:
+            found = find_columns(header, table, format_)
+        except DataError as error:
+            name, _, message = str(error).removeprefix("column ").partition(": ")
+            column = None if message.startswith("say") else name
+            raise DataError(
+                [DataProblem(file, 1, column, str(error) if column is None else message)]
+            ) from None
+        if not found.missing:
+            return candidate, header, found
+    header = headers[separator]
+    found = find_columns(header, table, format_)
+    if "::" in header[0]:
+        _reject(file, "columns are separated by '::'; expected commas", line=1)
+    if not found.sources and NUMBER.fullmatch(header[0]):
         message = "there is no header: the first line is a row of data; expected the header"
         _reject(file, f"{message} {_header_of(table)}", line=1)
-    if missing:
-        is_raw = not GROUPLENS_HEADERS.isdisjoint(header)
-        hint = "; this is a raw GroupLens file: convert it with `nextreel convert`" if is_raw else ""
-        message = f"missing; the header has {', '.join(header)}{hint}"
-        raise DataError([DataProblem(file, 1, name, message) for name in missing])
-    repeated = [column.name for column in table.columns if header.count(column.name) > 1]
-    if repeated:
-        raise DataError([DataProblem(file, 1, name, "is in the header more than once") for name in repeated])
-    return header
+    roles = {column.name: column.role for column in table.columns}
+    message = f"missing; the header has {', '.join(header)}"
+    raise DataError(
+        [
+            DataProblem(file, 1, name, f"{message}; name the column by --columns {roles[name]}=NAME")
+            for name in found.missing
+        ]
+    )
+
+
+def _split_header(file: str, data: bytes, separator: str) -> list[str]:
+    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
+    try:
+        return [name.strip() for name in next(csv.reader(text, delimiter=separator, strict=True))]
+    except csv.Error as error:
+        raise DataError([DataProblem(file, 1, None, f"the header can't be read: {error}")]) from error
 
 
 def _header_of(table: Table) -> str:

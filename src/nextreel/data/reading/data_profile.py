@@ -8,9 +8,17 @@ import numpy as np
 import polars as pl
 
 from nextreel.arrays import BoolArray, Int64Array
+from nextreel.data.data_format import DataFormat
+from nextreel.data.ids import IdKind, kind_of
 from nextreel.data.reading.table_reader import read_tables
-from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, RATING, TIMESTAMP, USER_ID, USERS
 from nextreel.data.tables import Tables
+
+TABLE_NAMES = {INTERACTIONS: "interactions", USERS: "users", MOVIES: "movies"}
+EARLY = 157_766_400
+"""POSIX seconds of 1975-01-01: data whose latest time is earlier are probably in another unit."""
+EARLIEST_DATE, LATEST_DATE = 19_700_101, 20_991_231
+"""Lowest and highest date written as a number, YYYYMMDD."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +72,29 @@ class Profile:
     """Number of users with interactions that users.csv lacks; None if there is no users.csv."""
     users_without_ratings: int | None
     """Number of users in users.csv without an interaction; None if there is no users.csv."""
+    columns: dict[str, dict[str, str]]
+    """For each table that was read from files: the columns that were found, each with the files' name for it."""
+    user_ids: IdKind
+    movie_ids: IdKind
+    rated: bool
+    """Whether the data have ratings; without them, every interaction counts as liked."""
+    liked_from: float
+    """Lowest rating that counts as liked."""
+    liked_rows: int
+    """Number of interactions that count as liked."""
     notes: tuple[str, ...]
     """Messages about deviations from the file format that the readers accepted."""
 
 
-def profile_directory(directory: Path) -> Profile:
-    """Read the tables of a data directory and compute their profile.
+def profile_directory(path: Path, request: DataFormat | None = None) -> Profile:
+    """Read the tables of a data set and compute their profile; `request` is what the caller says of the format.
 
     Raises
     ------
     DataError
         A file is missing, malformed or inconsistent; the first problems of all files are listed.
     """
-    return profile_tables(read_tables(directory))
+    return profile_tables(read_tables(path, request))
 
 
 def profile_tables(tables: Tables) -> Profile:
@@ -95,8 +113,8 @@ def profile_tables(tables: Tables) -> Profile:
         pl.col("length").median().alias("median"),
         pl.col("length").max().alias("longest"),
     ).row(0)
-    users = np.searchsorted(lengths[USER_ID].to_numpy(), rows[USER_ID].to_numpy())
-    movies = np.searchsorted(rated[MOVIE_ID].to_numpy(), rows[MOVIE_ID].to_numpy())
+    users = _number(rows[USER_ID], lengths[USER_ID])
+    movies = _number(rows[MOVIE_ID], rated[MOVIE_ID])
     repeated = _mark_repeats(users * rated.height + movies)
     tied = _mark_repeats(users * (last - first + 1) + (rows[TIMESTAMP].to_numpy() - first))
     repeated_rows = int(repeated.sum())
@@ -121,8 +139,44 @@ def profile_tables(tables: Tables) -> Profile:
         movies_never_rated=movies_never_rated,
         users_without_entry=users_without_entry,
         users_without_ratings=users_without_ratings,
-        notes=tables.notes,
+        columns={TABLE_NAMES[table]: dict(sources) for table, sources in tables.sources.items()},
+        user_ids=kind_of(rows[USER_ID]),
+        movie_ids=kind_of(rows[MOVIE_ID]),
+        rated=tables.scale.rated,
+        liked_from=tables.scale.liked_from,
+        liked_rows=int((rows[RATING] >= tables.scale.liked_from).sum()),
+        notes=(*tables.notes, *_doubt_times(first, last)),
     )
+
+
+def _number(ids: pl.Series, distinct: pl.Series) -> Int64Array:
+    """Return int64[n]: the number of each id among the distinct ones, which are sorted."""
+    if kind_of(ids) == "number":
+        return np.searchsorted(distinct.to_numpy(), ids.to_numpy())
+    return distinct.search_sorted(ids).to_numpy().astype(np.int64)
+
+
+def _doubt_times(first: int, last: int) -> tuple[str, ...]:
+    """Return a note if the times are probably something else than POSIX seconds; empty if they look right."""
+    if first >= EARLIEST_DATE and last <= LATEST_DATE and all(_is_date(time) for time in (first, last)):
+        return (
+            f"the times look like dates, such as {first}, but are read as seconds: write {_iso_date(first)} for a date",
+        )
+    if last < EARLY:
+        return (
+            f"the latest time is {_to_iso(last)[:10]}: if that is wrong, the times may be seconds divided by 1,000, or "
+            "no POSIX times at all",
+        )
+    return ()
+
+
+def _is_date(number: int) -> bool:
+    year, month, day = number // 10_000, number // 100 % 100, number % 100
+    return 1970 <= year < 2100 and 1 <= month <= 12 and 1 <= day <= 31
+
+
+def _iso_date(number: int) -> str:
+    return f"{number // 10_000}-{number // 100 % 100:02}-{number % 100:02}"
 
 
 def _mark_repeats(codes: Int64Array) -> BoolArray:

@@ -6,8 +6,9 @@ first line counts as bad, and reading continues on the next line.
 """
 
 import csv
+from collections import deque
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple
 
 import polars as pl
@@ -20,6 +21,12 @@ from nextreel.wording import number_of
 
 BATCH = 100_000
 """Number of records in memory at a time: few enough for a small machine, many enough to build frames fast."""
+
+
+MOST_PROBLEMS = 10_000
+"""Number of problems after which reading stops: nobody reads as many, and a file that isn't CSV has millions."""
+MOST_LINES = 1_000
+"""Number of lines of the longest record. A quote without a partner would make each line of a file reach to its end."""
 
 
 class Record(NamedTuple):
@@ -41,19 +48,21 @@ def read_exactly(text: CsvText, table: Table) -> pl.DataFrame:
     Raises
     ------
     DataError
-        A record is invalid. The error holds the first 20 problems and counts the others.
+        A record is invalid. The error holds the first 20 problems and counts the others, up to a limit at which
+        reading stops.
     """
     frames = [pl.DataFrame(schema=table.schema)]
     problems: list[DataProblem] = []
     total = 0
-    for batch in read_batches(text, table):
+    records = _stop_after_problems(_read_records(text, table), MOST_PROBLEMS)
+    for batch in _batches(records):
         new_problems = [problem for record in batch for problem in record.problems]
         problems += new_problems[: DataError.SHOWN - len(problems)]
         total += len(new_problems)
         if not problems:
             frames.append(to_frame(batch, table))
     if problems:
-        raise DataError(problems, total)
+        raise DataError(problems, total, is_partial=total >= MOST_PROBLEMS)
     return pl.concat(frames)
 
 
@@ -65,15 +74,28 @@ def to_frame(records: list[Record], table: Table) -> pl.DataFrame:
 
 def read_batches(text: CsvText, table: Table) -> Iterator[list[Record]]:
     """Iterate over the records of a file in batches of bounded size, without the header and blank lines."""
-    records = _read_records(text, table)
+    return _batches(_read_records(text, table))
+
+
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
     return iter(lambda: list(islice(records, BATCH)), [])
+
+
+def _stop_after_problems(records: Iterator[Record], most: int) -> Iterator[Record]:
+    """Yield records up to the one with which the number of problems reaches `most`."""
+    total = 0
+    for record in records:
+        yield record
+        total += len(record.problems)
+        if total >= most:
+            return
 
 
 def _read_records(text: CsvText, table: Table) -> Iterator[Record]:
     columns = list(zip(table.columns, text.positions(table), strict=True))
     key = next((i for i, column in enumerate(table.columns) if column.name == table.key), None)
     line_of_key: dict[Value, int] = {}
-    raw_records = _split_records(text.lines())
+    raw_records = _split_records(text.lines(), text.separator)
     next(raw_records)  # the header
     for line, raw, cells, error in raw_records:
         if not error and len(cells) != len(text.header):
@@ -81,17 +103,17 @@ def _read_records(text: CsvText, table: Table) -> Iterator[Record]:
         if error:
             yield Record(line, raw, (), (DataProblem(text.file, line, None, error),))
             continue
-        values, problems = _parse_cells(text.file, line, cells, columns)
+        values, problems = _parse_cells(text, line, cells, columns)
         if key is not None and not problems:
             first = line_of_key.setdefault(values[key], line)
             if first != line:
                 repeated = f"{values[key]} is already on line {first}; expected unique values"
-                problems.append(DataProblem(text.file, line, table.columns[key].name, repeated))
+                problems.append(DataProblem(text.file, line, text.name_of(table.columns[key].name), repeated))
         yield Record(line, raw, () if problems else tuple(values), tuple(problems))
 
 
 def _parse_cells(
-    file: str, line: int, cells: list[str], columns: list[tuple[Column, int]]
+    text: CsvText, line: int, cells: list[str], columns: list[tuple[Column, int]]
 ) -> tuple[list[Value], list[DataProblem]]:
     values: list[Value] = []
     problems: list[DataProblem] = []
@@ -99,7 +121,7 @@ def _parse_cells(
         try:
             values.append(parse_cell(column.kind, cells[position]))
         except ValueError as error:
-            problems.append(DataProblem(file, line, column.name, str(error)))
+            problems.append(DataProblem(text.file, line, text.name_of(column.name), str(error)))
     return values, problems
 
 
@@ -111,11 +133,13 @@ class _RawRecord(NamedTuple):
     """Why the record can't be split into cells; empty if it can."""
 
 
-def _split_records(lines: Iterator[str]) -> Iterator[_RawRecord]:
+def _split_records(lines: Iterator[str], separator: str) -> Iterator[_RawRecord]:
     line = 1
+    pending: deque[str] = deque()
+    """Lines that a record which turned out to be malformed had taken; they are read again before `lines`."""
     while True:
         consumed: list[str] = []
-        reader = csv.reader(_record_lines(lines, consumed), strict=True)
+        reader = csv.reader(_record_lines(pending, lines, consumed), delimiter=separator, strict=True)
         try:
             for cells in reader:
                 if len(cells) > 1 or (cells and cells[0].strip()):
@@ -126,12 +150,18 @@ def _split_records(lines: Iterator[str]) -> Iterator[_RawRecord]:
         except csv.Error as error:
             yield _RawRecord(line, consumed[0].rstrip("\r\n"), [], _explain_quoting(str(error)))
             line += 1
-            lines = chain(consumed[1:], lines)
+            pending.extendleft(reversed(consumed[1:]))
 
 
-def _record_lines(lines: Iterator[str], consumed: list[str]) -> Iterator[str]:
-    """Yield the lines and append each to `consumed`, because csv.reader doesn't say which lines a record took."""
-    for line in lines:
+def _record_lines(pending: deque[str], lines: Iterator[str], consumed: list[str]) -> Iterator[str]:
+    """Yield lines, first the pending ones, and append each to `consumed`, which the caller clears after each record.
+
+    `csv.reader` doesn't say which lines a record took. If it asks for more than a record may have, the lines end.
+    """
+    while len(consumed) < MOST_LINES:
+        line = pending.popleft() if pending else next(lines, None)
+        if line is None:
+            return
         consumed.append(line)
         yield line
 
@@ -139,6 +169,6 @@ def _record_lines(lines: Iterator[str], consumed: list[str]) -> Iterator[str]:
 def _explain_quoting(error: str) -> str:
     if error == "unexpected end of data" or error.startswith("field larger"):
         return "a quote is opened but never closed"
-    if error.startswith("',' expected"):
+    if "expected after" in error:
         return "text follows a closing quote; a quote within a quoted field must be doubled"
     return f"can't be read as CSV: {error}"

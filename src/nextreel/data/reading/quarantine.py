@@ -12,12 +12,15 @@ from pathlib import Path
 import polars as pl
 
 from nextreel.atomic_files import replacing
+from nextreel.data.data_format import DataFormat, remembered_format
+from nextreel.data.frames import complete, to_canonical
+from nextreel.data.reading.csv_kinds import find_text_ids, resolve_csv
 from nextreel.data.reading.csv_text import open_csv
+from nextreel.data.reading.data_files import find_tables
 from nextreel.data.reading.exact_csv import read_batches, to_frame
-from nextreel.data.reading.parquet import open_parquet
-from nextreel.data.reading.table_reader import find_tables
-from nextreel.data.schema import Table
-from nextreel.data.table_writer import write_table
+from nextreel.data.reading.typed_files import TypedTable, is_typed, open_typed
+from nextreel.data.schema import RATING, Table
+from nextreel.data.table_writer import is_writable, write_table
 from nextreel.data.value_checks import explain_invalid, find_invalid
 from nextreel.errors import DataError, DataProblem
 
@@ -36,17 +39,21 @@ class BadRow:
     reason: str
 
 
-def quarantine_rows(directory: Path, quarantine: Path, clean: Path) -> dict[str, int]:
-    """Copy the tables of a directory without their bad rows, and list the bad rows in a CSV file.
+def quarantine_rows(
+    path: Path, quarantine: Path, clean: Path, request: DataFormat | None = None
+) -> dict[str, int]:
+    """Copy the tables of a data set without their bad rows, and list the bad rows in a CSV file.
 
     Parameters
     ----------
-    directory : Path
-        The original tables, which stay as they are.
+    path : Path
+        The original tables, which stay as they are: a data directory, a file of interactions, or a pattern.
     quarantine : Path
         CSV file to write, with the columns File, Line, Row, Reason.
     clean : Path
-        Directory to write the clean tables to, under their original names.
+        Directory to write the clean tables to, under our names of tables and columns.
+    request : DataFormat, optional
+        What the caller says of the format.
 
     Returns
     -------
@@ -58,63 +65,78 @@ def quarantine_rows(directory: Path, quarantine: Path, clean: Path) -> dict[str,
     DataError
         A file is malformed as a whole or has no valid row, or an original file would be overwritten.
     """
-    paths = find_tables(directory)
-    if clean.resolve() == directory.resolve():
+    files = find_tables(path)
+    originals = {file.resolve() for paths in files.values() for file in paths}
+    if clean.resolve() in {path.resolve(), *(file.parent for file in originals)}:
         raise DataError(f"{clean}: holds the original tables; expected another directory for the clean ones")
-    if quarantine.resolve() in {path.resolve() for path in paths.values()}:
+    if quarantine.resolve() in originals:
         raise DataError(f"{quarantine}: is one of the original tables; expected another file")
+    format_ = (remembered_format(path) if path.is_dir() else DataFormat()).with_request(request)
     counts: dict[str, int] = {}
     clean_tables: dict[str, pl.DataFrame] = {}
-    with replacing(quarantine) as temporary, temporary.open("x", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with replacing(quarantine) as temporary, temporary.open("x", encoding="utf-8", newline="") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
         writer.writerow(HEADER)
-        for table, path in paths.items():
-            counts[path.name] = 0
+        for table, paths in files.items():
             valid_parts = []
-            for valid, bad_rows in _divide(path, table):
-                valid_parts.append(valid)
-                counts[path.name] += len(bad_rows)
-                writer.writerows((bad.file, bad.line, bad.row, bad.reason) for bad in bad_rows)
-            clean_tables[path.name] = pl.concat(valid_parts)
-            if table.needs_rows and clean_tables[path.name].is_empty():
-                raise DataError([DataProblem(path.name, None, None, "has no valid rows")])
+            for file in paths:
+                counts[file.name] = 0
+                for valid, bad_rows in _divide(file, table, format_):
+                    valid_parts.append(valid)
+                    counts[file.name] += len(bad_rows)
+                    writer.writerows((bad.file, bad.line, bad.row, bad.reason) for bad in bad_rows)
+            rows = pl.concat(valid_parts)
+            if table.needs_rows and rows.is_empty():
+                raise DataError([DataProblem(paths[0].name, None, None, "has no valid rows")])
+            name = paths[0].name if len(paths) == 1 and is_writable(paths[0]) else f"{table.stems[0]}.csv"
+            clean_tables[name] = rows
         for name, frame in clean_tables.items():
             write_table(frame, clean / name)
     return counts
 
 
-def _divide(path: Path, table: Table) -> Iterator[tuple[pl.DataFrame, list[BadRow]]]:
+def _divide(path: Path, table: Table, format_: DataFormat) -> Iterator[tuple[pl.DataFrame, list[BadRow]]]:
     """Yield (valid rows, bad rows) of a file, one pair for each batch of bounded size."""
-    yield pl.DataFrame(schema=table.schema), []
-    if path.suffix == ".parquet":
-        yield _divide_frame(path.name, open_parquet(path, table), table)
+    if is_typed(path):
+        yield _divide_typed(open_typed(path, table, format_), table)
         return
-    for batch in read_batches(open_csv(path, table), table):
+    text = open_csv(path, table, format_)
+    resolved = find_text_ids(text, resolve_csv(text, table, format_), format_)
+    yield _keep_columns(pl.DataFrame(schema=resolved.schema), table, resolved), []
+    for batch in read_batches(text, resolved):
         bad_rows = [
             BadRow(path.name, record.line, record.raw, "; ".join(map(_describe, record.problems)))
             for record in batch
             if record.problems
         ]
-        yield to_frame(batch, table), bad_rows
+        yield _keep_columns(to_frame(batch, resolved), table, resolved), bad_rows
 
 
-def _divide_frame(file: str, frame: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[BadRow]]:
+def _keep_columns(frame: pl.DataFrame, table: Table, resolved: Table) -> pl.DataFrame:
+    """Return a checked frame with all columns of the table, but without ratings that the file doesn't have."""
+    has_ratings = RATING in resolved.schema or RATING not in table.schema
+    return complete(frame, table) if has_ratings else complete(frame, table).drop(RATING)
+
+
+def _divide_typed(typed: TypedTable, table: Table) -> tuple[pl.DataFrame, list[BadRow]]:
+    frame, resolved = typed.frame, typed.resolved
     reasons: dict[int, list[str]] = {}
-    for column in table.columns:
-        for row, reason in explain_invalid(find_invalid(frame, table, column), column):
-            reasons.setdefault(row, []).append(f"{column.name}: {reason}")
+    for column in resolved.columns:
+        for row, reason in explain_invalid(find_invalid(frame, resolved, column), column):
+            reasons.setdefault(row, []).append(f"{typed.found.sources[column.name]}: {reason}")
     numbered = frame.with_row_index("row", offset=1)
     is_bad = pl.col("row").is_in(list(reasons))
     bad_rows = [
         BadRow(
-            file,
+            typed.file,
             row,
             ",".join("" if value is None else str(value) for value in values),
             "; ".join(reasons[row]),
         )
         for row, *values in numbered.filter(is_bad).iter_rows()
     ]
-    return numbered.filter(~is_bad).drop("row").cast(table.schema), bad_rows
+    valid = to_canonical(numbered.filter(~is_bad).drop("row"), resolved)
+    return _keep_columns(valid, table, resolved), bad_rows
 
 
 def _describe(problem: DataProblem) -> str:

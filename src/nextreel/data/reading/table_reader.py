@@ -1,26 +1,29 @@
-"""Reading tables from CSV and Parquet files, with strict types and a check of every value.
+"""Reading data sets and single tables from files: CSV of any usual dialect, JSON lines and Parquet.
 
-CSV is first read by the fast reader of polars. A file that it can't read, or that holds an invalid value, is read
-again by the exact reader: it returns the rows of unusual but valid CSV, or names each problem with its place. No
-value is guessed and no row is dropped.
+An ordinary CSV file is read fast, by polars. A file with anything unusual in it, or with any problem, is read again
+by the exact reader: it reports every problem with its line, and reads what polars would read differently.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from nextreel.artifacts import MANIFEST
+from nextreel.data.data_format import ANY_FORMAT, DataFormat, remembered_format
 from nextreel.data.dataset import Dataset
+from nextreel.data.frames import complete, to_canonical
+from nextreel.data.ids import IdKind, kind_of
+from nextreel.data.rating_scale import RatingScale
+from nextreel.data.reading.csv_kinds import find_text_ids, may_have_text_ids, resolve_csv
 from nextreel.data.reading.csv_text import CsvText, open_csv
+from nextreel.data.reading.data_files import find_tables
 from nextreel.data.reading.exact_csv import read_exactly
-from nextreel.data.reading.parquet import read_parquet
-from nextreel.data.schema import INTERACTIONS, MOVIES, QUERIES, USERS, Table
+from nextreel.data.reading.typed_files import is_typed, open_typed
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, QUERIES, RATING, USER_ID, USERS, Table
 from nextreel.data.tables import Tables
 from nextreel.data.value_checks import is_valid
 from nextreel.errors import DataError, DataProblem
-
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -30,118 +33,227 @@ class NotedTable:
     frame: pl.DataFrame
     notes: tuple[str, ...] = ()
     """One message for each deviation from the format that the reader accepted."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """The table's columns that the file has, each with the file's name for it."""
 
 
-def read_dataset(directory: Path | str) -> Dataset:
-    """Read the interactions, users and movies of a data directory into a dataset.
+def read_dataset(
+    path: Path | str, columns: dict[str, str] | None = None, liked_from: float | None = None
+) -> Dataset:
+    """Read the interactions, users and movies of a data directory, or a file of interactions, into a dataset.
+
+    Parameters
+    ----------
+    path : Path | str
+        A data directory, a file of interactions, or a pattern with * or ? for part files.
+    columns : dict[str, str], optional
+        Names of the columns in the files by role, such as {"user": "account_id"}; usual names are recognised.
+    liked_from : float, optional
+        Lowest rating that counts as liked; needed for another scale than 0.5 to 5 stars, where it is 4.
+
+    Raises
+    ------
+    DataError
+        A file is missing, malformed or inconsistent; the first problems of all files are listed.
+    ConfigError
+        `columns` names a role that no column has.
+    """
+    return Dataset.from_tables(read_tables(Path(path), DataFormat.request(columns, liked_from)))
+
+
+def read_tables(path: Path, request: DataFormat | None = None) -> Tables:
+    """Read the tables of a data set.
+
+    Parameters
+    ----------
+    path : Path
+        A data directory, a file of interactions, or a pattern for part files.
+    request : DataFormat, optional
+        What the caller says of the format; a directory written by `nextreel split` remembers the rest.
 
     Raises
     ------
     DataError
         A file is missing, malformed or inconsistent; the first problems of all files are listed.
     """
-    return Dataset.from_tables(read_tables(Path(directory)))
-
-
-def read_tables(directory: Path) -> Tables:
-    """Read the tables of a data directory with the columns that their files have.
-
-    Raises
-    ------
-    DataError
-        A file is missing, malformed or inconsistent; the first problems of all files are listed.
-    """
-    noted: dict[Table, NotedTable] = {}
-    problems: list[DataProblem] = []
-    total = 0
-    for table, path in find_tables(directory).items():
-        try:
-            noted[table] = read_noted_table(path, table)
-        except DataError as error:
-            problems += error.problems
-            total += error.total
-    if problems:
-        raise DataError(problems, total)
-    frames = {table: noted_table.frame for table, noted_table in noted.items()}
+    files = find_tables(path)
+    format_ = remembered_format(path) if path.is_dir() else ANY_FORMAT
+    format_ = format_.with_request(request)
+    noted = _read_all(files, format_)
+    kinds = {
+        name: _common_kind([reading.frame[name] for reading in noted.values() if name in reading.frame])
+        for name in (USER_ID, MOVIE_ID)
+    }
+    decided = format_.model_copy(update={"user_ids": kinds[USER_ID], "movie_ids": kinds[MOVIE_ID]})
+    if any(_differs(reading.frame, kinds) for reading in noted.values()):
+        noted = _read_all(files, decided)
+    rows, sources = noted[INTERACTIONS].frame, dict(noted[INTERACTIONS].sources)
+    scale = _find_scale(rows, RATING in sources, format_)
     return Tables(
-        interactions=frames[INTERACTIONS],
-        users=frames.get(USERS),
-        movies=frames.get(MOVIES),
-        notes=tuple(note for noted_table in noted.values() for note in noted_table.notes),
+        interactions=rows,
+        users=noted[USERS].frame if USERS in noted else None,
+        movies=noted[MOVIES].frame if MOVIES in noted else None,
+        notes=tuple(note for reading in noted.values() for note in reading.notes),
+        format=decided.model_copy(update={"scale": scale, "liked_from": None}),
+        sources={table: reading.sources for table, reading in noted.items()},
     )
 
 
-def read_interactions(path: Path | str) -> pl.DataFrame:
-    """Read UserID, MovieID, Rating, Timestamp from a CSV or Parquet file, in the order of its rows.
+def _find_scale(rows: pl.DataFrame, is_rated: bool, format_: DataFormat) -> RatingScale:
+    if not is_rated:
+        return RatingScale.without_ratings()
+    if format_.scale is None:
+        return RatingScale.of(rows[RATING].to_numpy(), format_.liked_from)
+    if format_.liked_from is None:
+        return format_.scale
+    return format_.scale.model_copy(update={"liked_from": format_.liked_from})
+
+
+def _read_all(files: dict[Table, list[Path]], format_: DataFormat) -> dict[Table, NotedTable]:
+    noted: dict[Table, NotedTable] = {}
+    problems: list[DataProblem] = []
+    total = 0
+    is_partial = False
+    for table, paths in files.items():
+        try:
+            noted[table] = read_noted_table(paths, table, format_)
+        except DataError as error:
+            if not error.problems:
+                raise
+            problems += error.problems
+            total += error.total
+            is_partial |= error.is_partial
+    if problems:
+        raise DataError(problems, total, is_partial)
+    return noted
+
+
+def _common_kind(columns: Sequence[pl.Series]) -> IdKind:
+    """Return the kind of the ids in columns of several files: numbers only if they are in all of them."""
+    return "text" if any(kind_of(column) == "text" for column in columns) else "number"
+
+
+def _differs(frame: pl.DataFrame, kinds: dict[str, IdKind]) -> bool:
+    return any(name in frame and kind_of(frame[name]) != kind for name, kind in kinds.items())
+
+
+def read_interactions(path: Path | str, format_: DataFormat = ANY_FORMAT) -> pl.DataFrame:
+    """Read UserID, MovieID, Rating, Timestamp from a file, in the order of its rows.
+
+    Parameters
+    ----------
+    path : Path | str
+        A CSV file, a file of JSON lines, or a Parquet file.
+    format_ : DataFormat
+        The format of the data set that the rows belong to, such as `Dataset.format`.
 
     Raises
     ------
     DataError
         The file is missing or malformed; the first 20 problems are listed.
     """
-    return read_table(Path(path), INTERACTIONS)
+    return read_table(Path(path), INTERACTIONS, format_)
 
 
-def read_queries(path: Path | str) -> pl.DataFrame:
-    """Read UserID, Timestamp from a CSV or Parquet file, in the order of its rows; other columns are ignored.
-
-    Raises
-    ------
-    DataError
-        The file is missing or malformed; the first 20 problems are listed.
-    """
-    return read_table(Path(path), QUERIES)
-
-
-def read_table(path: Path, table: Table) -> pl.DataFrame:
-    """Read a table from a CSV or Parquet file, with the columns in the table's order and types.
+def read_queries(path: Path | str, format_: DataFormat = ANY_FORMAT) -> pl.DataFrame:
+    """Read UserID, Timestamp from a file, in the order of its rows; other columns are ignored.
 
     Raises
     ------
     DataError
         The file is missing or malformed; the first 20 problems are listed.
     """
-    return read_noted_table(path, table).frame
+    return read_table(Path(path), QUERIES, format_)
 
 
-def read_noted_table(path: Path, table: Table) -> NotedTable:
-    """Read a table as `read_table` does, with notes on accepted deviations from the format.
+def read_table(path: Path, table: Table, format_: DataFormat = ANY_FORMAT) -> pl.DataFrame:
+    """Read a table from a file, with the columns in the table's order and types.
+
+    Raises
+    ------
+    DataError
+        The file is missing or malformed; the first 20 problems are listed.
+    """
+    return read_noted_table([path], table, format_).frame
+
+
+def read_noted_table(paths: Sequence[Path], table: Table, format_: DataFormat = ANY_FORMAT) -> NotedTable:
+    """Read a table from one file or several parts as `read_table` does, with notes on accepted deviations.
 
     Raises DataError as `read_table` does.
     """
-    if path.suffix == ".parquet":
-        noted = NotedTable(read_parquet(path, table))
-    else:
-        text = open_csv(path, table)
-        frame = _read_fast(text, table)
-        noted = NotedTable(read_exactly(text, table) if frame is None else frame, text.notes)
-    if table.needs_rows and noted.frame.is_empty():
-        raise DataError([DataProblem(path.name, None, None, "has a header but no rows")])
-    return noted
+    parts = [_read_file(path, table, format_) for path in paths]
+    for name in (USER_ID, MOVIE_ID):
+        columns = [part.frame[name] for part in parts if name in part.frame]
+        if columns and len({kind_of(column) for column in columns}) > 1:
+            field = "user_ids" if name == USER_ID else "movie_ids"
+            return read_noted_table(paths, table, format_.model_copy(update={field: "text"}))
+    for path, part in zip(paths, parts, strict=True):
+        if [ours for ours, _ in part.sources] != [ours for ours, _ in parts[0].sources]:
+            names = ", ".join(source for _, source in parts[0].sources)
+            raise DataError(
+                [DataProblem(path.name, None, None, f"has other columns than {paths[0].name}: {names}")]
+            )
+    frame = pl.concat([part.frame for part in parts])
+    if table.needs_rows and frame.is_empty():
+        raise DataError([DataProblem(paths[0].name, None, None, "has a header but no rows")])
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return NotedTable(frame, notes, parts[0].sources)
+
+
+def _read_file(path: Path, table: Table, format_: DataFormat) -> NotedTable:
+    if is_typed(path):
+        typed = open_typed(path, table, format_)
+        return NotedTable(typed.read(table), typed.notes, tuple(typed.found.sources.items()))
+    text = open_csv(path, table, format_)
+    sources = tuple(
+        (column.name, text.name_of(column.name)) for column in resolve_csv(text, table, format_).columns
+    )
+    return NotedTable(_read_csv(text, table, format_), text.notes, sources)
+
+
+def _read_csv(text: CsvText, table: Table, format_: DataFormat) -> pl.DataFrame:
+    resolved = resolve_csv(text, table, format_)
+    has_numbers = any(column.kind == "id" for column in resolved.columns)
+    frame, is_odd = None, has_numbers and may_have_text_ids(text)
+    if not is_odd:
+        frame = _read_fast(text, resolved)
+    if frame is None and has_numbers:
+        found = find_text_ids(text, resolved, format_)
+        # Numeric ids that aren't written as numbers are would look like numbers to polars.
+        if found != resolved or (is_odd and all(format_.kind_of(c.name) is None for c in resolved.columns)):
+            resolved, frame = found, _read_fast(text, found)
+    return complete(read_exactly(text, resolved) if frame is None else frame, table)
 
 
 def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
     """Read a CSV file with polars; return None if only the exact reader can tell what the file holds."""
     if not _is_plain(text, table):
         return None
-    types = table.schema
+    types = {
+        text.name_of(column.name): pl.String() if column.kind == "iso time" else table.schema[column.name]
+        for column in table.columns
+    }
+    ours = {text.name_of(column.name): column.name for column in table.columns}
     names = [name if name in types else f"ignored {position}" for position, name in enumerate(text.header)]
     try:
         frame = pl.read_csv(
             text.data.rstrip(b"\r\n"),
             has_header=False,
             skip_rows=1,
+            separator=text.separator,
             schema={name: types.get(name, pl.String()) for name in names},
         )
     except pl.exceptions.NoDataError:
-        return pl.DataFrame(schema=types)
+        return pl.DataFrame(schema=table.schema)
     except pl.exceptions.PolarsError:
         return None
     # Polars fills a row that has too few fields with nulls, as it does for empty cells.
     may_be_ragged = frame[names[-1]].null_count() > 0
+    frame = frame.select(pl.col(source).alias(name) for source, name in ours.items())
     if may_be_ragged or not frame.select(pl.all_horizontal(is_valid(c).all() for c in table.columns)).item():
         return None
-    frame = frame.select(types.names()).with_columns(pl.col(pl.String).replace("", None))
+    frame = to_canonical(frame, table).select(table.schema.names())
     repeats_a_key = table.key is not None and frame[table.key].is_duplicated().any()
     return None if repeats_a_key else frame
 
@@ -149,68 +261,16 @@ def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
 def _is_plain(text: CsvText, table: Table) -> bool:
     """Return whether a file has none of the CSV constructs that parsers treat differently.
 
-    These are quotes around texts or without a partner, a CR outside a CRLF, and a comma at the end of a line.
+    These are quotes around texts or without a partner, a CR outside a CRLF, and a separator at the end of a line.
     """
-    data = text.data
+    data, separator = text.data, text.separator.encode()
     header_end = data.find(b"\n") + 1
-    has_text = len(text.header) > len(table.columns) or "text" in {column.kind for column in table.columns}
+    texts = ("text", "text id", "iso time")
+    has_text = len(text.header) > len(table.columns) or any(column.kind in texts for column in table.columns)
     if not header_end or (has_text and data.find(b'"', header_end) >= 0):
         return False
     if data.count(b'"', 0, header_end) % 2 or data.count(b'"') % 2:
         return False
     if data.count(b"\r") != data.count(b"\r\n"):
         return False
-    return not data.endswith(b",") and b",\n" not in data and b",\r\n" not in data
-
-
-def find_tables(directory: Path) -> dict[Table, Path]:
-    """Return the path of each table that a data directory has.
-
-    Raises
-    ------
-    DataError
-        The directory or the file of interactions is missing, or a table has two files.
-    """
-    if not directory.exists():
-        raise DataError(f"{directory}: no such directory")
-    if not directory.is_dir():
-        raise DataError(f"{directory}: is a file; expected the directory that holds it")
-    paths = {table: find_table(directory, table) for table in (INTERACTIONS, USERS, MOVIES)}
-    if paths[INTERACTIONS] is None:
-        raise DataError(_explain_no_interactions(directory))
-    return {table: path for table, path in paths.items() if path is not None}
-
-
-def find_table(directory: Path, table: Table) -> Path | None:
-    """Return the file of a table in a directory: the first of the table's file names that exists, or None.
-
-    Raises
-    ------
-    DataError
-        Two files have the name of the table with different suffixes, such as users.csv and users.parquet.
-    """
-    for stem in table.stems:
-        paths = [path for suffix in SUFFIXES if (path := directory / f"{stem}{suffix}").exists()]
-        if len(paths) > 1:
-            names = " and ".join(path.name for path in paths)
-            raise DataError(f"{directory}: {names} both exist; expected only one of them")
-        if paths:
-            return paths[0]
-    return None
-
-
-def _explain_no_interactions(directory: Path) -> str:
-    if (directory / MANIFEST).is_file():
-        return f"{directory} is a saved model; expected a data directory, such as the one it was fitted on"
-    names = ", ".join(f"{stem}{suffix}" for stem in INTERACTIONS.stems for suffix in SUFFIXES)
-    message = f"{directory}: no interactions; looked for {names}"
-    ratings = directory / "ratings.csv"
-    raw = [name for name in ("u.data", "ratings.dat") if (directory / name).exists()]
-    if ratings.is_file():
-        with ratings.open("rb") as file:
-            raw += ["ratings.csv"] * file.read(64).startswith(b"userId")
-    if raw:
-        return f"{message}. {raw[0]} is a raw GroupLens file: run `nextreel convert {directory} OUT` first"
-    if ratings.exists():
-        return f"{message}. There is a ratings.csv: should it be named ratings_train.csv?"
-    return message
+    return not data.endswith(separator) and separator + b"\n" not in data and separator + b"\r\n" not in data

@@ -8,19 +8,19 @@ both. The formats are described in the README of each release, https://grouplens
 
 import io
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile
 
 import polars as pl
 
 from nextreel.data.reading.csv_text import BYTE_ORDER_MARK, CsvText
-from nextreel.data.reading.exact_csv import read_exactly
+from nextreel.data.reading.exact_csv import MOST_PROBLEMS, read_exactly
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, TIMESTAMP, USER_ID, USERS, Column, Table
+from nextreel.data.sources.zip_archives import open_zip
 from nextreel.data.table_writer import write_table
 from nextreel.data.value_checks import is_valid, parse_cell
 from nextreel.errors import DataError, DataProblem
@@ -194,13 +194,13 @@ def _read_known_files(source: Path) -> dict[str, bytes]:
         return _read_zip(source, names)
     except OSError as error:
         raise DataError(f"{source} can't be read: {error.strerror or error}") from error
-    except (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+    except BadZipFile as error:
         raise DataError(f"{source} isn't a zip that can be read ({error}): download it again") from error
 
 
 def _read_zip(source: Path, names: Set[str]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
-    with ZipFile(source) as archive:
+    with open_zip(source) as archive:
         for member in archive.infolist():
             name = PurePosixPath(member.filename).name
             if name not in names or member.is_dir():
@@ -289,7 +289,8 @@ def _to_utf8(file: RawFile, contents: bytes) -> bytes:
 def _describe_problems(file: RawFile, contents: bytes) -> DataError | None:
     problems = _find_problems(file, contents)
     first = list(islice(problems, DataError.SHOWN))
-    return DataError(first, total=len(first) + sum(1 for _ in problems)) if first else None
+    total = len(first) + sum(1 for _ in islice(problems, MOST_PROBLEMS - len(first)))
+    return DataError(first, total, is_partial=total == MOST_PROBLEMS) if first else None
 
 
 def _find_problems(file: RawFile, contents: bytes) -> Iterator[DataProblem]:

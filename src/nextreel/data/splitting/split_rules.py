@@ -11,15 +11,17 @@
 Rows of one user in the same second keep the order of their file. Users with too few positives stay in the train part.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import polars as pl
-from pydantic import Field, JsonValue
+from pydantic import Field, FiniteFloat, JsonValue
 
-from nextreel.data.schema import INTERACTIONS, LOWEST_RATING, POSITIVE, RATING, TIMESTAMP, USER_ID
+from nextreel.data.data_format import DataFormat
+from nextreel.data.frames import check_frame, find_columns, to_polars
+from nextreel.data.rating_scale import STARS, RatingScale
+from nextreel.data.schema import INTERACTIONS, RATING, TIMESTAMP, USER_ID
 from nextreel.data.times import LATEST_TIMESTAMP, format_timestamp
-from nextreel.data.value_checks import check_frame
 from nextreel.errors import ConfigError, DataError
 from nextreel.options import Options
 from nextreel.wording import number_of
@@ -36,7 +38,7 @@ class SplitRule(Options):
     positives: int = Field(ge=0)
     """How many of a user's last positives the test part starts with. For `global`, how many positives a user must
     have in the test part; the rows of other users are left out of it."""
-    threshold: float = Field(ge=0)
+    threshold: FiniteFloat
     """Lowest rating that makes a row a positive."""
     share: float | None = Field(default=None, gt=0, lt=1)
     """For `global` without a moment: the share of the rows that becomes the train part."""
@@ -51,8 +53,9 @@ class SplitRule(Options):
         threshold: float | None = None,
         share: float | None = None,
         moment: int | None = None,
+        scale: RatingScale = STARS,
     ) -> "SplitRule":
-        """Return the named rule; each number that is None gets the default of this rule.
+        """Return the named rule; each number that is None gets the default of this rule, for ratings on this scale.
 
         Raises
         ------
@@ -66,7 +69,7 @@ class SplitRule(Options):
         if rule == "global" and moment is None and share is None:
             share = SHARE
         default_positives = {"course": 5, "clean": 5, "leave-one-out": 1}.get(rule, 0)
-        default_threshold = LOWEST_RATING if rule == "leave-one-out" else POSITIVE
+        default_threshold = scale.lowest if rule == "leave-one-out" else scale.liked_from
         numbers = {
             "positives": default_positives if positives is None else positives,
             "threshold": default_threshold if threshold is None else threshold,
@@ -109,8 +112,12 @@ def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
     """
     if not isinstance(rule, SplitRule):
         raise ConfigError(f"{rule!r} isn't a SplitRule; create one with SplitRule.for_rule({rule!r})")
-    rows = check_frame(interactions, INTERACTIONS, "interactions")
-    return split_rows(interactions.with_columns(rows), rule)
+    frame = to_polars(interactions, INTERACTIONS, "interactions")
+    rows = check_frame(frame, INTERACTIONS, "interactions")
+    if RATING not in find_columns(frame.columns, INTERACTIONS, DataFormat()).sources:
+        split = split_rows(frame.with_columns(rows), rule)
+        return replace(split, train=split.train.drop(RATING), test=split.test.drop(RATING))
+    return split_rows(frame.with_columns(rows), rule)
 
 
 def split_rows(rows: pl.DataFrame, rule: SplitRule) -> Split:

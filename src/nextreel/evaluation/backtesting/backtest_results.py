@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from nextreel.arrays import BoolArray, Float64Array
 from nextreel.atomic_files import write_json
+from nextreel.data.ids import encode_ids
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
 from nextreel.data.times import DAY, format_duration, format_timestamp
@@ -219,7 +220,7 @@ class Backtest:
         queries marked in `inside`."""
         ranks = self.ranks.filter(inside)
         gains = _score(ranks, REFITTED)[MAIN] - _score(ranks, NEVER_REFITTED)[MAIN]
-        totals = UserBootstrap(ranks[USER_ID].to_numpy()).totals(gains[:, None])
+        totals = UserBootstrap(encode_ids(ranks[USER_ID])).totals(gains[:, None])
         return float(permute_users(totals)[0])
 
 
@@ -241,7 +242,7 @@ def _estimate(ranks: pl.DataFrame) -> GroupMetrics:
             metric: refitted - values[NEVER_REFITTED][metric] for metric, refitted in values[REFITTED].items()
         }
     keys = [(name, metric) for name, metrics in values.items() for metric in metrics]
-    bootstrap = UserBootstrap(ranks[USER_ID].to_numpy())
+    bootstrap = UserBootstrap(encode_ids(ranks[USER_ID]))
     estimates = bootstrap.estimate_all(np.column_stack([values[name][metric] for name, metric in keys]))
     figures: dict[str, dict[str, Estimate]] = {name: {} for name in values}
     for (name, metric), estimate in zip(keys, estimates, strict=True):

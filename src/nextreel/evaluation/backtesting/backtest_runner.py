@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 from pydantic import JsonValue
 
@@ -27,6 +26,7 @@ from nextreel.arrays import Int64Array
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import claim_directory
 from nextreel.data.dataset import Dataset
+from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
 from nextreel.data.tables import Tables
@@ -120,8 +120,11 @@ class _WindowEvaluator:
             & (pl.col(TIMESTAMP) < window.closes)
             & (pl.col(RATING) >= self.positive_rating)
         ).select(USER_ID, MOVIE_ID, TIMESTAMP)
-        is_new = ~np.isin(queries[USER_ID].to_numpy(), earlier[USER_ID].to_numpy())
-        columns = {"New": is_new, NEVER_REFITTED: self._rank(self._never_refitted, queries, window)}
+        is_new = ~queries[USER_ID].is_in(earlier[USER_ID].unique().implode())
+        columns: dict[str, pl.Series | Int64Array] = {
+            "New": is_new,
+            NEVER_REFITTED: self._rank(self._never_refitted, queries, window),
+        }
         if self.plan.refits:
             is_first = window.opens == self.plan.start
             columns[REFITTED] = (
@@ -145,7 +148,7 @@ class _WindowEvaluator:
     def _rank(self, predictor: Predictor, rows: pl.DataFrame, window: Window) -> Int64Array:
         """Return the rank of each query's relevant movie in its list, int64[n_queries]; 0 if it isn't there."""
         dataset = predictor.dataset.with_rows(self.rows.filter(pl.col(TIMESTAMP) < window.closes))
-        histories = dataset.histories(rows[USER_ID].to_numpy(), rows[TIMESTAMP].to_numpy())
+        histories = dataset.histories(encode_ids(rows[USER_ID]), rows[TIMESTAMP].to_numpy())
         queries = EvaluationQueries(rows, dataset, histories)
         return ranks_of(queries.rank_with(predictor.model, K).movies, queries.relevant)
 

@@ -7,9 +7,10 @@ fitted again, or a file with the lists of another recommender.
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from nextreel.arrays import Int32Array
+from nextreel.data.data_format import DataFormat
 from nextreel.data.splitting.split_directory import TrainTest, read_train_test
 from nextreel.data.splitting.split_rules import Rule
 from nextreel.errors import ConfigError, NextreelError
@@ -106,6 +108,7 @@ def run_in_subprocess(
     modes: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool,
+    request: DataFormat | None = None,
 ) -> ContestantRun:
     """Run a contestant as `run_contestant` does, in a new process that reads the data directory itself.
 
@@ -113,11 +116,8 @@ def run_in_subprocess(
     """
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_exit_on_interrupt) as pool:
         # The process unblocks the signal once it has started; Ctrl-C before that would print its traceback.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            future = pool.submit(_read_and_run, contestant, directory, rule, modes, k, exclude_seen)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        with _blocking_interrupts():
+            future = pool.submit(_read_and_run, contestant, directory, rule, modes, k, exclude_seen, request)
         try:
             return future.result()
         except BrokenProcessPool:
@@ -218,7 +218,7 @@ def _load_fitted(path: Path, parts: TrainTest) -> tuple[Recommender, float | Non
 
 
 def _create_queries(parts: TrainTest, mode: HistoryMode) -> EvaluationQueries:
-    return EvaluationQueries.from_split(parts.train, parts.test, mode, parts.threshold)
+    return EvaluationQueries.from_checked_split(parts.train, parts.test, mode, parts.threshold)
 
 
 def _read_lists(path: Path, queries: EvaluationQueries, k: int, exclude_seen: bool) -> ContestantLists:
@@ -232,9 +232,23 @@ def _rank(model: Recommender, queries: EvaluationQueries, k: int, exclude_seen: 
     return ContestantLists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
 
 
+@contextmanager
+def _blocking_interrupts() -> Iterator[None]:
+    """Block Ctrl-C in this thread, and in processes that it starts, except on Windows, which can't."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _exit_on_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _read_and_run(
@@ -244,5 +258,6 @@ def _read_and_run(
     modes: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool,
+    request: DataFormat | None,
 ) -> ContestantRun:
-    return run_contestant(contestant, read_train_test(directory, rule), modes, k, exclude_seen)
+    return run_contestant(contestant, read_train_test(directory, rule, request), modes, k, exclude_seen)

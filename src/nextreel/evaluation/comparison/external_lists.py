@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from nextreel.arrays import Int32Array, Int64Array
+from nextreel.arrays import Int32Array
+from nextreel.data.data_format import DataFormat
+from nextreel.data.ids import encode_ids
 from nextreel.data.reading.table_reader import read_table
-from nextreel.data.schema import MOVIE_ID, QUERIES, TIMESTAMP, USER_ID, Column, Table
+from nextreel.data.schema import MOVIE_ID, QUERIES, TIMESTAMP, USER_ID, Column, Kind, Table
 from nextreel.errors import DataError, DataProblem
 from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.models.popularity import Popularity
@@ -48,12 +50,13 @@ def read_external_lists(
         The file is malformed, has two different lists for one query, or a list that isn't allowed.
     """
     names = [f"{MOVIE_ID}{rank}" for rank in range(1, k + 1)]
-    rows = _read_rows(file, names)
+    rows = _read_rows(file, names, queries.dataset.format)
     matches = queries.rows.select(KEY).join(rows, on=KEY, how="left", maintain_order="left")
     in_file = matches[names[0]].is_not_null().to_numpy()
     lists = np.full((len(queries), k), -1, dtype=np.int32)
-    ids = matches.filter(in_file).select(names).to_numpy()
-    lists[in_file] = queries.dataset.index_of_movies(ids.ravel()).reshape(ids.shape)
+    ids = matches.filter(in_file).select(names)
+    columns = [queries.dataset.index_of_movies(encode_ids(column)) for column in ids]
+    lists[in_file] = np.column_stack(columns)
     _check_lists(file, ids, lists[in_file], queries[in_file], exclude_seen)
     if not in_file.all():
         popularity = Popularity().fit(queries.dataset)
@@ -61,10 +64,11 @@ def read_external_lists(
     return lists, int(in_file.sum())
 
 
-def _read_rows(file: Path, names: list[str]) -> pl.DataFrame:
+def _read_rows(file: Path, names: list[str], format_: DataFormat) -> pl.DataFrame:
     """Read one row per query: UserID, Timestamp and the columns `names`; DataError for two different ones."""
-    table = Table((), (*QUERIES.columns, *(Column(name, "id") for name in names)), needs_rows=True)
-    rows = read_table(file, table).unique(maintain_order=True)
+    kind: Kind = "text id" if format_.movie_ids == "text" else "id"
+    table = Table((), (*QUERIES.columns, *(Column(name, kind) for name in names)), needs_rows=True)
+    rows = read_table(file, table, format_).unique(maintain_order=True)
     repeated = rows.filter(pl.struct(KEY).is_duplicated())
     if len(repeated):
         user, timestamp = repeated.row(0)[:2]
@@ -73,7 +77,7 @@ def _read_rows(file: Path, names: list[str]) -> pl.DataFrame:
 
 
 def _check_lists(
-    file: Path, ids: Int64Array, lists: Int32Array, queries: EvaluationQueries, exclude_seen: bool
+    file: Path, ids: pl.DataFrame, lists: Int32Array, queries: EvaluationQueries, exclude_seen: bool
 ) -> None:
     """Raise DataError for the first movie that a list may not hold; `ids` has the MovieIDs, `lists` the indices."""
     n_movies = queries.dataset.n_movies
@@ -92,7 +96,7 @@ def _check_lists(
     for problem, wrong in problems.items():
         if wrong.any():
             query, place = (int(first[0]) for first in np.nonzero(wrong))
-            user, timestamp = int(queries.users[query]), int(queries.timestamps[query])
+            user, timestamp = queries.rows[USER_ID][query], int(queries.timestamps[query])
             message = f"movie {ids[query, place]} {problem} (user {user} at {timestamp})"
             raise DataError(
                 [DataProblem(file.name, None, f"{MOVIE_ID}{place + 1}", message)], int(wrong.sum())

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from nextreel.arrays import Float64Array, Int64Array
+from nextreel.data.data_format import DataFormat
 from nextreel.data.splitting.split_directory import TrainTest, read_train_test
 from nextreel.data.splitting.split_rules import Rule, describe_rule
 from nextreel.errors import QueryError
@@ -160,6 +161,7 @@ def compare_models(
     cutoffs: Sequence[int] = (5, 10, 20),
     exclude_seen: bool = True,
     on_model: Callable[[int, str], None] = lambda done, name: None,
+    request: DataFormat | None = None,
 ) -> Leaderboard:
     """Fit all contestants on the train part of a directory and compare them on its test part.
 
@@ -179,6 +181,8 @@ def compare_models(
         Whether movies in the history are left out of the lists.
     on_model : callable
         Called before each contestant with the number of contestants done and the contestant's name.
+    request : DataFormat, optional
+        What the caller says of the format of the data: names of columns, and from where on a rating counts as liked.
 
     Raises
     ------
@@ -187,12 +191,14 @@ def compare_models(
     ConfigError, DataError, NextreelError
         A contestant can't run: see `run_in_subprocess`.
     """
-    parts = read_train_test(directory, rule)
+    parts = read_train_test(directory, rule, request)
     _check_cutoffs(cutoffs, parts.train.n_movies)
     runs = []
     for done, contestant in enumerate(contestants):
         on_model(done, contestant.name)
-        runs.append(run_in_subprocess(contestant, directory, rule, modes, max(cutoffs), exclude_seen))
+        runs.append(
+            run_in_subprocess(contestant, directory, rule, modes, max(cutoffs), exclude_seen, request)
+        )
     on_model(len(contestants), "figures")
     return build_leaderboard(parts, runs, modes, cutoffs, exclude_seen)
 
@@ -207,7 +213,8 @@ def build_leaderboard(
     """Compute the leaderboard of the contestants' finished runs, whose lists hold max(cutoffs) movies."""
     k = USUAL_CUTOFF if USUAL_CUTOFF in cutoffs else max(cutoffs)
     queries = {
-        mode: EvaluationQueries.from_split(parts.train, parts.test, mode, parts.threshold) for mode in modes
+        mode: EvaluationQueries.from_checked_split(parts.train, parts.test, mode, parts.threshold)
+        for mode in modes
     }
     # The modes differ in the histories alone: the queries, and so the users to draw, are the same.
     bootstrap = UserBootstrap(queries[modes[0]].users)

@@ -14,6 +14,7 @@ import polars as pl
 
 from nextreel.arrays import BoolArray, Float64Array, Int32Array
 from nextreel.data.dataset import Dataset
+from nextreel.data.ids import Id
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.splitting.split_directory import TrainTest
 from nextreel.data.timeline import NEVER
@@ -162,7 +163,7 @@ def _cut_windows(queries: EvaluationQueries) -> list[int]:
 
 
 def _draw_users(
-    rows: pl.DataFrame, earlier: pl.DataFrame, query_users: list[int], random: np.random.Generator
+    rows: pl.DataFrame, earlier: pl.DataFrame, query_users: list[Id], random: np.random.Generator
 ) -> pl.DataFrame:
     """Return about as many rows as `earlier` has: its rows of the query users, and all rows of other users, who are
     drawn at random until there are enough.
@@ -173,7 +174,7 @@ def _draw_users(
         The whole train part.
     earlier : DataFrame
         The train rows before the window.
-    query_users : list of int
+    query_users : list of ids
         The users of the window's queries.
     random : Generator
         Draws the other users.

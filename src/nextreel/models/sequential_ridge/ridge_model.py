@@ -12,6 +12,7 @@ from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, Histories
 from nextreel.data.times import DAY
+from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge.baskets import BasketSequences
@@ -29,19 +30,15 @@ INTERACTIONS_AT_ONCE = 65_536
 
 class SequentialRidgeConfig(ModelConfig):
     # As for EASE, with one row per basket instead of one per user.
-    regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(20.0, 10_000.0, log=True)] = (
-        500.0
-    )
+    regularization: Annotated[float, Field(gt=0), Range(20.0, 10_000.0, log=True)] = 500.0
     """Penalty on the weights from each movie in the history to each scored movie (lambda on W in the package's
     formulas)."""
     # The embedded history has far fewer weights to learn and needs far less regularization.
-    dense_regularization: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.5, 500.0, log=True)] = (
-        10.0
-    )
+    dense_regularization: Annotated[float, Field(gt=0), Range(0.5, 500.0, log=True)] = 10.0
     """Penalty on the weights of the dense features, the user's taste and the history's length (mu on V in the package's
     formulas)."""
     # From the next interaction alone to the rest of the month.
-    horizon: Annotated[int, Field(ge=1), Range(1, 50, log=True)] = 10
+    horizon: Annotated[int, Field(ge=1, le=10_000), Range(1, 50, log=True)] = 10
     """Number of interactions after the end of a history that the regression learns to predict from it."""
     # From mostly the next interaction to equal weights.
     target_decay: Annotated[float, Field(gt=0, le=1), Range(0.5, 1.0)] = 0.9
@@ -54,22 +51,22 @@ class SequentialRidgeConfig(ModelConfig):
     """Probability that the regression also learns from a history that ends at an interaction which isn't the last of
     its second."""
     # From a coarse map of the movies to one that is finer than the time of its fit is worth.
-    dimensions: Annotated[int, Field(ge=1), Range(32, 256, log=True)] = 128
+    dimensions: Annotated[int, Field(ge=1, le=4096), Range(32, 256, log=True)] = 128
     """Length of each of a movie's two embeddings."""
     # From a nearly linear model to four times the default; the time of a fit grows with the square.
-    hidden: Annotated[int, Field(ge=0), Range(64, 2048, log=True)] = 512
+    hidden: Annotated[int, Field(ge=0, le=16_384), Range(64, 2048, log=True)] = 512
     """Number of random features of the user's taste, which let the linear model fit functions that aren't linear."""
-    rank: int = Field(default=256, ge=1)
+    rank: int = Field(default=256, ge=1, le=16_384)
     """Rank to which the weights of the dense features (V in the package's formulas) are reduced after the fit."""
-    most_movies: int = Field(default=5000, ge=1)
+    most_movies: int = Field(default=5000, ge=1, le=100_000)
     """Number of movies that the model learns, the most rated ones. The time of a fit grows with the cube of it."""
     # From a few hours to a month.
     long_gap_days: Annotated[float, Field(gt=0), Range(0.1, 30.0, log=True)] = 1.0
     """Days from the last interaction to a query beyond which the query is scored by weights of its own, learned from
     interactions after such gaps only."""
-    short_history: int = Field(default=6, ge=0)
+    short_history: int = Field(default=6, ge=0, le=10_000)
     """Number of interactions below which a history is also scored by what other users chose at that point of theirs."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of the random features, of the choice of histories that end within a second, and of the computation of
     eigenvectors."""
 
@@ -107,7 +104,14 @@ class SequentialRidge(Recommender):
         """Embed the movies, then regress what follows a history, and the rest of its latest basket, on its features.
 
         `training` has no effect.
+
+        Raises
+        ------
+        DataError
+            The data set has no interactions.
         """
+        if len(dataset.timeline) == 0:
+            raise DataError("there are no interactions to learn from")
         config, random = self.config, np.random.default_rng(self.config.seed)
         self.columns_ = _number_most_rated(dataset, config.most_movies)
         n_learned = int(self.columns_.max()) + 1

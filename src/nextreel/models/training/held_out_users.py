@@ -52,7 +52,9 @@ class HeldOut:
         random = np.random.default_rng(seed)
         held_out = random.random(dataset.n_users) < share
         rows = dataset.interactions()
-        remaining = dataset.with_rows(rows.filter(~rows[USER_ID].is_in(dataset.user_ids[held_out].tolist())))
+        remaining = dataset.with_rows(
+            rows.filter(~rows[USER_ID].is_in(dataset.users[USER_ID].filter(held_out).implode()))
+        )
         return remaining, cls.of(dataset.timeline, held_out, random)
 
     @classmethod
@@ -66,9 +68,11 @@ class HeldOut:
         starts, stops = timeline.offsets[user], row[first_hidden]
         has_history = stops > starts
         row, starts, stops = row[has_history], starts[has_history], stops[has_history]
-        timestamps = timeline.timestamps[row]
-        histories = Histories(timeline, timeline.user_ids[timeline.users[row]], starts, stops, timestamps + 1)
-        return cls(histories, timestamps, timeline.movies[row])
+        # A rating in the history is current unless another one in the history replaces it; what comes after the
+        # history, the query's own rating included, doesn't count.
+        as_of = timeline.timestamps[stops]
+        histories = Histories(timeline, timeline.user_ids[timeline.users[row]], starts, stops, as_of)
+        return cls(histories, timeline.timestamps[row], timeline.movies[row])
 
     def __len__(self) -> int:
         return len(self.timestamps)

@@ -10,21 +10,21 @@ from nextreel.options import Choice, Range
 
 class TransformerConfig(ModelConfig):
     # What a CPU trains within an hour; all are multiples of every number of heads below.
-    dimensions: Annotated[int, Field(ge=2), Choice((64, 96, 128, 192))] = 96
+    dimensions: Annotated[int, Field(ge=2, le=4096), Choice((64, 96, 128, 192))] = 96
     """Width of the network, and length of the movie embeddings."""
     # Deeper networks haven't helped on data sets of this size.
-    layers: Annotated[int, Field(ge=1), Range(1, 4)] = 2
+    layers: Annotated[int, Field(ge=1, le=64), Range(1, 4)] = 2
     """Number of layers, each of attention and a feed-forward part."""
     # Every choice divides every width above.
-    heads: Annotated[int, Field(ge=1), Choice((1, 2, 4))] = 2
+    heads: Annotated[int, Field(ge=1, le=256), Choice((1, 2, 4))] = 2
     """Number of attention heads in each layer; must divide `dimensions`."""
-    window: int = Field(default=200, ge=2)
+    window: int = Field(default=200, ge=2, le=4096)
     """Maximum number of events (interactions) that the network reads at once: of a query's history, the latest ones."""
-    overlap: int = Field(default=50, ge=0)
+    overlap: int = Field(default=50, ge=0, le=4096)
     """Maximum number of events that a training window shares with the previous one, as context, where a long history is
     divided into several windows."""
     # Below, training doesn't finish in its epochs; above, it diverges.
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(5e-4, 1e-2, log=True)] = 3e-3
+    learning_rate: Annotated[float, Field(gt=0), Range(5e-4, 1e-2, log=True)] = 3e-3
     """Highest learning rate of AdamW, reached after the warm-up; it then falls to 0 along a cosine."""
     # From none to so much that too little is left to learn from.
     dropout: Annotated[float, Field(ge=0, lt=1), Range(0.0, 0.5)] = 0.2
@@ -33,7 +33,7 @@ class TransformerConfig(ModelConfig):
     weight_decay: Annotated[float, Field(ge=0), Range(1e-4, 0.1, log=True)] = 0.01
     """Weight decay of AdamW; applies to matrices only."""
     # From the next positive alone to twice as many as a test part has of each user.
-    ahead: Annotated[int, Field(ge=1), Range(1, 10)] = 5
+    ahead: Annotated[int, Field(ge=1, le=1000), Range(1, 10)] = 5
     """Number of places at which the history of a training query may end: right before the target basket (the movies
     rated in the query's second), or before one of the `ahead - 1` positives preceding it."""
     # From none to more than half.
@@ -46,9 +46,9 @@ class TransformerConfig(ModelConfig):
     # From liked targets only to equal weights.
     disliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.4
     """Weight in the loss of a target movie that the user didn't like, relative to one that the user liked."""
-    rows_per_step: int = Field(default=3072, ge=1)
+    rows_per_step: int = Field(default=3072, ge=1, le=10_000_000)
     """Maximum number of events and queries in the batch of one training step, padding included."""
-    epochs: int = Field(default=15, ge=1)
+    epochs: int = Field(default=15, ge=1, le=100_000)
     """Maximum number of passes over the training data."""
     minutes: float | None = Field(default=None, gt=0)
     """Training time in minutes, summed over all parts of a resumed fit; None runs all epochs."""
@@ -56,7 +56,7 @@ class TransformerConfig(ModelConfig):
     """Share of the users held out of training; the model keeps the epoch with the lowest loss on them."""
     bfloat16: bool = True
     """Whether training computes matrix products in bfloat16. Scores are float32 either way."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of all random numbers of a fit."""
 
     @model_validator(mode="after")

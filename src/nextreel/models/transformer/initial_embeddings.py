@@ -50,7 +50,9 @@ def embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
     vectors = functional.normalize(padded, dim=1)
     vectors = vectors - vectors.mean(0)
     rotation = torch.linalg.qr(torch.randn(config.dimensions, config.dimensions))[0]
-    embedding: Tensor = (vectors @ rotation) * (EMBEDDING_STD / vectors.std())
+    # The vectors are all zero if there is only one movie.
+    spread = vectors.std().clamp_min(torch.finfo(torch.float32).tiny)
+    embedding: Tensor = (vectors @ rotation) * (EMBEDDING_STD / spread)
     return embedding
 
 

@@ -59,11 +59,9 @@ class TargetBaskets:
             (np.diff(timeline.timestamps, prepend=-1) != 0) | (np.diff(users, prepend=-1) != 0)
         )
         stops = np.append(starts[1:], len(users))
-        positives = np.flatnonzero(timeline.is_positive())
+        positives = np.append(-1, np.flatnonzero(timeline.is_positive()))  # -1: no positive, perhaps at all
         earlier = np.searchsorted(positives, starts)[:, None] - np.arange(1, config.ahead)
-        cuts = np.concatenate(
-            [starts[:, None], np.where(earlier >= 0, positives[np.maximum(earlier, 0)], -1)], 1
-        )
+        cuts = np.concatenate([starts[:, None], positives[np.maximum(earlier, 0)]], 1)
         cuts = np.where(cuts > timeline.offsets[users[starts]][:, None], cuts, -1)
         usable = (cuts[:, 0] >= 0) | (stops - starts > 1)
         return cls(dataset, config, users[starts][usable], starts[usable], stops[usable], cuts[usable])
@@ -225,7 +223,7 @@ class EpochBatches:
     def _pack(self, windows: Int64Array, baskets: Int64Array) -> Batch:
         timeline = self.baskets.dataset.timeline
         return pack_windows(
-            (timeline.movies, timeline.ratings, timeline.timestamps),
+            (timeline.movies, timeline.stars, timeline.timestamps),
             self.windows.starts[windows],
             self.windows.stops[windows],
             window_of=np.repeat(np.arange(len(windows)), self.windows.n_queries[windows]),

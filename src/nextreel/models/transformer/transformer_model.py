@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from nextreel.arrays import Arrays, Float32Array, Int64Array
+from nextreel.arrays import Arrays, BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.data.times import WEEK
@@ -83,7 +83,7 @@ class Transformer(Recommender):
         network = self._fitted_network()
         scores = np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
         # Histories of similar length go into one batch, so that little of it is padding.
-        with_history = np.flatnonzero(histories.lengths > 0)
+        with_history = np.flatnonzero(_has_rows(histories.last(self.config.window)))
         by_length = with_history[np.argsort(histories.lengths[with_history], kind="stable")]
         for start in range(0, len(by_length), QUERIES_AT_ONCE):
             queries = by_length[start : start + QUERIES_AT_ONCE]
@@ -136,10 +136,12 @@ class NetworkLearner(EpochLearner):
                     progress = max(progress, seconds / (60 * config.minutes))
                     if progress >= 1 and done > 1:
                         break
+                if labels.total == 0:
+                    continue  # `disliked_weight` is 0, and nothing in this batch was liked
                 batch_loss = self.optimizer.step(batch, labels, progress)
                 loss, weight = loss + batch_loss * labels.total, weight + labels.total
                 self.training.on_step(done, len(batches), loss / weight)
-        return loss / weight
+        return loss / weight if weight else 0.0
 
     def validate(self, number: int) -> Validation:
         """Compute loss and NDCG@10 on held-out users' queries; then the model scores with this epoch's network."""
@@ -157,6 +159,13 @@ class NetworkLearner(EpochLearner):
 
     def restore(self, arrays: Arrays) -> None:
         self.optimizer.restore(arrays)
+
+
+def _has_rows(histories: Histories) -> BoolArray:
+    """Return bool[n_queries]: whether a history has a rating that none of its later ones replaces."""
+    if histories.timeline.superseded_at is None:
+        return histories.lengths > 0
+    return np.bincount(histories.rows()[0], minlength=len(histories)) > 0
 
 
 def _create_network(dataset: Dataset, config: TransformerConfig) -> Network:

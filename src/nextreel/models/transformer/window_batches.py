@@ -133,7 +133,7 @@ def batch_queries(histories: Histories, timestamps: Int64Array, window: int) -> 
     window_of_event, row = histories[first_query].last(window).rows()
     starts = np.searchsorted(window_of_event, windows)
     stops = np.searchsorted(window_of_event, windows, side="right")
-    events = timeline.movies[row], timeline.ratings[row], timeline.timestamps[row]
+    events = timeline.movies[row], timeline.stars[row], timeline.timestamps[row]
     return pack_windows(events, starts, stops, window_of, stops[window_of], timestamps)
 
 

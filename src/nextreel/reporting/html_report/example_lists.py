@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nextreel.data.ids import Id
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 
@@ -33,7 +34,7 @@ class ExampleMovie:
 class Example:
     """One query of a person in the test part, with the recommendation list of each model."""
 
-    user: int
+    user: Id
     """UserID of the person whose query it is."""
     timestamp: int
     """Timestamp of the query, POSIX seconds."""
@@ -61,8 +62,8 @@ def choose_examples(board: Leaderboard, history: HistoryMode) -> list[Example]:
 
 
 def _titles_of(queries: EvaluationQueries) -> list[str]:
-    movie_ids, titles = queries.dataset.movie_ids, queries.dataset.movies["Title"]
-    return [title or f"Movie {movie_id}" for movie_id, title in zip(movie_ids.tolist(), titles, strict=True)]
+    movies = queries.dataset.movies
+    return [title or f"Movie {movie_id}" for movie_id, title in movies.select("MovieID", "Title").iter_rows()]
 
 
 def _describe_query(
@@ -75,7 +76,7 @@ def _describe_query(
     timeline = queries.dataset.timeline
     _, rows = queries.histories[np.array([query])].last(SHOWN).rows()
     return Example(
-        user=int(queries.users[query]),
+        user=queries.rows["UserID"][query],
         timestamp=int(queries.timestamps[query]),
         history_length=int(queries.histories.lengths[query]),
         history=[

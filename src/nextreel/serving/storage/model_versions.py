@@ -10,6 +10,7 @@ system releases when a process dies.
 A directory that is itself a saved model counts as one version; there is nothing to roll back to.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -294,12 +295,13 @@ class VersionDirectory:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lock that serializes changes across processes and threads."""
-        import fcntl  # here, because Windows lacks it, which can still serve versions
-
+        """Hold the lock that serializes changes across processes and threads; on Windows there is none."""
         try:
             with (self.directory / LOCK).open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                with contextlib.suppress(ImportError):  # Windows lacks the module
+                    import fcntl
+
+                    fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
             raise ArtifactError(f"can't change {self.directory}: {error.strerror or error}") from error

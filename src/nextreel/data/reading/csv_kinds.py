@@ -1,0 +1,114 @@
+"""What the columns of a CSV file hold: numeric or text ids, times in which unit, ratings on which scale."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+
+from nextreel.data.data_format import DataFormat
+from nextreel.data.frames import SAMPLED, rating_kind
+from nextreel.data.reading.csv_text import CsvText
+from nextreel.data.schema import MOVIES, UNITS, YEAR, Column, Kind, Table
+from nextreel.data.value_checks import INTEGER, is_text_id, kind_of_time
+
+CHUNK = 2**24
+"""Bytes of a file that are searched at a time."""
+
+
+def resolve_csv(text: CsvText, table: Table, format_: DataFormat) -> Table:
+    """Return the table with the columns that a file has, each with the kind that its first cells are of.
+
+    Ids that look like numbers in the first rows are numbers; whether this holds for all rows, `find_text_ids` tells.
+    """
+    present = [
+        column
+        for column in (*table.columns, *((YEAR,) if table is MOVIES else ()))
+        if text.name_of(column.name) in text.header
+    ]
+    positions = [text.header.index(text.name_of(column.name)) for column in present]
+    sample = list(islice(_cells(text), SAMPLED))
+    return replace(
+        table,
+        columns=tuple(
+            replace(column, kind=_kind_of(column, [cells[position] for cells in sample], format_))
+            for column, position in zip(present, positions, strict=True)
+        ),
+    )
+
+
+def may_have_text_ids(text: CsvText) -> bool:
+    """Return whether any cell of a file begins with a plus, or with a zero before another digit.
+
+    Such a cell, read as a number, would lose what distinguishes it from another id. Quoted cells aren't looked at.
+    """
+    data = np.frombuffer(text.data, dtype=np.uint8)
+    separator, newline, zero, nine, plus = (ord(mark) for mark in (text.separator, "\n", "0", "9", "+"))
+    for start in range(0, len(data), CHUNK):
+        chunk = data[start : start + CHUNK + 2]
+        before, first, second = chunk[:-2], chunk[1:-1], chunk[2:]
+        odd = (first == zero) & (second >= zero) & (second <= nine) | (first == plus)
+        odd &= (before == separator) | (before == newline)
+        if odd.any():
+            return True
+    return False
+
+
+def find_text_ids(text: CsvText, resolved: Table, format_: DataFormat) -> Table:
+    """Return the table with the kind "text id" for each column of ids whose cells aren't all numbers.
+
+    Columns of which the format says that their ids are numbers stay as they are.
+    """
+    open_columns = {
+        text.header.index(text.name_of(column.name)): column.name
+        for column in resolved.columns
+        if column.kind == "id" and format_.kind_of(column.name) is None
+    }
+    texts: set[str] = set()
+    for cells in _cells(text):
+        for position in [p for p in open_columns if is_text_id(cells[p])]:
+            texts.add(open_columns.pop(position))
+        if not open_columns:
+            break
+    return replace(
+        resolved,
+        columns=tuple(
+            replace(column, kind="text id") if column.name in texts else column for column in resolved.columns
+        ),
+    )
+
+
+def _kind_of(column: Column, cells: list[str], format_: DataFormat) -> Kind:
+    if column.kind == "id":
+        known = format_.kind_of(column.name)
+        is_text = known == "text" or (known is None and any(map(is_text_id, cells)))
+        return "text id" if is_text else "id"
+    if column.kind == "rating":
+        return rating_kind(format_)
+    if column.kind == "timestamp":
+        return _kind_of_times(cells)
+    return column.kind
+
+
+def _kind_of_times(cells: list[str]) -> Kind:
+    """Return the unit that most of the cells are in; seconds if several are as frequent."""
+    known = [cell.strip() for cell in cells if cell.strip()]
+    units: list[Kind] = [
+        kind_of_time(int(cell)) if INTEGER.fullmatch(cell) and len(cell) < 20 else "iso time"
+        for cell in known
+    ]
+    n_iso = units.count("iso time")
+    return "iso time" if n_iso > len(units) / 2 else max(UNITS, key=units.count)
+
+
+def _cells(text: CsvText) -> Iterator[list[str]]:
+    """Iterate over the rows that have all cells, without the header; it ends at a quote that is never closed."""
+    rows = csv.reader(text.lines(), delimiter=text.separator)
+    next(rows)
+    try:
+        for cells in rows:
+            if len(cells) == len(text.header):
+                yield cells
+    except csv.Error:
+        return
