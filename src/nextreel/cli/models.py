@@ -161,11 +161,14 @@ def write_data(
     require("sqlalchemy", "serve")
     from nextreel.prediction.saving import load
     from nextreel.serving import refit_data as refit
+    from nextreel.serving.storage.data_lineage import require_lineage
     from nextreel.serving.storage.model_versions import VersionDirectory
     from nextreel.serving.storage.store import Store
 
-    dataset = load(VersionDirectory.open(directory).current.path).dataset
+    model = VersionDirectory.open(directory).current.path
+    dataset = load(model).dataset
     with Store.open(store) as opened:
+        require_lineage(opened, model, lambda: dataset)
         written = refit.write_data(opened, dataset, out)
     typer.echo(
         f"Wrote {written.ratings:,} ratings of {written.users:,} users and {written.movies:,} movies to {out}. "

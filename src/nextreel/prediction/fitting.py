@@ -16,6 +16,7 @@ from nextreel.errors import ArtifactError
 from nextreel.models.base import Recommender
 from nextreel.models.registry import DEFAULT_MODEL, create_model, model_name
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
+from nextreel.prediction.data_origin import read_origin
 from nextreel.prediction.manifest import FitFacts, ModelManifest
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
@@ -105,6 +106,7 @@ def fit_and_save(
     split = describe_rule(read_split_rule(directory))
     if not replace_other and out.exists():
         _refuse_other_model(out, model_name(model), dataset)
+    store = read_origin(directory)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     epochs: list[Epoch] = []
 
@@ -136,7 +138,9 @@ def fit_and_save(
 
     on_stage("saving")
     predictor = Predictor(model, dataset)
-    save(predictor, out, {"split": split, "fit": facts.model_dump(exclude_none=True)}, write_files)
+    origin = {} if store is None else {"store": store}
+    entries = {**origin, "split": split, "fit": facts.model_dump(exclude_none=True)}
+    save(predictor, out, entries, write_files)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return predictor, facts
 

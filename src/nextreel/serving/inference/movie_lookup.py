@@ -26,7 +26,7 @@ class MovieLookup:
     def find(self, movie_id: int) -> MovieCard | None:
         """Return the movie with this MovieID, None if the catalog has none."""
         catalog = self._follower.catch_up().catalog
-        index = int(catalog.find(np.array([movie_id]))[0])
+        index = int(catalog.find_listed(np.array([movie_id]))[0])
         return None if index < 0 else catalog.cards[index]
 
     def search(self, text: str, limit: int = 20) -> list[ScoredMovie]:
@@ -44,24 +44,24 @@ class MovieLookup:
         """
         snapshot = self._follower.catch_up()
         catalog = snapshot.catalog
-        movie = int(catalog.find(np.array([movie_id]))[0])
+        movie = int(catalog.find_listed(np.array([movie_id]))[0])
         if movie < 0:
             return None
         years = catalog.movies["Year"].cast(pl.Float32).to_numpy()
         similar_movies = SimilarMovies(
-            snapshot.base.timeline, catalog.genre_directions, years, snapshot.released_at
+            snapshot.base.timeline, catalog.genre_directions, years, snapshot.listed_from
         )
         indices, scores = similar_movies.find(movie, timestamp, k)
         return _scored_movies(catalog, indices.tolist(), scores.tolist())
 
     def _search_of(self, snapshot: Snapshot) -> TitleSearch:
-        """Return the title index of the snapshot's catalog; it is rebuilt only if the catalog has grown."""
+        """Return the title index of the snapshot's catalog; it is rebuilt only if the catalog has changed."""
         catalog, cached = snapshot.catalog, self._title_search
         if cached is not None and cached[0] is catalog:
             return cached[1]
         totals = snapshot.base.totals
         popularity = np.pad(totals, (0, len(catalog) - len(totals)))
-        search = TitleSearch.of(catalog.movies, popularity)
+        search = TitleSearch.of(catalog.listed, popularity[~catalog.is_deleted])
         self._title_search = catalog, search
         return search
 

@@ -81,14 +81,16 @@ async def send_asset(name: str) -> Response:
 
 async def _respond(request: Request, state: AppState, template: str, show: ShowView) -> Response:
     is_full_page = "hx-request" not in request.headers or "hx-history-restore-request" in request.headers
+    root_path: str = request.scope.get("root_path", "")
     ending = ".html" if is_full_page else "_part.html"
 
     def render_view() -> str:
         view = show(state.service, request.query_params, is_full_page)
-        return render(f"{template}{ending}", view, here=template)
+        return render(f"{template}{ending}", view, here=template, root_path=root_path)
 
     try:
         return HTMLResponse(await state.run_reading(render_view), headers=HEADERS)
     except QueryError as error:
         problem = ProblemView(str(error), SWAPPED_IDS.get(template))
-        return HTMLResponse(render(f"problem{ending}", problem, here=template), 422, HEADERS)
+        html = render(f"problem{ending}", problem, here=template, root_path=root_path)
+        return HTMLResponse(html, 422, HEADERS)
