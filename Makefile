@@ -30,7 +30,7 @@ $(VENV)/system.stamp: $(VENV)/core.stamp
 	@touch $@
 
 demo: $(VENV)/core.stamp   ## from nothing to ten recommendations; DATA=DIR uses your own files
-	@$(BIN)/nextreel demo $(if $(DATA),--data $(DATA))
+	@$(BIN)/nextreel demo --force $(if $(DATA),--data $(DATA))
 
 test: check unit   ## everything that CI runs
 

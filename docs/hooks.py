@@ -71,7 +71,9 @@ def endpoints() -> Iterator[str]:
             if body := operation.get("requestBody"):
                 yield f"Body: {_type(body['content']['application/json']['schema'])}\n"
             answers = {
-                _type(answer["content"]["application/json"]["schema"]): None
+                _type(answer["content"]["application/json"]["schema"])
+                if "content" in answer
+                else f"{status}, no body": None
                 for status, answer in operation["responses"].items()
                 if status < "300"
             }

@@ -11,9 +11,12 @@ R = TypeVar("R")
 
 def warn_renamed(old: str, new: str) -> None:
     """Issue a DeprecationWarning that points at the code which used the old name."""
-    warnings.warn(
-        f"{old} is now {new}; the old name will be removed in the next release", DeprecationWarning, 3
-    )
+    warnings.warn(describe_renaming(old, new), DeprecationWarning, 3)
+
+
+def describe_renaming(old: str, new: str) -> str:
+    """Return the sentence that tells a user of an old name the new one."""
+    return f"{old} is now {new}; the old name will be removed in the next release"
 
 
 def renamed_argument(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

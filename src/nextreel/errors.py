@@ -112,6 +112,11 @@ class MissingExtraError(NextreelError):
     """An optional dependency isn't installed."""
 
 
+def how_to_install(extra: str) -> str:
+    """Return how to install an extra from nextreel's source, since no package index has nextreel."""
+    return f"in the directory of nextreel's source, run pip install '.[{extra}]'"
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import a module that belongs to an optional extra.
 
@@ -124,7 +129,7 @@ def require(module: str, extra: str) -> ModuleType:
         return import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f"this needs {module}, which isn't installed: pip install 'nextreel[{extra}]'"
+            f"this needs {module}, which isn't installed: {how_to_install(extra)}"
         ) from error
 
 

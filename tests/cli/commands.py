@@ -9,8 +9,16 @@ from pathlib import Path
 def nextreel(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Run a command in a pipe, with a fixed width and with every warning an error."""
     command = [sys.executable, "-m", "nextreel", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env=make_environment(), check=False
+    )
+
+
+def make_environment(**variables: str) -> dict[str, str]:
+    """Return the variables that a command runs with: the interpreter's directory is on the PATH, as in a virtual
+    environment that is active."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "COLUMNS": "120", "PYTHONWARNINGS": "error", **variables}
 
 
 def succeed(*arguments: object, cwd: Path | None = None) -> str:

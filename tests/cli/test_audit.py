@@ -14,7 +14,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_audit_finds_the_row_that_the_courses_split_shares_and_its_effect(home: Path) -> None:
-    printed = succeed("audit", "data", "--rule", "course", "--json", "audit.json", cwd=home)
+    printed = succeed("audit", "data", "--rule", "course", "--json-file", "audit.json", cwd=home)
     assert "shared rows: 59 rows of 59 users stand in both parts" in printed
     assert "measured with item-knn" in printed
     facts = json.loads((home / "audit.json").read_text())

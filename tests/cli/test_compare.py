@@ -24,7 +24,7 @@ def printed(home: Path) -> str:
         "compare",
         "data",
         *("--models", "item-knn,recent=popularity", "--set", "recent.window_days=90"),
-        *("--json", "figures.json", "--slices"),
+        *("--json-file", "figures.json", "--slices"),
         cwd=home,
     )
 

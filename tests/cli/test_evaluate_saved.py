@@ -36,7 +36,7 @@ def test_evaluating_leaves_the_model_alone_unless_asked_to_save(home: Path) -> N
 
 
 def test_saved_figures_come_with_their_protocol_split_and_test_part(home: Path) -> None:
-    printed = succeed("evaluate", "model", "parts", "--save", "--json", "figures.json", cwd=home)
+    printed = succeed("evaluate", "model", "parts", "--save", "--json-file", "figures.json", cwd=home)
     [noted] = manifest(home)["evaluations"]
     assert noted["protocol"] == {"history": "frozen", "k": 10, "threshold": 4.0, "exclude_seen": True}
     assert noted["split"] == {"rule": "clean", "positives": 5, "threshold": 4.0}

@@ -331,5 +331,5 @@ except Exception as error:
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert process.stdout.splitlines() == [
         "[[2.]]",
-        "MissingExtraError this needs torch, which isn't installed: pip install 'nextreel[neural]'",
+        "MissingExtraError this needs torch, which isn't installed: in the directory of nextreel's source, run pip install '.[neural]'",
     ]

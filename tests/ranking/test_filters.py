@@ -49,6 +49,27 @@ def test_genres_may_be_written_in_any_case() -> None:
     assert passing(Filters(include_genres=frozenset({"cOMEDY"}), exclude_genres=frozenset({"CRIME"}))) == [20]
 
 
+TWO_SPELLINGS = pl.DataFrame(
+    {MOVIE_ID: [1, 2, 3], "Genres": [["Drama"], ["drama", "War"], ["War"]], "Year": [1990, 1990, 1990]}
+)
+"""Movies that no reader of ours wrote: the readers leave one spelling."""
+
+
+@pytest.mark.parametrize("genre", ["Drama", "drama", " DRAMA ", "\tdrama\u00a0"])
+def test_a_genre_is_met_in_every_spelling_that_the_movies_have(genre: str) -> None:
+    included = Filters(include_genres=frozenset({genre})).allowed(TWO_SPELLINGS)
+    excluded = Filters(exclude_genres=frozenset({genre})).allowed(TWO_SPELLINGS)
+    assert included is not None
+    assert excluded is not None
+    assert included.tolist() == [True, True, False]
+    assert excluded.tolist() == [False, False, True]
+
+
+def test_blanks_dont_hide_that_a_genre_is_both_included_and_excluded() -> None:
+    with pytest.raises(QueryError, match=r"^Crime is in include_genres and in exclude_genres"):
+        Filters(include_genres=frozenset({" Crime "}), exclude_genres=frozenset({"crime"}))
+
+
 def test_both_years_are_included() -> None:
     assert passing(Filters(year_min=1985, year_max=1985)) == [10]
 

@@ -175,5 +175,5 @@ def test_a_catalog_without_titles_finds_nothing() -> None:
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidfuzz", None)
-    with pytest.raises(MissingExtraError, match=r"rapidfuzz.*pip install 'nextreel\[serve\]'"):
+    with pytest.raises(MissingExtraError, match=r"rapidfuzz.*pip install '\.\[serve\]'"):
         TitleSearch.of(CATALOG)

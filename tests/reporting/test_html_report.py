@@ -300,5 +300,5 @@ def test_an_unknown_split_is_called_unknown() -> None:
 
 def test_a_missing_extra_is_an_error_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
-    with pytest.raises(MissingExtraError, match=r"this needs jinja2, .*nextreel\[plots\]"):
+    with pytest.raises(MissingExtraError, match=r"this needs jinja2, .*'\.\[plots\]'"):
         require_extras()

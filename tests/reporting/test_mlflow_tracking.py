@@ -181,5 +181,5 @@ def test_a_missing_extra_is_an_error_that_names_the_install_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'nextreel\[mlflow\]'"), tracked("fit"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[mlflow\]'"), tracked("fit"):
         pass

@@ -48,6 +48,8 @@ class Server:
     process: "subprocess.Popen[str]"
     log: Path
     """File of its standard error."""
+    printed: list[str] = field(default_factory=list)
+    """Lines of its standard output, up to the one with its address."""
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,10 +105,14 @@ def serving(
     ):
         try:
             assert process.stdout is not None
-            line = next((line for line in process.stdout if "http://" in line), None)
-            assert line is not None, log.read_text()
-            port = line.split("http://")[1].split()[0].rpartition(":")[2]
-            server = Server(f"http://127.0.0.1:{port}", process, log)
+            printed: list[str] = []
+            for line in process.stdout:
+                printed.append(line)
+                if "http://" in line:
+                    break
+            assert "http://" in "".join(printed), log.read_text()
+            port = printed[-1].split("http://")[1].split()[0].partition("/")[0].rpartition(":")[2]
+            server = Server(f"http://127.0.0.1:{port}", process, log, printed)
             with server.http:
                 server.http.headers.update(headers or {})
                 wait_until_ready(server)

@@ -13,7 +13,7 @@ from nextreel.serving.storage.store import NewInteraction, Store
 from tests.cli.commands import fail, succeed
 from tests.serving.servers import LATE, serving
 
-FILES = ("ratings_train.csv", "movies.csv", "users.csv")
+FILES = ("ratings_train.csv", "movies.csv", "users.csv", "store.json")
 
 
 @pytest.fixture
@@ -119,6 +119,20 @@ def test_an_added_movie_is_in_the_catalog_of_the_next_model(
     assert len(movies) == predictor.dataset.n_movies + 1
 
 
+def test_a_deleted_movie_is_in_the_next_catalog_only_if_it_was_rated(
+    filled: Store, predictor: Predictor, tmp_path: Path
+) -> None:
+    for movie in (9_000, 9_001):
+        filled.add_movie(movie, "The Long Reel (2020)", ["Drama"])
+    filled.add([NewInteraction(90_001, 9_001, 4.0, 5)])
+    for movie in (2, 9_000, 9_001):
+        filled.delete_movie(movie)
+    write_data(filled, predictor.dataset, tmp_path / "out")
+    written = read_dataset(tmp_path / "out").movies["MovieID"].to_list()
+    rated = set(predictor.dataset.interactions()["MovieID"])
+    assert (2 in written, 9_000 in written, 9_001 in written) == (2 in rated, False, True)
+
+
 def test_without_anything_known_of_the_people_there_is_no_file_of_them(
     filled: Store, predictor: Predictor, tmp_path: Path
 ) -> None:
@@ -126,7 +140,11 @@ def test_without_anything_known_of_the_people_there_is_no_file_of_them(
         filled.erase_user(user)
     filled.add([NewInteraction(90_001, 2, 4.0, 5)])
     write_data(filled, predictor.dataset, tmp_path / "out")
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"ratings_train.csv", "movies.csv"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "ratings_train.csv",
+        "movies.csv",
+        "store.json",
+    }
 
 
 def test_a_directory_that_holds_something_is_left_as_it_is(

@@ -21,6 +21,8 @@ from nextreel.cli.recommend import recommend
 from nextreel.cli.sample import sample
 from nextreel.cli.serve import serve
 from nextreel.cli.split import split
+from nextreel.cli.terminal.grouped_commands import GroupedCommands
+from nextreel.cli.terminal.json_output import CommandWithJsonFile
 from nextreel.cli.tune import tune
 from nextreel.errors import NextreelError
 
@@ -28,30 +30,25 @@ app = typer.Typer(
     name="nextreel",
     help="What should this person watch next, as of this moment?",
     no_args_is_help=True,
-    add_completion=False,
+    cls=GroupedCommands,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (
-    demo,
-    check,
-    convert,
-    download,
-    sample,
-    split,
-    fit,
-    evaluate,
-    compare,
-    audit,
-    backtest,
-    tune,
-    recommend,
-    serve,
+START, DATA, MODELS, EVALUATION, SERVING = "Start here", "Data", "Models", "Evaluation", "Serving"
+for panel, commands in (
+    (START, (demo,)),
+    (DATA, (check, convert, download, sample, split)),
+    (MODELS, (fit, recommend, tune)),
 ):
-    app.command()(command)
-app.add_typer(keys, name="keys")
-app.add_typer(models, name="models")
-app.add_typer(experiment, name="experiment")
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(models, name="models", rich_help_panel=MODELS)
+for judge in (evaluate, compare, audit):
+    app.command(cls=CommandWithJsonFile, rich_help_panel=EVALUATION)(judge)
+app.command(rich_help_panel=EVALUATION)(backtest)
+app.command(rich_help_panel=SERVING)(serve)
+app.add_typer(keys, name="keys", rich_help_panel=SERVING)
+app.add_typer(experiment, name="experiment", rich_help_panel=SERVING)
 
 
 def _print_version(is_requested: bool) -> None:
@@ -71,6 +68,9 @@ def _options(
 
 def main() -> None:
     """Run the command in sys.argv; a NextreelError ends it with one message and exit code 1, without a traceback."""
+    from nextreel.cli.terminal.output_encoding import replace_unprintable
+
+    replace_unprintable()
     try:
         app()
     except NextreelError as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nextreel.cli.terminal.arguments import Columns, IncludeSeen, LikedFrom, RuleOfSplit, parse_options
+from nextreel.cli.terminal.json_output import AsJson, JsonFile, ReplaceFiles, print_json, refuse_other_json
 from nextreel.models.registry import PRESETS, model_names
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def audit(
         typer.Option("--set", help="An option of the model, such as --set neighbours=50; repeatable."),
     ] = None,
     include_seen: IncludeSeen = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all figures to this JSON file too.")
-    ] = None,
+    as_json: AsJson = False,
+    json_file: JsonFile = None,
+    force: ReplaceFiles = False,
 ) -> None:
     """Look for leaks between the parts of a split and measure their effect on a model's NDCG.
 
@@ -46,7 +47,7 @@ def audit(
     and without it. Histories end with the train part.
     """
     from nextreel.atomic_files import write_json
-    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
     from nextreel.data.data_format import DataFormat
     from nextreel.data.splitting.split_directory import read_train_test
     from nextreel.data.splitting.split_rules import describe_rule
@@ -54,6 +55,7 @@ def audit(
     from nextreel.models.registry import create_model, model_name
     from nextreel.wording import number_of
 
+    refuse_other_json(json_file, force)
     model_options = parse_options(options or [])
     name = model_name(create_model(model, model_options))
     with progress_bar("Looking for leaks") as (progress, task):
@@ -65,18 +67,20 @@ def audit(
             not include_seen,
             lambda step: progress.update(task, note=step),
         )
+    facts = {"split": describe_rule(parts.rule), "model": name, "options": model_options, **result.facts()}
+    if json_file is not None:
+        write_json(facts, json_file)
+    if as_json:
+        print_json(facts)
+        return
     console = stdout()
     queries, users = number_of(result.queries, "query", "queries"), number_of(result.users, "user")
     console.print(f"{queries} of {users}, frozen history; measured with {name}.\n")
-    for leak in result.leaks:
-        console.print(f"{leak.name}: {leak.sentence}", soft_wrap=True)
+    print_sentences(console, (f"{leak.name}: {leak.sentence}" for leak in result.leaks))
     table = effects_table(result)
     if table.row_count:
         console.print()
         console.print(table)
-    if json_file is not None:
-        facts = {"split": describe_rule(parts.rule), "model": name, "options": model_options}
-        write_json({**facts, **result.facts()}, json_file)
 
 
 def effects_table(audit: "Audit") -> "Table":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import Columns, LikedFrom, parse_options
+from nextreel.cli.terminal.arguments import Columns, LikedFrom, complete_model, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 if TYPE_CHECKING:
@@ -24,7 +24,12 @@ def backtest(
     model: Annotated[
         str,
         typer.Option(
-            "--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}."
+            "--model",
+            "-m",
+            "--model",
+            "-m",
+            autocompletion=complete_model,
+            help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}.",
         ),
     ] = DEFAULT_MODEL,
     options: Annotated[
@@ -60,7 +65,7 @@ def backtest(
     """
     import sys
 
-    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.console import print_sentences, progress_bar, stages, stdout
     from nextreel.data.data_format import DataFormat
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.times import parse_duration
@@ -70,7 +75,9 @@ def backtest(
     from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan, parse_start
     from nextreel.reporting.backtest_chart import plot_backtest
 
-    tables = read_tables(directory, DataFormat.parse(columns, liked_from))
+    with stages("Backtest") as show_stage:
+        show_stage("reading data")
+        tables = read_tables(directory, DataFormat.parse(columns, liked_from))
     plan = BacktestPlan(
         model,
         parse_start(start, tables.interactions, "--start"),
@@ -95,14 +102,13 @@ def backtest(
     console.print(groups_table(result))
     if len(result.by_age) > 1:
         console.print(ages_table(result))
-    for sentence in result.findings():
-        console.print(sentence, soft_wrap=True)
+    print_sentences(console, result.findings())
     write_backtest(result, out)
     try:
         plot_backtest(result, out)
     except MissingExtraError as error:
         console.print(f"No chart: {error}", soft_wrap=True)
-    console.print(f"Written to {out}")
+    console.print(f"Written to {out}", soft_wrap=True)
 
 
 def windows_table(result: "Backtest") -> "Table":

@@ -1,22 +1,26 @@
 """`nextreel check`: validate a data directory and describe what is in it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nextreel.cli.terminal.arguments import Columns, LikedFrom
+from nextreel.cli.terminal.json_output import AsJson, print_json
 from nextreel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from nextreel.data.reading.data_profile import Profile
 
 MOST_BARS = 20
 """Highest number of bars of the histogram of ratings; more different ratings are put into bins."""
 BAR_LENGTH = 40
-"""Length of the longest bar of the printed histograms, in characters."""
+"""Length of the longest bar of the printed histograms, in characters, where the console is wide enough."""
+LABELS_WIDTH = 36
+"""Width in characters of what stands before the bars."""
 
 
 def check(
@@ -36,7 +40,10 @@ def check(
         Path | None,
         typer.Option(help="Directory to write the tables without the invalid rows to; needs --quarantine."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the profile as JSON.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --quarantine and --clean replace what exists already.")
+    ] = False,
+    json: AsJson = False,
 ) -> None:
     """Validate data and show what they contain.
 
@@ -44,6 +51,7 @@ def check(
     code is 1. With --quarantine and --clean, invalid rows are written to a file of their own instead; the original
     files don't change.
     """
+    from nextreel.cli.terminal.console import refuse_existing, refuse_filled, stages, stdout
     from nextreel.data.data_format import DataFormat
     from nextreel.data.reading.data_profile import profile_directory
 
@@ -56,24 +64,43 @@ def check(
         from nextreel.data.reading.quarantine import quarantine_rows
         from nextreel.wording import number_of
 
+        if not force:
+            refuse_existing(quarantine)
+            refuse_filled(clean)
         counts = quarantine_rows(directory, quarantine, clean, request)
         for file, count in counts.items():
             typer.echo(f"{file}: {number_of(count, 'invalid row')} set aside", err=json)
         typer.echo(f"They are in {quarantine}; the tables without them are in {clean}.", err=json)
         directory = clean
-    data_profile = profile_directory(directory, request)
+    with stages("Checking") as show_stage:
+        show_stage("reading data")
+        data_profile = profile_directory(directory, request)
     if json:
         from dataclasses import asdict
-        from json import dumps
 
-        typer.echo(dumps(asdict(data_profile), indent=2))
+        print_json(asdict(data_profile))
         return
-    from nextreel.cli.terminal.console import stdout
+    console = stdout()
+    console.print(_render(directory, data_profile, Bar.of(console)))
 
-    stdout().print(_render(directory, data_profile))
+
+@dataclass(frozen=True)
+class Bar:
+    """How the bars of a histogram are drawn."""
+
+    length: int
+    """Length of the longest bar, in characters."""
+    character: str
+
+    @classmethod
+    def of(cls, console: "Console") -> "Bar":
+        """Return bars that fit the width of a console, of a character that its encoding has."""
+        return cls(
+            min(BAR_LENGTH, max(1, console.width - LABELS_WIDTH)), "#" if console.options.ascii_only else "█"
+        )
 
 
-def _render(directory: Path, profile: "Profile") -> "RenderableType":
+def _render(directory: Path, profile: "Profile", bar: Bar) -> "RenderableType":
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
@@ -87,9 +114,9 @@ def _render(directory: Path, profile: "Profile") -> "RenderableType":
         "",
         _facts(profile),
         "",
-        *_describe_ratings(profile),
+        *_describe_ratings(profile, bar),
         Text.assemble(("Histories", "bold"), f"  {lengths}"),
-        _bars([(_show_range(bin_.least, bin_.most), bin_.users) for bin_ in profile.histories]),
+        _bars([(_show_range(bin_.least, bin_.most), bin_.users) for bin_ in profile.histories], bar),
         "",
         Text("Good to know", style="bold"),
         *(Padding(Text(remark), (0, 0, 0, 2)) for remark in _remarks(profile)),
@@ -97,7 +124,7 @@ def _render(directory: Path, profile: "Profile") -> "RenderableType":
     return Group(*parts)
 
 
-def _describe_ratings(profile: "Profile") -> "list[RenderableType]":
+def _describe_ratings(profile: "Profile", bar: Bar) -> "list[RenderableType]":
     from rich.text import Text
 
     if not profile.rated:
@@ -105,7 +132,7 @@ def _describe_ratings(profile: "Profile") -> "list[RenderableType]":
     counts = list(profile.ratings.items())
     if len(counts) > MOST_BARS:
         counts = _bin_ratings(counts)
-    bars = _bars([(f"{rating:g}", count) for rating, count in counts])
+    bars = _bars([(f"{rating:g}", count) for rating, count in counts], bar)
     return [Text.assemble(("Ratings", "bold"), f"  mean {profile.mean_rating:.2f}"), bars, ""]
 
 
@@ -138,7 +165,7 @@ def _facts(profile: "Profile") -> "RenderableType":
     return table
 
 
-def _bars(counts: list[tuple[str, int]]) -> "RenderableType":
+def _bars(counts: list[tuple[str, int]], bar: Bar) -> "RenderableType":
     from rich.table import Table
 
     table = Table.grid(padding=(0, 0, 0, 2))
@@ -149,7 +176,9 @@ def _bars(counts: list[tuple[str, int]]) -> "RenderableType":
     total = sum(count for _, count in counts)
     longest = max(count for _, count in counts)
     for name, count in counts:
-        table.add_row(name, f"{count:,}", f"{count / total:.1%}", "█" * round(BAR_LENGTH * count / longest))
+        table.add_row(
+            name, f"{count:,}", f"{count / total:.1%}", bar.character * round(bar.length * count / longest)
+        )
     return table
 
 

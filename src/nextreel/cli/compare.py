@@ -13,6 +13,7 @@ from nextreel.cli.terminal.arguments import (
     RuleOfSplit,
     parse_options,
 )
+from nextreel.cli.terminal.json_output import AsJson, JsonFile, ReplaceFiles, print_json, refuse_other_json
 from nextreel.models.registry import PRESETS, model_names
 
 if TYPE_CHECKING:
@@ -68,9 +69,8 @@ def compare(
         bool,
         typer.Option("--slices", help="Print the figures of every slice; the JSON file always has them."),
     ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all figures to this JSON file too.")
-    ] = None,
+    as_json: AsJson = False,
+    json_file: JsonFile = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -78,6 +78,7 @@ def compare(
             "file that can be read on its own."
         ),
     ] = None,
+    force: ReplaceFiles = False,
     mlflow: MLflow = False,
 ) -> None:
     """Fit several models on the train part of one split and compare them on its test part.
@@ -86,19 +87,22 @@ def compare(
     models are tested, with Holm's correction for the number of tests. Each model runs in a process of its own.
     """
     from nextreel.atomic_files import write_json
-    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
     from nextreel.data.data_format import DataFormat
     from nextreel.evaluation.comparison.contestants import parse_contestants
     from nextreel.evaluation.comparison.leaderboard import compare_models
     from nextreel.reporting.mlflow_tracking import log_leaderboard, tracked
 
     if report is not None:
-        from nextreel.reporting.html_report import require_extras, write_report
+        from nextreel.reporting.html_report import refuse_other_report, require_extras, write_report
 
         require_extras()
+        refuse_other_report(report, force)
+    refuse_other_json(json_file, force)
     contestants = parse_contestants(_split(models), parse_options(options or []))
     modes, cutoffs = _parse_modes(history), _parse_cutoffs(k)
     with tracked("compare", mlflow), progress_bar("Comparing") as (progress, task):
+        progress.update(task, total=len(contestants) + 1, note="reading data", refresh=True)
         board = compare_models(
             directory,
             contestants,
@@ -106,11 +110,18 @@ def compare(
             modes,
             cutoffs,
             not include_seen,
-            lambda done, name: progress.update(task, completed=done, total=len(contestants) + 1, note=name),
+            lambda done, name: progress.update(task, completed=done, note=name, refresh=True),
             DataFormat.parse(columns, liked_from),
         )
         if mlflow:
             log_leaderboard(board)
+    if json_file is not None:
+        write_json(board.facts(), json_file)
+    if report is not None:
+        write_report(board, directory.resolve().name, report)
+    if as_json:
+        print_json(board.facts())
+        return
     console = stdout()
     for mode in modes:
         console.print(accuracy_table(board, mode))
@@ -118,12 +129,7 @@ def compare(
         console.print(weakness_table(board, mode))
         if slices:
             console.print(slices_table(board, mode))
-    for sentence in (*board.findings(), *board.gap_findings()):
-        console.print(sentence, soft_wrap=True)
-    if json_file is not None:
-        write_json(board.facts(), json_file)
-    if report is not None:
-        write_report(board, directory.resolve().name, report)
+    print_sentences(console, (*board.findings(), *board.gap_findings()))
 
 
 def accuracy_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":

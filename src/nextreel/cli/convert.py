@@ -30,10 +30,11 @@ def convert(
     The course's files are ml-1m with 1 subtracted from both ids; they need no conversion. The occupations of ml-100k
     become the codes of ml-1m; its ages stay exact years, where ml-1m has groups.
     """
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import stages, stdout
     from nextreel.data.sources.movielens import convert as convert_release
 
-    conversion = convert_release(source, directory)
+    with stages("Converting"):
+        conversion = convert_release(source, directory)
     if not conversion.files:
         stdout().print(
             f"{source} has the form of the course's files already: nothing needs converting.", soft_wrap=True
@@ -45,6 +46,7 @@ def convert(
 def print_conversion(conversion: "Conversion", directory: Path) -> None:
     """Print which release was recognised and which files were written to the directory."""
     from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.wording import number_of
 
     console = stdout()
@@ -54,4 +56,4 @@ def print_conversion(conversion: "Conversion", directory: Path) -> None:
         soft_wrap=True,
     )
     names = ", ".join(file.name for file in conversion.files)
-    console.print(f"Wrote {names} to {directory}. Next: nextreel check {directory}", soft_wrap=True)
+    console.print(f"Wrote {names} to {directory}. Next: {next_command('check', directory)}", soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from nextreel.cli.terminal.arguments import IncludeSeen, MLflow
+from nextreel.cli.terminal.json_output import AsJson, JsonFile, ReplaceFiles, print_json, refuse_other_json
 
 
 def evaluate(
@@ -28,9 +29,9 @@ def evaluate(
             "positive rating of the data."
         ),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this JSON file too.")
-    ] = None,
+    as_json: AsJson = False,
+    json_file: JsonFile = None,
+    force: ReplaceFiles = False,
     save: Annotated[
         bool,
         typer.Option(
@@ -47,7 +48,7 @@ def evaluate(
     """
     from nextreel.artifacts import hash_file
     from nextreel.atomic_files import write_json
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import print_sentences, stages, stdout
     from nextreel.cli.terminal.result_tables import metrics_table
     from nextreel.data.reading.table_reader import read_interactions
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
@@ -60,28 +61,33 @@ def evaluate(
     from nextreel.reporting.mlflow_tracking import log_evaluation, tracked
     from nextreel.version import __version__
 
+    refuse_other_json(json_file, force)
     file = find_test_part(test)
     rule = read_split_rule(file.parent)
     if threshold is None and rule is not None:
         threshold = rule.threshold
-    predictor = load(model)
-    evaluate_model = partial(
-        model_evaluation.evaluate,
-        train=predictor.dataset,
-        test=read_interactions(file, predictor.dataset.format),
-        history=history,
-        k=k,
-        threshold=threshold,
-        exclude_seen=not include_seen,
-    )
-    evaluation = evaluate_model(predictor.model)
+    with stages("Evaluating") as show_stage:
+        show_stage("loading the model")
+        predictor = load(model)
+        show_stage("reading the test part")
+        evaluate_model = partial(
+            model_evaluation.evaluate,
+            train=predictor.dataset,
+            test=read_interactions(file, predictor.dataset.format),
+            history=history,
+            k=k,
+            threshold=threshold,
+            exclude_seen=not include_seen,
+        )
+        show_stage("ranking its queries")
+        evaluation = evaluate_model(predictor.model)
     name = model_name(predictor.model)
     console = stdout()
     protocol = f"{history} history, seen movies {'included' if include_seen else 'excluded'}"
-    console.print(metrics_table({name: evaluation}, protocol))
-    for note in evaluation.notes():
-        console.print(note)
-    if not (save or json_file or mlflow):
+    if not as_json:
+        console.print(metrics_table({name: evaluation}, protocol))
+        print_sentences(console, evaluation.notes())
+    if not (save or json_file or mlflow or as_json):
         return
     about = {
         "model": name,
@@ -97,11 +103,13 @@ def evaluate(
     }
     if save:
         figures["popularity"] = evaluate_model(Popularity().fit(predictor.dataset)).facts()["metrics"]
+    if as_json:
+        print_json({**about, **figures})
     if json_file is not None:
         write_json({**about, **figures}, json_file)
     if save:
         add_evaluation(predictor, model, figures)
-        console.print(f"Noted in {model}", soft_wrap=True, markup=False)
+        typer.echo(f"Noted in {model}", err=as_json)
     if mlflow:
         with tracked(f"evaluate {name}"):
             log_evaluation({**about, **figures})

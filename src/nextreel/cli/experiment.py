@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.json_output import AsJson, print_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,7 +44,7 @@ def report(
     within: Annotated[
         str, typer.Option(help="Length of the window after each recommendation, such as 7d, 12h or 30m.")
     ] = "7d",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Report whether one of two versions is better.
 
@@ -52,10 +53,9 @@ def report(
     hit, once, at a time chosen before the experiment started: looking again and again finds differences that don't
     exist.
     """
-    import json
     from dataclasses import astuple
 
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import print_sentences, stdout
     from nextreel.data.schema import USER_ID
     from nextreel.data.times import parse_duration, parse_timestamp
     from nextreel.errors import require
@@ -73,13 +73,12 @@ def report(
         interactions = opened.histories(impressions[USER_ID].unique().to_list())
     result = compare(impressions, interactions, window, parse_timestamp("now"), *challenger_and_share)
     if as_json:
-        typer.echo(json.dumps(result.facts(), indent=2))
+        print_json(result.facts())
         return
     console = stdout()
     console.print(comparison_table(result))
     verdicts = [f"{comparison.metric}: {comparison.verdict}" for comparison in result.comparisons]
-    for line in (*verdicts, *result.notes):
-        console.print(line, soft_wrap=True, markup=False)
+    print_sentences(console, (*verdicts, *result.notes))
 
 
 def comparison_table(report: "Report") -> "Table":

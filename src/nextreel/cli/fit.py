@@ -10,10 +10,20 @@ from nextreel.cli.terminal.arguments import (
     LikedFrom,
     MLflow,
     add_config,
+    complete_model,
     parse_budget,
     parse_options,
 )
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
+
+
+def _list_models(is_requested: bool) -> None:
+    if is_requested:
+        from nextreel.cli.terminal.console import stdout
+        from nextreel.cli.terminal.model_list import print_models
+
+        print_models(stdout())
+        raise typer.Exit
 
 
 def fit(
@@ -29,6 +39,7 @@ def fit(
         typer.Option(
             "--model",
             "-m",
+            autocompletion=complete_model,
             help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}.",
             show_default=DEFAULT_MODEL,
         ),
@@ -53,7 +64,23 @@ def fit(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a fit that was interrupted.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace a saved model in --out even if it is another model or was fitted on other data.",
+        ),
+    ] = False,
     mlflow: MLflow = False,
+    list_models: Annotated[
+        bool,
+        typer.Option(
+            "--list-models",
+            is_eager=True,
+            callback=_list_models,
+            help="List the models with their options and defaults, and exit.",
+        ),
+    ] = False,
 ) -> None:
     """Fit a model and save it.
 
@@ -76,7 +103,12 @@ def fit(
         model_options["minutes"] = parse_budget(budget, model)
     with tracked(f"fit {model}", mlflow):
         predictor, facts = fit_with_progress(
-            create_model(model, model_options), directory, out, resume, DataFormat.parse(columns, liked_from)
+            create_model(model, model_options),
+            directory,
+            out,
+            resume,
+            DataFormat.parse(columns, liked_from),
+            force=force,
         )
         if mlflow:
             log_fit(out)
@@ -85,7 +117,8 @@ def fit(
     console.print(
         f"{name} learned from {number_of(len(dataset.timeline), 'interaction')} of "
         f"{number_of(dataset.n_users, 'user')} "
-        f"in {facts.fit_seconds:.1f} s. Saved to {out}"
+        f"in {facts.fit_seconds:.1f} s. Saved to {out}",
+        soft_wrap=not console.is_terminal,
     )
     if facts.best_epoch is not None:
         console.print(

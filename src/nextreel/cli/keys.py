@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.json_output import AsJson, print_json
 
 keys = typer.Typer(
     help="Create, revoke and list the keys of the server's API.", no_args_is_help=True, rich_markup_mode=None
@@ -60,7 +61,7 @@ def revoke(
 
 
 @keys.command(name="list")
-def list_all(store: StoreOption = DEFAULT_STORE) -> None:
+def list_all(store: StoreOption = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """List all keys, including revoked ones, without their secrets."""
     from datetime import UTC, datetime
 
@@ -76,6 +77,10 @@ def list_all(store: StoreOption = DEFAULT_STORE) -> None:
 
     with Store.open(store) as opened:
         stored_keys = list_keys(opened)
+    if as_json:
+        names = ("name", "scope", "id", "created", "revoked")
+        print_json([{name: getattr(key, name) for name in names} for key in stored_keys])
+        return
     rows = table("Keys", "name", "scope", "id", "created (UTC)", "revoked (UTC)")
     for key in stored_keys:
         created, revoked = format_minute(key.created), format_minute(key.revoked)

@@ -1,4 +1,4 @@
-"""`nextreel models`: the versions of a model in a directory, one of which is the current one."""
+"""`nextreel models`: the models that can be fitted, and the versions of a saved one, of which one is current."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,30 +6,46 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.json_output import AsJson, print_json
 
 if TYPE_CHECKING:
     from nextreel.serving.storage.model_versions import StoredVersion
 
-models = typer.Typer(
-    help="Keep several versions of a model; promote one, or roll back to the one before.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+models = typer.Typer(rich_markup_mode=None)
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of the versions.")]
+
+
+@models.callback(invoke_without_command=True)
+def list_all(
+    context: typer.Context,
+    as_json: AsJson = False,
+) -> None:
+    """List the models that can be fitted, or keep versions of one.
+
+    Without a command, each model is listed with its options and their defaults. The commands are for a directory of
+    several versions of a saved model, one of which is the current one: they add, promote and roll back versions.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.model_list import list_models, print_models
+
+    if as_json:
+        print_json([model.to_json() for model in list_models()])
+    else:
+        print_models(stdout())
 
 
 @models.command("list")
 def list_versions(
     directory: Directory,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the versions, latest first.
 
     A directory that is itself a saved model counts as one version.
     """
-    import json
-
     from nextreel.cli.terminal.console import stdout, table
     from nextreel.serving.storage.model_versions import DamagedVersion, VersionDirectory
 
@@ -38,10 +54,10 @@ def list_versions(
         facts = [
             {key: value for key, value in vars(version).items() if key != "path"} for version in versions
         ]
-        typer.echo(json.dumps(facts, indent=2))
+        print_json(facts)
         return
     rows = table(
-        f"VersionDirectory in {directory}",
+        f"Versions in {directory}",
         "",
         "Name",
         "Model",
@@ -62,7 +78,7 @@ def list_versions(
     console.print(rows)
     for version in versions:
         if isinstance(version, DamagedVersion):
-            console.print(f"{version.name}: {version.problem}", soft_wrap=True, markup=False)
+            console.print(f"{version.name}: {version.problem}", soft_wrap=True)
 
 
 @models.command("add")
@@ -82,14 +98,17 @@ def add_version(
 
     The first version is current immediately; a later one only once it is promoted.
     """
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.serving.storage.model_versions import VersionDirectory
 
     version = VersionDirectory.create(directory).add(artifact, name)
     if version.current:
-        typer.echo(f"{version.name} is in {directory} and is current. Next: nextreel serve {directory}")
+        typer.echo(
+            f"{version.name} is in {directory} and is current. Next: {next_command('serve', directory)}"
+        )
     else:
         typer.echo(
-            f"{version.name} is in {directory}. Next: nextreel models promote {directory} {version.name}"
+            f"{version.name} is in {directory}. Next: {next_command('models', 'promote', directory, version.name)}"
         )
 
 
@@ -136,20 +155,24 @@ def write_data(
     OUT gets ratings_train.csv, movies.csv with the movies added since the last fit, and users.csv if anything is
     known about the people. People who were erased are in none of these files.
     """
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.errors import require
 
     require("sqlalchemy", "serve")
     from nextreel.prediction.saving import load
     from nextreel.serving import refit_data as refit
+    from nextreel.serving.storage.data_lineage import require_lineage
     from nextreel.serving.storage.model_versions import VersionDirectory
     from nextreel.serving.storage.store import Store
 
-    dataset = load(VersionDirectory.open(directory).current.path).dataset
+    model = VersionDirectory.open(directory).current.path
+    dataset = load(model).dataset
     with Store.open(store) as opened:
+        require_lineage(opened, model, lambda: dataset)
         written = refit.write_data(opened, dataset, out)
     typer.echo(
         f"Wrote {written.ratings:,} ratings of {written.users:,} users and {written.movies:,} movies to {out}. "
-        f"Next: nextreel fit {out} --out MODEL"
+        f"Next: {next_command('fit', out, '--out', 'MODEL')}"
     )
 
 

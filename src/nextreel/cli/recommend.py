@@ -6,65 +6,104 @@ from typing import Annotated
 import typer
 
 from nextreel.cli.terminal.arguments import IncludeSeen
+from nextreel.cli.terminal.json_output import AsJson, print_json
 
 
 def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
     user: Annotated[str | None, typer.Option("--user", "-u", help="UserID.")] = None,
     timestamp: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--at", help="Time of the query: POSIX seconds, ISO 8601 (UTC if it names no zone) or now."
+            "--at",
+            help="Time of the query: POSIX seconds, ISO 8601 (UTC if it names no zone) or now.",
+            show_default="now",
         ),
-    ] = "now",
+    ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of movies.")] = 10,
     include_seen: IncludeSeen = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Show the model's scores too; they only order the movies.")
+    ] = False,
     queries: Annotated[
-        Path | None, typer.Option(help="CSV or Parquet file of queries: UserID, Timestamp.")
+        Path | None,
+        typer.Option(
+            help="CSV or Parquet file of queries: UserID and Timestamp, or only UserID, with the time of all in --at."
+        ),
     ] = None,
+    all_users: Annotated[
+        bool, typer.Option("--all-users", help="Ask for every user of the model's data, at the time --at.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="With --queries: CSV or Parquet file to write UserID, Timestamp, MovieID1 to MovieIDk to."
+            help="With --queries or --all-users: CSV or Parquet file to write UserID, Timestamp, MovieID1 to MovieIDk "
+            "to; - writes CSV to stdout."
         ),
     ] = None,
+    explain_answers: Annotated[
+        bool,
+        typer.Option(
+            "--explain-answers",
+            help="Add two columns to the file: Fallback (popularity, where nothing was known of the user) and "
+            "Shortfall (the number of movies that only fill up the list).",
+        ),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file --out if it exists.")] = False,
 ) -> None:
     """Recommend what to watch next, as of a given time.
 
     Only the part of the user's history strictly before that time is used.
     """
+    from nextreel.data.times import parse_timestamp
     from nextreel.errors import QueryError
     from nextreel.prediction.saving import load
 
-    if (user is None) == (queries is None):
-        raise QueryError("name either one user with --user or a file of queries with --queries")
-    if (queries is None) != (out is None):
-        raise QueryError("--queries needs --out, and --out needs --queries")
-    if queries is not None and out is not None:
-        from nextreel.cli.terminal.console import refuse_existing
-        from nextreel.data.reading.table_reader import read_queries
-        from nextreel.data.table_writer import write_table
+    if [user is not None, queries is not None, all_users].count(True) != 1:
+        raise QueryError(
+            "name either one user with --user or a file of queries with --queries, or all users with --all-users"
+        )
+    if (user is None) != (out is not None):
+        raise QueryError(
+            "--all-users needs --out" if all_users else "--queries needs --out, and --out needs --queries"
+        )
+    if out is not None:
+        from nextreel.cli.terminal.console import refuse_existing, stages
+        from nextreel.cli.terminal.query_answers import answer, count_fallbacks, make_queries, write_answers
         from nextreel.wording import number_of
 
-        refuse_existing(out)
-        predictor = load(model)
-        query_frame = read_queries(queries, predictor.dataset.format)
-        write_table(predictor.recommend_wide(query_frame, k, not include_seen), out)
-        typer.echo(f"{number_of(len(query_frame), 'list')} of {number_of(k, 'movie')} written to {out}")
+        if as_json or scores:
+            raise QueryError(
+                "--json and --scores are for one user: answers to many are a CSV or Parquet file"
+            )
+        if not force:
+            refuse_existing(out)
+        given = None if timestamp is None else parse_timestamp(timestamp)
+        with stages("Recommending") as show_stage:
+            show_stage("loading the model")
+            predictor = load(model)
+            show_stage("reading the queries")
+            frame = make_queries(predictor, queries, given)
+            show_stage(f"ranking for {number_of(len(frame), 'query', 'queries')}")
+            answers = answer(predictor, frame, k, not include_seen)
+        write_answers(answers, out, explain_answers)
+        for sentence in count_fallbacks(answers):
+            typer.echo(sentence, err=True)
+        if str(out) != "-":
+            typer.echo(f"{number_of(len(answers), 'list')} of {number_of(k, 'movie')} written to {out}")
     elif user is not None:
-        import json
-
         from nextreel.cli.terminal.console import stdout
         from nextreel.cli.terminal.recommendation_report import RecommendationReport
-        from nextreel.data.times import parse_timestamp
 
+        if explain_answers:
+            raise QueryError("--explain-answers is for the file of --queries or --all-users: leave it out")
         predictor = load(model)
         user_id = predictor.dataset.parse_user_id(user, "--user")
         report = RecommendationReport.of(
-            predictor, user_id, parse_timestamp(timestamp), k, exclude_seen=not include_seen
+            predictor, user_id, parse_timestamp(timestamp or "now"), k, exclude_seen=not include_seen
         )
         if as_json:
-            typer.echo(json.dumps(report.to_json(), indent=2))
+            print_json(report.to_json())
         else:
-            stdout().print(report.to_table())
+            stdout().print(report.to_table(scores))

@@ -21,6 +21,9 @@ def sample(
     seed: Annotated[
         int, typer.Option(help="Seed of the random numbers; the same seed and sizes give the same data.")
     ] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a sample of other sizes or another seed in DIR.")
+    ] = False,
 ) -> None:
     """Generate a data set in the form of MovieLens.
 
@@ -29,9 +32,11 @@ def sample(
     Models can learn from it: users have tastes, popularity drifts, and ratings come in sessions. It is free to use.
     Everything in it is invented, so figures measured on it say nothing about real viewers.
     """
+    from nextreel.cli.terminal.console import stages
     from nextreel.data.sources.synthetic_data import make_sample, write_sample
 
-    write_sample(make_sample(users, movies, ratings, seed), directory)
+    with stages("Inventing ratings"):
+        write_sample(make_sample(users, movies, ratings, seed), directory, replace_other=force)
     typer.echo(
         f"{directory}: {ratings:,} invented ratings by {users:,} users of {movies:,} movies (seed {seed})"
     )

@@ -38,6 +38,12 @@ def serve(
             help="A website whose scripts may call the API, such as https://example.org; repeatable."
         ),
     ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            help="Path under which a reverse proxy serves this server, such as /films, if it isn't the host's root."
+        ),
+    ] = "",
     no_keys: Annotated[
         bool,
         typer.Option("--no-keys", help="Require no API keys, even if other machines can connect."),
@@ -54,12 +60,14 @@ def serve(
         os.environ.setdefault(variable, "1")  # One query is too little work for several threads.
 
     from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.errors import ConfigError, require
     from nextreel.wording import number_of
 
     for module in ("fastapi", "httptools", "jinja2", "orjson", "prometheus_client", "sqlalchemy", "uvicorn"):
         require(module, "serve")
     from nextreel.serving.app import Settings, is_loopback
+    from nextreel.serving.http.request_rewriting import parse_root_path
     from nextreel.serving.inference.ab_assignment import Experiment
     from nextreel.serving.server import listen, prepare_store, run
     from nextreel.serving.storage.api_keys import list_keys
@@ -72,23 +80,27 @@ def serve(
         rate=rate,
         experiment=None if experiment is None else Experiment.parse(experiment),
         allowed_origins=tuple(allow_origin or ()),
+        root_path=parse_root_path(root_path),
     )
     with progress_bar("Importing ratings") as (progress, task):
-        imported = prepare_store(
+        prepared = prepare_store(
             settings, data, lambda done, total: progress.update(task, completed=done, total=total)
         )
     if settings.keys_required:
         with Store.open(store) as opened:
             if all(key.revoked is not None for key in list_keys(opened)):
+                elsewhere = () if store == DEFAULT_STORE else ("--store", store)
                 raise ConfigError(
                     f"{host} can be reached by others, so requests need an API key, and the store has none: "
-                    "nextreel keys create NAME --scope read makes one"
+                    f"{next_command('keys', 'create', 'NAME', '--scope', 'read', *elsewhere)} makes one"
                 )
     listener = listen(host, port)
     console = stdout()
-    if imported:
-        console.print(f"Imported {number_of(imported, 'rating')}.")
+    if prepared.imported:
+        console.print(f"Imported {number_of(prepared.imported, 'rating')}.")
+    for note in prepared.notes:
+        console.print(note, soft_wrap=True, markup=False)
     address = f"[{host}]" if ":" in host else host
-    url = f"http://{address}:{listener.getsockname()[1]}"
-    console.print(f"Serving {model} on {url} (Ctrl+C stops)", markup=False)
+    url = f"http://{address}:{listener.getsockname()[1]}{settings.root_path}"
+    console.print(f"Serving {model} on {url} (Ctrl+C stops)")
     run(settings, listener, workers)

@@ -45,12 +45,16 @@ def split(
             "--at", help="With global: time of the split, POSIX seconds or ISO 8601, instead of a share."
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the split in OUT even if it is another one.")
+    ] = False,
 ) -> None:
     """Split the ratings into train.csv and test.csv.
 
     OUT also holds copies of users.csv and movies.csv, so it is a data directory itself.
     """
-    from nextreel.cli.terminal.console import stdout
+    from nextreel.cli.terminal.console import stages, stdout
+    from nextreel.cli.terminal.program_name import next_command
     from nextreel.data.data_format import DataFormat
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.splitting.split_directory import write_split
@@ -59,9 +63,12 @@ def split(
     from nextreel.wording import number_of
 
     moment = None if timestamp is None else parse_timestamp(timestamp)
-    tables = read_tables(directory, DataFormat.parse(columns, liked_from))
-    chosen = SplitRule.for_rule(rule, positives, threshold, share, moment, tables.scale)
-    facts = write_split(directory, out, chosen, tables)
+    with stages("Splitting") as show_stage:
+        show_stage("reading data")
+        tables = read_tables(directory, DataFormat.parse(columns, liked_from))
+        chosen = SplitRule.for_rule(rule, positives, threshold, share, moment, tables.scale)
+        show_stage("writing both parts")
+        facts = write_split(directory, out, chosen, tables, replace_other=force)
     console = stdout()
     for part, counts in (("train", facts.train), ("test", facts.test)):
         console.print(
@@ -70,4 +77,4 @@ def split(
         )
     if facts.left_out:
         console.print(f"left out {number_of(facts.left_out, 'later row')} of users with too few positives")
-    console.print(f"Written to {out}. Next: nextreel fit {out} --out model")
+    console.print(f"Written to {out}. Next: {next_command('fit', out, '--out', 'model')}", soft_wrap=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import Columns, LikedFrom, RuleOfSplit, parse_options
+from nextreel.cli.terminal.arguments import Columns, LikedFrom, RuleOfSplit, complete_model, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
@@ -17,7 +17,12 @@ def tune(
     model: Annotated[
         str,
         typer.Option(
-            "--model", "-m", help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}."
+            "--model",
+            "-m",
+            "--model",
+            "-m",
+            autocompletion=complete_model,
+            help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}.",
         ),
     ] = DEFAULT_MODEL,
     trials: Annotated[
@@ -54,7 +59,8 @@ def tune(
     """
     import sys
 
-    from nextreel.cli.terminal.console import progress_bar, stdout
+    from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
+    from nextreel.cli.terminal.program_name import PROGRAM, program_name
     from nextreel.data.data_format import DataFormat
     from nextreel.errors import MissingExtraError
     from nextreel.reporting.tuning_chart import plot_search
@@ -63,8 +69,9 @@ def tune(
     from nextreel.tuning.tuning_result import write_result
 
     search = Search(model, trials, parse_options(options or []), history, seed)
-    inner = tuner.split_inner(directory, rule, history, DataFormat.parse(columns, liked_from))
     with progress_bar(f"Tuning {model}") as (progress, task):
+        progress.update(task, note="reading data", refresh=True)
+        inner = tuner.split_inner(directory, rule, history, DataFormat.parse(columns, liked_from))
 
         def report(done: int, total: int, note: str) -> None:
             progress.update(task, completed=done, total=total, note=note)
@@ -76,11 +83,10 @@ def tune(
             raise
     write_result(tuned, out)
     console = stdout()
-    for sentence in tuned.sentences():
-        console.print(sentence, soft_wrap=True)
+    print_sentences(console, tuned.sentences())
     try:
         plot_search(tuned, out)
     except MissingExtraError as error:
         console.print(f"No chart: {error}", soft_wrap=True)
     console.print(f"Written to {out}. Next:")
-    console.print(tuned.fit_command(directory, out), soft_wrap=True, markup=False)
+    console.print(tuned.fit_command(directory, out).replace(PROGRAM, program_name(), 1), soft_wrap=True)

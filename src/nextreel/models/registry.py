@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import nextreel.models
 from nextreel.documents import read_toml_file
-from nextreel.errors import ConfigError, MissingExtraError
+from nextreel.errors import ConfigError, MissingExtraError, how_to_install
 
 if TYPE_CHECKING:
     from nextreel.models.base import Recommender
@@ -73,7 +73,7 @@ def model_class(name: str) -> type["Recommender"]:
     try:
         classes = _find_classes(entry)
     except ModuleNotFoundError as error:
-        command = ": pip install 'nextreel[neural]'" if error.name == "torch" else ""
+        command = f": {how_to_install('neural')}" if error.name == "torch" else ""
         raise MissingExtraError(f"{name} needs {error.name}, which isn't installed{command}") from error
     if len(classes) != 1:
         raise ConfigError(

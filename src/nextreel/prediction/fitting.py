@@ -14,11 +14,13 @@ from nextreel.data.splitting.split_directory import read_split_rule
 from nextreel.data.splitting.split_rules import describe_rule
 from nextreel.errors import ArtifactError
 from nextreel.models.base import Recommender
-from nextreel.models.registry import DEFAULT_MODEL, create_model
+from nextreel.models.registry import DEFAULT_MODEL, create_model, model_name
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
-from nextreel.prediction.manifest import FitFacts
+from nextreel.prediction.data_origin import read_origin
+from nextreel.prediction.manifest import FitFacts, ModelManifest
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
+from nextreel.wording import number_of
 
 
 def fit(dataset: Dataset, model: str = DEFAULT_MODEL, **options: object) -> Predictor:
@@ -50,6 +52,8 @@ def fit_and_save(
     out: Path,
     resume: bool = False,
     *,
+    replace_other: bool = True,
+    on_stage: Callable[[str], None] = lambda stage: None,
     request: DataFormat | None = None,
     on_step: Callable[[int, int, float], None] = lambda done, total, loss: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
@@ -68,6 +72,10 @@ def fit_and_save(
         Directory of the saved model; the checkpoints of the fit are kept beside it until it is saved.
     resume : bool
         Continue from the checkpoint of an interrupted fit.
+    replace_other : bool
+        Whether a saved model of another kind, or one that was fitted on other data, may be replaced.
+    on_stage
+        Called with what is done next: reading the data, learning, or saving.
     request : DataFormat, optional
         What the caller says of the format of the data: names of columns, and from where on a rating counts as liked.
     on_step, on_epoch
@@ -85,7 +93,7 @@ def fit_and_save(
     Raises
     ------
     ArtifactError
-        `out` exists and isn't a saved model.
+        `out` exists and isn't a saved model, or holds one that may not be replaced.
     DataError
         The data directory can't be read.
     """
@@ -93,8 +101,12 @@ def fit_and_save(
         raise ArtifactError(
             f"{out} exists and isn't a saved model; expected a new directory or a saved model to replace"
         )
+    on_stage("reading data")
     dataset = Dataset.from_tables(read_tables(directory, request))
     split = describe_rule(read_split_rule(directory))
+    if not replace_other and out.exists():
+        _refuse_other_model(out, model_name(model), dataset)
+    store = read_origin(directory)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     epochs: list[Epoch] = []
 
@@ -109,6 +121,7 @@ def fit_and_save(
         on_step=on_step,
         on_epoch=note_epoch,
     )
+    on_stage(f"learning from {number_of(len(dataset.timeline), 'interaction')}")
     started = time.perf_counter()
     try:
         model.fit(dataset, training)
@@ -123,8 +136,11 @@ def fit_and_save(
             write_epochs(epochs, target)
             add_files(epochs, target)
 
+    on_stage("saving")
     predictor = Predictor(model, dataset)
-    save(predictor, out, {"split": split, "fit": facts.model_dump(exclude_none=True)}, write_files)
+    origin = {} if store is None else {"store": store}
+    entries = {**origin, "split": split, "fit": facts.model_dump(exclude_none=True)}
+    save(predictor, out, entries, write_files)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return predictor, facts
 
@@ -142,6 +158,21 @@ def measure_peak_memory() -> float | None:
         return None
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _refuse_other_model(directory: Path, model: str, dataset: Dataset) -> None:
+    """Raise ArtifactError if a saved model is of another kind than `model` or was fitted on another data set."""
+    try:
+        manifest = ModelManifest.read(directory)
+    except ArtifactError as error:
+        raise ArtifactError(f"{error}; nothing was written: --force replaces the directory") from None
+    if manifest.model == model and manifest.data.sha256 == dataset.fingerprint:
+        return
+    what = f"a model {manifest.model}" if manifest.model != model else f"{model}, fitted on other data"
+    raise ArtifactError(
+        f"{directory} holds {what} (until {manifest.data.until[:10]}); nothing was written: name another directory "
+        "with --out, or replace it with --force"
+    )
 
 
 def _read_validation(directory: Path, dataset: Dataset) -> Dataset | None:

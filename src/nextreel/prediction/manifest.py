@@ -73,6 +73,8 @@ class ModelManifest(BaseModel):
     """Size, period and fingerprint of the data set that the model was fitted on."""
     fit: FitFacts = FitFacts()
     """Duration of the fit and the epoch that was kept, as far as they were noted."""
+    store: str | None = None
+    """Identity of the server's store that wrote the data the model was fitted on; None if no store did."""
     data_format: DataFormat = ANY_FORMAT
     """Names of the columns in the user's files, the kinds of ids, and what the ratings mean."""
     split: dict[str, JsonValue] = {}

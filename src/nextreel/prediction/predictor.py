@@ -86,20 +86,30 @@ class Predictor:
             }
         )
 
-    def recommend_wide(self, queries: pl.DataFrame, k: int = 10, exclude_seen: bool = True) -> pl.DataFrame:
+    def recommend_wide(
+        self, queries: pl.DataFrame, k: int = 10, exclude_seen: bool = True, with_fallback: bool = False
+    ) -> pl.DataFrame:
         """Recommend k movies for each query, as one row for each query.
 
         The parameters and the errors are those of `recommend`.
 
         Returns
         -------
-        A frame with the columns UserID, Timestamp and MovieID1 (the best) to MovieIDk, in the order of the queries.
+        A frame with the columns UserID, Timestamp and MovieID1 (the best) to MovieIDk, in the order of the queries;
+        with `with_fallback` also Fallback ("popularity" if the model doesn't know the user, or null) and Shortfall
+        (the number of movies at the end of the list that only fill it up).
         """
         queries = make_query_frame(queries, self.dataset)
         ranking = self._rank_queries(queries, k, exclude_seen)
         movie_ids = self.dataset.movies[MOVIE_ID]
         columns = {f"{MOVIE_ID}{place + 1}": movie_ids[ranking.movies[:, place]] for place in range(k)}
-        return queries.with_columns(**columns)
+        answers = queries.with_columns(**columns)
+        if not with_fallback:
+            return answers
+        return answers.with_columns(
+            Fallback=pl.Series(np.where(ranking.personal, "", "popularity")).replace("", None),
+            Shortfall=np.isneginf(ranking.scores).sum(axis=1).astype(np.int32),
+        )
 
     @cached_property
     def ranker(self) -> Ranker:

@@ -18,6 +18,7 @@ from nextreel.data.data_format import FORMAT_KEY, DataFormat
 from nextreel.data.dataset import Dataset
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.timeline import Timeline
+from nextreel.data.titles import unify_genres
 from nextreel.errors import ArtifactError, ConfigError
 from nextreel.models.registry import create_model, model_name, model_names
 from nextreel.prediction.manifest import FittedOn, ModelManifest
@@ -169,8 +170,8 @@ def _load_dataset(directory: Path, format_: DataFormat) -> Dataset:
     return Dataset(
         timeline=timeline,
         movie_ids=arrays["movie_ids"].astype(np.int64, copy=False),
-        users=pl.read_parquet(directory / USERS_FILE),
-        movies=pl.read_parquet(directory / MOVIES_FILE),
+        users=pl.read_parquet(directory / USERS_FILE, glob=False),
+        movies=unify_genres(pl.read_parquet(directory / MOVIES_FILE, glob=False)),
         columns=format_.columns,
     )
 

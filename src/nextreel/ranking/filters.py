@@ -10,6 +10,7 @@ import polars as pl
 
 from nextreel.arrays import BoolArray
 from nextreel.data.schema import MOVIE_ID
+from nextreel.data.titles import genre_key
 from nextreel.errors import QueryError
 from nextreel.ranking.genres import list_genres
 
@@ -19,9 +20,9 @@ class Filters:
     """Conditions that every recommended movie must meet; raises QueryError for conditions that exclude each other."""
 
     include_genres: frozenset[str] = frozenset()
-    """Genres of which a movie must have at least one, in upper or lower case; empty for no condition."""
+    """Genres of which a movie must have at least one, in any case, with or without blanks; empty for no condition."""
     exclude_genres: frozenset[str] = frozenset()
-    """Genres of which a movie must have none, in upper or lower case."""
+    """Genres of which a movie must have none, in any case, with or without blanks."""
     year_min: int | None = None
     """Earliest year that a movie may have; None for no condition."""
     year_max: int | None = None
@@ -34,8 +35,8 @@ class Filters:
             raise QueryError(
                 f"year_min is {self.year_min} and year_max {self.year_max}: no year is in between"
             )
-        excluded = {genre.casefold() for genre in self.exclude_genres}
-        both = sorted(genre for genre in self.include_genres if genre.casefold() in excluded)
+        excluded = {genre_key(genre) for genre in self.exclude_genres}
+        both = sorted(genre.strip() for genre in self.include_genres if genre_key(genre) in excluded)
         if both:
             raise QueryError(f"{both[0]} is in include_genres and in exclude_genres: expected one of the two")
 
@@ -66,13 +67,14 @@ def _has_one_of(genres: list[str]) -> pl.Expr:
 
 
 def _spell_as_in(movies: pl.DataFrame, genres: frozenset[str]) -> list[str]:
-    """Return genres given in any case as the catalog spells them, sorted. Raises QueryError for an unknown genre."""
+    """Return genres in all spellings that the movies have, sorted. Raises QueryError for an unknown genre."""
     catalog_genres = list_genres(movies)
-    spelling = {genre.casefold(): genre for genre in catalog_genres}
-    unknown = sorted(genre for genre in genres if genre.casefold() not in spelling)
+    wanted = {genre_key(genre) for genre in genres}
+    known = {genre_key(genre) for genre in catalog_genres}
+    unknown = sorted(genre.strip() for genre in genres if genre_key(genre) not in known)
     if unknown:
         expected = (
             f"expected one of {', '.join(catalog_genres)}" if catalog_genres else "the catalog has no genres"
         )
         raise QueryError(f"no movie has the genre {unknown[0]!r}; {expected}")
-    return [spelling[genre.casefold()] for genre in sorted(genres)]
+    return [genre for genre in catalog_genres if genre_key(genre) in wanted]

@@ -50,7 +50,7 @@ LAST_CHARACTER = chr(0x10FFFF)
 ARTICLES = {"the", "a", "an"}
 BRACKETS = re.compile(r"\s*\(([^()]*)\)\s*")
 WORD = re.compile(r"[^\W_]+")
-YEAR = re.compile(r"(?:18|19|20)\d\d")
+YEAR = re.compile(r"(?:18|19|20)[0-9][0-9]")
 APOSTROPHES = re.compile(r"['\u2018\u2019\u00b4`]")
 SPELLINGS = str.maketrans({"&": " and ", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "\u0131": "i"})
 """Replacements for characters that Unicode doesn't decompose into a letter and an accent."""

@@ -22,6 +22,7 @@ from nextreel.serving.http.problem_details import respond_with_problems
 from nextreel.serving.http.prometheus_metrics import Metrics
 from nextreel.serving.http.request_limits import Limits, RequestLimiter
 from nextreel.serving.http.request_log import RequestLog
+from nextreel.serving.http.request_rewriting import HeadRequests, SubPath
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page import page_routes as page
@@ -56,6 +57,8 @@ class Settings:
     """Web sites whose scripts may call the API; none by default."""
     limits: Limits = field(default_factory=Limits)
     """Limits on requests."""
+    root_path: str = ""
+    """Path under which clients reach the server, such as "/films", if a proxy serves more than this server."""
 
 
 def is_loopback(host: str) -> bool:
@@ -104,7 +107,9 @@ async def _run_service(settings: Settings, metrics: Metrics, app: FastAPI) -> As
 
 def _list_middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """Return the middleware from the outermost, which a request passes first, to the innermost."""
-    middleware = [Middleware(RequestLog, metrics=metrics)]
+    middleware = [Middleware(RequestLog, metrics=metrics), Middleware(HeadRequests)]
+    if settings.root_path:
+        middleware.insert(0, Middleware(SubPath, root_path=settings.root_path))
     if settings.allowed_origins:
         middleware.append(
             Middleware(

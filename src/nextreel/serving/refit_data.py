@@ -8,10 +8,11 @@ import polars as pl
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import INTERACTIONS, MOVIES, USER_ID, USERS
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, USER_ID, USERS
 from nextreel.data.table_writer import write_table
 from nextreel.data.titles import to_file_form
 from nextreel.errors import DataError, StoreError
+from nextreel.prediction.data_origin import write_origin
 from nextreel.serving.inference.catalog import Catalog
 from nextreel.serving.storage.store import Store
 
@@ -31,8 +32,10 @@ class WrittenRows:
 def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
     """Write the ratings in the store, with the movies and users of the model's data set, to the directory `out`.
 
-    All files are written, or none. Ratings are in the order in which they were stored, and added movies come after
-    the others. No file holds a user who was erased, even while this function runs.
+    All files are written, or none. Beside the tables, a file names the store, so that a model fitted on them is known
+    to belong to it. Ratings are in the order in which they were stored, and added movies come after the others. No file
+    holds a user who was erased, even while this function runs. Of the deleted movies, only those with ratings are
+    written, since a model can't learn from the ratings of a movie that it doesn't have.
 
     Raises
     ------
@@ -47,12 +50,15 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
     if rows.is_empty():
         raise StoreError("the store holds no ratings: nothing was written")
     movies = Catalog.of(learned).with_added(store.movies()).movies
+    is_rated = pl.col(MOVIE_ID).is_in(rows[MOVIE_ID].unique().implode())
+    movies = movies.filter(is_rated | ~pl.col(MOVIE_ID).is_in(store.deleted_movies()))
     has_attributes = pl.any_horizontal(pl.exclude(USER_ID).is_not_null())
     users = learned.users.filter(has_attributes & ~pl.col(USER_ID).is_in(erased))
     with atomic_directory(out, MANIFEST) as directory:
         for table, frame in ((INTERACTIONS, rows), (MOVIES, to_file_form(movies)), (USERS, users)):
             if len(frame):
                 write_table(frame, directory / f"{table.stems[0]}.csv")
+        write_origin(directory, store.identity)
     return WrittenRows(len(rows), rows[USER_ID].n_unique(), len(movies))
 
 

@@ -4,6 +4,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.reading.table_reader import read_tables
-from nextreel.errors import ConfigError
+from nextreel.data.reading.table_reader import read_dataset, read_tables
+from nextreel.errors import ConfigError, DataError
+from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saving import load
 from nextreel.serving.app import Settings, create_app
 from nextreel.serving.http.prometheus_metrics import MULTIPROCESS
 from nextreel.serving.http.request_log import describe_logging
 from nextreel.serving.http.slow_clients import TimedProtocol
+from nextreel.serving.storage.data_lineage import Overlap, require_lineage
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
 
@@ -27,12 +30,26 @@ BACKLOG = 2048
 """Number of connections that may wait to be accepted."""
 KEEP_ALIVE_SECONDS = 30
 """Time that an idle connection stays open for another request."""
+ALMOST_ALL = 0.99
+"""Share of the model's ratings in the store from which on nothing is said of the others, such as erased users'."""
 START_SECONDS = 120
 """Time that a worker has to load the model and the store before it counts as dead."""
 
 
-def prepare_store(settings: Settings, data: Path | None, on_progress: Callable[[int, int], None]) -> int:
-    """Import a data set into the store if it is empty, and return the number of interactions imported.
+@dataclass(frozen=True)
+class PreparedStore:
+    """What the start of a server did with its store."""
+
+    imported: int
+    """Number of interactions imported."""
+    notes: tuple[str, ...] = ()
+    """What whoever started the server should know of the store, in sentences."""
+
+
+def prepare_store(
+    settings: Settings, data: Path | None, on_progress: Callable[[int, int], None]
+) -> PreparedStore:
+    """Import a data set into the store if it is empty, or check that what the store holds belongs to the model.
 
     The data set is the one that the model was fitted on or, if given, that of the directory `data`, whose movies that
     the model doesn't know are added to the catalog.
@@ -40,25 +57,61 @@ def prepare_store(settings: Settings, data: Path | None, on_progress: Callable[[
     Raises
     ------
     ArtifactError
-        There is no current version of the model, or it is damaged.
+        There is no current version of the model, it is damaged, or it was fitted on other data than the store holds.
     QueryError
         The version of the experiment doesn't exist.
     StoreError
         The store can't be read or written.
     DataError
-        The directory `data` holds no valid data set.
+        The directory `data` holds no valid data set, or another one than the store was filled from.
     """
     versions = VersionDirectory.open(settings.model_directory)
     version = versions.current
+    served = [version.path]
     if settings.experiment is not None:
-        versions.find(settings.experiment.version)
+        served.append(versions.find(settings.experiment.version).path)
     with Store.open(settings.store_url) as store:
-        if not store.is_empty:
-            return 0
-        learned = load(version.path).dataset
-        dataset = learned if data is None else _read_extended(data, learned, store)
-        store.import_dataset(dataset, on_progress)
-        return len(dataset.timeline)
+        if store.is_empty:
+            learned = load(version.path).dataset
+            dataset = learned if data is None else _read_extended(data, learned, store)
+            store.import_dataset(dataset, on_progress, learned.fingerprint)
+            imported, notes = len(dataset.timeline), []
+        else:
+            imported, notes = 0, [] if data is None else _recognise(data, store, version.path)
+        for model in served:
+            notes += _check_lineage(store, model)
+    return PreparedStore(imported, tuple(notes))
+
+
+def _recognise(directory: Path, store: Store, model: Path) -> list[str]:
+    """Check that a store was filled from this data directory or an earlier state of it, and return what to say of it.
+
+    A directory that is gone can't contradict. Raises DataError for a directory of other data.
+    """
+    note = f"{store.url} was filled before: --data {directory} was not imported again."
+    if not directory.exists():
+        return [note]
+    dataset = read_dataset(directory)
+    if dataset.fingerprint == store.imported:
+        store.remember_data(ModelManifest.read(model).data.sha256)
+        return []
+    if not Overlap.measure(dataset, store).is_most:
+        raise DataError(
+            f"--data {directory} holds other data than {store.url}, which was filled before: name another store, such "
+            f"as --store sqlite:///{directory.absolute().name}.db, or leave out --data"
+        )
+    return [note]
+
+
+def _check_lineage(store: Store, model: Path) -> list[str]:
+    """Check that a model belongs to the store, and return what to say of ratings that the store lacks."""
+    overlap = require_lineage(store, model, lambda: load(model).dataset)
+    if overlap is None or overlap.of_dataset >= ALMOST_ALL:
+        return []
+    return [
+        f"About {1 - overlap.of_dataset:.0%} of the ratings that {model} was fitted on aren't in {store.url}, so "
+        "histories lack them: send them to /v1/interactions/batch, or name a new --store, which imports them."
+    ]
 
 
 def _read_extended(directory: Path, learned: Dataset, store: Store) -> Dataset:

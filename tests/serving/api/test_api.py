@@ -119,7 +119,13 @@ def test_the_same_rating_again_is_known_and_another_is_a_conflict(api: Server) -
 def test_a_batch_of_ratings_has_an_outcome_for_each(api: Server) -> None:
     rows = [{"user_id": 90_003, "movie_id": 2, "rating": stars, "timestamp": LATE} for stars in (4, 4, 5)]
     stored = api.ok("POST", "/v1/interactions/batch", json={"interactions": rows})
-    assert stored == {"added": 1, "known": 1, "conflicts": 1, "outcomes": ["added", "known", "conflict"]}
+    assert stored == {
+        "added": 1,
+        "known": 1,
+        "conflicts": 1,
+        "outcomes": ["added", "known", "conflict"],
+        "counts_from": [LATE + 1, LATE + 1, None],
+    }
 
 
 def test_an_idempotency_key_gives_the_first_response_again_and_refuses_another_body(api: Server) -> None:
@@ -140,6 +146,24 @@ def test_a_rating_from_too_far_ahead_is_refused_and_a_clock_that_is_a_little_fas
     ahead = {**row, "timestamp": int(time.time()) + 2 * 86_400}
     assert "ahead of the server's clock" in api.problem(422, "POST", "/v1/interactions", json=ahead)["detail"]
     api.rate(90_005, 2, 4, int(time.time()) + 3_600)
+
+
+def test_a_rating_from_ahead_of_the_clock_says_from_when_on_it_counts(api: Server) -> None:
+    ahead = int(time.time()) + 3_600
+    counts_from = api.rate(90_017, 2, 4, ahead)["counts_from"]
+    assert counts_from > ahead
+    lengths = [
+        api.recommend(90_017, timestamp)["history_length"]
+        for timestamp in (None, counts_from - 1, counts_from)
+    ]
+    assert lengths == [0, 0, 1]
+
+
+def test_a_rating_of_now_counts_at_once_and_says_so(api: Server) -> None:
+    stored = api.rate(90_018, 2, 4)
+    result = api.recommend(90_018)
+    assert result["history_length"] == 1
+    assert result["as_of"] >= stored["counts_from"]
 
 
 def test_a_rating_of_a_movie_outside_the_catalog_is_refused_by_name(api: Server) -> None:

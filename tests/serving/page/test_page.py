@@ -44,6 +44,15 @@ def test_the_first_page_asks_a_new_user_about_a_dozen_well_known_movies(site: Se
     assert rated.count('aria-pressed="true"') == 1
 
 
+def test_a_new_user_is_not_asked_about_a_deleted_movie(site: Server) -> None:
+    asked = re.findall(r'id="starter-(\d+)"', html(site, "/"))
+    deleted = next(movie_id for movie_id in asked if int(movie_id) > 20)
+    assert site.http.delete(f"/v1/movies/{deleted}").status_code == 204
+    remaining = re.findall(r'id="starter-(\d+)"', html(site, "/"))
+    assert deleted not in remaining
+    assert len(remaining) == 12
+
+
 @pytest.mark.parametrize("address", ["user=1&moment=4", "user=1", "moment=4"])
 def test_older_links_to_time_travel_still_work(site: Server, address: str) -> None:
     assert html(site, f"/?{address}") == html(site, f"/time-travel?{address}")

@@ -52,9 +52,13 @@ def test_movies_without_titles_are_shown_and_found_by_their_ids(service: Service
 def test_without_stars_the_page_says_what_was_watched(service: Service) -> None:
     user = service.engine.histories.sample_users(1)[0].user_id
     pages = [
-        render("newcomer.html", new_user.show(service, QueryParams("stars-5=5"), True), "", PLAYS),
-        render("time_travel.html", time_travel.show(service, QueryParams(user=str(user)), True), "", PLAYS),
-        render("strip.html", time_travel.show_strip(service, QueryParams(user=str(user)), True), "", PLAYS),
+        render("newcomer.html", new_user.show(service, QueryParams("stars-5=5"), True), "", scale=PLAYS),
+        render(
+            "time_travel.html", time_travel.show(service, QueryParams(user=str(user)), True), "", scale=PLAYS
+        ),
+        render(
+            "strip.html", time_travel.show_strip(service, QueryParams(user=str(user)), True), "", scale=PLAYS
+        ),
     ]
     for page in pages:
         assert "watched" in page
@@ -66,7 +70,7 @@ def test_ratings_on_another_scale_are_shown_as_numbers(service: Service) -> None
     user = service.engine.histories.sample_users(1)[0].user_id
     ten = RatingScale(lowest=1, highest=10, liked_from=7)
     view = time_travel.show(service, QueryParams(user=str(user), moment="0"), True)
-    page = render("time_travel.html", view, "", ten)
+    page = render("time_travel.html", view, "", scale=ten)
     assert " of 10</span>" in page
     assert "★" not in page
 

@@ -44,9 +44,18 @@ RuleOfSplit = Annotated[
 StoreOption = Annotated[
     str,
     typer.Option(
-        "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://…"
+        "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://..."
     ),
 ]
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Return the presets and models whose names begin with what was typed, for the completion of a shell."""
+    from nextreel.models.registry import PRESETS, model_names
+
+    return [name for name in (*PRESETS, *model_names()) if name.startswith(incomplete)]
+
+
 DEFAULT_STORE = "sqlite:///nextreel.db"
 
 

@@ -22,8 +22,12 @@ def fit_with_progress(
     out: Path,
     resume: bool = False,
     request: DataFormat | None = None,
+    force: bool = True,
 ) -> tuple[Predictor, FitFacts]:
-    """Fit a model on a data directory and save it to `out`, as `fit_and_save` does, with a progress bar."""
+    """Fit a model on a data directory and save it to `out`, as `fit_and_save` does, with a progress bar.
+
+    Without `force`, a saved model of another kind, or one that was fitted on other data, isn't replaced.
+    """
     epochs: list[Epoch] = []
     with progress_bar(f"Fitting {model_name(model)}") as (progress, task):
 
@@ -40,6 +44,8 @@ def fit_with_progress(
             directory,
             out,
             resume,
+            replace_other=force,
+            on_stage=lambda stage: progress.update(task, note=stage, refresh=True),
             request=request,
             on_step=show_step,
             on_epoch=epochs.append,

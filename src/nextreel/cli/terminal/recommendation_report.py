@@ -91,18 +91,15 @@ class RecommendationReport:
         fields = asdict(self)
         return {USER_ID: fields.pop("user_id"), TIMESTAMP: fields.pop("timestamp"), **fields}
 
-    def to_table(self) -> Table:
-        """Return the report as a table with notes below it."""
+    def to_table(self, show_scores: bool = False) -> Table:
+        """Return the report as a table with notes below it, on request with the scores, whose unit is the model's."""
         title = f"What user {self.user_id} should watch next, as of {format_timestamp(self.timestamp)}"
-        report = table(title, "", "Movie", "Genres", MOVIE_ID, "Score", numbers=2)
+        columns = ["", "Movie", "Genres", MOVIE_ID, *(["Score"] if show_scores else [])]
+        report = table(title, *columns, numbers=len(columns) - 3)
         for movie in self.recommendations:
-            report.add_row(
-                str(movie.Rank),
-                _show_title(movie),
-                ", ".join(movie.Genres or []),
-                str(movie.MovieID),
-                "" if movie.Score is None else f"{movie.Score:.3f}",
-            )
+            cells = [str(movie.Rank), _show_title(movie), ", ".join(movie.Genres or []), str(movie.MovieID)]
+            score = "" if movie.Score is None else f"{movie.Score:.3f}"
+            report.add_row(*cells, *([score] if show_scores else []))
         report.caption = "\n".join(self._notes())
         report.caption_justify = "left"
         return report
@@ -119,10 +116,10 @@ class RecommendationReport:
             notes.append("Nothing was known of this user then, so these are the movies that were popular.")
         elif self.model_learned_from_later:
             notes.append("The history ends at that time, but the model was fitted on later ratings too.")
-        if any(movie.Fallback == "list filled up" for movie in self.recommendations):
-            notes.append(
-                "Too few movies were left to recommend; those without a score only fill up the list."
-            )
+        fillers = sum(movie.Fallback == "list filled up" for movie in self.recommendations)
+        if fillers:
+            last = f"the last {fillers} only fill" if fillers > 1 else "the last one only fills"
+            notes.append(f"Too few movies were left to recommend; {last} up the list.")
         return notes
 
 

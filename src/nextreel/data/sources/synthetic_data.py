@@ -165,13 +165,16 @@ def make_sample(users: int = 2_000, movies: int = 1_000, ratings: int = 150_000,
     return Sample(interactions, user_frame, catalog.frame, seed)
 
 
-def write_sample(sample: Sample, directory: Path) -> None:
-    """Write ratings_train.csv, users.csv, movies.csv and README.md, which may replace an earlier sample.
+def write_sample(sample: Sample, directory: Path, replace_other: bool = True) -> None:
+    """Write ratings_train.csv, users.csv, movies.csv and README.md.
+
+    They replace an earlier sample; without `replace_other`, only one of the same sizes and seed.
 
     Raises
     ------
     DataError
-        The directory has files with these names that aren't a sample. Nothing is written in this case.
+        The directory has files with these names that aren't a sample, or one that may not be replaced. Nothing is
+        written in these cases.
     """
     readme = directory / README
     tables = {
@@ -187,6 +190,15 @@ def write_sample(sample: Sample, directory: Path) -> None:
         raise DataError(
             f"{directory} already holds {', '.join(existing)}, which `nextreel sample` didn't write; "
             "choose another directory"
+        )
+    if (
+        is_sample
+        and not replace_other
+        and readme.read_text(encoding="utf-8", errors="replace") != _describe(sample)
+    ):
+        raise DataError(
+            f"{directory} holds another sample, as its {README} says; nothing was written: name another directory, or "
+            "replace it with --force"
         )
     # The README is written first, so that an interrupted run can be repeated in the same directory.
     with replacing(readme) as temporary:

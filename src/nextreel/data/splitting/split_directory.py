@@ -22,7 +22,7 @@ from nextreel.data.splitting.split_rules import Rule, SplitRule, split_rows
 from nextreel.data.table_writer import write_table
 from nextreel.data.tables import Tables
 from nextreel.documents import read_json_file
-from nextreel.errors import ConfigError, DataError, QueryError
+from nextreel.errors import ArtifactError, ConfigError, DataError, QueryError
 
 SPLIT_FILE = "split.json"
 
@@ -55,7 +55,9 @@ class SplitFacts(SplitRule):
     """What the files don't tell by themselves; None for numeric ids, usual names of columns, and plain stars."""
 
 
-def write_split(path: Path, out: Path, rule: SplitRule, tables: Tables | None = None) -> SplitFacts:
+def write_split(
+    path: Path, out: Path, rule: SplitRule, tables: Tables | None = None, replace_other: bool = True
+) -> SplitFacts:
     """Split a data set into the directory `out`, which is written completely or not at all.
 
     Parameters
@@ -63,18 +65,21 @@ def write_split(path: Path, out: Path, rule: SplitRule, tables: Tables | None = 
     path : Path
         A data directory, a file of interactions, or a pattern for part files.
     out : Path
-        The directory to write. An earlier split in it is replaced.
+        The directory to write. An earlier split in it is replaced, as `replace_other` allows.
     rule : SplitRule
         How to split.
     tables : Tables, optional
         The tables at `path`, if the caller has read them.
+    replace_other : bool
+        Whether an earlier split with other parts may be replaced.
 
     Raises
     ------
     DataError
         The data are missing or malformed, a part would be empty, or `out` is the data directory itself.
     ArtifactError
-        `out` exists and isn't the result of an earlier split, or it can't be written.
+        `out` exists and isn't the result of an earlier split, or holds another split that may not be replaced, or it
+        can't be written.
     """
     if out.resolve() == path.resolve():
         raise DataError(f"{path}: would be replaced by its own split; choose another directory")
@@ -92,12 +97,34 @@ def write_split(path: Path, out: Path, rule: SplitRule, tables: Tables | None = 
             test=_write_part(split.test, target / "test.csv", rule, tables.scale),
             data_format=tables.format.to_json() or None,
         )
+        if not replace_other:
+            _refuse_other_split(out, facts)
         for table, frame in ((USERS, tables.users), (MOVIES, tables.movies)):
             if frame is not None:
                 _copy_table(files[table][0], table, frame, tables, target)
         text = json.dumps(facts.model_dump(exclude_none=True), indent=2)
         (target / SPLIT_FILE).write_text(text + "\n", encoding="utf-8")
     return facts
+
+
+def _refuse_other_split(directory: Path, facts: SplitFacts) -> None:
+    """Raise ArtifactError if a directory holds a split with other parts than `facts` says, or a damaged one."""
+    file = directory / SPLIT_FILE
+    if not file.is_file():
+        return
+    try:
+        present = json.loads(file.read_text(encoding="utf-8"))
+        is_same = (present["train"]["sha256"], present["test"]["sha256"]) == (
+            facts.train.sha256,
+            facts.test.sha256,
+        )
+        what = f"another split, by the rule {present['rule']}"
+    except (ValueError, TypeError, KeyError):
+        is_same, what = False, f"a damaged {SPLIT_FILE}"
+    if not is_same:
+        raise ArtifactError(
+            f"{directory} holds {what}; nothing was written: name another directory, or replace it with --force"
+        )
 
 
 def _copy_table(file: Path, table: Table, frame: pl.DataFrame, tables: Tables, target: Path) -> None:

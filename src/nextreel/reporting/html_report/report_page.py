@@ -10,7 +10,7 @@ import numpy as np
 from nextreel.atomic_files import replacing
 from nextreel.data.reading.data_profile import Profile, profile_tables
 from nextreel.data.tables import Tables
-from nextreel.errors import require
+from nextreel.errors import QueryError, require
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.comparison.leaderboard import FEWEST_QUERIES, Leaderboard
 from nextreel.evaluation.protocol import HistoryMode
@@ -50,6 +50,8 @@ from nextreel.version import __version__
 from nextreel.wording import join_names
 
 TEMPLATES = Path(__file__).parent / "templates"
+END_OF_TITLE = " · nextreel</title>".encode()
+"""What every report has near its beginning."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,15 @@ def require_extras() -> None:
     """Raise MissingExtraError if a library that the report needs isn't installed; call it before a long run."""
     for module in ("altair", "jinja2", "vl_convert"):
         require(module, "plots")
+
+
+def refuse_other_report(file: Path, force: bool) -> None:
+    """Raise QueryError if a file for the report exists and isn't such a report, unless `force` allows to replace it."""
+    if file.is_file() and not force and END_OF_TITLE not in file.read_bytes()[:4000]:
+        raise QueryError(
+            f"{file} exists and isn't a report of nextreel's; nothing was written: name another file, or replace it "
+            "with --force"
+        )
 
 
 def write_report(board: Leaderboard, name: str, file: Path) -> None:

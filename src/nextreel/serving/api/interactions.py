@@ -47,10 +47,11 @@ async def add_interaction(
 ) -> Response:
     """Store a rating. It is durable before the response, and counts in the user's next recommendation list.
 
-    A rating is an event, identified by user, movie and timestamp. Sending the same event again changes nothing (200);
-    with other stars it is a conflict (409). Rating a movie again at a later time is a new event, which replaces the
-    earlier rating in the history. A new user needs no registration. A movie outside the catalog, or a timestamp more
-    than a day ahead of the server's clock, is refused (422).
+    A list uses only what happened before it: a rating whose timestamp is ahead of the server's clock counts from
+    `counts_from` on. A rating is an event, identified by user, movie and timestamp. Sending the same event again
+    changes nothing (200); with other stars it is a conflict (409). Rating a movie again at a later time is a new
+    event, which replaces the earlier rating in the history. A new user needs no registration. A movie outside the
+    catalog, or a timestamp more than a day ahead of the server's clock, is refused (422).
     """
     row = _read_rows([interaction], idempotency_key)[0]
     outcome = (await _store(state, [row], idempotency_key))[0]
@@ -62,6 +63,7 @@ async def add_interaction(
         rating=row.rating,
         timestamp=row.timestamp,
         outcome="added" if outcome is Outcome.ADDED else "known",
+        counts_from=_counts_from(row),
     )
     return write_json(stored.model_dump(), 201 if outcome is Outcome.ADDED else 200)
 
@@ -84,15 +86,20 @@ async def add_interactions(
     """Store up to 1,000 ratings in one transaction.
 
     If one of them is refused (422), none is stored. A rating that conflicts with a stored one is left out, and its
-    outcome is `conflict`.
+    outcome is `conflict`. A rating whose timestamp is ahead of the server's clock counts from its `counts_from` on.
     """
-    outcomes = await _store(state, _read_rows(batch.interactions, idempotency_key), idempotency_key)
+    rows = _read_rows(batch.interactions, idempotency_key)
+    outcomes = await _store(state, rows, idempotency_key)
     count = Counter(outcomes)
     stored = {
         "added": count[Outcome.ADDED],
         "known": count[Outcome.KNOWN],
         "conflicts": count[Outcome.CONFLICT],
         "outcomes": outcomes,
+        "counts_from": [
+            None if outcome is Outcome.CONFLICT else _counts_from(row)
+            for row, outcome in zip(rows, outcomes, strict=True)
+        ],
     }
     return write_json(stored, 201 if count[Outcome.ADDED] else 200)
 
@@ -113,6 +120,11 @@ def _read_rows(interactions: Sequence[request_bodies.Interaction], key: str | No
             f"timestamp lies {ahead:,} seconds ahead of the server's clock; at most a day ({DAY:,}) is allowed"
         )
     return rows
+
+
+def _counts_from(row: NewInteraction) -> int:
+    """Return the earliest timestamp of a query whose history holds the rating: histories are strictly earlier."""
+    return row.timestamp + 1
 
 
 async def _store(state: AppState, rows: Sequence[NewInteraction], key: str | None) -> list[Outcome]:

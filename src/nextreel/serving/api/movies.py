@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -10,7 +10,7 @@ from nextreel.data.times import end_of_this_second
 from nextreel.serving.http import request_bodies, response_bodies
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
-from nextreel.serving.inference.movie_cards import make_card
+from nextreel.serving.inference.movie_cards import is_same_movie, make_card
 
 router = APIRouter(prefix="/v1", tags=["movies"])
 
@@ -83,10 +83,11 @@ async def find_similar(
         **problems(409, *EVERYWHERE, *WITH_BODY),
     },
 )
-async def add_movie(movie: request_bodies.NewMovie, state: State) -> Response:
+async def add_movie(movie: request_bodies.NewMovie, request: Request, state: State) -> Response:
     """Add a movie. It can be rated and recommended at once; until a refit, it is scored by its genres, year and title.
 
-    If the catalog has another movie with this MovieID, the response is 409.
+    If the catalog has another movie with this MovieID, the response is 409. A movie that was deleted comes back with
+    its ratings; one of the model's own catalog does so only with the title and the genres that it had.
     """
     service = state.service
     has_year = movie.year is None or movie.title.rstrip().endswith(f"({movie.year})")
@@ -94,9 +95,28 @@ async def add_movie(movie: request_bodies.NewMovie, state: State) -> Response:
     genres = list(dict.fromkeys(movie.genres))
     is_new = await state.run_writing(service.add_movie, movie.movie_id, title, genres)
     in_catalog = await state.run_reading(service.engine.movies.find, movie.movie_id)
+    if in_catalog is None and not is_new:
+        was = f"movie {movie.movie_id} of the model's catalog was deleted"
+        raise HTTPException(409, f"{was}; it comes back with the title and the genres that it had")
     if in_catalog is None:
         raise HTTPException(503, "the movie was added, but can't be read back yet", {"Retry-After": "1"})
-    if not is_new and in_catalog != make_card(movie.movie_id, title, genres):
+    if not is_new and not is_same_movie(in_catalog, make_card(movie.movie_id, title, genres)):
         description = f"{in_catalog['title']}, {'|'.join(in_catalog['genres']) or 'no genres'}"
         raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {description}")
-    return write_json(in_catalog, 201 if is_new else 200, {"Location": f"/v1/movies/{movie.movie_id}"})
+    location = f"{request.scope['root_path']}/v1/movies/{movie.movie_id}"
+    return write_json(in_catalog, 201 if is_new else 200, {"Location": location})
+
+
+@router.delete(
+    "/movies/{movie_id}",
+    status_code=204,
+    responses={204: {"description": "Deleted, now or before."}, **problems(404, *EVERYWHERE)},
+)
+async def delete_movie(movie_id: MovieId, state: State) -> Response:
+    """Delete a movie, also one of the model's own catalog: no list and no search of any worker has it from then on.
+
+    Its ratings stay in the histories. Deleting it again changes nothing; adding it again brings it back.
+    """
+    if not await state.run_writing(state.service.delete_movie, movie_id):
+        raise HTTPException(404, NO_SUCH_MOVIE.format(movie_id))
+    return Response(status_code=204)

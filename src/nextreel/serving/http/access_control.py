@@ -24,6 +24,7 @@ from starlette.types import Scope as Connection
 from nextreel.errors import StoreError
 from nextreel.serving.http.dependencies import AppState
 from nextreel.serving.http.problem_details import STORE_UNAVAILABLE, problem
+from nextreel.serving.http.request_rewriting import path_below_root
 from nextreel.serving.storage.api_keys import Scope, find_key
 
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
@@ -56,14 +57,14 @@ class AccessControl:
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Pass one request on to the application, or refuse it."""
-        needed = needed_scope(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        needed = needed_scope(scope["method"], path_below_root(scope)) if scope["type"] == "http" else None
         refusal = None if needed is None else await self._refuse(scope, needed)
         await (refusal or self._app)(scope, receive, send)
 
     async def _refuse(self, scope: Connection, needed: Scope) -> Response | None:
         """Return the response to a request that isn't allowed; None if it is."""
         request_id = scope["state"]["request_id"]
-        is_page = not scope["path"].startswith("/v1/")
+        is_page = not path_below_root(scope).startswith("/v1/")
         challenge = {
             "WWW-Authenticate": 'Basic realm="nextreel: an API key as the password"' if is_page else "Bearer"
         }

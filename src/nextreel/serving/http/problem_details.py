@@ -116,7 +116,8 @@ async def _describe_nextreel_error(request: Request, error: Exception) -> Respon
 def _find_methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
     """Return all methods that any route has for the path of a request."""
     matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in matching for method in getattr(route, "methods", None) or ()}
+    methods = {method for route in matching for method in getattr(route, "methods", None) or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _describe_failure(failure: ErrorDetails) -> str:

@@ -3,7 +3,16 @@
 import re
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    WithJsonSchema,
+)
 
 from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING
 from nextreel.data.times import LATEST_TIMESTAMP, parse_timestamp
@@ -85,8 +94,12 @@ StrengthParameter = Annotated[float, Field(ge=0, le=1)]
 StrengthField = Annotated[float, Field(ge=0, le=1, strict=True)]
 RatingField = Annotated[float, Field(ge=LOWEST_RATING, le=HIGHEST_RATING, strict=True)]
 YearField = Annotated[IntField, Field(ge=1800, le=2200)]
-TitleField = Annotated[str, Field(min_length=1, max_length=500, pattern=TITLE_PATTERN)]
-GenreField = Annotated[str, Field(min_length=1, max_length=100, pattern=GENRE_PATTERN)]
+TitleField = Annotated[
+    str, Field(min_length=1, max_length=500, pattern=TITLE_PATTERN), AfterValidator(str.strip)
+]
+GenreField = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=GENRE_PATTERN), AfterValidator(str.strip)
+]
 
 
 class Body(BaseModel):
@@ -120,9 +133,9 @@ class Query(Body):
     exclude: Annotated[list[IdField], Field(max_length=MAX_LIST)] = []
     """MovieIDs to exclude."""
     include_genres: Annotated[list[GenreField], Field(max_length=100)] = []
-    """Recommend only movies with at least one of these genres; empty allows every genre."""
+    """Recommend only movies with at least one of these genres, in any case; empty allows every genre."""
     exclude_genres: Annotated[list[GenreField], Field(max_length=100)] = []
-    """Exclude movies with any of these genres."""
+    """Exclude movies with any of these genres, in any case."""
     year_min: YearField | None = None
     """Earliest release year."""
     year_max: YearField | None = None

@@ -1,8 +1,9 @@
-"""The log as JSON lines, with one line per request."""
+"""The log, with one line per request: plain text in a terminal, JSON elsewhere."""
 
 import logging
 import re
 import secrets
+import sys
 import time
 import traceback
 from datetime import UTC, datetime
@@ -24,13 +25,20 @@ access_logger = logging.getLogger("nextreel.access")
 
 
 def describe_logging() -> dict[str, JsonValue]:
-    """Return a configuration for `logging.config`: JSON lines on stderr, and only warnings of uvicorn."""
+    """Return a configuration for `logging.config`: lines on stderr, and only warnings of uvicorn.
+
+    The lines are plain text if stderr is a terminal, where a person reads them, and JSON otherwise.
+    """
+    form = "plain" if sys.stderr.isatty() else "json"
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": "nextreel.serving.http.request_log.JsonFormatter"}},
+        "formatters": {
+            "json": {"()": "nextreel.serving.http.request_log.JsonFormatter"},
+            "plain": {"()": "nextreel.serving.http.request_log.PlainFormatter"},
+        },
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
+            "stderr": {"class": "logging.StreamHandler", "formatter": form, "stream": "ext://sys.stderr"}
         },
         "loggers": {
             "nextreel": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
@@ -39,25 +47,61 @@ def describe_logging() -> dict[str, JsonValue]:
     }
 
 
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "color_message", "asctime", "taskName"}
+"""Attributes of a log record that aren't fields of `extra`."""
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a log record as one line of JSON: time, level, message, and the fields of `extra`."""
-
-    STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
-        "message",
-        "color_message",
-        "asctime",
-        "taskName",
-    }
-    """Attributes of a record that aren't fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         logged_at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        extra = {name: value for name, value in vars(record).items() if name not in self.STANDARD}
-        line = {"time": logged_at, "level": record.levelname, "message": record.getMessage(), **extra}
+        line = {
+            "time": logged_at,
+            "level": record.levelname,
+            "message": record.getMessage(),
+            **_extra(record),
+        }
         if record.exc_info:
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
         return orjson.dumps(line, default=str).decode()
+
+
+class PlainFormatter(logging.Formatter):
+    """Formats a log record as a line for people, such as "18:03:21 GET /v1/movies/7 200 in 1.9 ms".
+
+    Times are those of the machine's time zone. Characters that could forge a line or control the terminal are escaped.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, followed by the traceback if the record has one."""
+        clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        fields = _extra(record)
+        if record.name == access_logger.name:
+            method, path, status, ms = (fields.pop(name, "") for name in ("method", "path", "status", "ms"))
+            fields.pop("client", None)
+            message = f"{method} {path} {status} in {ms} ms"
+            if status != 500:
+                fields.pop(
+                    "request_id", None
+                )  # It leads to the traceback of an error, and only clutters other lines.
+        else:
+            message = record.getMessage()
+            message = message if record.levelno == logging.INFO else f"{record.levelname}: {message}"
+        notes = "".join(f", {name} {value}" for name, value in fields.items())
+        line = _escape(f"{clock} {message}{notes}")
+        if record.exc_info:
+            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        return line
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {name: value for name, value in vars(record).items() if name not in STANDARD}
+
+
+def _escape(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class RequestLog:

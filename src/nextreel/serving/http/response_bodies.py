@@ -120,6 +120,8 @@ class Stored(ResponseBody):
     """Time of the rating, POSIX seconds."""
     outcome: Literal["added", "known"]
     """added: it was stored. known: it had been stored before, so nothing was written."""
+    counts_from: int
+    """Lists as of this time, POSIX seconds, and later use the rating. It lies ahead if the rating's timestamp does."""
 
 
 class StoredBatch(ResponseBody):
@@ -133,6 +135,8 @@ class StoredBatch(ResponseBody):
     """Number of ratings that were refused, because another rating of the same user, movie and second is stored."""
     outcomes: list[Literal["added", "known", "conflict"]]
     """One outcome per rating, in the order of the ratings."""
+    counts_from: list[int | None]
+    """For each rating, the time, POSIX seconds, from which on lists use it; null for a conflict."""
 
 
 class MovieList(ResponseBody):

@@ -32,6 +32,7 @@ from nextreel.serving.inference.movie_lookup import MovieLookup
 from nextreel.serving.inference.snapshot import Snapshot, UnsortedInteractions
 from nextreel.serving.inference.store_follower import StoreFollower
 from nextreel.serving.inference.user_histories import UserHistories
+from nextreel.serving.storage.data_lineage import require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion
 from nextreel.serving.storage.store import NewInteraction, Store
 
@@ -114,11 +115,12 @@ class Engine:
         Raises
         ------
         ArtifactError
-            The saved model is damaged.
+            The saved model is damaged, or was fitted on other data than the store holds.
         StoreError
             The store can't be read.
         """
         predictor = load(version.path)
+        require_lineage(store, version.path, lambda: predictor.dataset)
         catalog = Catalog.of(predictor.dataset)
         if sibling is not None and Catalog.of(sibling._predictor.dataset).movies.equals(catalog.movies):
             return cls(predictor, version, sibling.follower)
@@ -176,7 +178,9 @@ class Engine:
                 history_length,
                 fallback=None if personal else "popularity",
                 fallback_reason=None if personal else _explain_fallback(request, history_length),
-                shortfall=None if len(movies) >= request.k else _explain_shortfall(len(movies), len(catalog)),
+                shortfall=None
+                if len(movies) >= request.k
+                else _explain_shortfall(len(movies), len(catalog.listed)),
                 learned_from_later=self._learned_from_later(request.timestamp),
             )
             for request, movies, reasons_of_movies, history_length, personal in zip(
@@ -191,7 +195,7 @@ class Engine:
         cached = self._extended_model
         if cached is None or cached[0] is not snapshot.catalog:
             cached = self._extended_model = snapshot.catalog, self._extend_to(snapshot.catalog)
-        return Ranker(cached[1], snapshot.popularity, snapshot.released_at)
+        return Ranker(cached[1], snapshot.popularity, snapshot.listed_from)
 
     def _extend_to(self, catalog: Catalog) -> Recommender:
         """Return the model itself or, if the catalog has grown, a model that also scores the added movies.
@@ -234,7 +238,7 @@ def _convert_guest_history(
     history: Sequence[NewInteraction], user_id: int, catalog: Catalog
 ) -> UnsortedInteractions:
     movie_ids = np.array([interaction.movie_id for interaction in history], dtype=np.int64)
-    movies = catalog.find(movie_ids)
+    movies = catalog.find_listed(movie_ids)
     if (movies < 0).any():
         raise QueryError(f"movie {movie_ids[movies < 0][0]} isn't in the catalog")
     return UnsortedInteractions(

@@ -9,7 +9,7 @@ import polars as pl
 from nextreel.arrays import Int64Array
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.timeline import Histories
-from nextreel.data.titles import with_parsed_titles
+from nextreel.data.titles import genre_key, with_parsed_titles
 from nextreel.ranking.explanations import MovieContribution
 from nextreel.ranking.ranker import Ranking
 
@@ -68,6 +68,13 @@ def make_card(movie_id: int, title: str, genres: Sequence[str]) -> MovieCard:
     """Make the card that a movie will have once it is added, from a title and genres as movies.csv has them."""
     row = pl.DataFrame([(movie_id, title, "|".join(genres))], schema=MOVIES.schema, orient="row")
     return make_cards(with_parsed_titles(row))[0]
+
+
+def is_same_movie(one: MovieCard, other: MovieCard) -> bool:
+    """Return whether two cards describe the same movie; the spelling of its genres makes no difference."""
+    return (one["title"], one["year"]) == (other["title"], other["year"]) and (
+        [genre_key(genre) for genre in one["genres"]] == [genre_key(genre) for genre in other["genres"]]
+    )
 
 
 def ranked_movies(ranking: Ranking, cards: Sequence[MovieCard]) -> list[list[ScoredMovie]]:

@@ -26,7 +26,7 @@ class MovieLookup:
     def find(self, movie_id: int) -> MovieCard | None:
         """Return the movie with this MovieID, None if the catalog has none."""
         catalog = self._follower.catch_up().catalog
-        index = int(catalog.find(np.array([movie_id]))[0])
+        index = int(catalog.find_listed(np.array([movie_id]))[0])
         return None if index < 0 else catalog.cards[index]
 
     def search(self, text: str, limit: int = 20) -> list[ScoredMovie]:
@@ -43,9 +43,10 @@ class MovieLookup:
         Ratings that arrived since the snapshot's last merge into its sorted base don't count yet.
         """
         snapshot = self._follower.catch_up()
-        totals, cards = snapshot.base.totals, snapshot.catalog.cards
-        most = np.argsort(-totals, kind="stable")[:limit].tolist()
-        return [(cards[index], int(totals[index])) for index in most]
+        catalog, totals = snapshot.catalog, snapshot.base.totals
+        by_total = np.argsort(-totals, kind="stable")
+        listed = by_total[~catalog.is_deleted[by_total]][:limit].tolist()
+        return [(catalog.cards[index], int(totals[index])) for index in listed]
 
     def similar(self, movie_id: int, timestamp: int, k: int = 10) -> list[ScoredMovie] | None:
         """Return the k movies most similar to this one as of a timestamp, best first; None if it isn't in the catalog.
@@ -54,24 +55,24 @@ class MovieLookup:
         """
         snapshot = self._follower.catch_up()
         catalog = snapshot.catalog
-        movie = int(catalog.find(np.array([movie_id]))[0])
+        movie = int(catalog.find_listed(np.array([movie_id]))[0])
         if movie < 0:
             return None
         years = catalog.movies["Year"].cast(pl.Float32).to_numpy()
         similar_movies = SimilarMovies(
-            snapshot.base.timeline, catalog.genre_directions, years, snapshot.released_at
+            snapshot.base.timeline, catalog.genre_directions, years, snapshot.listed_from
         )
         indices, scores = similar_movies.find(movie, timestamp, k)
         return _scored_movies(catalog, indices.tolist(), scores.tolist())
 
     def _search_of(self, snapshot: Snapshot) -> TitleSearch:
-        """Return the title index of the snapshot's catalog; it is rebuilt only if the catalog has grown."""
+        """Return the title index of the snapshot's catalog; it is rebuilt only if the catalog has changed."""
         catalog, cached = snapshot.catalog, self._title_search
         if cached is not None and cached[0] is catalog:
             return cached[1]
         totals = snapshot.base.totals
         popularity = np.pad(totals, (0, len(catalog) - len(totals)))
-        search = TitleSearch.of(catalog.movies, popularity)
+        search = TitleSearch.of(catalog.listed, popularity[~catalog.is_deleted])
         self._title_search = catalog, search
         return search
 

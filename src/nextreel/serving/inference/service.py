@@ -9,13 +9,17 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
 from nextreel.errors import ArtifactError, QueryError, StoreError
+from nextreel.prediction.saving import load
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
+from nextreel.serving.inference.movie_cards import is_same_movie, make_card
+from nextreel.serving.storage.data_lineage import UnrelatedDataError, require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
 from nextreel.serving.storage.store import Impression, NewInteraction, Outcome, Store
 from nextreel.serving.storage.user_export import UserExport
@@ -42,6 +46,7 @@ class Service:
         )
         self._pending_impressions: deque[Impression] = deque()
         self._last_load_error: str | None = None
+        self._refused: dict[Path, UnrelatedDataError] = {}
 
     @property
     def engine(self) -> Engine:
@@ -98,23 +103,47 @@ class Service:
         """
         follower = self._engine.follower
         movie_ids = np.array([row.movie_id for row in rows], dtype=np.int64)
-        if (follower.last_snapshot.catalog.find(movie_ids) < 0).any():
-            unknown = movie_ids[follower.catch_up().catalog.find(movie_ids) < 0]
+        catalog = follower.last_snapshot.catalog
+        if catalog.deleted or (catalog.find(movie_ids) < 0).any():
+            unknown = movie_ids[follower.catch_up().catalog.find_listed(movie_ids) < 0]
             if len(unknown):
                 raise QueryError(f"movie {unknown[0]} isn't in the catalog: POST /v1/movies adds it")
         return self.store.add(rows, idempotency_key)
 
     def add_movie(self, movie_id: int, title: str, genres: Sequence[str]) -> bool:
-        """Add a movie, which can be recommended at once; return False if the catalog has this MovieID already.
+        """Add a movie, or restore a deleted one, which can be recommended at once; return False if it is there already.
+
+        A deleted movie of the model's own catalog is restored only as it was: for another title or other genres, this
+        returns False too, and the movie stays deleted.
 
         Raises StoreError if the store can't be read or written.
         """
-        engine = self._engine
-        if engine.movies.find(movie_id) is not None:
+        card = make_card(movie_id, title, genres)  # parsed before anything is stored
+        follower = self._engine.follower
+        catalog = follower.catch_up().catalog
+        index = int(catalog.find(np.array([movie_id]))[0])
+        if index >= 0 and movie_id not in catalog.deleted:
             return False
-        is_new = self.store.add_movie(movie_id, title, genres)
-        engine.follower.catch_up()
+        if 0 <= index < catalog.n_learned:
+            is_new = is_same_movie(card, catalog.cards[index]) and self.store.restore_movie(movie_id)
+        else:
+            is_new = self.store.add_movie(movie_id, title, genres)
+        follower.catch_up()
         return is_new
+
+    def delete_movie(self, movie_id: int) -> bool:
+        """Delete a movie, also one of the model's own; return False if the catalog never had it. Its ratings stay.
+
+        No list or search of any server process on the store has the movie from then on. Deleting it again changes
+        nothing. Raises StoreError if the store can't be read or written.
+        """
+        follower = self._engine.follower
+        catalog = follower.catch_up().catalog
+        if catalog.find(np.array([movie_id]))[0] < 0 and movie_id not in catalog.deleted:
+            return False
+        self.store.delete_movie(movie_id)
+        follower.catch_up()
+        return True
 
     def export(self, user_id: int) -> UserExport:
         """Return everything that the store holds about a user, ready for JSON.
@@ -143,6 +172,7 @@ class Service:
         with self._swap_lock:
             current = self.versions.current
             if current.name != self._engine.version.name:
+                self._require_lineage(current)
                 self._engine = Engine.open(current, self.store, sibling=self._engine)
                 logger.info("serving another version", extra={"version": current.name})
             return self._engine.version
@@ -150,8 +180,9 @@ class Service:
     def promote(self, version: str) -> StoredVersion:
         """Make a version the current one, serve it, and return it.
 
-        Raises QueryError for an unknown version, ArtifactError for a damaged one.
+        Raises QueryError for an unknown version, ArtifactError for one that is damaged or of other data.
         """
+        self._require_lineage(self.versions.find(version))
         self.versions.promote(version)
         return self.refresh()
 
@@ -182,6 +213,16 @@ class Service:
             self.store.keep_impressions(pending)
         except StoreError:
             self._pending_impressions.extendleft(reversed(pending))
+
+    def _require_lineage(self, version: StoredVersion) -> None:
+        """Raise UnrelatedDataError for a version of other data; one that was refused once isn't loaded again."""
+        if version.path not in self._refused:
+            try:
+                require_lineage(self.store, version.path, lambda: load(version.path).dataset)
+                return
+            except UnrelatedDataError as error:
+                self._refused[version.path] = error
+        raise self._refused[version.path]
 
     def _keep_impressions(self, served: Sequence[tuple[RecommendationResult, Engine]]) -> None:
         now = int(time.time())

@@ -30,6 +30,8 @@ class StorePosition:
     """Greatest erasure id in the store that the snapshot takes into account."""
     movies: int
     """Number of movies that were added to the model's own catalog."""
+    movie_change: int
+    """Id of the last deletion or restoration of a movie that the snapshot takes into account."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,11 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.base.timeline) + len(self.recent)
 
+    @cached_property
+    def listed_from(self) -> Int64Array:
+        """int64[n_movies]: `released_at`, but NEVER for a deleted movie."""
+        return np.where(self.catalog.is_deleted, NEVER, self.released_at)
+
     def histories(self, user_ids: Int64Array, timestamps: Int64Array) -> Histories:
         """Return the history of each UserID as of each timestamp, both int64[n_queries]."""
         is_theirs = np.isin(self.recent.users, user_ids) if len(self.recent) else np.zeros(0, dtype=np.bool_)
@@ -194,9 +201,12 @@ class Snapshot:
     def extended_by(self, more: UnsortedInteractions, catalog: Catalog, position: StorePosition) -> Self:
         """Return this snapshot with `more` interactions, at a newer position and with a catalog that may have grown."""
         released_at = self.released_at
-        if len(catalog) > len(released_at):
+        if catalog is not self.catalog:
             opened = find_released_at(UnsortedInteractions.empty().to_timeline(), catalog.movies)
             released_at = np.concatenate([released_at, opened[len(released_at) :]])
+            released_at = np.minimum(
+                released_at, opened
+            )  # a movie may have been added again with another year
         if len(more):
             released_at = released_at.copy()
             np.minimum.at(released_at, more.movies, more.timestamps + 1)

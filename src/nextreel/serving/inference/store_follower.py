@@ -1,8 +1,8 @@
 """Keeping the snapshot of one server process current with the store.
 
-Before every query, one small SQL query tells whether the store has anything new: the greatest ids of interactions and
-of erasures, and the number of added movies. Several processes on one store therefore agree: an interaction that was
-acknowledged by any of them counts in the next query of every other.
+Before every query, one small SQL query tells whether the store has anything new: the greatest ids of interactions, of
+erasures and of deletions of movies, and the number of added movies. Several processes on one store therefore agree: an
+interaction that was acknowledged by any of them counts in the next query of every other.
 """
 
 import threading
@@ -16,7 +16,7 @@ from nextreel.arrays import Int64Array
 from nextreel.data.schema import INTERACTIONS
 from nextreel.serving.inference.catalog import Catalog
 from nextreel.serving.inference.snapshot import Snapshot, StorePosition, UnsortedInteractions
-from nextreel.serving.storage.sql_tables import erasures, interactions, movies
+from nextreel.serving.storage.sql_tables import erasures, interactions, movie_changes, movies
 from nextreel.serving.storage.store import Store
 
 MERGE_FROM_INTERACTIONS, MERGE_FROM_SHARE = 5_000, 0.01
@@ -30,7 +30,9 @@ _POSITION = sa.select(
     sa.select(sa.func.max(interactions.c.id)).scalar_subquery(),
     sa.select(sa.func.max(erasures.c.id)).scalar_subquery(),
     sa.select(sa.func.count()).select_from(movies).scalar_subquery(),
+    sa.select(sa.func.max(movie_changes.c.id)).scalar_subquery(),
 )
+_NO_ROWS = pl.DataFrame(schema=INTERACTIONS.schema)
 
 
 class StoreFollower:
@@ -40,9 +42,8 @@ class StoreFollower:
         self._store = store
         self._update_lock = threading.Lock()
         position = self._read_position()
-        if position.movies:
-            catalog = catalog.with_added(store.movies())
         last_id, frame = store.everything()
+        catalog = self._read_movies(catalog)
         timeline = UnsortedInteractions.of(frame, catalog).to_timeline()
         self._snapshot = Snapshot.of(timeline, catalog, replace(position, interaction=last_id))
 
@@ -86,13 +87,16 @@ class StoreFollower:
         return max(0, self._read_position().interaction - self._snapshot.position.interaction)
 
     def _read_changes(self, snapshot: Snapshot, position: StorePosition) -> Snapshot:
-        catalog, last_id = snapshot.catalog, snapshot.position.interaction
-        new = UnsortedInteractions.empty()
-        if position.movies != snapshot.position.movies:
-            catalog = catalog.with_added(self._store.movies())
+        catalog, last_id, frame = snapshot.catalog, snapshot.position.interaction, _NO_ROWS
         if position.interaction > last_id:
             last_id, frame = self._store.since(last_id)
-            new = UnsortedInteractions.of(frame, catalog)
+        changed = (position.movies, position.movie_change)
+        # Movies are read after the interactions, which may be of a movie that was added since the position was read.
+        if changed != (snapshot.position.movies, snapshot.position.movie_change) or not catalog.has_all(
+            frame
+        ):
+            catalog = self._read_movies(catalog)
+        new = UnsortedInteractions.of(frame, catalog)
         position = replace(position, interaction=last_id)
         extended = snapshot.extended_by(new, catalog, position)
         if position.erasure == snapshot.position.erasure:
@@ -103,8 +107,13 @@ class StoreFollower:
 
     def _read_position(self) -> StorePosition:
         with self._store.reading() as connection:
-            interaction, erasure, n_movies = connection.execute(_POSITION).one()
-        return StorePosition(interaction or 0, erasure or 0, n_movies)
+            interaction, erasure, n_movies, movie_change = connection.execute(_POSITION).one()
+        return StorePosition(interaction or 0, erasure or 0, n_movies, movie_change or 0)
+
+    def _read_movies(self, catalog: Catalog) -> Catalog:
+        """Return the catalog with the movies that are added and deleted now, the same one if nothing has changed."""
+        changed = catalog.with_added(self._store.movies(), self._store.deleted_movies())
+        return catalog if changed.equals(catalog) else changed
 
     def _read_erasures(self, start: StorePosition, stop: StorePosition) -> tuple[Int64Array, pl.DataFrame]:
         """Return the UserIDs erased between two positions, and these users' interactions since their erasure."""

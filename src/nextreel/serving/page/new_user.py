@@ -75,8 +75,8 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUs
 
     Raises QueryError if a parameter is wrong or a rated movie isn't in the catalog.
     """
-    form = NewUserForm.read(parameters)
     engine = service.engine_for(NEW_USER_ID)
+    form = NewUserForm.read(parameters).spelt_as_in(engine.follower.catch_up().catalog.genres)
     rated = [_find_rated(engine.movies, movie_id, stars) for movie_id, stars in form.ratings.items()]
     requests = [form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH, engine.scale)]
     if rated:

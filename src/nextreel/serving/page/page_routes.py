@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
-from starlette.datastructures import QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from nextreel.errors import QueryError
 from nextreel.serving.http.dependencies import AppState, State
+from nextreel.serving.http.request_rewriting import path_below_root
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page import movie_reasons, new_user, served_model, time_travel
 from nextreel.serving.page.rendering import View, read_assets, render
@@ -90,10 +91,11 @@ async def show_served_model(request: Request, state: State) -> Response:
 def show_problem(request: Request, status: int, detail: str) -> Response | None:
     """Return an error as a page, if a person asked for one by a browser; None for the API and for programs."""
     is_browser = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
-    if not is_browser or request.url.path.removeprefix(request.scope.get("root_path", "")).startswith("/v1/"):
+    root_path: str = request.scope.get("root_path", "")
+    if not is_browser or path_below_root(request.scope).startswith("/v1/"):
         return None
     title, problem = PROBLEMS.get(status, ("That can't be shown", detail))
-    content = render("problem.html", ProblemView(title, problem, None), here="")
+    content = render("problem.html", ProblemView(title, problem, None), "", root_path)
     return HTMLResponse(content, status, HEADERS | {"Vary": "Accept"})
 
 
@@ -108,30 +110,35 @@ async def send_asset(name: str) -> Response:
 
 async def _respond(request: Request, state: AppState, template: str, show: ShowView) -> Response:
     is_full_page = "hx-request" not in request.headers or "hx-history-restore-request" in request.headers
+    root_path: str = request.scope.get("root_path", "")
     ending = ".html" if is_full_page else "_part.html"
 
     def render_view() -> tuple[str, dict[str, str]]:
         view = show(state.service, request.query_params, is_full_page)
-        headers = {} if is_full_page else _change_address(request, template, view.address())
-        return render(f"{template}{ending}", view, template, state.service.engine.scale), headers
+        headers = (
+            {} if is_full_page else _change_address(template, root_path, view.address(), request.headers)
+        )
+        html = render(f"{template}{ending}", view, template, root_path, state.service.engine.scale)
+        return html, headers
 
     try:
         content, headers = await state.run_reading(render_view)
         return HTMLResponse(content, headers=HEADERS | headers)
     except QueryError as error:
         problem = ProblemView("That can't be shown", str(error), SWAPPED_IDS.get(template))
-        return HTMLResponse(render(f"problem{ending}", problem, here=template), 422, HEADERS)
+        html = render(f"problem{ending}", problem, template, root_path)
+        return HTMLResponse(html, 422, HEADERS)
 
 
-def _change_address(request: Request, template: str, address: str | None) -> dict[str, str]:
-    """Return the header by which htmx shows the address of a view.
+def _change_address(template: str, root_path: str, address: str | None, sent: Headers) -> dict[str, str]:
+    """Return the header by which htmx shows the address of a view; `sent` are the headers of the request.
 
     What a visitor may want to undo by the browser's Back becomes a step of its history: a rating or a filter, but
     neither each letter of a search nor each movement of the time travel's slider.
     """
     if address is None:
         return {}
-    path = request.scope.get("root_path", "") + address
-    is_typing = request.headers.get("hx-trigger") == SEARCH_FIELD_ID
-    is_new = not request.headers.get("hx-current-url", "").endswith(path)
-    return {"HX-Push-Url" if template == "newcomer" and is_new and not is_typing else "HX-Replace-Url": path}
+    is_typing = sent.get("hx-trigger") == SEARCH_FIELD_ID
+    is_new = not sent.get("hx-current-url", "").endswith(root_path + address)
+    is_step = template == "newcomer" and is_new and not is_typing
+    return {"HX-Push-Url" if is_step else "HX-Replace-Url": root_path + address}

@@ -39,7 +39,7 @@ MOTIFS = {
 NOTHING_TAKEN: Mapping[str, int] = {}
 TURNS = 6
 """Number of orientations in which a poster's motif (its drawing) can be turned."""
-YEAR_AT_THE_END = re.compile(r"\s*\(\d{4}\)$")
+YEAR_AT_THE_END = re.compile(r"\s*\([0-9]{4}\)$")
 
 SIZES = (21, 18.5, 16, 14, 12, 10.5, 9, 7.5, 6.3)
 """Type sizes for titles, in hundredths of the poster's width; the style sheet has a class for each."""

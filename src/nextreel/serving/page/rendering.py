@@ -1,9 +1,10 @@
 """Templates and static files of the page, read once and then kept in memory."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -53,13 +54,23 @@ def read_assets() -> dict[str, Asset]:
     return {file.name: Asset.read(file) for file in sorted((DIRECTORY / "static").iterdir())}
 
 
-def render(template: str, view: View, here: str, scale: RatingScale = STARS_SCALE) -> str:
+def render(
+    template: str, view: View, here: str, root_path: str = "", scale: RatingScale = STARS_SCALE
+) -> str:
     """Render a template as HTML.
 
-    `here` is the view that the page's navigation marks as the current one. By `scale`, the page shows ratings as stars,
-    as numbers or, for data that has none, says that a movie was watched.
+    `here` is the view that the page's navigation marks as the current one, and `root_path` the path under which the
+    server is reached, such as "/films". Templates write every address as `url('/you')`, or `asset('page.css')`. By
+    `scale`, the page shows ratings as stars, as numbers or, for data that has none, says that a movie was watched.
     """
-    context = vars(view) | {"here": here, "scale": scale, "with_ratings": scale.rated}
+    url = partial(_prefix, root_path)
+    context = vars(view) | {
+        "here": here,
+        "url": url,
+        "asset": partial(_asset_url, url),
+        "scale": scale,
+        "with_ratings": scale.rated,
+    }
     return _make_environment().get_template(template).render(context)
 
 
@@ -79,12 +90,16 @@ def _make_environment() -> Environment:
         "stars": _format_stars,
         "iso": _format_iso,
     }
-    environment.globals |= {"asset": _asset_url, "STARS": STARS}
+    environment.globals |= {"STARS": STARS}
     return environment
 
 
-def _asset_url(name: str) -> str:
-    return f"/assets/{name}?v={read_assets()[name].digest}"
+def _prefix(root_path: str, path: str) -> str:
+    return f"{root_path}{path}"
+
+
+def _asset_url(url: Callable[[str], str], name: str) -> str:
+    return f"{url(f'/assets/{name}')}?v={read_assets()[name].digest}"
 
 
 def _format_day(timestamp: int) -> str:

@@ -1,7 +1,7 @@
 """Reading the parameters in the URLs of the page: numbers, and the form of the new-user view."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -9,6 +9,7 @@ from starlette.datastructures import QueryParams
 
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING, POSITIVE
+from nextreel.data.titles import genre_key
 from nextreel.errors import QueryError
 from nextreel.ranking.filters import Filters
 from nextreel.serving.inference.engine import RecommendationRequest
@@ -53,7 +54,7 @@ class NewUserForm:
         return cls(
             ratings,
             parameters.get("q", "").strip()[:MAX_SEARCH_LENGTH],
-            tuple(dict.fromkeys(parameters.getlist("genre"))),
+            tuple(dict.fromkeys(genre.strip() for genre in parameters.getlist("genre") if genre.strip())),
             read_number(parameters, "year_min"),
             read_number(parameters, "year_max"),
             min(100, read_number(parameters, "diversity") or 0),
@@ -90,6 +91,12 @@ class NewUserForm:
     def without_filters(self) -> "NewUserForm":
         """Return the form with the ratings only."""
         return NewUserForm(self.ratings)
+
+    def spelt_as_in(self, genres: Sequence[str]) -> "NewUserForm":
+        """Return the form with its genres in the spelling of the catalog, whose genres these are."""
+        spelling = {genre_key(genre): genre for genre in genres}
+        spelt = (spelling.get(genre_key(genre), genre) for genre in self.genres)
+        return replace(self, genres=tuple(dict.fromkeys(spelt)))
 
     def without_latest_rating(self) -> "NewUserForm":
         """Return the form as it was before the latest rating."""

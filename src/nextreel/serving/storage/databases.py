@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -100,6 +101,8 @@ class SQLite(Database):
     @staticmethod
     def _configure(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # `_begin` starts transactions, not the driver
+        # Of a text that another program wrote in another encoding, what can be read is read.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

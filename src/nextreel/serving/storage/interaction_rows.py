@@ -65,7 +65,7 @@ def append(connection: sa.Connection, rows: Sequence[NewInteraction]) -> list[Ou
 
     No other connection may write at the same time.
     """
-    stored = _read_ratings(connection, rows)
+    stored = read_ratings(connection, rows)
     outcomes, new_rows = [], []
     for row in rows:
         event, rating = (row.user_id, row.movie_id, row.timestamp), float(np.float32(row.rating))
@@ -114,7 +114,7 @@ def blocks_of(dataset: Dataset) -> Iterator[tuple[int, pl.DataFrame]]:
         yield start + len(block), block
 
 
-def _read_ratings(connection: sa.Connection, rows: Sequence[NewInteraction]) -> dict[Event, float]:
+def read_ratings(connection: sa.Connection, rows: Sequence[NewInteraction]) -> dict[Event, float]:
     """Return the stored ratings of these users in these seconds; the latest row of an event that is stored twice."""
     ratings: dict[Event, float] = {}
     user_seconds = sorted({(row.user_id, row.timestamp) for row in rows})
@@ -126,6 +126,18 @@ def _read_ratings(connection: sa.Connection, rows: Sequence[NewInteraction]) -> 
         for user, movie, rating, timestamp in connection.execute(query):
             ratings[user, movie, timestamp] = float(np.float32(rating))
     return ratings
+
+
+def sample_rows(connection: sa.Connection, n_rows: int) -> list[NewInteraction]:
+    """Return up to so many rows, spread evenly over the log."""
+    first, last = connection.execute(
+        sa.select(sa.func.min(interactions.c.id), sa.func.max(interactions.c.id))
+    ).one()
+    if first is None:
+        return []
+    ids = np.unique(np.linspace(first, last, n_rows).astype(np.int64)).tolist()
+    rows = connection.execute(sa.select(*_ROW).where(interactions.c.id.in_(ids)))
+    return [NewInteraction(user, movie, float(np.float32(rating)), at) for user, movie, rating, at in rows]
 
 
 def _to_frame(rows: Sequence[Sequence[float]]) -> pl.DataFrame:

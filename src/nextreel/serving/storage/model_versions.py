@@ -29,6 +29,7 @@ from nextreel.atomic_files import atomic_directory
 from nextreel.errors import ArtifactError, NextreelError, QueryError
 from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saving import load
+from nextreel.serving.storage.data_lineage import Overlap
 
 VERSIONS, CURRENT, LOCK = "versions", "current", ".lock"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -196,7 +197,7 @@ class VersionDirectory:
         QueryError
             There is no version of this name.
         ArtifactError
-            The version can't be loaded; the old one stays current.
+            The version can't be loaded, or was fitted on other data than the current one; the old one stays current.
         """
         version = self.find(name)
         if self.is_single:
@@ -204,6 +205,8 @@ class VersionDirectory:
             return version
         with self._locked():
             promoted = self._promoted()
+            if promoted:
+                self._require_lineage(name, promoted)
             self._make_current(promoted if promoted[:1] == (name,) else (name, *promoted))
         return self.find(name)
 
@@ -251,6 +254,29 @@ class VersionDirectory:
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{self.directory / CURRENT} can't be read: {error}") from error
         return tuple(line for line in lines if NAME.fullmatch(line))
+
+    def _require_lineage(self, name: str, promoted: tuple[str, ...]) -> None:
+        """Raise ArtifactError for a version of other data than all that were promoted: a store holds one data set."""
+        if name in promoted or any(self._is_related(name, earlier) for earlier in dict.fromkeys(promoted)):
+            return
+        raise ArtifactError(
+            f"{name} was fitted on other data than {promoted[0]}, which stays current: keep the versions of each data "
+            f"set in a directory of its own (`nextreel models add DIR {self._home / name}`)"
+        )
+
+    def _is_related(self, name: str, earlier: str) -> bool:
+        """Return whether two versions were fitted on states of the same data; True if that can't be told."""
+        try:
+            new, old = (ModelManifest.read(self._home / version) for version in (name, earlier))
+            if old.data.sha256 == new.data.sha256 or (old.store is not None and old.store == new.store):
+                return True
+            return Overlap.between(
+                load(self._home / name).dataset, load(self._home / earlier).dataset
+            ).is_most
+        except (
+            NextreelError
+        ):  # a damaged version can't be compared, and the new one is checked when it is loaded
+            return True
 
     def _make_current(self, promoted: tuple[str, ...]) -> None:
         """Replace the file `current` after loading promoted[0], which becomes the current version."""

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import (
     REAL,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Identity,
@@ -32,7 +33,8 @@ def _growing_id() -> "Column[int]":
 facts = Table(
     "facts", metadata, Column("name", String, primary_key=True), Column("value", Text, nullable=False)
 )
-"""`format`: version of the schema. `dataset`: fingerprint of the data set that was imported."""
+"""`format`: version of the schema. `identity`: a random text that tells the store from every other. `dataset`:
+fingerprint of the data set that was imported. `data FINGERPRINT`: a data set whose models this store has served."""
 
 interactions = Table(
     "interactions",
@@ -59,6 +61,16 @@ movies = Table(
     Column("genres", Text, nullable=False),
 )
 """Movies added to the catalog; the genres are joined as in movies.csv, "Comedy|Drama"."""
+
+movie_changes = Table(
+    "movie_changes",
+    metadata,
+    _growing_id(),
+    Column("movie_id", BigInteger, nullable=False, index=True),
+    Column("deleted", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Log of the movies that were deleted and restored; the last row of a movie decides."""
 
 replies = Table(
     "replies",

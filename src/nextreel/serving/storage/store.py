@@ -5,6 +5,7 @@ data set's timeline: by (user, timestamp, id), where the ids keep the order of a
 """
 
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -14,7 +15,6 @@ import polars as pl
 import sqlalchemy as sa
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import MOVIES
 from nextreel.errors import StoreError
 from nextreel.serving.storage.databases import Database, connect
 from nextreel.serving.storage.idempotency import delete_expired, find_outcomes, record_outcomes
@@ -27,6 +27,7 @@ from nextreel.serving.storage.interaction_rows import (
     read_after,
     read_users,
 )
+from nextreel.serving.storage.movie_rows import mark_deleted, put_movie, read_deleted, read_movies
 from nextreel.serving.storage.sql_tables import (
     FORMAT,
     erasures,
@@ -34,13 +35,15 @@ from nextreel.serving.storage.sql_tables import (
     impressions,
     interactions,
     metadata,
-    movies,
     replies,
     reply_users,
 )
 from nextreel.serving.storage.user_export import UserExport, read_user
 
 __all__ = ["Impression", "NewInteraction", "Outcome", "Store"]
+
+SERVED = "data "
+"""What the name of a fact begins with that notes the fingerprint of a data set."""
 
 
 class Store:
@@ -112,10 +115,44 @@ class Store:
         with self.reading() as connection:
             return _read_fact(connection, "dataset")
 
-    def import_dataset(self, dataset: Dataset, on_progress: Callable[[int, int], None]) -> None:
+    @property
+    def url(self) -> str:
+        """URL of the database, without its password."""
+        return self._url
+
+    @property
+    def identity(self) -> str:
+        """A random text that tells this store from every other, and stays with it when the database is moved."""
+        with self.reading() as connection:
+            return _read_fact(connection, "identity") or ""
+
+    @property
+    def known_data(self) -> set[str]:
+        """Fingerprints of the data set that was imported and of those whose models this store has served."""
+        with self.reading() as connection:
+            known = {name.removeprefix(SERVED) for name in _list_facts(connection, SERVED)}
+            imported = _read_fact(connection, "dataset")
+        return known if imported is None else {*known, imported}
+
+    @property
+    def remembers_models(self) -> bool:
+        """Whether the store has noted which models it serves; False for one that an earlier nextreel filled."""
+        with self.reading() as connection:
+            return bool(_list_facts(connection, SERVED))
+
+    def remember_data(self, fingerprint: str) -> None:
+        """Note that models of the data set with this fingerprint belong to the store."""
+        with self.writing() as connection:
+            if _read_fact(connection, f"{SERVED}{fingerprint}") is None:
+                _write_fact(connection, f"{SERVED}{fingerprint}", str(int(time.time())))
+
+    def import_dataset(
+        self, dataset: Dataset, on_progress: Callable[[int, int], None], learned: str | None = None
+    ) -> None:
         """Copy all interactions of a data set into an unused store, in timeline order: all of them or none.
 
-        `on_progress` is called with the number of rows copied so far and the number of all rows. Raises StoreError if
+        `on_progress` is called with the number of rows copied so far and the number of all rows. `learned` is the
+        fingerprint of the data set that the model to serve was fitted on, if it is another one. Raises StoreError if
         the store isn't empty.
         """
         with self.writing() as connection:
@@ -125,6 +162,7 @@ class Store:
                 self._database.copy_interactions(connection, block)
                 on_progress(n_copied, len(dataset.timeline))
             _write_fact(connection, "dataset", dataset.fingerprint)
+            _write_fact(connection, f"{SERVED}{learned or dataset.fingerprint}", str(int(time.time())))
             connection.exec_driver_sql(f"ANALYZE {interactions.name}")
 
     def add(self, rows: Sequence[NewInteraction], idempotency_key: str | None = None) -> list[Outcome]:
@@ -161,21 +199,35 @@ class Store:
         return self.since(0)
 
     def add_movie(self, movie_id: int, title: str, genres: Sequence[str]) -> bool:
-        """Add a movie to the catalog; return False, and change nothing, if this MovieID was added before."""
+        """Add a movie to the catalog; return False, and change nothing, if this MovieID was added before.
+
+        A movie that was added and deleted is replaced by this one.
+        """
         with self.writing() as connection:
-            query = sa.select(movies.c.movie_id).where(movies.c.movie_id == movie_id)
-            if connection.execute(query).first() is not None:
-                return False
-            connection.execute(
-                sa.insert(movies), {"movie_id": movie_id, "title": title, "genres": "|".join(genres)}
-            )
-            return True
+            return put_movie(connection, movie_id, title, genres)
+
+    def delete_movie(self, movie_id: int) -> bool:
+        """Delete a movie, added or of the model's own catalog; return False if it is deleted already.
+
+        Its ratings stay.
+        """
+        with self.writing() as connection:
+            return mark_deleted(connection, movie_id, True)
+
+    def restore_movie(self, movie_id: int) -> bool:
+        """Undo the deletion of a movie; return False if it isn't deleted."""
+        with self.writing() as connection:
+            return mark_deleted(connection, movie_id, False)
 
     def movies(self) -> pl.DataFrame:
-        """Return the added movies as in movies.csv, ordered by MovieID."""
+        """Return the added movies as in movies.csv, ordered by MovieID, deleted ones too."""
         with self.reading() as connection:
-            rows = connection.execute(sa.select(movies).order_by(movies.c.movie_id)).all()
-        return pl.DataFrame([tuple(row) for row in rows], schema=MOVIES.schema, orient="row")
+            return read_movies(connection)
+
+    def deleted_movies(self) -> list[int]:
+        """Return the MovieIDs of the deleted movies, ascending."""
+        with self.reading() as connection:
+            return read_deleted(connection)
 
     def keep_impressions(self, shown: Sequence[Impression]) -> None:
         """Store lists that were shown during an experiment."""
@@ -225,6 +277,8 @@ class Store:
         with self.writing() as connection:
             metadata.create_all(connection)
             stored_format = _read_fact(connection, "format")
+            if _read_fact(connection, "identity") is None:
+                _write_fact(connection, "identity", uuid.uuid4().hex)
             if stored_format is None:
                 _write_fact(connection, "format", str(FORMAT))
             elif int(stored_format) > FORMAT:
@@ -254,6 +308,12 @@ def _is_unused(connection: sa.Connection) -> bool:
 
 def _read_fact(connection: sa.Connection, name: str) -> str | None:
     return connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+
+
+def _list_facts(connection: sa.Connection, prefix: str) -> list[str]:
+    """Return the names of all facts that begin with a prefix."""
+    query = sa.select(facts.c.name).where(facts.c.name.startswith(prefix, autoescape=True))
+    return list(connection.execute(query).scalars())
 
 
 def _write_fact(connection: sa.Connection, name: str, value: str) -> None:
