@@ -174,7 +174,7 @@ def _parse_rating(cell: str, kind: Kind) -> float:
         raise ValueError(f"{cell!r} is not a {_kind_of_number(cell)}; expected {expected}")
     rating = float(cell)
     if kind == "rating" and not LOWEST_RATING <= rating <= HIGHEST_RATING:
-        raise ValueError(f"{cell} is out of range; expected {expected}")
+        raise ValueError(f"{cell} is out of range; expected {expected}, or --liked-from for another scale")
     if abs(rating) > HIGHEST_FLOAT32:
         raise ValueError(f"{cell} is too large; expected {expected}")
     return rating

@@ -12,7 +12,7 @@ import polars as pl
 
 from nextreel.data.data_format import ANY_FORMAT, DataFormat, remembered_format
 from nextreel.data.dataset import Dataset
-from nextreel.data.frames import complete, to_canonical
+from nextreel.data.frames import complete, require_given_columns, to_canonical
 from nextreel.data.ids import IdKind, kind_of
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.reading.csv_kinds import find_text_ids, may_have_text_ids, resolve_csv
@@ -77,9 +77,13 @@ def read_tables(path: Path, request: DataFormat | None = None) -> Tables:
         A file is missing, malformed or inconsistent; the first problems of all files are listed.
     """
     files = find_tables(path)
-    format_ = remembered_format(path) if path.is_dir() else ANY_FORMAT
-    format_ = format_.with_request(request)
+    remembered = remembered_format(path) if path.is_dir() else ANY_FORMAT
+    format_ = remembered.with_request(request)
     noted = _read_all(files, format_)
+    if request is not None:
+        require_given_columns(
+            request, remembered, {table: reading.sources for table, reading in noted.items()}
+        )
     kinds = {
         name: _common_kind([reading.frame[name] for reading in noted.values() if name in reading.frame])
         for name in (USER_ID, MOVIE_ID)

@@ -25,7 +25,7 @@ PARQUET = ".parquet"
 
 def is_typed(path: Path) -> bool:
     """Return whether a file's name is that of a Parquet file or of a file of JSON lines."""
-    return path.name.removesuffix(".gz").endswith((PARQUET, *JSON_SUFFIXES))
+    return path.name.lower().removesuffix(".gz").endswith((PARQUET, *JSON_SUFFIXES))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def open_typed(path: Path, table: Table, format_: DataFormat) -> TypedTable:
     DataError
         The file can't be read, or a column is missing or has another type.
     """
-    if path.suffix == PARQUET:
+    if path.suffix.lower() == PARQUET:
         check_regular(path)
         try:
             with panics_as_errors():
