@@ -94,9 +94,10 @@ def open_typed(path: Path, table: Table, format_: DataFormat) -> TypedTable:
     resolved = resolve(table, frame, format_)
     kinds = {column.name: column for column in resolved.columns}
     prepared = [
-        cast(values, kinds[values.name])
+        # The digits of a stored number are its text; a frame's number among texts is an error instead.
+        cast(values.cast(pl.String) if values.dtype.is_integer() else values, kinds[values.name])
         for values in frame
-        if not values.dtype.is_numeric() and values.name in kinds
+        if values.name in kinds and (not values.dtype.is_numeric() or kinds[values.name].kind == "text id")
     ]
     return TypedTable(path.name, frame.with_columns(prepared), resolved, found)
 
