@@ -25,7 +25,7 @@ from nextreel.data.schema import (
 from nextreel.data.value_checks import explain_invalid, find_invalid, kind_of_time, to_seconds
 from nextreel.errors import DataError
 
-SAMPLED = 1_000
+SAMPLED = 100
 """Number of rows from which the unit of a column of times is decided; the other rows must have the same one."""
 
 
@@ -253,7 +253,14 @@ def to_canonical(frame: pl.DataFrame, resolved: Table) -> pl.DataFrame:
         if column.kind == "iso time" or UNITS.get(column.kind, 1) > 1
     ]
     texts = [pl.col(c.name).replace("", None) for c in resolved.columns if c.kind == "text"]
-    return frame.with_columns(*times, *texts).cast({c.name: DTYPES[c.kind] for c in resolved.columns})
+    if times or texts:
+        frame = frame.with_columns(*times, *texts)
+    others = {
+        column.name: DTYPES[column.kind]
+        for column in resolved.columns
+        if frame.schema[column.name] != DTYPES[column.kind]
+    }
+    return frame.cast(others) if others else frame
 
 
 def complete(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -265,6 +272,8 @@ def complete(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
         has_year = pl.col("Title").str.contains(r"\([0-9]{4}\)\s*$") | pl.col(YEAR.name).is_null()
         dated = pl.format("{} ({})", pl.col("Title"), pl.col(YEAR.name).cast(pl.String).str.zfill(4))
         frame = frame.with_columns(Title=pl.when(has_year).then("Title").otherwise(dated))
+    if frame.columns == table.schema.names():
+        return frame
     absent = [
         pl.lit(WATCHED_RATING if column.name == RATING else None, dtype=DTYPES[column.kind]).alias(
             column.name

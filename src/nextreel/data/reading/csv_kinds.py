@@ -15,6 +15,8 @@ from nextreel.data.value_checks import DECIMAL, INTEGER, is_text_id, kind_of_tim
 
 CHUNK = 2**18
 """Bytes of a file that are searched at a time: few enough for a processor's cache."""
+MOST_LOCATED = 10_000
+"""Number of odd cells, such as zip codes with a leading zero, whose columns are looked up."""
 
 
 def resolve_csv(text: CsvText, table: Table, format_: DataFormat) -> Table:
@@ -38,11 +40,25 @@ def resolve_csv(text: CsvText, table: Table, format_: DataFormat) -> Table:
     )
 
 
-def may_have_text_ids(text: CsvText) -> bool:
-    """Return whether any cell of a file begins with a plus, or with a zero before another digit.
+def may_have_text_ids(text: CsvText, resolved: Table) -> bool:
+    """Return whether an id may begin with a plus, or with a zero before another digit.
 
     Such a cell, read as a number, would lose what distinguishes it from another id.
     """
+    columns = {
+        text.header.index(text.name_of(column.name)) for column in resolved.columns if column.kind == "id"
+    }
+    data, is_quoted = text.data, b'"' in text.data
+    separator = text.separator.encode()
+    for n_found, position in enumerate(_find_odd_numbers(text)):
+        line_start = data.rfind(b"\n", 0, position) + 1
+        if is_quoted or n_found > MOST_LOCATED or data.count(separator, line_start, position) in columns:
+            return True
+    return False
+
+
+def _find_odd_numbers(text: CsvText) -> Iterator[int]:
+    """Iterate over the positions of cells that begin with a plus, or with a zero before another digit."""
     data = np.frombuffer(text.data, dtype=np.uint8)
     separator, newline, quote, zero, plus = (ord(mark) for mark in (text.separator, "\n", '"', "0", "+"))
     for start in range(0, len(data), CHUNK):
@@ -50,9 +66,9 @@ def may_have_text_ids(text: CsvText) -> bool:
         before, first, second = chunk[:-2], chunk[1:-1], chunk[2:]
         # Bytes below "0" become large numbers here, as they are unsigned.
         odd = (first == zero) & (second - np.uint8(zero) < 10) | (first == plus)
-        if odd.any() and np.isin(before[odd], (separator, newline, quote)).any():
-            return True
-    return False
+        if odd.any():
+            odd &= (before == separator) | (before == newline) | (before == quote)
+            yield from (start + 1 + np.flatnonzero(odd)).tolist()
 
 
 def find_text_ids(text: CsvText, resolved: Table, format_: DataFormat) -> Table:

@@ -207,7 +207,7 @@ def read_noted_table(paths: Sequence[Path], table: Table, format_: DataFormat = 
             raise DataError(
                 [DataProblem(path.name, None, None, f"has other columns than {paths[0].name}: {names}")]
             )
-    frame = pl.concat([part.frame for part in parts])
+    frame = parts[0].frame if len(parts) == 1 else pl.concat([part.frame for part in parts])
     if table.needs_rows and frame.is_empty():
         raise DataError([DataProblem(paths[0].name, None, None, "has a header but no rows")])
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
@@ -226,7 +226,7 @@ def _read_file(path: Path, table: Table, format_: DataFormat) -> NotedTable:
 
 def _read_csv(text: CsvText, resolved: Table, format_: DataFormat) -> pl.DataFrame:
     has_numbers = any(column.kind == "id" for column in resolved.columns)
-    frame = None if has_numbers and may_have_text_ids(text) else _read_fast(text, resolved)
+    frame = None if has_numbers and may_have_text_ids(text, resolved) else _read_fast(text, resolved)
     undecided = undecided_ids(resolved, format_)
     if frame is None and undecided:
         frame = _read_undecided(text, resolved, undecided)
