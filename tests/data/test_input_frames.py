@@ -24,13 +24,13 @@ def to_duckdb(frame: pl.DataFrame) -> IntoFrame:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     connection.register("frame", frame.to_arrow())
-    return connection.sql("SELECT * FROM frame")  # type: ignore[no-any-return]
+    return connection.sql("SELECT * FROM frame")
 
 
 LIBRARIES: dict[str, Callable[[pl.DataFrame], IntoFrame]] = {
     "polars": lambda frame: frame,
     "lazy polars": lambda frame: frame.lazy(),
-    "pandas": lambda frame: pd.DataFrame(frame.to_dict(as_series=False)),  # type: ignore[no-any-return]
+    "pandas": lambda frame: pd.DataFrame(frame.to_dict(as_series=False)),
     "pandas of arrow": lambda frame: frame.to_pandas(use_pyarrow_extension_array=True),
     "pyarrow": lambda frame: frame.to_arrow(),
     "duckdb": to_duckdb,

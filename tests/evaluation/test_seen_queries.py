@@ -80,9 +80,15 @@ def test_the_note_holds_the_number_of_queries_and_both_figures(parts: tuple[bool
 def test_a_query_for_a_seen_movie_is_marked_by_what_its_history_holds() -> None:
     train = Dataset.from_frames(pl.DataFrame({"user": [1, 1, 2], "item": [7, 8, 7], "time": [10, 20, 30]}))
     test = pl.DataFrame({"user": [1, 1, 2, 3, 2], "item": [7, 9, 8, 7, 8], "time": [40, 41, 42, 43, 44]})
-    frozen, live = (EvaluationQueries.from_split(train, test, mode) for mode in ("frozen", "live"))  # type: ignore[arg-type]
+    frozen, live = (EvaluationQueries.from_split(train, test, mode) for mode in ("frozen", "live"))
     assert frozen.asks_for_seen().tolist() == [True, False, False, False, False]
     assert live.asks_for_seen().tolist() == [True, False, False, False, True]
+
+
+def test_a_row_that_is_in_both_parts_is_a_leak_and_no_repeat() -> None:
+    rows = pl.DataFrame({"user": [1, 1], "item": [7, 8], "time": [10, 20]})
+    queries = EvaluationQueries.from_split(Dataset.from_frames(rows), rows[1:], "frozen")
+    assert queries.asks_for_seen().tolist() == [False]
 
 
 def test_the_command_line_prints_both_figures(parts: tuple[bool, Path], tmp_path: Path) -> None:

@@ -49,10 +49,10 @@ def report(
 ) -> None:
     """Report whether one of two versions is better.
 
-    Counts the positives (ratings of at least --liked-from) on the movies of each recommendation list, strictly after
-    it was shown and within the window. The 95 % intervals come from a bootstrap over users. Decide by the share of users with a
-    hit, once, at a time chosen before the experiment started: looking again and again finds differences that don't
-    exist.
+    Counts the positives (ratings of at least --liked-from) on the movies of each recommendation list, strictly after it
+    was shown and within the window. The 95 % intervals come from a bootstrap over users. Decide by the share of users
+    with a hit, once, at a time chosen before the experiment started: looking again and again finds differences that
+    don't exist.
     """
     from dataclasses import astuple
 
@@ -68,14 +68,12 @@ def report(
 
     threshold = POSITIVE if liked_from is None else liked_from
     window = parse_duration(within, "--within")
-    challenger_and_share = () if planned is None else astuple(Experiment.parse(planned))
+    challenger, share = (None, None) if planned is None else astuple(Experiment.parse(planned))
     start = 0 if since is None else parse_timestamp(since)
     with Store.open(store) as opened:
         impressions = _read_impressions(opened, start)
         interactions = opened.histories(impressions[USER_ID].unique().to_list())
-    result = compare(
-        impressions, interactions, window, parse_timestamp("now"), *challenger_and_share, threshold=threshold
-    )
+    result = compare(impressions, interactions, window, parse_timestamp("now"), challenger, share, threshold)
     if as_json:
         print_json(result.facts())
         return

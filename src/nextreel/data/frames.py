@@ -260,7 +260,7 @@ def to_canonical(frame: pl.DataFrame, resolved: Table) -> pl.DataFrame:
         for column in resolved.columns
         if frame.schema[column.name] != DTYPES[column.kind]
     }
-    return frame.cast(others) if others else frame
+    return frame.with_columns(pl.col(name).cast(dtype) for name, dtype in others.items()) if others else frame
 
 
 def complete(frame: pl.DataFrame, table: Table) -> pl.DataFrame:

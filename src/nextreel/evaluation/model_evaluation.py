@@ -1,6 +1,6 @@
 """The evaluation of one model on a test part: metrics with intervals, slices, and notes for the reader."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -45,14 +45,15 @@ class Evaluation:
     excluded."""
     metrics: dict[str, Estimate]
     """Mean of each metric over all queries, by a name such as NDCG@10."""
-    asks_for_seen: int
-    """Number of queries for a movie that is in the user's history already: with seen movies excluded, all are misses."""
-    metrics_otherwise: dict[str, Estimate]
-    """The metrics with seen movies included if `metrics` excludes them, and the other way round; empty without a query
-    for a seen movie."""
     slices: dict[str, BoolArray]
     """bool[n_queries] by name of the slice: marks its queries. Slices are by time since the last interaction and by
     length of the history."""
+
+    asks_for_seen: int = 0
+    """Number of queries for a movie in the user's history: with seen movies excluded, all of them are misses."""
+    metrics_otherwise: dict[str, Estimate] = field(default_factory=dict)
+    """The metrics with seen movies included if `metrics` excludes them, and the other way round; empty without a query
+    for a seen movie."""
 
     @property
     def n_users(self) -> int:
@@ -81,7 +82,9 @@ class Evaluation:
         if not self.asks_for_seen:
             return {}
         otherwise = "included" if self.protocol["exclude_seen"] else "excluded"
-        figures = {name: asdict(estimate) for name, estimate in self.metrics_otherwise.items()}
+        figures: dict[str, JsonValue] = {
+            name: asdict(estimate) for name, estimate in self.metrics_otherwise.items()
+        }
         return {"asks_for_seen": self.asks_for_seen, f"metrics_with_seen_{otherwise}": figures}
 
     def slice_metrics(self) -> dict[str, dict[str, Estimate]]:

@@ -101,15 +101,19 @@ class EvaluationQueries:
         return self.dataset.index_of_movies(encode_ids(self.rows[MOVIE_ID]))
 
     def asks_for_seen(self) -> BoolArray:
-        """Return bool[n_queries]: whether the history of each query holds its relevant movie already.
+        """Return bool[n_queries]: whether the history of each query holds its relevant movie, from an earlier second.
 
-        With seen movies excluded, no list can hold it: in a log of plays or clicks, people do the same again.
+        With seen movies excluded, no list can hold it: in a log of plays or clicks, people do the same again. A row in
+        the query's own second is the query itself, which a model has learned from; that is a leak, not a repeat.
         """
         found = np.zeros(len(self), dtype=np.bool_)
+        relevant, timestamps = self.relevant, self.timestamps
         for start in range(0, len(self), QUERIES_AT_ONCE):
             part = slice(start, start + QUERIES_AT_ONCE)
             query, row = self.histories[part].rows()
-            is_it = self.histories.timeline.movies[row] == self.relevant[part][query]
+            timeline = self.histories.timeline
+            is_it = timeline.movies[row] == relevant[part][query]
+            is_it &= timeline.timestamps[row] < timestamps[part][query]
             found[start + query[is_it]] = True
         return found
 

@@ -145,8 +145,12 @@ class Leaderboard:
             "models": [self._contestant_facts(name) for name in self.runs],
             "tests": [test.facts() for test in self.tests],
             "sentences": [*self.findings(), *self.seen_findings()],
-            **({"asks_for_seen": {**self.asks_for_seen}} if any(self.asks_for_seen.values()) else {}),
+            **self._count_seen(),
         }
+
+    def _count_seen(self) -> dict[str, JsonValue]:
+        counts: dict[str, JsonValue] = {mode: count for mode, count in self.asks_for_seen.items()}
+        return {"asks_for_seen": counts} if any(counts.values()) else {}
 
     def _contestant_facts(self, name: str) -> dict[str, JsonValue]:
         run = self.runs[name]
@@ -163,7 +167,9 @@ class Leaderboard:
         if not figures.metrics_otherwise:
             return {}
         otherwise = "included" if self.protocol["exclude_seen"] else "excluded"
-        metrics = {name: asdict(estimate) for name, estimate in figures.metrics_otherwise.items()}
+        metrics: dict[str, JsonValue] = {
+            name: asdict(estimate) for name, estimate in figures.metrics_otherwise.items()
+        }
         return {f"metrics_with_seen_{otherwise}": metrics}
 
     def _mode_facts(self, mode: HistoryMode, name: str) -> dict[str, JsonValue]:
