@@ -149,7 +149,7 @@ class Leaderboard:
         }
 
     def _count_seen(self) -> dict[str, JsonValue]:
-        counts: dict[str, JsonValue] = {mode: count for mode, count in self.asks_for_seen.items()}
+        counts: dict[str, JsonValue] = {str(mode): count for mode, count in self.asks_for_seen.items()}
         return {"asks_for_seen": counts} if any(counts.values()) else {}
 
     def _contestant_facts(self, name: str) -> dict[str, JsonValue]:
