@@ -41,3 +41,16 @@ def test_a_mapping_may_be_given_again_for_a_split_that_remembers_it(tmp_path: Pa
         "fit", tmp_path / "parts", *columns, "--model", "popularity", "--out", tmp_path / "model"
     )
     assert again.returncode == 0, again.stderr
+
+
+def test_recommendations_from_data_without_ratings_speak_of_what_was_watched(tmp_path: Path) -> None:
+    clicks, columns = write_clicks(tmp_path / "clicks.csv"), ("--columns", "user=account,movie=sku")
+    succeed("fit", clicks, *columns, "--model", "popularity", "--out", tmp_path / "model")
+    printed = " ".join(
+        succeed(
+            "recommend", tmp_path / "model", "--user", "u1", "--at", "2003-01-01", "-k", 2, "--include-seen"
+        ).split()
+    )
+    assert "Based on 7 events before that time" in printed
+    assert "Watched last, newest first: m6; m4; m2." in printed
+    assert "rating" not in printed
