@@ -85,7 +85,7 @@ ROWS = interactions((1, 0, 4, 1), (1, 1, 5, 2))
         ),
         (
             ROWS.with_columns(Rating=8.0),
-            "interactions[0], Rating: 8.0 is out of range; expected a rating from 0.5 to 5",
+            "interactions[0], Rating: 8.0 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale",
         ),
         (
             ROWS.with_columns(Timestamp=pl.Series([1, 1_260_759_144_000])),

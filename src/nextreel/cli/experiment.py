@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, LikedFrom, StoreOption
 from nextreel.cli.terminal.json_output import AsJson, print_json
 
 if TYPE_CHECKING:
@@ -44,19 +44,20 @@ def report(
     within: Annotated[
         str, typer.Option(help="Length of the window after each recommendation, such as 7d, 12h or 30m.")
     ] = "7d",
+    liked_from: LikedFrom = None,
     as_json: AsJson = False,
 ) -> None:
     """Report whether one of two versions is better.
 
-    Counts the positives (ratings of at least 4) on the movies of each recommendation list, strictly after it was shown
-    and within the window. The 95 % intervals come from a bootstrap over users. Decide by the share of users with a
-    hit, once, at a time chosen before the experiment started: looking again and again finds differences that don't
-    exist.
+    Counts the positives (ratings of at least --liked-from) on the movies of each recommendation list, strictly after it
+    was shown and within the window. The 95 % intervals come from a bootstrap over users. Decide by the share of users
+    with a hit, once, at a time chosen before the experiment started: looking again and again finds differences that
+    don't exist.
     """
     from dataclasses import astuple
 
     from nextreel.cli.terminal.console import print_sentences, stdout
-    from nextreel.data.schema import USER_ID
+    from nextreel.data.schema import POSITIVE, USER_ID
     from nextreel.data.times import parse_duration, parse_timestamp
     from nextreel.errors import require
 
@@ -65,13 +66,14 @@ def report(
     from nextreel.serving.inference.ab_assignment import Experiment
     from nextreel.serving.storage.store import Store
 
+    threshold = POSITIVE if liked_from is None else liked_from
     window = parse_duration(within, "--within")
-    challenger_and_share = () if planned is None else astuple(Experiment.parse(planned))
+    challenger, share = (None, None) if planned is None else astuple(Experiment.parse(planned))
     start = 0 if since is None else parse_timestamp(since)
     with Store.open(store) as opened:
         impressions = _read_impressions(opened, start)
         interactions = opened.histories(impressions[USER_ID].unique().to_list())
-    result = compare(impressions, interactions, window, parse_timestamp("now"), *challenger_and_share)
+    result = compare(impressions, interactions, window, parse_timestamp("now"), challenger, share, threshold)
     if as_json:
         print_json(result.facts())
         return

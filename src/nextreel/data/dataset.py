@@ -15,7 +15,7 @@ from narwhals.typing import IntoFrame
 from nextreel.arrays import Int64Array, find_sorted
 from nextreel.data.data_format import DataFormat
 from nextreel.data.frames import check_frame
-from nextreel.data.ids import Id, encode_ids, kind_of, sort_by_code
+from nextreel.data.ids import Id, encode_ids, find_positions, kind_of, sort_with_codes
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.schema import (
     INTERACTIONS,
@@ -99,11 +99,10 @@ class Dataset:
         no_users = pl.DataFrame(schema={**USERS.schema, USER_ID: rows.schema[USER_ID]})
         movies = no_movies if tables.movies is None else tables.movies
         users = no_users if tables.users is None else tables.users
-        movie_ids = sort_by_code(pl.concat([rows[MOVIE_ID], movies[MOVIE_ID]]))
-        user_ids = sort_by_code(pl.concat([rows[USER_ID], users[USER_ID]]))
-        movie_codes = encode_ids(movie_ids)
+        movie_ids, movie_codes = sort_with_codes(pl.concat([rows[MOVIE_ID], movies[MOVIE_ID]]))
+        user_ids, user_codes = sort_with_codes(pl.concat([rows[USER_ID], users[USER_ID]]))
         return cls(
-            timeline=_index_rows(rows, encode_ids(user_ids), movie_codes, tables.scale),
+            timeline=_index_rows(rows, user_ids, user_codes, movie_ids, tables.scale),
             movie_ids=movie_codes,
             users=user_ids.to_frame().join(users, on=USER_ID, how="left", maintain_order="left"),
             movies=with_parsed_titles(
@@ -217,10 +216,10 @@ class Dataset:
     def with_rows(self, rows: pl.DataFrame) -> Self:
         """Do as `with_interactions`, but without checking the rows: the caller has, or took them from a dataset."""
         rows = rows.filter(self.index_of_movies(encode_ids(rows[MOVIE_ID])) >= 0)
-        user_ids = sort_by_code(pl.concat([self.users[USER_ID], rows[USER_ID]]))
+        user_ids, user_codes = sort_with_codes(pl.concat([self.users[USER_ID], rows[USER_ID]]))
         return replace(
             self,
-            timeline=_index_rows(rows, encode_ids(user_ids), self.movie_ids, self.scale),
+            timeline=_index_rows(rows, user_ids, user_codes, self.movies[MOVIE_ID], self.scale),
             users=user_ids.to_frame().join(self.users, on=USER_ID, how="left", maintain_order="left"),
         )
 
@@ -260,13 +259,17 @@ def _parse_id(ids: pl.Series, text: str, name: str) -> Id:
 
 
 def _index_rows(
-    rows: pl.DataFrame, user_ids: Int64Array, movie_ids: Int64Array, scale: RatingScale
+    rows: pl.DataFrame,
+    user_ids: pl.Series,
+    user_codes: Int64Array,
+    movie_ids: pl.Series,
+    scale: RatingScale,
 ) -> Timeline:
     return Timeline.from_rows(
-        users=np.searchsorted(user_ids, encode_ids(rows[USER_ID])),
-        movies=np.searchsorted(movie_ids, encode_ids(rows[MOVIE_ID])),
+        users=find_positions(rows[USER_ID], user_ids),
+        movies=find_positions(rows[MOVIE_ID], movie_ids),
         ratings=rows[RATING].to_numpy(),
         timestamps=rows[TIMESTAMP].to_numpy(),
-        user_ids=user_ids,
+        user_ids=user_codes,
         scale=scale,
     )

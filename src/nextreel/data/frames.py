@@ -1,7 +1,8 @@
 """Tables as frames: any kind of frame comes in, its columns are recognised and checked, and polars comes out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from os import PathLike
 
 import narwhals as nw
@@ -24,7 +25,7 @@ from nextreel.data.schema import (
 from nextreel.data.value_checks import explain_invalid, find_invalid, kind_of_time, to_seconds
 from nextreel.errors import DataError
 
-SAMPLED = 1_000
+SAMPLED = 100
 """Number of rows from which the unit of a column of times is decided; the other rows must have the same one."""
 
 
@@ -48,9 +49,12 @@ def find_columns(names: Sequence[str], table: Table, format_: DataFormat) -> Fou
     DataError
         Two columns may be meant, or a name of one of the columns is there twice.
     """
+    columns = (*table.columns, *((YEAR,) if table is MOVIES else ()))
+    named = {column.name: format_.columns.get(column.role) for column in columns}
     sources: dict[str, str] = {}
-    for column in (*table.columns, *((YEAR,) if table is MOVIES else ())):
-        found = _names_of(column, names, format_)
+    for column in columns:
+        claimed = {name for ours, name in named.items() if ours != column.name}
+        found = _names_of(column, names, named[column.name], claimed)
         if len(found) > 1:
             shown = " and ".join(map(repr, found))
             if found[0] == found[1]:
@@ -60,6 +64,11 @@ def find_columns(names: Sequence[str], table: Table, format_: DataFormat) -> Fou
             )
         if found:
             sources[column.name] = found[0]
+    for first, second in combinations(columns, 2):
+        if first.name in sources and sources[first.name] == sources.get(second.name):
+            raise DataError(
+                f"{sources[first.name]!r} is named for both {first.role} and {second.role}: name one column for each"
+            )
     if format_.scale is not None and not format_.scale.rated:
         sources.pop(RATING, None)
     needs_ratings = format_.scale is not None and format_.scale.rated
@@ -72,18 +81,35 @@ def find_columns(names: Sequence[str], table: Table, format_: DataFormat) -> Fou
     return FoundColumns(sources, missing, tuple(name for name in names if name not in used))
 
 
-def _names_of(column: Column, names: Sequence[str], format_: DataFormat) -> list[str]:
-    given = format_.columns.get(column.role)
+def _names_of(
+    column: Column, names: Sequence[str], given: str | None, claimed: Collection[str | None]
+) -> list[str]:
+    """Return the names that may be those of a column; `claimed` are the names that were given for other columns."""
     for wanted in (given, column.name):
-        if wanted is not None and wanted in names:
+        if wanted is not None and wanted in names and (wanted == given or wanted not in claimed):
             return [name for name in names if name == wanted]
-    if given is not None and column.required and column.role in ("rating", "time"):
-        return []
     plain = {name: name.lower().translate({ord(mark): None for mark in "_- ."}) for name in names}
-    for other in column.other_names:
-        if found := [name for name in names if plain[name] == other]:
+    for group in column.other_names:
+        if found := [name for name in names if plain[name] in group and name not in claimed]:
             return found
     return []
+
+
+def require_given_columns(
+    request: DataFormat, remembered: DataFormat, sources: Mapping[Table, Iterable[tuple[str, str]]]
+) -> None:
+    """Raise DataError if a caller names a column that no table of the data set has.
+
+    Names that an earlier command remembered may be missing: `nextreel split` writes files under our names.
+    """
+    roles = {column.name: column.role for table in sources for column in (*table.columns, YEAR)}
+    found = {(roles[ours], name) for pairs in sources.values() for ours, name in pairs}
+    for role, name in request.columns.items():
+        if (role, name) not in found and remembered.columns.get(role) != name:
+            known = ", ".join(dict.fromkeys(name for pairs in sources.values() for _, name in pairs))
+            raise DataError(
+                f"no table has a column {name!r}, which is named for {role}; the columns in use are {known}"
+            )
 
 
 def check_frame(
@@ -227,7 +253,14 @@ def to_canonical(frame: pl.DataFrame, resolved: Table) -> pl.DataFrame:
         if column.kind == "iso time" or UNITS.get(column.kind, 1) > 1
     ]
     texts = [pl.col(c.name).replace("", None) for c in resolved.columns if c.kind == "text"]
-    return frame.with_columns(*times, *texts).cast({c.name: DTYPES[c.kind] for c in resolved.columns})
+    if times or texts:
+        frame = frame.with_columns(*times, *texts)
+    others = {
+        column.name: DTYPES[column.kind]
+        for column in resolved.columns
+        if frame.schema[column.name] != DTYPES[column.kind]
+    }
+    return frame.with_columns(pl.col(name).cast(dtype) for name, dtype in others.items()) if others else frame
 
 
 def complete(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -239,6 +272,8 @@ def complete(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
         has_year = pl.col("Title").str.contains(r"\([0-9]{4}\)\s*$") | pl.col(YEAR.name).is_null()
         dated = pl.format("{} ({})", pl.col("Title"), pl.col(YEAR.name).cast(pl.String).str.zfill(4))
         frame = frame.with_columns(Title=pl.when(has_year).then("Title").otherwise(dated))
+    if frame.columns == table.schema.names():
+        return frame
     absent = [
         pl.lit(WATCHED_RATING if column.name == RATING else None, dtype=DTYPES[column.kind]).alias(
             column.name

@@ -1,6 +1,6 @@
 """The evaluation of one model on a test part: metrics with intervals, slices, and notes for the reader."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from nextreel.evaluation.protocol import (
     EvaluationQueries,
     HistoryMode,
     check_test_part,
+    describe_seen,
     freeze_histories,
     require_history_mode,
 )
@@ -48,6 +49,12 @@ class Evaluation:
     """bool[n_queries] by name of the slice: marks its queries. Slices are by time since the last interaction and by
     length of the history."""
 
+    asks_for_seen: int = 0
+    """Number of queries for a movie in the user's history: with seen movies excluded, all of them are misses."""
+    metrics_otherwise: dict[str, Estimate] = field(default_factory=dict)
+    """The metrics with seen movies included if `metrics` excludes them, and the other way round; empty without a query
+    for a seen movie."""
+
     @property
     def n_users(self) -> int:
         """Number of users with at least one query."""
@@ -63,12 +70,22 @@ class Evaluation:
             "outside_catalog": self.outside_catalog,
             "learned_too": self.learned_too,
             "metrics": {name: asdict(estimate) for name, estimate in self.metrics.items()},
+            **self._seen_facts(),
             "slices": {
                 name: {"queries": int(self.slices[name].sum())}
                 | {metric: asdict(estimate) for metric, estimate in metrics.items()}
                 for name, metrics in self.slice_metrics().items()
             },
         }
+
+    def _seen_facts(self) -> dict[str, JsonValue]:
+        if not self.asks_for_seen:
+            return {}
+        otherwise = "included" if self.protocol["exclude_seen"] else "excluded"
+        figures: dict[str, JsonValue] = {
+            name: asdict(estimate) for name, estimate in self.metrics_otherwise.items()
+        }
+        return {"asks_for_seen": self.asks_for_seen, f"metrics_with_seen_{otherwise}": figures}
 
     def slice_metrics(self) -> dict[str, dict[str, Estimate]]:
         """Return the metrics of every slice that has queries, by slice and then by metric."""
@@ -88,6 +105,13 @@ class Evaluation:
         if self.outside_catalog:
             queries = number_of(self.outside_catalog, "query asks", "queries ask")
             notes.append(f"{queries} for a movie outside the catalog; that counts as missed.")
+        if self.asks_for_seen:
+            shown, otherwise = (
+                ", ".join(f"{name} {estimate.mean:.4f}" for name, estimate in metrics.items())
+                for metrics in (self.metrics, self.metrics_otherwise)
+            )
+            both = (shown, otherwise) if self.protocol["exclude_seen"] else (otherwise, shown)
+            notes.append(describe_seen(self.asks_for_seen, *both))
         return notes
 
 
@@ -140,6 +164,11 @@ def evaluate(
     queries = EvaluationQueries.from_checked_split(train, test, history, threshold)
     ranking, relevant = queries.rank_with(model, k, exclude_seen), queries.relevant
     ranks = ranks_of(ranking.movies, relevant)
+    asks_for_seen = int(queries.asks_for_seen().sum())
+    metrics_otherwise: dict[str, Estimate] = {}
+    if asks_for_seen:
+        other_ranks = ranks_of(queries.rank_with(model, k, not exclude_seen).movies, relevant)
+        metrics_otherwise = _estimate_metrics(other_ranks, k, queries.users)
     return Evaluation(
         queries.rows,
         ranks,
@@ -147,11 +176,15 @@ def evaluate(
         outside_catalog=int((relevant < 0).sum()),
         learned_too=_count_learned(train, test),
         protocol={"history": history, "k": k, "threshold": threshold, "exclude_seen": exclude_seen},
-        metrics={
-            name: estimate_mean(values, queries.users) for name, values in score_ranks(ranks, [k]).items()
-        },
+        metrics=_estimate_metrics(ranks, k, queries.users),
+        asks_for_seen=asks_for_seen,
+        metrics_otherwise=metrics_otherwise,
         slices=slice_by_gap(queries.histories, queries.timestamps) | slice_by_length(queries.histories),
     )
+
+
+def _estimate_metrics(ranks: Int64Array, k: int, users: Int64Array) -> dict[str, Estimate]:
+    return {name: estimate_mean(values, users) for name, values in score_ranks(ranks, [k]).items()}
 
 
 def _count_learned(train: Dataset, test: pl.DataFrame) -> int:
