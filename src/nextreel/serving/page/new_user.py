@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
+from nextreel.data.ids import Id
 from nextreel.data.schema import LARGEST_INTEGER
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
@@ -64,7 +65,9 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUs
     Raises QueryError if a parameter is wrong or a rated movie isn't in the catalog.
     """
     engine = service.engine_for(NEW_USER_ID)
-    form = NewUserForm.read(parameters).spelt_as_in(engine.follower.catch_up().catalog.genres)
+    form = NewUserForm.read(parameters, engine.format.movie_ids or "number").spelt_as_in(
+        engine.follower.catch_up().catalog.genres
+    )
     rated = [_find_rated(engine.movies, movie_id, stars) for movie_id, stars in form.ratings.items()]
     requests = [form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH)]
     if rated:
@@ -89,7 +92,7 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUs
     )
 
 
-def _find_rated(movies: MovieLookup, movie_id: int, stars: float) -> VisitorRating:
+def _find_rated(movies: MovieLookup, movie_id: Id, stars: float) -> VisitorRating:
     movie = movies.find(movie_id)
     if movie is None:
         raise QueryError(f"movie {movie_id} isn't in the catalog")
