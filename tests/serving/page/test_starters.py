@@ -1,6 +1,5 @@
 from collections import Counter
 
-from nextreel.data.ids import Id
 from nextreel.serving.inference.movie_cards import MovieCard
 from nextreel.serving.page.starters import choose_starters
 
@@ -9,8 +8,8 @@ def movie(movie_id: int, genre: str, year: int | None = 1995, title: str | None 
     return {"movie_id": movie_id, "title": title, "genres": [genre], "year": year}
 
 
-def choose(*rated: tuple[MovieCard, int]) -> list[Id]:
-    return [starter["movie_id"] for starter in choose_starters(rated)]
+def choose(*rated: tuple[MovieCard, int]) -> list[int]:
+    return [int(starter["movie_id"]) for starter in choose_starters(rated)]
 
 
 def test_the_most_rated_movies_of_different_genres_are_asked_about() -> None:
