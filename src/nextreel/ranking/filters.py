@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from nextreel.arrays import BoolArray
+from nextreel.data.ids import Id
 from nextreel.data.schema import MOVIE_ID
 from nextreel.data.titles import genre_key
 from nextreel.errors import QueryError
@@ -27,7 +28,7 @@ class Filters:
     """Earliest year that a movie may have; None for no condition."""
     year_max: int | None = None
     """Latest year that a movie may have; None for no condition."""
-    exclude: frozenset[int] = frozenset()
+    exclude: frozenset[Id] = frozenset()
     """MovieIDs of movies to leave out; those that aren't in the catalog have no effect."""
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ def movie(movie_id: int, genre: str, year: int | None = 1995, title: str | None 
 
 
 def choose(*rated: tuple[MovieCard, int]) -> list[int]:
-    return [starter["movie_id"] for starter in choose_starters(rated)]
+    return [int(starter["movie_id"]) for starter in choose_starters(rated)]
 
 
 def test_the_most_rated_movies_of_different_genres_are_asked_about() -> None:

@@ -16,7 +16,7 @@ from nextreel.serving.page.history_strip import LIST_LENGTH
 from nextreel.serving.page.new_user import NEW_USER_ID
 from nextreel.serving.page.posters import MovieWithPoster, Poster, with_poster
 from nextreel.serving.page.rendering import View
-from nextreel.serving.page.url_parameters import NewUserForm, read_number, require_number
+from nextreel.serving.page.url_parameters import NewUserForm, read_id, require_id, require_number
 from nextreel.wording import join_names
 
 
@@ -52,9 +52,11 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> Movie
 
     Raises QueryError if a parameter is missing or wrong, or the movie isn't in the list.
     """
-    movie_id, user_id = require_number(parameters, "movie"), read_number(parameters, "user")
+    format_ = service.engine.format
+    movie_id = require_id(parameters, "movie", format_.movie_ids)
+    user_id = read_id(parameters, "user", format_.user_ids)
     if user_id is None:
-        form = NewUserForm.read(parameters)
+        form = NewUserForm.read(parameters, format_.movie_ids or "number")
         scale = service.engine_for(NEW_USER_ID).scale
         request = form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH, scale, explain=True)
     else:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
+from nextreel.data.ids import Id
 from nextreel.data.schema import LARGEST_INTEGER
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
-from nextreel.serving.inference.engine import ModelFacts, RecommendationResult
+from nextreel.serving.inference.engine import Engine, ModelFacts, RecommendationResult
 from nextreel.serving.inference.movie_cards import MovieCard
 from nextreel.serving.inference.movie_lookup import MovieLookup
 from nextreel.serving.inference.service import Service
@@ -76,7 +77,9 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUs
     Raises QueryError if a parameter is wrong or a rated movie isn't in the catalog.
     """
     engine = service.engine_for(NEW_USER_ID)
-    form = NewUserForm.read(parameters).spelt_as_in(engine.follower.catch_up().catalog.genres)
+    form = NewUserForm.read(parameters, engine.format.movie_ids or "number").spelt_as_in(
+        engine.follower.catch_up().catalog.genres
+    )
     rated = [_find_rated(engine.movies, movie_id, stars) for movie_id, stars in form.ratings.items()]
     requests = [form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH, engine.scale)]
     if rated:
@@ -86,7 +89,7 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUs
         )
     results = engine.recommend(requests)
     movies = list_movies(results[0], results[1] if rated else None, LIST_LENGTH)
-    found = _search(engine.movies, form.search)
+    found = _search(engine, form.search)
     new = [movie for movie in found if movie["movie_id"] not in form.ratings]
     catalog = engine.follower.last_snapshot.catalog
     return NewUserView(
@@ -104,19 +107,25 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> NewUs
     )
 
 
-def _search(movies: MovieLookup, text: str) -> list[MovieCard]:
+def _search(engine: Engine, text: str) -> list[MovieCard]:
     """Return the movies whose title matches the text; one without a title is found by its MovieID."""
     if not text:
         return []
-    found: list[MovieCard] = [*movies.search(text, MOVIES_FOUND)]
-    as_id = UNTITLED.fullmatch(text)
-    untitled = movies.find(int(as_id[1])) if as_id else None
+    found: list[MovieCard] = [*engine.movies.search(text, MOVIES_FOUND)]
+    untitled = _find_by_id(engine, text)
     if untitled is None or untitled["title"] is not None:
         return found
     return [untitled, *found][:MOVIES_FOUND]
 
 
-def _find_rated(movies: MovieLookup, movie_id: int, stars: float) -> VisitorRating:
+def _find_by_id(engine: Engine, text: str) -> MovieCard | None:
+    if engine.format.movie_ids == "text":
+        return engine.movies.find(text) or engine.movies.find(text.removeprefix("Movie "))
+    as_id = UNTITLED.fullmatch(text)
+    return engine.movies.find(int(as_id[1])) if as_id else None
+
+
+def _find_rated(movies: MovieLookup, movie_id: Id, stars: float) -> VisitorRating:
     movie = movies.find(movie_id)
     if movie is None:
         raise QueryError(f"movie {movie_id} isn't in the catalog")

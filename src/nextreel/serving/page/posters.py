@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from nextreel.data.ids import Id, encode_id
 from nextreel.serving.inference.engine import RecommendationResult
 from nextreel.serving.inference.movie_cards import MovieCard, ScoredMovie
 
@@ -137,13 +138,13 @@ def with_poster(movie: MovieCard) -> MovieWithPoster:
     return {**movie, "poster": Poster.of(movie)}
 
 
-def design_posters(movies: Iterable[MovieCard]) -> dict[int, Poster]:
+def design_posters(movies: Iterable[MovieCard]) -> dict[Id, Poster]:
     """Return the poster of each movie of a list by MovieID, with a motif of its own as far as its genres have one.
 
     The order of the list has no influence, so that a movie that only changes its place keeps its poster.
     """
-    posters: dict[int, Poster] = {}
-    for movie in sorted(movies, key=lambda movie: movie["movie_id"]):
+    posters: dict[Id, Poster] = {}
+    for movie in sorted(movies, key=lambda movie: encode_id(movie["movie_id"])):
         taken = Counter(poster.motif for poster in posters.values())
         posters[movie["movie_id"]] = Poster.of(movie, taken)
     return posters

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from nextreel.data.ids import encode_id
 from nextreel.data.rating_scale import STARS as STARS_SCALE
 from nextreel.data.rating_scale import RatingScale
 
@@ -89,6 +90,7 @@ def _make_environment() -> Environment:
         "period": _format_period,
         "stars": _format_stars,
         "iso": _format_iso,
+        "code": encode_id,  # for ids of HTML elements, which hold no blanks
     }
     environment.globals |= {"STARS": STARS}
     return environment

@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from nextreel.data.ids import Id, IdKind
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING, POSITIVE
 from nextreel.data.titles import genre_key
+from nextreel.data.value_checks import parse_cell
 from nextreel.errors import QueryError
 from nextreel.ranking.filters import Filters
 from nextreel.serving.inference.engine import RecommendationRequest
@@ -26,7 +29,7 @@ MAX_SEARCH_LENGTH = 200
 class NewUserForm:
     """What a visitor entered in the form of the new-user view: ratings, search text and filters."""
 
-    ratings: dict[int, float]
+    ratings: dict[Id, float]
     """Stars by MovieID, the latest rating last."""
     search: str = ""
     genres: tuple[str, ...] = ()
@@ -37,16 +40,19 @@ class NewUserForm:
     """How strongly the list is made more varied, in percent."""
 
     @classmethod
-    def read(cls, parameters: QueryParams) -> "NewUserForm":
-        """Read the form from the URL. Raises QueryError for a parameter that the form can't have."""
+    def read(cls, parameters: QueryParams, movie_ids: IdKind = "number") -> "NewUserForm":
+        """Read the form from the URL, with MovieIDs of this kind.
+
+        Raises QueryError for a parameter that the form can't have.
+        """
         fields = parameters.multi_items()
-        earlier = [*_read_ratings(fields, EARLIER_RATING)][::-1]
-        ratings: dict[int, float] = {}
-        for movie_id, stars in (*earlier, *_read_ratings(fields, NEW_RATING)):
+        earlier = [*_read_ratings(fields, EARLIER_RATING, movie_ids)][::-1]
+        ratings: dict[Id, float] = {}
+        for movie_id, stars in (*earlier, *_read_ratings(fields, NEW_RATING, movie_ids)):
             ratings.pop(movie_id, None)  # so that a movie rated again becomes the latest
             ratings[movie_id] = stars
         for text in parameters.getlist("forget"):
-            forgotten = read_number(QueryParams({"forget": text}), "forget")
+            forgotten = read_id(QueryParams({"forget": text}), "forget", movie_ids)
             if forgotten is not None:
                 ratings.pop(forgotten, None)
         if len(ratings) > MAX_RATINGS_IN_URL:
@@ -61,7 +67,7 @@ class NewUserForm:
         )
 
     def to_request(
-        self, user_id: int, timestamp: int, k: int, scale: RatingScale, explain: bool = False
+        self, user_id: Id, timestamp: int, k: int, scale: RatingScale, explain: bool = False
     ) -> RecommendationRequest:
         """Return the request for the visitor's list; ratings count as given in the last seconds before `timestamp`.
 
@@ -145,12 +151,33 @@ def _on_scale(stars: float, scale: RatingScale) -> float:
     return scale.liked_from + share * (scale.highest - scale.liked_from)
 
 
-def _read_ratings(fields: list[tuple[str, str]], prefix: str) -> Iterator[tuple[int, float]]:
+def read_id(parameters: QueryParams, name: str, kind: IdKind | None) -> Id | None:
+    """Read an id of this kind; None if the parameter is missing. Raises QueryError for any other text."""
+    if kind != "text":
+        return read_number(parameters, name)
+    text = parameters.get(name, "")
+    try:
+        return cast("str", parse_cell("text id", text)) if text else None
+    except ValueError as error:
+        raise QueryError(f"{name}: {error}") from None
+
+
+def require_id(parameters: QueryParams, name: str, kind: IdKind | None) -> Id:
+    """Read an id of this kind. Raises QueryError if the parameter is missing or holds any other text."""
+    found = read_id(parameters, name, kind)
+    if found is None:
+        raise QueryError(f"{name} is missing")
+    return found
+
+
+def _read_ratings(
+    fields: list[tuple[str, str]], prefix: str, movie_ids: IdKind
+) -> Iterator[tuple[Id, float]]:
     """Yield MovieID and stars of each URL parameter whose name is this prefix and a MovieID."""
     for name, value in fields:
         if not name.startswith(prefix):
             continue
-        movie_id = read_number(QueryParams({name: name.removeprefix(prefix)}), name)
+        movie_id = read_id(QueryParams({name: name.removeprefix(prefix)}), name, movie_ids)
         try:
             stars = float(value)
         except ValueError:
