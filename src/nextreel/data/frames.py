@@ -159,6 +159,21 @@ def to_polars(frame: object, table: Table, name: str) -> pl.DataFrame:
     return polars
 
 
+def to_kind_of(like: object, frame: pl.DataFrame) -> object:
+    """Return a polars frame as a frame of the library that `like` is of; as it is if `like` is no other frame."""
+    if isinstance(like, pl.DataFrame | str | int | list | tuple):
+        return frame
+    native = nw.from_native(like, pass_through=True)
+    if isinstance(native, nw.LazyFrame):
+        return nw.from_native(frame).lazy(native.implementation).to_native()
+    if not isinstance(native, nw.DataFrame):
+        return frame
+    if native.implementation.is_pyarrow():
+        return frame.to_arrow()
+    columns = {c.name: c.to_numpy() if c.dtype.is_numeric() else c.to_list() for c in frame.iter_columns()}
+    return nw.from_dict(columns, backend=native.implementation).to_native()
+
+
 def resolve(table: Table, frame: pl.DataFrame, format_: DataFormat) -> Table:
     """Return the table with the columns that a frame has, each with the kind that its values turn out to be of."""
     columns = (*table.columns, *((YEAR,) if table is MOVIES else ()))
