@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from os import PathLike
+from typing import Any
 
 import narwhals as nw
 import polars as pl
@@ -153,10 +155,32 @@ def to_polars(frame: object, table: Table, name: str) -> pl.DataFrame:
         ) from None
     try:
         eager = native.collect() if isinstance(native, nw.LazyFrame) else native
+        if eager.implementation.is_pandas() and not _has_pyarrow():
+            return _from_columns(eager)
         polars: pl.DataFrame = eager.to_polars()
     except Exception as error:  # each library has errors of its own for a column that Arrow can't hold
         raise DataError(f"{name}: can't be read as a table ({str(error).splitlines()[0]})") from error
     return polars
+
+
+def _has_pyarrow() -> bool:
+    try:
+        import_module("pyarrow")  # through which polars reads the texts of pandas
+    except ImportError:
+        return False
+    return True
+
+
+def _from_columns(frame: nw.DataFrame[Any]) -> pl.DataFrame:
+    """Return a frame as polars without pyarrow, which pandas doesn't need."""
+    return pl.DataFrame({column.name: _to_values(column) for column in frame.iter_columns()})
+
+
+def _to_values(column: nw.Series[Any]) -> pl.Series:
+    if column.dtype.is_numeric() and not column.is_null().any():
+        return pl.Series(column.name, column.to_numpy())
+    values = zip(column.to_list(), column.is_null().to_list(), strict=True)
+    return pl.Series(column.name, [None if is_null else value for value, is_null in values])
 
 
 def to_kind_of(like: object, frame: pl.DataFrame) -> object:

@@ -244,6 +244,7 @@ class Predictor:
         QueryError
             The movie isn't in the catalog, or another argument is invalid.
         """
+        user = check_id(user, kind_of(self.dataset.users[USER_ID]) == "text", USER_ID)
         query, index = make_query_frame(user, self.dataset, at), self._index_of(movie)
         timestamps = query[TIMESTAMP].to_numpy()
         histories = self.dataset.histories(encode_ids(query[USER_ID]), timestamps)
@@ -328,8 +329,9 @@ class Predictor:
     @cached_property
     def _titles(self) -> pl.Series:
         """Title of each movie, its MovieID as text if it has none."""
-        movies = self.dataset.movies
-        return movies.select(pl.col("Title").fill_null(pl.col(MOVIE_ID).cast(pl.String)))["Title"]
+        return self.dataset.movies.select(pl.col("Title").fill_null(pl.col(MOVIE_ID).cast(pl.String)))[
+            "Title"
+        ]
 
     @cached_property
     def _genre_shares(self) -> Float32Array:
