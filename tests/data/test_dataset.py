@@ -139,3 +139,26 @@ def test_checked_rows_give_the_same_data_as_a_callers_frame() -> None:
     assert Dataset.from_tables(Tables(ROWS, movies=catalog(3))).fingerprint == dataset.fingerprint
     other = interactions((1, 2, 3, 4), (8, 1, 5, 6), (8, 99, 5, 7))
     assert dataset.with_rows(other).fingerprint == dataset.with_interactions(other).fingerprint
+
+
+def test_a_dataset_introduces_itself_in_one_line() -> None:
+    dataset = Dataset.from_frames(interactions((2, 0, 4, 86_400), (1, 1, 3, 0), (2, 1, 2, 3 * 86_400)))
+    assert repr(dataset) == "Dataset(3 interactions, 2 users, 2 movies, 1970-01-01 to 1970-01-04)"
+    html = dataset._repr_html_()
+    assert "0.5 to 5, liked from 4" in html
+    assert "1970-01-01 to 1970-01-04" in html
+    assert len(html) < 2_000
+
+
+def test_a_dataset_without_interactions_introduces_itself_too() -> None:
+    assert (
+        repr(Dataset.from_frames(interactions()))
+        == "Dataset(0 interactions, 0 users, 0 movies, no interactions)"
+    )
+
+
+def test_a_dataset_of_text_ids_without_ratings_says_so() -> None:
+    frame = pl.DataFrame({"user": ["<b>ann</b>"], "item": ["x"], "time": ["2024-01-05"]})
+    html = Dataset.from_frames(frame)._repr_html_()
+    assert "none, every interaction counts as liked" in html
+    assert "text for users, text for movies" in html

@@ -231,3 +231,11 @@ def test_search_says_what_it_needs(predictor: Predictor, monkeypatch: pytest.Mon
 def test_a_question_that_cannot_be_answered_is_an_error(predictor: Predictor, ask: Any, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         ask(predictor)
+
+
+def test_a_predictor_introduces_itself_in_one_line(predictor: Predictor) -> None:
+    expected = "Predictor(ItemKNN, Dataset(8 interactions, 4 users, 5 movies, 2024-01-01 to 2024-01-08))"
+    assert repr(predictor) == expected
+    html = predictor._repr_html_()
+    assert "Predictor: ItemKNN" in html
+    assert len(html) < 4_000
