@@ -153,14 +153,33 @@ def to_polars(frame: object, table: Table, name: str) -> pl.DataFrame:
         raise DataError(
             f"{name}: expected a frame of polars, pandas or pyarrow, found a {type(frame).__name__}"
         ) from None
+    except nw.exceptions.DuplicateError as error:
+        raise DataError(f"{name}: two columns have the same name; {' '.join(str(error).split())}") from None
     try:
         eager = native.collect() if isinstance(native, nw.LazyFrame) else native
-        if eager.implementation.is_pandas() and not _has_pyarrow():
-            return _from_columns(eager)
-        polars: pl.DataFrame = eager.to_polars()
-    except Exception as error:  # each library has errors of its own for a column that Arrow can't hold
+    except Exception as error:  # each library has errors of its own for a query that fails
         raise DataError(f"{name}: can't be read as a table ({str(error).splitlines()[0]})") from error
-    return polars
+    try:
+        return _convert(eager)
+    except Exception as error:  # and for a column that Arrow can't hold, such as one of texts and numbers
+        place = _find_unreadable(eager)
+        raise DataError(f"{name}{place}: can't be read ({str(error).splitlines()[0]})") from error
+
+
+def _convert(frame: nw.DataFrame[Any]) -> pl.DataFrame:
+    if frame.implementation.is_pandas() and not _has_pyarrow():
+        return _from_columns(frame)
+    return frame.to_polars()
+
+
+def _find_unreadable(frame: nw.DataFrame[Any]) -> str:
+    """Return ", column NAME" for the first column of a frame that can't be converted; empty if each can by itself."""
+    for column in frame.columns:
+        try:
+            _convert(frame.select(column))
+        except Exception:
+            return f", column {column}"
+    return ""
 
 
 def _has_pyarrow() -> bool:

@@ -57,7 +57,15 @@ def test_no_queries_give_an_empty_frame(queries: Any) -> None:
         ((1.5, 3), "queries[1], UserID: 1.5 is not a whole number; expected a whole number from 0"),
         ((1, 3.0), "queries[1], Timestamp: 3.0 is not a whole number; expected POSIX seconds"),
         ((-1, 3), "queries[1], UserID: -1 is negative; expected a whole number from 0"),
-        ((2**70, 3), f"queries[1], UserID: {2**70} doesn't fit into 64 bits; expected a whole number from 0"),
+        ((2**63, 3), f"queries[1], UserID: {2**63} doesn't fit into 64 bits; expected a whole number from 0"),
+        (
+            (2**5_000, 3),
+            "queries[1], UserID: a number of 5001 bits doesn't fit into 64 bits; expected a whole",
+        ),
+        (
+            (1, 2**5_000),
+            "queries[1], Timestamp: a number of 5001 bits is not a time; expected POSIX seconds, ISO",
+        ),
         (
             (1, 1_700_000_000_000),
             "queries[1], Timestamp: 1700000000000 looks like milliseconds; expected POSIX",
@@ -95,7 +103,7 @@ def test_no_queries_give_an_empty_frame(queries: Any) -> None:
             "queries[1], Timestamp: 1969-12-31 lies outside 1970 to 2100; expected POSIX",
         ),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_an_invalid_query_is_named_with_its_position(wrong: Any, message: str) -> None:
     with pytest.raises(QueryError) as caught:
@@ -240,6 +248,16 @@ def test_queries_with_times_take_no_further_time() -> None:
         make_query_frame([(5, 1_000)], DATASET, at=2_000)
 
 
+def test_numbers_that_cannot_even_be_written_are_refused() -> None:
+    huge = 10**5_000
+    with pytest.raises(
+        QueryError, match=r"queries\[0\], UserID: a number of 16610 bits doesn't fit into 64 bits"
+    ):
+        make_query_frame([(huge, 3)], DATASET)
+    with pytest.raises(QueryError, match="at: a number of 16610 bits is not a time"):
+        make_query_frame(5, DATASET, at=huge)
+
+
 def test_a_time_for_all_that_is_none_is_named() -> None:
     with pytest.raises(QueryError, match="at: 'yesterday' is not a time; expected POSIX seconds or ISO 8601"):
         make_query_frame(5, DATASET, at="yesterday")
@@ -282,9 +300,28 @@ def test_no_queries_of_text_ids_give_an_empty_frame() -> None:
             pl.DataFrame({"UserID": ["ann", ""], "Timestamp": [1, 1]}),
             r"queries\[1\], UserID: the cell is empty",
         ),
+        ("\ud800", "UserID: '.ud800' isn't valid Unicode; expected an id of 1 to 255 characters"),
     ],
-    ids=["pairs", "frame", "empty"],
+    ids=["pairs", "frame", "empty", "surrogate"],
 )
-def test_ids_of_the_other_kind_are_refused(queries: Any, message: str) -> None:
+def test_ids_of_the_other_kind_and_empty_ones_are_refused(queries: Any, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         make_query_frame(queries, TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (
+            pd.DataFrame([["a", "b"]], columns=["user", "user"]),
+            "queries: two columns have the same name; .*'user' 2",
+        ),
+        (pd.DataFrame({"user": ["ann", 5], "x": [1, 2]}), "queries, column user: can't be read"),
+        (pd.DataFrame({"who": ["ann"]}), "queries: column UserID is missing; found who$"),
+        (duckdb.sql("SELECT error('no luck') AS user"), r"queries: can't be read as a table \(.*no luck"),
+    ],
+    ids=["twice", "mixed", "missing", "failing"],
+)
+def test_a_frame_that_cannot_be_read_is_an_error_that_names_the_column(frame: Any, message: str) -> None:
+    with pytest.raises(QueryError, match=message):
+        make_query_frame(frame, TEXTS, at=1_000)

@@ -59,7 +59,10 @@ def is_frame(value: object) -> bool:
         return True
     if isinstance(value, list | tuple):
         return False
-    return isinstance(nw.from_native(value, pass_through=True), nw.DataFrame | nw.LazyFrame)
+    try:
+        return isinstance(nw.from_native(value, pass_through=True), nw.DataFrame | nw.LazyFrame)
+    except nw.exceptions.DuplicateError:  # a frame of pandas with two columns of one name
+        return True
 
 
 def check_id(value: object, is_text: bool, name: str) -> Id:
@@ -97,7 +100,7 @@ def _check_frame(queries: object, dataset: Dataset, at: object) -> pl.DataFrame:
             raise QueryError(
                 f"queries have times of their own, in the column {found.sources[TIMESTAMP]}: leave at out"
             )
-        if at is not None:
+        if at is not None and USER_ID in found.sources:
             timestamp = pl.lit(to_timestamp_or_now(at), dtype=pl.Int64).alias(TIMESTAMP)
             frame = frame.with_columns(timestamp)
         elif found.missing == (TIMESTAMP,):
@@ -133,8 +136,6 @@ def _check_pair(position: int, query: object, is_text: bool) -> tuple[Id, int]:
             "and the time of all in at="
         )
     user = check_id(values[0], is_text, f"queries[{position}], {USER_ID}")
-    if type(values[1]) is int and not explain_cell("timestamp", str(values[1])):
-        return user, values[1]
     try:
         return user, to_timestamp(values[1])
     except ValueError as error:
@@ -148,5 +149,7 @@ def _find_problem(value: object, is_text: bool) -> str:
             return explain_cell("text id", value)
         return f"{value!r} is not a text; expected an id as text"
     if isinstance(value, Integral) and not isinstance(value, bool):
+        if abs(int(value)) >> 64:  # such a number may have too many digits to be written
+            return f"a number of {int(value).bit_length()} bits doesn't fit into 64 bits; expected {EXPECTED['id']}"
         return explain_cell("id", str(value))
     return f"{shorten(repr(value), 100)} is not a whole number; expected {EXPECTED['id']}"

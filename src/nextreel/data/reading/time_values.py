@@ -26,9 +26,15 @@ def to_timestamp(value: object) -> int:
     ValueError
         The value is no time, or one outside 1970 to 2100; the message quotes it and says what was expected.
     """
+    if type(value) is int and 0 <= value < LATEST_TIMESTAMP:
+        return value
     if isinstance(value, bool):
         raise ValueError(f"{value} is not a time; expected {_EXPECTED}")
     if isinstance(value, Integral):
+        if abs(int(value)) >> 64:  # such a number may have too many digits to be written
+            raise ValueError(
+                f"a number of {int(value).bit_length()} bits is not a time; expected {_EXPECTED}"
+            )
         if problem := explain_cell("timestamp", str(value)):
             raise ValueError(problem)
         return int(value)
