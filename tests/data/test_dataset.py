@@ -1,6 +1,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -162,3 +163,12 @@ def test_a_dataset_of_text_ids_without_ratings_says_so() -> None:
     html = Dataset.from_frames(frame)._repr_html_()
     assert "none, every interaction counts as liked" in html
     assert "text for users, text for movies" in html
+
+
+def test_a_pandas_frame_with_two_columns_of_one_name_is_an_error_that_says_so() -> None:
+    frame = pd.DataFrame([[1, 2, 3, 4]], columns=["user", "user", "item", "time"])
+    with pytest.raises(DataError, match=r"interactions: two columns have the same name; .*'user' 2 times"):
+        Dataset.from_frames(frame)
+    mixed = pd.DataFrame({"user": [1, 2], "item": ["heat", 5], "time": [1, 2]})
+    with pytest.raises(DataError, match="interactions, column item: can't be read"):
+        Dataset.from_frames(mixed)

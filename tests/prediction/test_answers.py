@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,6 +17,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.errors import MissingExtraError, QueryError
 from nextreel.prediction.fitting import fit
 from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import load, save
 
 MOVIES = pd.DataFrame(
     {
@@ -239,3 +241,16 @@ def test_a_predictor_introduces_itself_in_one_line(predictor: Predictor) -> None
     html = predictor._repr_html_()
     assert "Predictor: ItemKNN" in html
     assert len(html) < 4_000
+
+
+@pytest.mark.parametrize("model", ["ease", "sequential-ridge", "als", "popularity"])
+def test_every_model_introduces_itself_on_one_screen(predictor: Predictor, model: str) -> None:
+    other = fit(predictor.dataset, model)
+    assert len(repr(other)) < 200
+    assert other._repr_html_().count("<tr>") < 30
+
+
+def test_a_loaded_predictor_knows_the_names_of_the_columns(predictor: Predictor, tmp_path: Path) -> None:
+    save(predictor, tmp_path / "model")
+    answers = load(tmp_path / "model").recommend(pd.DataFrame(QUERIES), k=2, titles=True)
+    pd.testing.assert_frame_equal(answers, predictor.recommend(pd.DataFrame(QUERIES), k=2, titles=True))

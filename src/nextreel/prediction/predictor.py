@@ -26,6 +26,7 @@ from nextreel.ranking.ranker import Ranker, Ranking
 from nextreel.ranking.reranking import CANDIDATES, rerank
 from nextreel.ranking.similar_movies import SimilarMovies
 from nextreel.ranking.title_search import TitleSearch
+from nextreel.wording import shorten
 
 Queries = Id | Iterable[Id] | Iterable[tuple[Id, Time]] | Iterable[list[Id]]
 """Queries that are no frame: one user, users, or pairs of a user and a time."""
@@ -66,9 +67,8 @@ class Predictor:
         return f"Predictor({type(self.model).__name__}, {self.dataset!r})"
 
     def _repr_html_(self) -> str:
-        options = [(name, str(value)) for name, value in self.model.config.model_dump().items()]
-        title = f"Predictor: {type(self.model).__name__}"
-        return to_html(title, [*self.dataset.facts(), *options[:20]])
+        options = [(name, shorten(str(value), 80)) for name, value in self.model.config][:20]
+        return to_html(f"Predictor: {type(self.model).__name__}", [*self.dataset.facts(), *options])
 
     @overload
     def recommend(

@@ -135,8 +135,12 @@ def test_an_invalid_query_is_named_with_its_position(wrong: Any, message: str) -
             "queries[1], Timestamp: the cell is empty; expected POSIX",
         ),
         (
-            {"user": [1], "uid": [2], "when": [5]},
-            "queries: column Timestamp is missing; found user, uid, when: add",
+            {"user": [1], "when": [5]},
+            "queries: column Timestamp is missing; found user, when: add",
+        ),
+        (
+            {"user": [1], "User": [2], "time": [5]},
+            "queries: 'user' and 'User' could both be the column UserID: say",
         ),
         ({"UserID": [-1], "Timestamp": [5]}, "queries[0], UserID: -1 is negative; expected a whole number"),
     ],

@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.frames import find_columns, to_polars
+from nextreel.data.frames import FoundColumns, find_columns, to_polars
 from nextreel.data.ids import Id, kind_of
 from nextreel.data.reading.time_values import to_timestamp, to_timestamp_or_now
 from nextreel.data.schema import DTYPES, EXPECTED, QUERIES, TIMESTAMP, USER_ID, Kind
@@ -95,7 +95,7 @@ def _check_frame(queries: object, dataset: Dataset, at: object) -> pl.DataFrame:
         # The columns of queries may have usual names even where those of the data set hadn't.
         columns = {role: name for role, name in dataset.columns.items() if name in frame.columns}
         dataset = replace(dataset, columns=columns)
-        found = find_columns(frame.columns, QUERIES, dataset.format)
+        found = _find_columns(frame, dataset)
         if at is not None and TIMESTAMP in found.sources:
             raise QueryError(
                 f"queries have times of their own, in the column {found.sources[TIMESTAMP]}: leave at out"
@@ -113,6 +113,13 @@ def _check_frame(queries: object, dataset: Dataset, at: object) -> pl.DataFrame:
         return dataset.check(frame, QUERIES, "queries")
     except DataError as error:
         raise QueryError(str(error)) from None
+
+
+def _find_columns(frame: pl.DataFrame, dataset: Dataset) -> FoundColumns:
+    try:
+        return find_columns(frame.columns, QUERIES, dataset.format)
+    except DataError as error:
+        raise DataError(f"queries: {error}") from None
 
 
 def _is_canonical(queries: pl.DataFrame, dataset: Dataset) -> bool:
