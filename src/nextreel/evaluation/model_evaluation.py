@@ -52,21 +52,6 @@ class Evaluation:
     """bool[n_queries] by name of the slice: marks its queries. Slices are by time since the last interaction and by
     length of the history."""
 
-    def __repr__(self) -> str:
-        metrics = ", ".join(f"{name} {estimate}" for name, estimate in self.metrics.items())
-        return f"Evaluation({self._describe()}: {metrics})"
-
-    def _repr_html_(self) -> str:
-        rows = [
-            (name, f"{estimate.mean:.4f}", f"{estimate.low:.4f} to {estimate.high:.4f}")
-            for name, estimate in self.metrics.items()
-        ]
-        return to_html(f"Evaluation: {self._describe()}", rows, ("", "mean", "95 % interval"), self.notes())
-
-    def _describe(self) -> str:
-        queries = number_of(len(self.queries), "query", "queries")
-        return f"{queries} of {number_of(self.n_users, 'user')}, {self.protocol['history']} histories"
-
     @property
     def n_users(self) -> int:
         """Number of users with at least one query."""
@@ -108,6 +93,21 @@ class Evaluation:
             queries = number_of(self.outside_catalog, "query asks", "queries ask")
             notes.append(f"{queries} for a movie outside the catalog; that counts as missed.")
         return notes
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(f"{name} {estimate}" for name, estimate in self.metrics.items())
+        return f"Evaluation({self._describe()}: {metrics})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, f"{estimate.mean:.4f}", f"{estimate.low:.4f} to {estimate.high:.4f}")
+            for name, estimate in self.metrics.items()
+        ]
+        return to_html(f"Evaluation: {self._describe()}", rows, ("", "mean", "95 % interval"), self.notes())
+
+    def _describe(self) -> str:
+        queries = number_of(len(self.queries), "query", "queries")
+        return f"{queries} of {number_of(self.n_users, 'user')}, {self.protocol['history']} histories"
 
 
 def evaluate(
