@@ -144,4 +144,5 @@ def _add_routes(app: FastAPI) -> None:
     lenient = [health.router, page.router]
     for router in lenient:
         app.include_router(router)
-    respond_with_problems(app, [route for router in (*api, *lenient) for route in router.routes])
+    routes = [route for router in (*api, *lenient) for route in router.routes]
+    respond_with_problems(app, routes, page.show_problem)

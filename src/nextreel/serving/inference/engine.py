@@ -14,6 +14,7 @@ from typing import Literal, Self
 import numpy as np
 
 from nextreel.arrays import BoolArray, Int32Array
+from nextreel.data.rating_scale import RatingScale
 from nextreel.data.timeline import Histories
 from nextreel.data.times import format_timestamp, parse_timestamp
 from nextreel.errors import QueryError
@@ -124,6 +125,11 @@ class Engine:
         if sibling is not None and Catalog.of(sibling._predictor.dataset).movies.equals(catalog.movies):
             return cls(predictor, version, sibling.follower)
         return cls(predictor, version, StoreFollower(store, catalog))
+
+    @property
+    def scale(self) -> RatingScale:
+        """What the ratings of the data mean that the model was fitted on."""
+        return self._predictor.dataset.scale
 
     @property
     def histories(self) -> UserHistories:

@@ -37,6 +37,17 @@ class MovieLookup:
         indices = catalog.find(np.array([match.movie_id for match in matches], dtype=np.int64))
         return _scored_movies(catalog, indices.tolist(), [match.score for match in matches])
 
+    def most_rated(self, limit: int = 20) -> list[tuple[MovieCard, int]]:
+        """Return the movies with the most ratings and the number of these, the most rated movie first.
+
+        Ratings that arrived since the snapshot's last merge into its sorted base don't count yet.
+        """
+        snapshot = self._follower.catch_up()
+        catalog, totals = snapshot.catalog, snapshot.base.totals
+        by_total = np.argsort(-totals, kind="stable")
+        listed = by_total[~catalog.is_deleted[by_total]][:limit].tolist()
+        return [(catalog.cards[index], int(totals[index])) for index in listed]
+
     def similar(self, movie_id: int, timestamp: int, k: int = 10) -> list[ScoredMovie] | None:
         """Return the k movies most similar to this one as of a timestamp, best first; None if it isn't in the catalog.
 

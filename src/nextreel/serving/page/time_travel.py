@@ -13,9 +13,9 @@ from nextreel.serving.inference.engine import Engine, ModelFacts, Recommendation
 from nextreel.serving.inference.movie_cards import RatedMovie
 from nextreel.serving.inference.service import Service
 from nextreel.serving.inference.user_histories import LOWEST_REPLAYED_RANK, SampledUser
+from nextreel.serving.page.history_strip import LIST_LENGTH, Strip, draw_strip
 from nextreel.serving.page.posters import ListedMovie, Poster, describe_changes, list_movies
 from nextreel.serving.page.rendering import View
-from nextreel.serving.page.svg_charts import LIST_LENGTH, Strip, draw_strip
 from nextreel.serving.page.url_parameters import read_number, require_number
 
 SAMPLE_SIZE, USERS_SUGGESTED = 200, 6
@@ -72,6 +72,10 @@ class TimeTravelView(View):
     changes: str
     """Sentences that tell a screen reader what has changed in the list."""
     model: ModelFacts
+
+    def address(self) -> str:
+        """Return the path and the parameters that show this view again."""
+        return f"/time-travel?user={self.user}&moment={self.step}"
 
 
 @dataclass(frozen=True)
