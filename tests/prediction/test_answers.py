@@ -228,7 +228,7 @@ def test_search_says_what_it_needs(predictor: Predictor, monkeypatch: pytest.Mon
         (lambda p: p.explain(["ann", "bob"], "heat", at=5), r"UserID: \['ann', 'bob'\] is not a text"),
         (lambda p: p.search(5), "5 is not a text; expected a title"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_question_that_cannot_be_answered_is_an_error(predictor: Predictor, ask: Any, message: str) -> None:
     with pytest.raises(QueryError, match=message):
