@@ -108,7 +108,7 @@ def test_stopping_a_comparison_shows_no_traceback_of_the_models_process(home: Pa
     [
         (["compare", "data", "--history", "past"], "--history 'past': expected frozen, live or frozen,live"),
         (["compare", "data", "--k", "ten"], "--k 'ten': expected whole numbers with commas"),
-        (["compare", "nowhere"], "nowhere: no such directory"),
+        (["compare", "nowhere"], "nowhere: no such file or directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -27,7 +27,7 @@ def impressions(*rows: tuple[int, int, str, Sequence[int]]) -> pl.DataFrame:
 
 def follow_one(*rows: tuple[int, int, float, int], within: int = 100) -> dict[str, object]:
     """What followed the impression of movies 7, 8, 9 that user 1 saw at 1000."""
-    return follow(impressions((1, 1000, "a", [7, 8, 9])), interactions(*rows), within).row(0, named=True)
+    return follow(impressions((1, 1000, "a", [7, 8, 9])), interactions(*rows), within, 4.0).row(0, named=True)
 
 
 def test_a_positive_on_a_recommended_movie_within_the_window_is_a_hit() -> None:
@@ -75,13 +75,13 @@ def test_without_a_positive_in_the_window_there_is_no_next_one() -> None:
 
 def test_a_positive_follows_every_impression_whose_window_it_lies_in() -> None:
     shown_lists = impressions((1, 1000, "a", [7, 8]), (1, 1050, "a", [9]), (1, 1200, "a", [7]))
-    followed = follow(shown_lists, interactions((1, 7, 5.0, 1060)), 100)
+    followed = follow(shown_lists, interactions((1, 7, 5.0, 1060)), 100, 4.0)
     assert followed["Positives"].to_list() == [[7], [], []]
     assert followed["NextNDCG"].to_list() == [1, 0, None]
 
 
 def test_an_impression_without_movies_is_followed_by_nothing() -> None:
-    followed = follow(impressions((1, 1000, "a", [])), interactions((1, 7, 5.0, 1001)), 100).row(
+    followed = follow(impressions((1, 1000, "a", [])), interactions((1, 7, 5.0, 1001)), 100, 4.0).row(
         0, named=True
     )
     assert (followed["Answered"], followed["Positives"], followed["NextNDCG"]) == (0, [], 0)

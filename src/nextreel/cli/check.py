@@ -72,6 +72,7 @@ def check(
             typer.echo(f"{file}: {number_of(count, 'invalid row')} set aside", err=json)
         typer.echo(f"They are in {quarantine}; the tables without them are in {clean}.", err=json)
         directory = clean
+        request = DataFormat.request(liked_from=liked_from)  # the clean tables have our names of columns
     with stages("Checking") as show_stage:
         show_stage("reading data")
         data_profile = profile_directory(directory, request)

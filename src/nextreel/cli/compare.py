@@ -129,7 +129,7 @@ def compare(
         console.print(weakness_table(board, mode))
         if slices:
             console.print(slices_table(board, mode))
-    print_sentences(console, (*board.findings(), *board.gap_findings()))
+    print_sentences(console, (*board.findings(), *board.gap_findings(), *board.seen_findings()))
 
 
 def accuracy_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":

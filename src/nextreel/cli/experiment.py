@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, LikedFrom, StoreOption
 from nextreel.cli.terminal.json_output import AsJson, print_json
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def report(
     within: Annotated[
         str, typer.Option(help="Length of the window after each recommendation, such as 7d, 12h or 30m.")
     ] = "7d",
+    liked_from: LikedFrom = None,
     as_json: AsJson = False,
 ) -> None:
     """Report whether one of two versions is better.
@@ -71,7 +72,8 @@ def report(
     start = 0 if since is None else parse_timestamp(since)
     with Store.open(store) as opened:
         impressions = _read_impressions(opened, start)
-        liked_from = (opened.data_format.scale or STARS).liked_from
+        if liked_from is None:
+            liked_from = (opened.data_format.scale or STARS).liked_from
         interactions = opened.histories(impressions[USER_ID].unique().to_list())
     now = parse_timestamp("now")
     result = compare(impressions, interactions, window, now, challenger, share, liked_from)

@@ -15,7 +15,7 @@ from narwhals.typing import IntoFrame
 from nextreel.arrays import Int64Array, find_sorted
 from nextreel.data.data_format import DataFormat
 from nextreel.data.frames import check_frame
-from nextreel.data.ids import Id, encode_ids, kind_of, sort_by_code
+from nextreel.data.ids import Id, encode_ids, find_positions, kind_of, sort_with_codes
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.schema import (
     INTERACTIONS,
@@ -29,10 +29,13 @@ from nextreel.data.schema import (
 )
 from nextreel.data.tables import Tables, describe_kind
 from nextreel.data.timeline import Histories, Timeline
+from nextreel.data.times import format_timestamp
 from nextreel.data.titles import with_parsed_titles
 from nextreel.data.value_checks import parse_cell
 from nextreel.deprecation import renamed_argument
 from nextreel.errors import DataError, QueryError
+from nextreel.notebook_html import to_html
+from nextreel.wording import number_of
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,10 @@ class Dataset:
         no_users = pl.DataFrame(schema={**USERS.schema, USER_ID: rows.schema[USER_ID]})
         movies = no_movies if tables.movies is None else tables.movies
         users = no_users if tables.users is None else tables.users
-        movie_ids = sort_by_code(pl.concat([rows[MOVIE_ID], movies[MOVIE_ID]]))
-        user_ids = sort_by_code(pl.concat([rows[USER_ID], users[USER_ID]]))
-        movie_codes = encode_ids(movie_ids)
+        movie_ids, movie_codes = sort_with_codes(pl.concat([rows[MOVIE_ID], movies[MOVIE_ID]]))
+        user_ids, user_codes = sort_with_codes(pl.concat([rows[USER_ID], users[USER_ID]]))
         return cls(
-            timeline=_index_rows(rows, encode_ids(user_ids), movie_codes, tables.scale),
+            timeline=_index_rows(rows, user_ids, user_codes, movie_ids, tables.scale),
             movie_ids=movie_codes,
             users=user_ids.to_frame().join(users, on=USER_ID, how="left", maintain_order="left"),
             movies=with_parsed_titles(
@@ -111,6 +113,37 @@ class Dataset:
             ),
             columns=tables.format.columns,
         )
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return size, period, and kinds of ids and ratings as (name, value) in words; cheap for any size."""
+        scale, format_ = self.scale, self.format
+        ratings = f"{scale.lowest:g} to {scale.highest:g}, liked from {scale.liked_from:g}"
+        return [
+            ("interactions", f"{len(self.timeline):,}"),
+            ("users", f"{self.n_users:,}"),
+            ("movies", f"{self.n_movies:,}"),
+            ("period", self._describe_period()),
+            ("ratings", ratings if scale.rated else "none, every interaction counts as liked"),
+            ("ids", f"{format_.user_ids} for users, {format_.movie_ids} for movies"),
+        ]
+
+    def __repr__(self) -> str:
+        rows, users = number_of(len(self.timeline), "interaction"), number_of(self.n_users, "user")
+        return f"Dataset({rows}, {users}, {number_of(self.n_movies, 'movie')}, {self._describe_period()})"
+
+    def _repr_html_(self) -> str:
+        return to_html("Dataset", self.facts())
+
+    def _describe_period(self) -> str:
+        timeline = self.timeline
+        if not len(timeline):
+            return "no interactions"
+        # Rows of a user are in order of time, so the first and last row of each user are enough.
+        first, stop = timeline.offsets[:-1], timeline.offsets[1:]
+        has_rows = first < stop
+        start = int(timeline.timestamps[first[has_rows]].min())
+        end = int(timeline.timestamps[stop[has_rows] - 1].max())
+        return f"{format_timestamp(start)[:10]} to {format_timestamp(end)[:10]}"
 
     @property
     def user_ids(self) -> Int64Array:
@@ -217,10 +250,10 @@ class Dataset:
     def with_rows(self, rows: pl.DataFrame) -> Self:
         """Do as `with_interactions`, but without checking the rows: the caller has, or took them from a dataset."""
         rows = rows.filter(self.index_of_movies(encode_ids(rows[MOVIE_ID])) >= 0)
-        user_ids = sort_by_code(pl.concat([self.users[USER_ID], rows[USER_ID]]))
+        user_ids, user_codes = sort_with_codes(pl.concat([self.users[USER_ID], rows[USER_ID]]))
         return replace(
             self,
-            timeline=_index_rows(rows, encode_ids(user_ids), self.movie_ids, self.scale),
+            timeline=_index_rows(rows, user_ids, user_codes, self.movies[MOVIE_ID], self.scale),
             users=user_ids.to_frame().join(self.users, on=USER_ID, how="left", maintain_order="left"),
         )
 
@@ -260,13 +293,17 @@ def _parse_id(ids: pl.Series, text: str, name: str) -> Id:
 
 
 def _index_rows(
-    rows: pl.DataFrame, user_ids: Int64Array, movie_ids: Int64Array, scale: RatingScale
+    rows: pl.DataFrame,
+    user_ids: pl.Series,
+    user_codes: Int64Array,
+    movie_ids: pl.Series,
+    scale: RatingScale,
 ) -> Timeline:
     return Timeline.from_rows(
-        users=np.searchsorted(user_ids, encode_ids(rows[USER_ID])),
-        movies=np.searchsorted(movie_ids, encode_ids(rows[MOVIE_ID])),
+        users=find_positions(rows[USER_ID], user_ids),
+        movies=find_positions(rows[MOVIE_ID], movie_ids),
         ratings=rows[RATING].to_numpy(),
         timestamps=rows[TIMESTAMP].to_numpy(),
-        user_ids=user_ids,
+        user_ids=user_codes,
         scale=scale,
     )

@@ -1,8 +1,11 @@
 """Tables as frames: any kind of frame comes in, its columns are recognised and checked, and polars comes out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
+from itertools import combinations
 from os import PathLike
+from typing import Any
 
 import narwhals as nw
 import polars as pl
@@ -24,7 +27,7 @@ from nextreel.data.schema import (
 from nextreel.data.value_checks import explain_invalid, find_invalid, kind_of_time, to_seconds
 from nextreel.errors import DataError
 
-SAMPLED = 1_000
+SAMPLED = 100
 """Number of rows from which the unit of a column of times is decided; the other rows must have the same one."""
 
 
@@ -48,9 +51,12 @@ def find_columns(names: Sequence[str], table: Table, format_: DataFormat) -> Fou
     DataError
         Two columns may be meant, or a name of one of the columns is there twice.
     """
+    columns = (*table.columns, *((YEAR,) if table is MOVIES else ()))
+    named = {column.name: format_.columns.get(column.role) for column in columns}
     sources: dict[str, str] = {}
-    for column in (*table.columns, *((YEAR,) if table is MOVIES else ())):
-        found = _names_of(column, names, format_)
+    for column in columns:
+        claimed = {name for ours, name in named.items() if ours != column.name}
+        found = _names_of(column, names, named[column.name], claimed)
         if len(found) > 1:
             shown = " and ".join(map(repr, found))
             if found[0] == found[1]:
@@ -60,6 +66,11 @@ def find_columns(names: Sequence[str], table: Table, format_: DataFormat) -> Fou
             )
         if found:
             sources[column.name] = found[0]
+    for first, second in combinations(columns, 2):
+        if first.name in sources and sources[first.name] == sources.get(second.name):
+            raise DataError(
+                f"{sources[first.name]!r} is named for both {first.role} and {second.role}: name one column for each"
+            )
     if format_.scale is not None and not format_.scale.rated:
         sources.pop(RATING, None)
     needs_ratings = format_.scale is not None and format_.scale.rated
@@ -72,18 +83,35 @@ def find_columns(names: Sequence[str], table: Table, format_: DataFormat) -> Fou
     return FoundColumns(sources, missing, tuple(name for name in names if name not in used))
 
 
-def _names_of(column: Column, names: Sequence[str], format_: DataFormat) -> list[str]:
-    given = format_.columns.get(column.role)
+def _names_of(
+    column: Column, names: Sequence[str], given: str | None, claimed: Collection[str | None]
+) -> list[str]:
+    """Return the names that may be those of a column; `claimed` are the names that were given for other columns."""
     for wanted in (given, column.name):
-        if wanted is not None and wanted in names:
+        if wanted is not None and wanted in names and (wanted == given or wanted not in claimed):
             return [name for name in names if name == wanted]
-    if given is not None and column.required and column.role in ("rating", "time"):
-        return []
     plain = {name: name.lower().translate({ord(mark): None for mark in "_- ."}) for name in names}
-    for other in column.other_names:
-        if found := [name for name in names if plain[name] == other]:
+    for group in column.other_names:
+        if found := [name for name in names if plain[name] in group and name not in claimed]:
             return found
     return []
+
+
+def require_given_columns(
+    request: DataFormat, remembered: DataFormat, sources: Mapping[Table, Iterable[tuple[str, str]]]
+) -> None:
+    """Raise DataError if a caller names a column that no table of the data set has.
+
+    Names that an earlier command remembered may be missing: `nextreel split` writes files under our names.
+    """
+    roles = {column.name: column.role for table in sources for column in (*table.columns, YEAR)}
+    found = {(roles[ours], name) for pairs in sources.values() for ours, name in pairs}
+    for role, name in request.columns.items():
+        if (role, name) not in found and remembered.columns.get(role) != name:
+            known = ", ".join(dict.fromkeys(name for pairs in sources.values() for _, name in pairs))
+            raise DataError(
+                f"no table has a column {name!r}, which is named for {role}; the columns in use are {known}"
+            )
 
 
 def check_frame(
@@ -151,12 +179,68 @@ def to_polars(frame: object, table: Table, name: str) -> pl.DataFrame:
         raise DataError(
             f"{name}: expected a frame of polars, pandas or pyarrow, found a {type(frame).__name__}"
         ) from None
+    except nw.exceptions.DuplicateError as error:
+        raise DataError(f"{name}: two columns have the same name; {' '.join(str(error).split())}") from None
     try:
         eager = native.collect() if isinstance(native, nw.LazyFrame) else native
-        polars: pl.DataFrame = eager.to_polars()
-    except Exception as error:  # each library has errors of its own for a column that Arrow can't hold
+    except Exception as error:  # each library has errors of its own for a query that fails
         raise DataError(f"{name}: can't be read as a table ({str(error).splitlines()[0]})") from error
-    return polars
+    try:
+        return _convert(eager)
+    except Exception as error:  # and for a column that Arrow can't hold, such as one of texts and numbers
+        place = _find_unreadable(eager)
+        raise DataError(f"{name}{place}: can't be read ({str(error).splitlines()[0]})") from error
+
+
+def _convert(frame: nw.DataFrame[Any]) -> pl.DataFrame:
+    if frame.implementation.is_pandas() and not _has_pyarrow():
+        return _from_columns(frame)
+    return frame.to_polars()
+
+
+def _find_unreadable(frame: nw.DataFrame[Any]) -> str:
+    """Return ", column NAME" for the first column of a frame that can't be converted; empty if each can by itself."""
+    for column in frame.columns:
+        try:
+            _convert(frame.select(column))
+        except Exception:
+            return f", column {column}"
+    return ""
+
+
+def _has_pyarrow() -> bool:
+    try:
+        import_module("pyarrow")  # through which polars reads the texts of pandas
+    except ImportError:
+        return False
+    return True
+
+
+def _from_columns(frame: nw.DataFrame[Any]) -> pl.DataFrame:
+    """Return a frame as polars without pyarrow, which pandas doesn't need."""
+    return pl.DataFrame({column.name: _to_values(column) for column in frame.iter_columns()})
+
+
+def _to_values(column: nw.Series[Any]) -> pl.Series:
+    if column.dtype.is_numeric() and not column.is_null().any():
+        return pl.Series(column.name, column.to_numpy())
+    values = zip(column.to_list(), column.is_null().to_list(), strict=True)
+    return pl.Series(column.name, [None if is_null else value for value, is_null in values])
+
+
+def to_kind_of(like: object, frame: pl.DataFrame) -> object:
+    """Return a polars frame as a frame of the library that `like` is of; as it is if `like` is no other frame."""
+    if isinstance(like, pl.DataFrame | str | int | list | tuple):
+        return frame
+    native = nw.from_native(like, pass_through=True)
+    if isinstance(native, nw.LazyFrame):
+        return nw.from_native(frame).lazy(native.implementation).to_native()
+    if not isinstance(native, nw.DataFrame):
+        return frame
+    if native.implementation.is_pyarrow():
+        return frame.to_arrow()
+    columns = {c.name: c.to_numpy() if c.dtype.is_numeric() else c.to_list() for c in frame.iter_columns()}
+    return nw.from_dict(columns, backend=native.implementation).to_native()
 
 
 def resolve(table: Table, frame: pl.DataFrame, format_: DataFormat) -> Table:
@@ -227,7 +311,14 @@ def to_canonical(frame: pl.DataFrame, resolved: Table) -> pl.DataFrame:
         if column.kind == "iso time" or UNITS.get(column.kind, 1) > 1
     ]
     texts = [pl.col(c.name).replace("", None) for c in resolved.columns if c.kind == "text"]
-    return frame.with_columns(*times, *texts).cast({c.name: DTYPES[c.kind] for c in resolved.columns})
+    if times or texts:
+        frame = frame.with_columns(*times, *texts)
+    others = {
+        column.name: DTYPES[column.kind]
+        for column in resolved.columns
+        if frame.schema[column.name] != DTYPES[column.kind]
+    }
+    return frame.with_columns(pl.col(name).cast(dtype) for name, dtype in others.items()) if others else frame
 
 
 def complete(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -239,6 +330,8 @@ def complete(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
         has_year = pl.col("Title").str.contains(r"\([0-9]{4}\)\s*$") | pl.col(YEAR.name).is_null()
         dated = pl.format("{} ({})", pl.col("Title"), pl.col(YEAR.name).cast(pl.String).str.zfill(4))
         frame = frame.with_columns(Title=pl.when(has_year).then("Title").otherwise(dated))
+    if frame.columns == table.schema.names():
+        return frame
     absent = [
         pl.lit(WATCHED_RATING if column.name == RATING else None, dtype=DTYPES[column.kind]).alias(
             column.name

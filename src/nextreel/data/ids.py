@@ -37,14 +37,11 @@ def encode_ids(ids: pl.Series) -> Int64Array:
     if kind_of(ids) == "number":
         return ids.to_numpy()
     texts = ids.unique()
-    codes = pl.Series("code", [encode_id(text) for text in texts], dtype=pl.Int64)
-    known = pl.DataFrame({"id": texts, "code": codes})
-    coded = ids.rename("id").to_frame().join(known, on="id", how="left", maintain_order="left")
-    return coded["code"].to_numpy()
+    return ids.replace_strict(texts, _encode_each(texts), return_dtype=pl.Int64).to_numpy()
 
 
-def sort_by_code(ids: pl.Series) -> pl.Series:
-    """Return the distinct ids of a column, ordered by the integers that stand for them.
+def sort_with_codes(ids: pl.Series) -> tuple[pl.Series, Int64Array]:
+    """Return the distinct ids of a column, ordered by the integers that stand for them, and int64[n]: these integers.
 
     Raises
     ------
@@ -52,11 +49,24 @@ def sort_by_code(ids: pl.Series) -> pl.Series:
         Two texts have the same code, which happens once in a million data sets of a million ids.
     """
     if kind_of(ids) == "number":
-        return ids.unique().sort()
+        numbers = ids.unique().sort()
+        return numbers, numbers.to_numpy()
     texts = ids.unique().sort()
-    codes = encode_ids(texts)
+    codes = _encode_each(texts).to_numpy()
     order = np.argsort(codes, kind="stable")
     if len(same := np.flatnonzero(np.diff(codes[order]) == 0)):
         first, second = texts[order[same[0] : same[0] + 2].tolist()]
         raise DataError(f"the ids {first!r} and {second!r} have the same 63-bit code: rename one of them")
-    return texts.gather(order)
+    return texts.gather(order), codes[order]
+
+
+def find_positions(ids: pl.Series, distinct: pl.Series) -> Int64Array:
+    """Return int64[n]: the position of each id among distinct ones from `sort_with_codes`, which hold all of them."""
+    if kind_of(ids) == "number":
+        return np.searchsorted(distinct.to_numpy(), ids.to_numpy())
+    positions = pl.int_range(len(distinct), eager=True)
+    return ids.replace_strict(distinct, positions, return_dtype=pl.Int64).to_numpy()
+
+
+def _encode_each(texts: pl.Series) -> pl.Series:
+    return pl.Series("code", [encode_id(text) for text in texts], dtype=pl.Int64)

@@ -77,8 +77,9 @@ class Column:
     kind: Kind
     role: str = ""
     """Short name of what the column holds, by which `--columns` maps a column of another name to it."""
-    other_names: tuple[str, ...] = ()
-    """Further names by which the column is recognised, in lower case without blanks, hyphens and underscores."""
+    other_names: tuple[tuple[str, ...], ...] = ()
+    """Further names by which the column is recognised, in lower case without blanks, hyphens and underscores: groups,
+    the clearest first. Two names of one group in a file are ambiguous."""
     required: bool = True
     """Whether a file without the column is an error."""
 
@@ -101,13 +102,13 @@ class Table:
         return pl.Schema({column.name: DTYPES[column.kind] for column in self.columns})
 
 
-_USER = Column(USER_ID, "id", "user", ("userid", "user", "uid"))
-_MOVIE = Column(MOVIE_ID, "id", "movie", ("movieid", "movie", "itemid", "item", "filmid", "film"))
+_USER = Column(USER_ID, "id", "user", (("userid",), ("user", "uid")))
+_MOVIE = Column(MOVIE_ID, "id", "movie", (("movieid",), ("itemid", "filmid"), ("movie", "item", "film")))
 _TIME = Column(
     TIMESTAMP,
     "timestamp",
     "time",
-    ("timestamp", "time", "datetime", "date", "unixtime", "ratedat", "watchedat", "createdat"),
+    (("timestamp",), ("time", "datetime", "date", "unixtime", "ratedat", "watchedat", "createdat")),
 )
 
 INTERACTIONS = Table(
@@ -115,7 +116,7 @@ INTERACTIONS = Table(
     columns=(
         _USER,
         _MOVIE,
-        Column(RATING, "rating", "rating", ("rating", "stars"), required=False),
+        Column(RATING, "rating", "rating", (("rating",), ("stars",)), required=False),
         _TIME,
     ),
     needs_rows=True,
@@ -123,24 +124,24 @@ INTERACTIONS = Table(
 USERS = Table(
     stems=("users", "user"),
     columns=(
-        replace(_USER, other_names=(*_USER.other_names, "id")),
-        Column("Gender", "text", "gender", ("gender", "sex"), required=False),
-        Column("Age", "count", "age", ("age",), required=False),
-        Column("Occupation", "count", "occupation", ("occupation",), required=False),
-        Column("ZipCode", "text", "zipcode", ("zipcode", "zip", "postalcode"), required=False),
+        replace(_USER, other_names=(*_USER.other_names, ("id",))),
+        Column("Gender", "text", "gender", (("gender", "sex"),), required=False),
+        Column("Age", "count", "age", (("age",),), required=False),
+        Column("Occupation", "count", "occupation", (("occupation",),), required=False),
+        Column("ZipCode", "text", "zipcode", (("zipcode", "zip", "postalcode"),), required=False),
     ),
     key=USER_ID,
 )
 MOVIES = Table(
     stems=("movies", "movie", "items"),
     columns=(
-        replace(_MOVIE, other_names=(*_MOVIE.other_names, "id")),
-        Column("Title", "text", "title", ("title", "name")),
-        Column("Genres", "text", "genres", ("genres", "genre"), required=False),
+        replace(_MOVIE, other_names=(*_MOVIE.other_names, ("id",))),
+        Column("Title", "text", "title", (("title",), ("name",))),
+        Column("Genres", "text", "genres", (("genres", "genre"),), required=False),
     ),
     key=MOVIE_ID,
 )
-YEAR = Column("Year", "count", "year", ("year", "releaseyear"), required=False)
+YEAR = Column("Year", "count", "year", (("year", "releaseyear"),), required=False)
 """A column that a user's file of movies may have beside those of MOVIES; reading puts its year behind the title."""
 QUERIES = Table(stems=(), columns=(_USER, _TIME))
 ROLES = tuple(

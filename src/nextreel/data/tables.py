@@ -7,7 +7,7 @@ from typing import Self
 import polars as pl
 
 from nextreel.data.data_format import ANY_FORMAT, DataFormat
-from nextreel.data.frames import check_frame, find_columns, to_polars
+from nextreel.data.frames import check_frame, find_columns, require_given_columns, to_polars
 from nextreel.data.ids import kind_of
 from nextreel.data.rating_scale import STARS, RatingScale
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, RATING, USER_ID, USERS, Table
@@ -52,9 +52,25 @@ class Tables:
             A frame lacks a column, a column holds a value that isn't allowed there, or the ids of two frames are of
             different kinds.
         """
-        rows = check_frame(interactions, INTERACTIONS, "interactions", request)
-        names = to_polars(interactions, INTERACTIONS, "interactions").columns
-        is_rated = RATING in find_columns(names, INTERACTIONS, request).sources
+        frames = {
+            table: to_polars(frame, table, name)
+            for table, frame, name in (
+                (INTERACTIONS, interactions, "interactions"),
+                (MOVIES, movies, "movies"),
+                (USERS, users, "users"),
+            )
+            if frame is not None or table is INTERACTIONS
+        }
+        rows = check_frame(frames[INTERACTIONS], INTERACTIONS, "interactions", request)
+        films = check_frame(frames[MOVIES], MOVIES, "movies", request) if MOVIES in frames else None
+        people = check_frame(frames[USERS], USERS, "users", request) if USERS in frames else None
+        sources = {
+            table: find_columns(frame.columns, table, request).sources for table, frame in frames.items()
+        }
+        require_given_columns(
+            request, ANY_FORMAT, {table: tuple(names.items()) for table, names in sources.items()}
+        )
+        is_rated = RATING in sources[INTERACTIONS]
         scale = (
             RatingScale.of(rows[RATING].to_numpy(), request.liked_from)
             if is_rated
@@ -62,8 +78,8 @@ class Tables:
         )
         tables = cls(
             interactions=rows,
-            movies=None if movies is None else check_frame(movies, MOVIES, "movies", request),
-            users=None if users is None else check_frame(users, USERS, "users", request),
+            movies=films,
+            users=people,
             format=request.model_copy(
                 update={
                     "user_ids": kind_of(rows[USER_ID]),

@@ -31,7 +31,7 @@ HIGHEST_FLOAT32 = 3.4e38
 
 SLASH_DATE = re.compile(r"\d{1,4}[/.]\d{1,2}[/.]\d{1,4}\b.*", re.ASCII)
 CONTROL_CHARACTER = r"[\x00-\x1f\x7f]"
-ISO_TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?(Z|UTC|[+-]\d\d:?\d\d))?)?$"
+ISO_TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?(Z|UTC|[+-]([01]\d|2[0-3]):?[0-5]\d))?)?$"
 """Times that polars converts; others are left to the exact reader."""
 FINER_UNITS: tuple[tuple[int, Kind], ...] = (
     (LOWEST_MILLISECONDS * 10**6, "nanoseconds"),
@@ -165,6 +165,8 @@ def _parse_text_id(cell: str) -> str:
         raise ValueError(f"{cell[:40]!r}... has {len(cell):,} characters; expected {expected}")
     if re.search(CONTROL_CHARACTER, cell):
         raise ValueError(f"{cell!r} holds a control character; expected {expected}")
+    if re.search("[\ud800-\udfff]", cell):
+        raise ValueError(f"{cell!r} isn't valid Unicode; expected {expected}")
     return cell
 
 
@@ -174,7 +176,7 @@ def _parse_rating(cell: str, kind: Kind) -> float:
         raise ValueError(f"{cell!r} is not a {_kind_of_number(cell)}; expected {expected}")
     rating = float(cell)
     if kind == "rating" and not LOWEST_RATING <= rating <= HIGHEST_RATING:
-        raise ValueError(f"{cell} is out of range; expected {expected}")
+        raise ValueError(f"{cell} is out of range; expected {expected}, or --liked-from for another scale")
     if abs(rating) > HIGHEST_FLOAT32:
         raise ValueError(f"{cell} is too large; expected {expected}")
     return rating

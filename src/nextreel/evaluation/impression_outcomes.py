@@ -5,7 +5,7 @@ An impression is a recommendation list that was shown to a user during an A/B ex
 
 import polars as pl
 
-from nextreel.data.schema import MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
+from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 
 VERSION, MOVIES = "Version", "MovieIDs"
 IMPRESSIONS = pl.Schema(
@@ -16,7 +16,7 @@ the MovieIDs of the list, best first."""
 
 
 def follow(
-    impressions: pl.DataFrame, interactions: pl.DataFrame, within: int, threshold: float = POSITIVE
+    impressions: pl.DataFrame, interactions: pl.DataFrame, within: int, threshold: float
 ) -> pl.DataFrame:
     """Return which of a user's positives followed each impression, strictly later and at most `within` seconds later.
 

@@ -12,6 +12,7 @@ them, `nextreel.ranking`.
 from dataclasses import dataclass, replace
 from typing import Literal, Self, get_args
 
+import numpy as np
 import polars as pl
 from narwhals.typing import IntoFrame
 
@@ -23,8 +24,11 @@ from nextreel.data.timeline import Histories
 from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker, Ranking
+from nextreel.wording import number_of
 
 HistoryMode = Literal["frozen", "live"]
+QUERIES_AT_ONCE = 10_000
+"""Queries whose histories are searched together, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,35 @@ class EvaluationQueries:
         """int64[n_queries]: index of each query's relevant movie, -1 if it isn't in the catalog."""
         return self.dataset.index_of_movies(encode_ids(self.rows[MOVIE_ID]))
 
+    def asks_for_seen(self) -> BoolArray:
+        """Return bool[n_queries]: whether the history of each query holds its relevant movie, from an earlier second.
+
+        With seen movies excluded, no list can hold it: in a log of plays or clicks, people do the same again. A row in
+        the query's own second is the query itself, which a model has learned from; that is a leak, not a repeat.
+        """
+        found = np.zeros(len(self), dtype=np.bool_)
+        relevant, timestamps = self.relevant, self.timestamps
+        for start in range(0, len(self), QUERIES_AT_ONCE):
+            part = slice(start, start + QUERIES_AT_ONCE)
+            query, row = self.histories[part].rows()
+            timeline = self.histories.timeline
+            is_it = timeline.movies[row] == relevant[part][query]
+            is_it &= timeline.timestamps[row] < timestamps[part][query]
+            found[start + query[is_it]] = True
+        return found
+
     def rank_with(self, model: Recommender, k: int = 10, exclude_seen: bool = True) -> Ranking:
         """Return the k best movies of a fitted model for every query; NotFittedError if it isn't fitted."""
         return Ranker.of(model, self.dataset).rank(self.histories, self.timestamps, k, exclude_seen)
+
+
+def describe_seen(n_queries: int, excluded: str, included: str) -> str:
+    """Return a sentence on queries for movies that were seen before; the figures are texts such as "NDCG@10 0.1"."""
+    asked = number_of(n_queries, "query asks", "queries ask")
+    return (
+        f"{asked} for a movie that the user has watched before. With seen movies excluded, that counts as missed: "
+        f"{excluded}; with seen movies included: {included}."
+    )
 
 
 def require_history_mode(mode: str) -> None:

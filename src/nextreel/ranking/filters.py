@@ -4,7 +4,10 @@ A movie passes if it has one of the included genres and none of the excluded one
 it isn't itself excluded. A movie whose year or genres are unknown fails a condition that requires them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Self
 
 import polars as pl
 
@@ -41,6 +44,28 @@ class Filters:
         if both:
             raise QueryError(f"{both[0]} is in include_genres and in exclude_genres: expected one of the two")
 
+    @classmethod
+    def of_caller(
+        cls,
+        include_genres: Iterable[str] = (),
+        exclude_genres: Iterable[str] = (),
+        year_min: int | None = None,
+        year_max: int | None = None,
+    ) -> Self:
+        """Return filters of values that nobody has checked; one genre as a text stands for a list of it.
+
+        Raises
+        ------
+        QueryError
+            A genre is no text, a year no whole number, or two conditions exclude each other.
+        """
+        return cls(
+            include_genres=_check_genres(include_genres, "include_genres"),
+            exclude_genres=_check_genres(exclude_genres, "exclude_genres"),
+            year_min=_check_year(year_min, "year_min"),
+            year_max=_check_year(year_max, "year_max"),
+        )
+
     def allowed(self, movies: pl.DataFrame) -> BoolArray | None:
         """Return bool[n_movies], which rows of a dataset's `movies` pass; None if there are no conditions.
 
@@ -61,6 +86,26 @@ class Filters:
             return None
         passes = pl.all_horizontal(conditions).fill_null(False)
         return movies.select(passes.alias("allowed"))["allowed"].to_numpy()
+
+
+def _check_genres(genres: object, name: str) -> frozenset[str]:
+    if isinstance(genres, str):
+        return frozenset([genres])
+    if not isinstance(genres, Iterable):
+        raise QueryError(f"{name} is {genres!r}; expected a list of genres")
+    wanted = list(genres)
+    for genre in wanted:
+        if not isinstance(genre, str):
+            raise QueryError(f"{name} holds {genre!r}; expected genres as text")
+    return frozenset(wanted)
+
+
+def _check_year(year: object, name: str) -> int | None:
+    if year is None:
+        return None
+    if isinstance(year, Integral) and not isinstance(year, bool):
+        return int(year)
+    raise QueryError(f"{name} is {year!r}; expected a year as a whole number")
 
 
 def _has_one_of(genres: list[str]) -> pl.Expr:

@@ -97,9 +97,9 @@ ROWS: list[tuple[str, bytes, str]] = [
     (R, row(b"1,12,  ,956703932"), f"{R}, line 5, column Rating: the cell is empty; expected a rating from 0.5 to 5"),
     (R, row(b"1,12,nan,956703932"), f"{R}, line 5, column Rating: 'nan' is not a finite number; expected a rating from 0.5 to 5"),
     (R, row(b"1,12,-inf,956703932"), f"{R}, line 5, column Rating: '-inf' is not a finite number; expected a rating from 0.5 to 5"),
-    (R, row(b"1,12,0,956703932"), f"{R}, line 5, column Rating: 0 is out of range; expected a rating from 0.5 to 5"),
-    (R, row(b"1,12,5.5,956703932"), f"{R}, line 5, column Rating: 5.5 is out of range; expected a rating from 0.5 to 5"),
-    (R, row(b"1,12,-3,956703932"), f"{R}, line 5, column Rating: -3 is out of range; expected a rating from 0.5 to 5"),
+    (R, row(b"1,12,0,956703932"), f"{R}, line 5, column Rating: 0 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale"),
+    (R, row(b"1,12,5.5,956703932"), f"{R}, line 5, column Rating: 5.5 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale"),
+    (R, row(b"1,12,-3,956703932"), f"{R}, line 5, column Rating: -3 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale"),
     (R, row(b'1,12,"4,5",956703932'), f"{R}, line 5, column Rating: '4,5' is not a number; expected a rating from 0.5 to 5"),
     (R, row(b"1,12,4_0,956703932"), f"{R}, line 5, column Rating: '4_0' is not a number; expected a rating from 0.5 to 5"),
     (R, row("1,12,٤,956703932".encode()), f"{R}, line 5, column Rating: '٤' is not a number; expected a rating from 0.5 to 5"),
@@ -138,11 +138,11 @@ ROWS: list[tuple[str, bytes, str]] = [
     (M, movie(b'12,"The "Burbs (1989)",Comedy'), f"{M}, line 4: text follows a closing quote; a quote within a quoted field must be doubled"),
     # true lines
     (M, movie(b'12,"Two\nlines",Drama\n,Heat (1995),Action'), f"{M}, line 6, column MovieID: the cell is empty; expected a whole number from 0"),
-    (R, RATINGS + b"\n\n1,12,9,5\n", f"{R}, line 7, column Rating: 9 is out of range; expected a rating from 0.5 to 5"),
-    (R, row(b"1,12,9,5").replace(b"\n", b"\r\n"), f"{R}, line 5, column Rating: 9 is out of range; expected a rating from 0.5 to 5"),
-    (R, b"\xef\xbb\xbf" + row(b"1,12,9,5"), f"{R}, line 5, column Rating: 9 is out of range; expected a rating from 0.5 to 5"),
-    ("ratings_train.csv.gz", gzip.compress(row(b"1,12,9,5")), "ratings_train.csv.gz, line 5, column Rating: 9 is out of range; expected a rating from 0.5 to 5"),
-    ("ratings_train.parquet", parquet(Rating=pl.Series([4.0, 9.0])), "ratings_train.parquet, column Rating: row 2: 9.0 is out of range; expected a rating from 0.5 to 5"),
+    (R, RATINGS + b"\n\n1,12,9,5\n", f"{R}, line 7, column Rating: 9 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale"),
+    (R, row(b"1,12,9,5").replace(b"\n", b"\r\n"), f"{R}, line 5, column Rating: 9 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale"),
+    (R, b"\xef\xbb\xbf" + row(b"1,12,9,5"), f"{R}, line 5, column Rating: 9 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale"),
+    ("ratings_train.csv.gz", gzip.compress(row(b"1,12,9,5")), "ratings_train.csv.gz, line 5, column Rating: 9 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale"),
+    ("ratings_train.parquet", parquet(Rating=pl.Series([4.0, 9.0])), "ratings_train.parquet, column Rating: row 2: 9.0 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale"),
     ("ratings_train.parquet", parquet(Rating=pl.Series([4.0, None])), "ratings_train.parquet, column Rating: row 2: the cell is empty; expected a rating from 0.5 to 5"),
     ("ratings_train.parquet", parquet(UserID=pl.Series([2**63, 1], dtype=pl.UInt64)), "ratings_train.parquet, column UserID: row 1: 9223372036854775808 doesn't fit into 64 bits; expected a whole number from 0"),
     ("ratings_train.parquet", parquet(Timestamp=pl.Series([1, 1046454590000])), "ratings_train.parquet, column Timestamp: row 2: 1046454590000 looks like milliseconds; expected POSIX seconds"),
@@ -244,7 +244,10 @@ def test_only_the_first_problems_are_listed_and_all_are_counted(tmp_path: Path) 
         read_dataset(tmp_path)
     lines = str(caught.value).splitlines()
     assert len(lines) == 21
-    assert lines[19] == f"{R}, line 21, column Rating: 9 is out of range; expected a rating from 0.5 to 5"
+    assert (
+        lines[19]
+        == f"{R}, line 21, column Rating: 9 is out of range; expected a rating from 0.5 to 5, or --liked-from for another scale"
+    )
     assert lines[20] == "... and 1,214 more problems"
 
 

@@ -63,6 +63,8 @@ class RecommendationReport:
     """Whether the model's weights were also learned from interactions at or after the timestamp."""
     recommendations: list[RecommendedMovie]
     """The recommended movies, best first."""
+    rated: bool = True
+    """Whether the data have ratings; without them, `lately_rated` holds what the user watched last."""
 
     @classmethod
     def of(cls, predictor: Predictor, user_id: Id, timestamp: int, k: int, exclude_seen: bool) -> Self:
@@ -84,6 +86,7 @@ class RecommendationReport:
             fallback=recommended["Fallback"][0],
             model_learned_from_later=not predictor.model.uses_only_past and timestamp <= data_until,
             recommendations=[RecommendedMovie(**row) for row in rows.iter_rows(named=True)],
+            rated=dataset.scale.rated,
         )
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -105,17 +108,20 @@ class RecommendationReport:
         return report
 
     def _notes(self) -> list[str]:
+        what = "rating" if self.rated else "event"
         notes = [
-            f"Based on {number_of(self.history_length, 'rating')} before that time; "
+            f"Based on {number_of(self.history_length, what)} before that time; "
             f"the data end at {format_timestamp(self.data_until)}."
         ]
-        if self.lately_rated:
+        if self.lately_rated and not self.rated:
+            notes.append(f"Watched last, newest first: {'; '.join(map(_show_title, self.lately_rated))}.")
+        elif self.lately_rated:
             ratings = "; ".join(f"{_show_title(movie)}: {movie.Rating:g}" for movie in self.lately_rated)
             notes.append(f"Latest ratings, newest first: {ratings}.")
         if self.fallback == "popularity":
             notes.append("Nothing was known of this user then, so these are the movies that were popular.")
         elif self.model_learned_from_later:
-            notes.append("The history ends at that time, but the model was fitted on later ratings too.")
+            notes.append(f"The history ends at that time, but the model was fitted on later {what}s too.")
         fillers = sum(movie.Fallback == "list filled up" for movie in self.recommendations)
         if fillers:
             last = f"the last {fillers} only fill" if fillers > 1 else "the last one only fills"
@@ -136,4 +142,5 @@ def _list_latest(dataset: Dataset, history: Histories) -> list[LatelyRatedMovie]
 
 
 def _show_title(movie: LatelyRatedMovie | RecommendedMovie) -> str:
-    return movie.Title or f"movie {movie.MovieID}"
+    untitled = f"movie {movie.MovieID}" if isinstance(movie.MovieID, int) else movie.MovieID
+    return movie.Title or untitled

@@ -1,7 +1,7 @@
 """What the columns of a CSV file hold: numeric or text ids, times in which unit, ratings on which scale."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -11,10 +11,12 @@ from nextreel.data.data_format import DataFormat
 from nextreel.data.frames import SAMPLED, rating_kind
 from nextreel.data.reading.csv_text import CsvText
 from nextreel.data.schema import MOVIES, UNITS, YEAR, Column, Kind, Table
-from nextreel.data.value_checks import INTEGER, is_text_id, kind_of_time
+from nextreel.data.value_checks import DECIMAL, INTEGER, is_text_id, kind_of_time
 
-CHUNK = 2**24
-"""Bytes of a file that are searched at a time."""
+CHUNK = 2**18
+"""Bytes of a file that are searched at a time: few enough for a processor's cache."""
+MOST_LOCATED = 10_000
+"""Number of odd cells, such as zip codes with a leading zero, whose columns are looked up."""
 
 
 def resolve_csv(text: CsvText, table: Table, format_: DataFormat) -> Table:
@@ -38,43 +40,64 @@ def resolve_csv(text: CsvText, table: Table, format_: DataFormat) -> Table:
     )
 
 
-def may_have_text_ids(text: CsvText) -> bool:
-    """Return whether any cell of a file begins with a plus, or with a zero before another digit.
+def may_have_text_ids(text: CsvText, resolved: Table) -> bool:
+    """Return whether an id may begin with a plus, or with a zero before another digit.
 
-    Such a cell, read as a number, would lose what distinguishes it from another id. Quoted cells aren't looked at.
+    Such a cell, read as a number, would lose what distinguishes it from another id.
     """
-    data = np.frombuffer(text.data, dtype=np.uint8)
-    separator, newline, zero, nine, plus = (ord(mark) for mark in (text.separator, "\n", "0", "9", "+"))
-    for start in range(0, len(data), CHUNK):
-        chunk = data[start : start + CHUNK + 2]
-        before, first, second = chunk[:-2], chunk[1:-1], chunk[2:]
-        odd = (first == zero) & (second >= zero) & (second <= nine) | (first == plus)
-        odd &= (before == separator) | (before == newline)
-        if odd.any():
+    columns = {
+        text.header.index(text.name_of(column.name)) for column in resolved.columns if column.kind == "id"
+    }
+    data, is_quoted = text.data, b'"' in text.data
+    separator = text.separator.encode()
+    for n_found, position in enumerate(_find_odd_numbers(text)):
+        line_start = data.rfind(b"\n", 0, position) + 1
+        if is_quoted or n_found > MOST_LOCATED or data.count(separator, line_start, position) in columns:
             return True
     return False
 
 
-def find_text_ids(text: CsvText, resolved: Table, format_: DataFormat) -> Table:
-    """Return the table with the kind "text id" for each column of ids whose cells aren't all numbers.
+def _find_odd_numbers(text: CsvText) -> Iterator[int]:
+    """Iterate over the positions of cells that begin with a plus, or with a zero before another digit."""
+    data = np.frombuffer(text.data, dtype=np.uint8)
+    separator, newline, quote, zero, plus = (ord(mark) for mark in (text.separator, "\n", '"', "0", "+"))
+    for start in range(0, len(data), CHUNK):
+        chunk = data[start : start + CHUNK + 2]
+        before, first, second = chunk[:-2], chunk[1:-1], chunk[2:]
+        # Bytes below "0" become large numbers here, as they are unsigned.
+        odd = (first == zero) & (second - np.uint8(zero) < 10) | (first == plus)
+        if odd.any():
+            odd &= (before == separator) | (before == newline) | (before == quote)
+            yield from (start + 1 + np.flatnonzero(odd)).tolist()
 
-    Columns of which the format says that their ids are numbers stay as they are.
-    """
-    open_columns = {
-        text.header.index(text.name_of(column.name)): column.name
-        for column in resolved.columns
-        if column.kind == "id" and format_.kind_of(column.name) is None
-    }
+
+def find_text_ids(text: CsvText, resolved: Table, format_: DataFormat) -> Table:
+    """Return the table with the kind "text id" for each column of ids in which a cell is one."""
+    undecided = {text.header.index(text.name_of(name)): name for name in undecided_ids(resolved, format_)}
     texts: set[str] = set()
     for cells in _cells(text):
-        for position in [p for p in open_columns if is_text_id(cells[p])]:
-            texts.add(open_columns.pop(position))
-        if not open_columns:
+        for position in [p for p in undecided if is_text_id(cells[p])]:
+            texts.add(undecided.pop(position))
+        if not undecided:
             break
+    return with_text_ids(resolved, texts)
+
+
+def undecided_ids(resolved: Table, format_: DataFormat) -> list[str]:
+    """Return the columns of ids that look like numbers so far, without those that the format says are numbers."""
+    return [
+        column.name
+        for column in resolved.columns
+        if column.kind == "id" and format_.kind_of(column.name) is None
+    ]
+
+
+def with_text_ids(table: Table, names: Collection[str]) -> Table:
+    """Return the table with the kind "text id" for the named columns."""
     return replace(
-        resolved,
+        table,
         columns=tuple(
-            replace(column, kind="text id") if column.name in texts else column for column in resolved.columns
+            replace(column, kind="text id") if column.name in names else column for column in table.columns
         ),
     )
 
@@ -94,12 +117,15 @@ def _kind_of(column: Column, cells: list[str], format_: DataFormat) -> Kind:
 def _kind_of_times(cells: list[str]) -> Kind:
     """Return the unit that most of the cells are in; seconds if several are as frequent."""
     known = [cell.strip() for cell in cells if cell.strip()]
-    units: list[Kind] = [
-        kind_of_time(int(cell)) if INTEGER.fullmatch(cell) and len(cell) < 20 else "iso time"
-        for cell in known
-    ]
+    units = [_kind_of_time_cell(cell) for cell in known]
     n_iso = units.count("iso time")
     return "iso time" if n_iso > len(units) / 2 else max(UNITS, key=units.count)
+
+
+def _kind_of_time_cell(cell: str) -> Kind:
+    if INTEGER.fullmatch(cell) and len(cell) < 20:
+        return kind_of_time(int(cell))
+    return "timestamp" if DECIMAL.fullmatch(cell) else "iso time"
 
 
 def _cells(text: CsvText) -> Iterator[list[str]]:

@@ -76,7 +76,7 @@ def open_csv(path: Path, table: Table, format_: DataFormat = ANY_FORMAT) -> CsvT
         if data.startswith(magic):
             _reject(path.name, message)
     data = data.removeprefix(BYTE_ORDER_MARK)
-    if not data.strip():
+    if not data or data.isspace():
         _reject(path.name, f"is empty; expected a header {_header_of(table)} and rows")
     if (position := data.find(b"\0")) >= 0:
         _reject(path.name, "holds a NUL byte; expected text", line=1 + data.count(b"\n", 0, position))

@@ -1,6 +1,7 @@
 """Finding the files of a data set: a directory, one file of any name, or part files."""
 
 import re
+from collections.abc import Iterable
 from glob import glob, has_magic  # a pattern may be absolute, which Path.glob doesn't take
 from pathlib import Path
 
@@ -45,9 +46,9 @@ def find_tables(path: Path) -> TableFiles:
     if path.exists():
         return {INTERACTIONS: [path]}
     if has_magic(str(path)):
-        parts = [Path(name) for name in sorted(glob(str(path)))]  # noqa: PTH207
+        parts = [Path(name) for name in glob(str(path))]  # noqa: PTH207
         if parts:
-            return {INTERACTIONS: parts}
+            return {INTERACTIONS: _in_order(parts)}
         raise DataError(f"{path}: no file has a name of this pattern")
     raise DataError(f"{path}: no such file or directory")
 
@@ -89,10 +90,10 @@ def _find_in_directory(directory: Path) -> TableFiles:
 
 def _find_other_interactions(directory: Path, known: set[Path | None]) -> list[Path]:
     """Return the only file of a directory with another name, or its numbered part files."""
-    others = sorted(
+    others = _in_order(
         path
         for path in directory.iterdir()
-        if path not in known and path.name.endswith(SUFFIXES) and _stem(path) != TEST_PART
+        if path not in known and path.name.lower().endswith(SUFFIXES) and _stem(path) != TEST_PART
     )
     if not others:
         names = ", ".join(f"{stem}.csv" for stem in INTERACTIONS.stems)
@@ -110,6 +111,21 @@ def _find_other_interactions(directory: Path, known: set[Path | None]) -> list[P
     return others
 
 
+def _in_order(paths: Iterable[Path]) -> list[Path]:
+    """Return the parts of a table in the order of their numbers, without empty ones, as some tools write them."""
+    ordered = sorted(paths, key=_sort_key)
+    return [
+        path for path in ordered if path.suffix.lower() == ".parquet" or path.stat().st_size > 0
+    ] or ordered
+
+
+def _sort_key(path: Path) -> list[tuple[int, str]]:
+    """Return a key by which part-2 comes before part-10."""
+    pieces = re.split(r"(\d+)", str(path))
+    return [(int(piece), piece) if piece.isdecimal() else (-1, piece) for piece in pieces]
+
+
 def _stem(path: Path) -> str:
-    suffix = next(suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(suffix))
-    return path.name.removesuffix(suffix)
+    name = path.name.lower()
+    suffix = next(suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix))
+    return path.name[: -len(suffix)]

@@ -12,18 +12,27 @@ import polars as pl
 
 from nextreel.data.data_format import ANY_FORMAT, DataFormat, remembered_format
 from nextreel.data.dataset import Dataset
-from nextreel.data.frames import complete, to_canonical
+from nextreel.data.frames import complete, require_given_columns, to_canonical
 from nextreel.data.ids import IdKind, kind_of
 from nextreel.data.rating_scale import RatingScale
-from nextreel.data.reading.csv_kinds import find_text_ids, may_have_text_ids, resolve_csv
+from nextreel.data.reading.csv_kinds import (
+    find_text_ids,
+    may_have_text_ids,
+    resolve_csv,
+    undecided_ids,
+    with_text_ids,
+)
 from nextreel.data.reading.csv_text import CsvText, open_csv
 from nextreel.data.reading.data_files import find_tables
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.typed_files import is_typed, open_typed
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, QUERIES, RATING, USER_ID, USERS, Table
 from nextreel.data.tables import Tables
-from nextreel.data.value_checks import is_valid
+from nextreel.data.value_checks import is_text_id, is_valid
 from nextreel.errors import DataError, DataProblem
+
+CANONICAL_NUMBER = r"^(0|[1-9][0-9]{0,17})$"
+"""Ids that are numbers without doubt; longer ones may be too large."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +86,13 @@ def read_tables(path: Path, request: DataFormat | None = None) -> Tables:
         A file is missing, malformed or inconsistent; the first problems of all files are listed.
     """
     files = find_tables(path)
-    format_ = remembered_format(path) if path.is_dir() else ANY_FORMAT
-    format_ = format_.with_request(request)
+    remembered = remembered_format(path) if path.is_dir() else ANY_FORMAT
+    format_ = remembered.with_request(request)
     noted = _read_all(files, format_)
+    if request is not None:
+        require_given_columns(
+            request, remembered, {table: reading.sources for table, reading in noted.items()}
+        )
     kinds = {
         name: _common_kind([reading.frame[name] for reading in noted.values() if name in reading.frame])
         for name in (USER_ID, MOVIE_ID)
@@ -194,7 +207,7 @@ def read_noted_table(paths: Sequence[Path], table: Table, format_: DataFormat = 
             raise DataError(
                 [DataProblem(path.name, None, None, f"has other columns than {paths[0].name}: {names}")]
             )
-    frame = pl.concat([part.frame for part in parts])
+    frame = parts[0].frame if len(parts) == 1 else pl.concat([part.frame for part in parts])
     if table.needs_rows and frame.is_empty():
         raise DataError([DataProblem(paths[0].name, None, None, "has a header but no rows")])
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
@@ -206,24 +219,40 @@ def _read_file(path: Path, table: Table, format_: DataFormat) -> NotedTable:
         typed = open_typed(path, table, format_)
         return NotedTable(typed.read(table), typed.notes, tuple(typed.found.sources.items()))
     text = open_csv(path, table, format_)
-    sources = tuple(
-        (column.name, text.name_of(column.name)) for column in resolve_csv(text, table, format_).columns
-    )
-    return NotedTable(_read_csv(text, table, format_), text.notes, sources)
-
-
-def _read_csv(text: CsvText, table: Table, format_: DataFormat) -> pl.DataFrame:
     resolved = resolve_csv(text, table, format_)
+    sources = tuple((column.name, text.name_of(column.name)) for column in resolved.columns)
+    return NotedTable(complete(_read_csv(text, resolved, format_), table), text.notes, sources)
+
+
+def _read_csv(text: CsvText, resolved: Table, format_: DataFormat) -> pl.DataFrame:
     has_numbers = any(column.kind == "id" for column in resolved.columns)
-    frame, is_odd = None, has_numbers and may_have_text_ids(text)
-    if not is_odd:
-        frame = _read_fast(text, resolved)
-    if frame is None and has_numbers:
+    frame = None if has_numbers and may_have_text_ids(text, resolved) else _read_fast(text, resolved)
+    undecided = undecided_ids(resolved, format_)
+    if frame is None and undecided:
+        frame = _read_undecided(text, resolved, undecided)
+    if frame is not None:
+        return frame
+    try:
+        return read_exactly(text, resolved)
+    except DataError:
         found = find_text_ids(text, resolved, format_)
-        # Numeric ids that aren't written as numbers are would look like numbers to polars.
-        if found != resolved or (is_odd and all(format_.kind_of(c.name) is None for c in resolved.columns)):
-            resolved, frame = found, _read_fast(text, found)
-    return complete(read_exactly(text, resolved) if frame is None else frame, table)
+        if found == resolved:
+            raise
+        return read_exactly(text, found)
+
+
+def _read_undecided(text: CsvText, resolved: Table, undecided: list[str]) -> pl.DataFrame | None:
+    """Read a CSV file fast with ids as texts, and make those of a column numbers if all of them are."""
+    frame = _read_fast(text, with_text_ids(resolved, undecided))
+    if frame is None:
+        return None
+    for name in undecided:
+        others = frame.select(pl.col(name).filter(~pl.col(name).str.contains(CANONICAL_NUMBER)).unique())
+        if others.is_empty():
+            frame = frame.with_columns(pl.col(name).cast(pl.Int64))
+        elif not any(map(is_text_id, others[name])):
+            return None
+    return frame
 
 
 def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
@@ -238,7 +267,7 @@ def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
     names = [name if name in types else f"ignored {position}" for position, name in enumerate(text.header)]
     try:
         frame = pl.read_csv(
-            text.data.rstrip(b"\r\n"),
+            text.data.rstrip(b"\r\n") if text.data[-2:-1] in b"\r\n" else text.data,
             has_header=False,
             skip_rows=1,
             separator=text.separator,
@@ -251,11 +280,23 @@ def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
     # Polars fills a row that has too few fields with nulls, as it does for empty cells.
     may_be_ragged = frame[names[-1]].null_count() > 0
     frame = frame.select(pl.col(source).alias(name) for source, name in ours.items())
-    if may_be_ragged or not frame.select(pl.all_horizontal(is_valid(c).all() for c in table.columns)).item():
+    if may_be_ragged or not _is_all_valid(frame, table):
         return None
     frame = to_canonical(frame, table).select(table.schema.names())
     repeats_a_key = table.key is not None and frame[table.key].is_duplicated().any()
     return None if repeats_a_key else frame
+
+
+def _is_all_valid(frame: pl.DataFrame, table: Table) -> bool:
+    """Return whether every value of the frame is allowed; of text ids, which repeat, each one is looked at once."""
+    columns = [column for column in table.columns if column.kind != "text id"]
+    if columns and not frame.select(pl.all_horizontal(is_valid(c).all() for c in columns)).item():
+        return False
+    return all(
+        frame.select(pl.col(column.name).unique()).select(is_valid(column).all()).item()
+        for column in table.columns
+        if column.kind == "text id"
+    )
 
 
 def _is_plain(text: CsvText, table: Table) -> bool:
@@ -269,8 +310,8 @@ def _is_plain(text: CsvText, table: Table) -> bool:
     has_text = len(text.header) > len(table.columns) or any(column.kind in texts for column in table.columns)
     if not header_end or (has_text and data.find(b'"', header_end) >= 0):
         return False
-    if data.count(b'"', 0, header_end) % 2 or data.count(b'"') % 2:
+    if b'"' in data and (data.count(b'"', 0, header_end) % 2 or data.count(b'"') % 2):
         return False
-    if data.count(b"\r") != data.count(b"\r\n"):
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return False
     return not data.endswith(separator) and separator + b"\n" not in data and separator + b"\r\n" not in data

@@ -25,7 +25,7 @@ PARQUET = ".parquet"
 
 def is_typed(path: Path) -> bool:
     """Return whether a file's name is that of a Parquet file or of a file of JSON lines."""
-    return path.name.removesuffix(".gz").endswith((PARQUET, *JSON_SUFFIXES))
+    return path.name.lower().removesuffix(".gz").endswith((PARQUET, *JSON_SUFFIXES))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def open_typed(path: Path, table: Table, format_: DataFormat) -> TypedTable:
     DataError
         The file can't be read, or a column is missing or has another type.
     """
-    if path.suffix == PARQUET:
+    if path.suffix.lower() == PARQUET:
         check_regular(path)
         try:
             with panics_as_errors():
@@ -94,9 +94,10 @@ def open_typed(path: Path, table: Table, format_: DataFormat) -> TypedTable:
     resolved = resolve(table, frame, format_)
     kinds = {column.name: column for column in resolved.columns}
     prepared = [
-        cast(values, kinds[values.name])
+        # The digits of a stored number are its text; a frame's number among texts is an error instead.
+        cast(values.cast(pl.String) if values.dtype.is_integer() else values, kinds[values.name])
         for values in frame
-        if not values.dtype.is_numeric() and values.name in kinds
+        if values.name in kinds and (not values.dtype.is_numeric() or kinds[values.name].kind == "text id")
     ]
     return TypedTable(path.name, frame.with_columns(prepared), resolved, found)
 

@@ -80,6 +80,9 @@ class ContestantRun:
     """Peak memory in GiB of the process that fitted the model and ranked with it; None if no model was fitted there."""
     lists: dict[HistoryMode, ContestantLists]
     """Recommendation lists by history mode (frozen or live)."""
+    lists_otherwise: dict[HistoryMode, ContestantLists] = field(default_factory=dict)
+    """Lists with seen movies included if `lists` excludes them, and the other way round, for history modes in which a
+    query asks for a seen movie; empty for a file of lists."""
     epochs: Sequence[Epoch] = ()
     """Records of the model's training epochs; empty for a model that isn't trained in epochs."""
 
@@ -150,10 +153,18 @@ def run_contestant(
         model, fit_seconds, epochs = _load_fitted(path, parts)
     else:
         model, fit_seconds, epochs = _fit(contestant, parts)
-    lists = {mode: _rank(model, _create_queries(parts, mode), k, exclude_seen) for mode in modes}
+    queries = {mode: _create_queries(parts, mode) for mode in modes}
+    lists = {mode: _rank(model, queries[mode], k, exclude_seen) for mode in modes}
     peak_memory = measure_peak_memory() if path is None else None
     config = model.config.model_dump(mode="json")
-    return ContestantRun(contestant, model_name(model), config, fit_seconds, peak_memory, lists, epochs)
+    otherwise = {
+        mode: _rank(model, queries[mode], k, not exclude_seen)
+        for mode in modes
+        if queries[mode].asks_for_seen().any()
+    }
+    return ContestantRun(
+        contestant, model_name(model), config, fit_seconds, peak_memory, lists, otherwise, epochs
+    )
 
 
 def _parse_names(models: Sequence[str]) -> dict[str, str]:

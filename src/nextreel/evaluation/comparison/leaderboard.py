@@ -22,7 +22,7 @@ from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.comparison.contestants import Contestant, ContestantRun, run_in_subprocess
 from nextreel.evaluation.fairness import FairnessGap, Gaps, adjust_gaps, describe_gaps, find_gaps
 from nextreel.evaluation.metrics import ranks_of, score_ranks
-from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
+from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode, describe_seen
 from nextreel.evaluation.significance import PairedTest, compare_pairs, describe_significance
 from nextreel.evaluation.slices import Slices, slice_queries
 from nextreel.wording import number_of
@@ -43,6 +43,9 @@ class ModelFigures:
     """Properties other than accuracy of the model's recommendation lists, cut to the main cutoff."""
     slices: dict[str, Estimate]
     """Mean of the main metric over the queries of each slice, by the name of the slice."""
+    metrics_otherwise: dict[str, Estimate]
+    """The metrics with seen movies included if `metrics` excludes them, and the other way round; empty for a file of
+    lists, and if no query asks for a seen movie."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Leaderboard:
     """Differences between groups of users in the main metric, by history mode."""
     users: Int64Array
     """int64[n_queries]: UserID of each query."""
+    asks_for_seen: dict[HistoryMode, int]
+    """Number of queries for a movie that is in the user's history already, by history mode."""
 
     @property
     def main(self) -> str:
@@ -84,6 +89,26 @@ class Leaderboard:
     def findings(self) -> list[str]:
         """Return sentences on which differences between models in the main metric are significant."""
         return describe_significance(self.tests, self.main)
+
+    def seen_findings(self) -> list[str]:
+        """Return sentences on queries for movies that were seen before, with the main metric of every model with seen
+        movies excluded and included; none if there are no such queries."""
+        return [
+            f"{mode} history: {describe_seen(count, *self._figures_of_seen(mode))}"
+            for mode, count in self.asks_for_seen.items()
+            if count
+        ]
+
+    def _figures_of_seen(self, mode: HistoryMode) -> tuple[str, str]:
+        """Return the main metric of all models as a text, with seen movies excluded and included."""
+        pairs = [
+            (name, figures.metrics[self.main], figures.metrics_otherwise.get(self.main))
+            for name, figures in self.figures[mode].items()
+        ]
+        shown = ", ".join(f"{name} {metric.mean:.4f}" for name, metric, _ in pairs)
+        otherwise = ", ".join(f"{name} {metric.mean:.4f}" for name, _, metric in pairs if metric is not None)
+        shown, otherwise = f"{self.main} {shown}", f"{self.main} {otherwise or 'unknown'}"
+        return (shown, otherwise) if self.protocol["exclude_seen"] else (otherwise, shown)
 
     def gap_findings(self) -> list[str]:
         """Return sentences on which models serve groups of users (by gender, age, occupation) differently."""
@@ -119,8 +144,13 @@ class Leaderboard:
             "users": len(np.unique(self.users)),
             "models": [self._contestant_facts(name) for name in self.runs],
             "tests": [test.facts() for test in self.tests],
-            "sentences": [*self.findings()],
+            "sentences": [*self.findings(), *self.seen_findings()],
+            **self._count_seen(),
         }
+
+    def _count_seen(self) -> dict[str, JsonValue]:
+        counts: dict[str, JsonValue] = {str(mode): count for mode, count in self.asks_for_seen.items()}
+        return {"asks_for_seen": counts} if any(counts.values()) else {}
 
     def _contestant_facts(self, name: str) -> dict[str, JsonValue]:
         run = self.runs[name]
@@ -133,12 +163,22 @@ class Leaderboard:
             "histories": {mode: self._mode_facts(mode, name) for mode in self.figures},
         }
 
+    def _seen_facts(self, figures: ModelFigures) -> dict[str, JsonValue]:
+        if not figures.metrics_otherwise:
+            return {}
+        otherwise = "included" if self.protocol["exclude_seen"] else "excluded"
+        metrics: dict[str, JsonValue] = {
+            name: asdict(estimate) for name, estimate in figures.metrics_otherwise.items()
+        }
+        return {f"metrics_with_seen_{otherwise}": metrics}
+
     def _mode_facts(self, mode: HistoryMode, name: str) -> dict[str, JsonValue]:
         figures, lists = self.figures[mode][name], self.runs[name].lists[mode]
         return {
             "queries_per_second": _round(lists.rate, 1),
             "answered_by_popularity": len(self.users) - lists.personal,
             "metrics": {metric: asdict(estimate) for metric, estimate in figures.metrics.items()},
+            **self._seen_facts(figures),
             "lists": {
                 **{name: asdict(estimate) for name, estimate in figures.lists.by_query.items()},
                 **figures.lists.overall,
@@ -240,6 +280,7 @@ def build_leaderboard(
         tests=compare_pairs({mode: evaluation.values for mode, evaluation in evaluations.items()}, bootstrap),
         gaps=adjust_gaps({mode: evaluation.gaps for mode, evaluation in evaluations.items()}),
         users=bootstrap.users,
+        asks_for_seen={mode: int(asked.asks_for_seen().sum()) for mode, asked in queries.items()},
     )
 
 
@@ -278,10 +319,24 @@ def _evaluate_mode(
             metrics=_estimate_metrics(scores[run.contestant.name], bootstrap),
             lists=measurer.describe(run.lists[mode].movies[:, :k], bootstrap),
             slices={name: estimates[column] for name, estimates in by_slice.items()},
+            metrics_otherwise=_estimate_otherwise(run, mode, queries, bootstrap, cutoffs),
         )
         for column, run in enumerate(runs)
     }
     return _ModeEvaluation(values, figures, slices, find_gaps(values, slices, bootstrap))
+
+
+def _estimate_otherwise(
+    run: ContestantRun,
+    mode: HistoryMode,
+    queries: EvaluationQueries,
+    bootstrap: UserBootstrap,
+    cutoffs: Sequence[int],
+) -> dict[str, Estimate]:
+    if mode not in run.lists_otherwise:
+        return {}
+    ranks = ranks_of(run.lists_otherwise[mode].movies, queries.relevant)
+    return _estimate_metrics(score_ranks(ranks, cutoffs), bootstrap)
 
 
 def _estimate_metrics(scores: Mapping[str, Float64Array], bootstrap: UserBootstrap) -> dict[str, Estimate]:
