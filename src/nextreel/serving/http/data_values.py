@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.ids import Id, IdKind
 from nextreel.data.rating_scale import STARS, WATCHED_RATING
-from nextreel.data.schema import LARGEST_INTEGER, LONGEST_ID
+from nextreel.data.schema import EXPECTED, LARGEST_INTEGER, LONGEST_ID
 from nextreel.data.value_checks import parse_cell
 from nextreel.serving.http.request_rewriting import unescape_part
 
@@ -99,6 +99,8 @@ def _check_text(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("expected a text without single surrogates") from None
+    if not text:
+        raise ValueError(f"expected {EXPECTED['text id']}")
     parse_cell("text id", text)
     return text
 
