@@ -303,7 +303,8 @@ def _is_all_valid(frame: pl.DataFrame, table: Table) -> bool:
 def _is_plain(text: CsvText, table: Table) -> bool:
     """Return whether a file has none of the CSV constructs that parsers treat differently.
 
-    These are quotes within a cell or without a partner, line breaks within quotes, a CR outside a CRLF, and a separator at the end of a line.
+    These are quotes within a cell or without a partner, line breaks within quotes, a CR outside a CRLF, and a separator
+    at the end of a line.
     """
     data, separator = text.data, text.separator.encode()
     header_end = data.find(b"\n") + 1
