@@ -47,7 +47,7 @@ unit: $(VENV)/dev.stamp $(VENV)/system.stamp   ## the tests
 bench: $(VENV)/dev.stamp   ## rerun a benchmark: make bench NAME=course-funk-svd DATA=DIR
 	$(BIN)/python -m benchmarks.run $(NAME) $(DATA)
 
-docs: $(VENV)/dev.stamp   ## write the tables of README.md from the result files
+docs: $(VENV)/dev.stamp   ## write the tables and the chart of README.md and docs from the result files
 	$(BIN)/python -m benchmarks.render
 
 docs-check: $(VENV)/dev.stamp   ## fail where a table differs from the result files

@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/benchmarks.md from the result files.
+"""Write the tables and the chart of README.md and of the documentation from the result files.
 
     python -m benchmarks.render
 
@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from benchmarks.leaderboard_chart import CHART, draw_leaderboard
 from benchmarks.run import HERE, Result, read_result
 
-PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "benchmarks.md")
+DOCS = HERE.parent / "docs"
+PAGES = (HERE.parent / "README.md", DOCS / "benchmarks.md", DOCS / "how-to" / "course.md")
 
 COURSE = {"train loss": "0.0833", "validation loss": "0.2097", "NDCG@10": "0.0217", "Recall@10": "0.0424"}
 """The metrics that the course's original notebook prints."""
@@ -47,6 +49,14 @@ ABLATION = {
     "64 instead of 96 dimensions": "narrow",
     "no dropout": "no-dropout",
 }
+RESULTS = (
+    "nextreel blend (`best`)",
+    "nextreel sequential-ridge (`fast`)",
+    "RecTools SASRec",
+    "nextreel popularity",
+    "nextreel funk-svd (`baseline`)",
+)
+"""The models of the leaderboard that README.md shows in a table; its chart shows all."""
 Rows = list[list[str]]
 
 
@@ -115,12 +125,21 @@ def _peer_row(label: str, results: Sequence[Result]) -> list[str]:
     ]
 
 
+def _results() -> str:
+    models = {model["name"]: model for model in read_result("leaderboard")["frozen"]["models"]}
+    return _leaderboard_table([models[name] for name in RESULTS])
+
+
 def _leaderboard() -> str:
     models = read_result("leaderboard")["frozen"]["models"]
+    return _leaderboard_table(
+        sorted(models, key=lambda model: -model["histories"]["frozen"]["metrics"]["NDCG@10"]["mean"])
+    )
+
+
+def _leaderboard_table(models: Sequence[Result]) -> str:
     rows = []
-    for model in sorted(
-        models, key=lambda model: -model["histories"]["frozen"]["metrics"]["NDCG@10"]["mean"]
-    ):
+    for model in models:
         evaluation = model["histories"]["frozen"]
         rows.append(
             [
@@ -338,6 +357,7 @@ def _speed() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "results": _results,
     "course": _course,
     "clean": _clean,
     "peers": _peers,
@@ -394,3 +414,4 @@ def _table(header: list[str], rows: Rows) -> str:
 if __name__ == "__main__":
     for page in PAGES:
         page.write_text(render(page.read_text(encoding="utf-8")), encoding="utf-8")
+    CHART.write_text(draw_leaderboard(), encoding="utf-8")

@@ -19,9 +19,6 @@ from nextreel.models.base import ModelConfig
 from nextreel.models.registry import PRESETS, built_in_names, model_class, model_docstring
 from nextreel.serving.app import Settings, create_app
 
-OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]*\)")
-"""A link from a page right in docs to a file of the project that isn't a page."""
-
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Called by MkDocs with each page."""
@@ -29,7 +26,9 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
         mark = f"<!-- {name} -->"
         if mark in markdown:
             markdown = markdown.replace(mark, "\n".join(write()))
-    return markdown if "/" in page.file.src_uri else OUTSIDE.sub(r"`\1`", markdown)
+    # A link that leaves docs leads to a file of the project, which the site doesn't have.
+    way_out = "../" * (page.file.src_uri.count("/") + 1)
+    return re.sub(rf"\[([^\]]+)\]\({re.escape(way_out)}[^)]*\)", r"`\1`", markdown)
 
 
 def commands() -> Iterator[str]:

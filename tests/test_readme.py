@@ -1,91 +1,149 @@
-"""The examples of README.md, run as they stand there."""
+"""Tests of README.md: its commands run as they stand there, its links lead somewhere, and it stays short.
 
+Two things differ from a reader's shell: nextreel is installed already, and MovieLens comes from a local server.
+"""
+
+import hashlib
+import json
+import os
 import re
-import shutil
-import subprocess
-import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
+from threading import Thread
+from zipfile import ZipFile
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
-COMMANDS = [
-    line.split("#")[0].strip()
-    for kind, block in BLOCKS
-    if kind == "sh"
-    for line in block.splitlines()
-    if "nextreel " in line
-]
-BASH = re.findall(r"```(bash)\n(.*?)```", README, re.DOTALL)
-SCRIPTS = [block for kind, block in BLOCKS if kind == "python"]
+from nextreel.data.sources.synthetic_data import make_sample
+from tests.docs.pages import find_blocks, run_blocks
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LINKS = [target for target in re.findall(r"\]\(([^)]+)\)", README) if not target.startswith("https:")]
+INSTALL = "python3 -m venv .venv\n. .venv/bin/activate\npip install '.[serve]'\n"
+MOST_WORDS, MOST_BYTES = 900, 150_000
+RELEASE = "ml-latest-small"
+FIRST_MOVIE = 250
+"""MovieIDs of the release that the local server has begin here, so that it has the movie that README.md rates."""
+
+
+def write_release(directory: Path) -> None:
+    """Write a zip like GroupLens' ml-latest-small, with invented movies and ratings, and its md5."""
+    sample = make_sample(users=60, movies=90, ratings=1_800)
+    ratings = [
+        f"{user + 1},{movie + FIRST_MOVIE},{rating},{timestamp}\n"
+        for user, movie, rating, timestamp in sample.interactions.iter_rows()
+    ]
+    movies = [
+        f'{movie + FIRST_MOVIE},"{title.replace(chr(34), chr(34) * 2)}",{genres}\n'
+        for movie, title, genres in sample.movies.iter_rows()
+    ]
+    archive = directory / f"{RELEASE}.zip"
+    with ZipFile(archive, "w") as release:
+        release.writestr(f"{RELEASE}/ratings.csv", "userId,movieId,rating,timestamp\n" + "".join(ratings))
+        release.writestr(f"{RELEASE}/movies.csv", "movieId,title,genres\n" + "".join(movies))
+    md5 = hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest()
+    archive.with_name(f"{archive.name}.md5").write_text(f"MD5 ({archive.name}) = {md5}\n")
+
+
+def write_clicks(file: Path) -> None:
+    """Write a file as README.md describes it: its columns, its example row, and ids that are text."""
+    row = "ada,tt0111161,2024-03-01T20:15:00Z"
+    assert f"`{row}`" in README
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    clicks = (
+        f"{person},tt{(7 * place + 3 * step) % 50:07},{first + timedelta(days=step, minutes=place):%Y-%m-%dT%H:%M:%SZ}"
+        for place, person in enumerate(["ada", *(f"person-{number}" for number in range(40))])
+        for step in range(20)
+    )
+    file.write_text("\n".join(chain(["account_id,sku,watched_at", row], clicks)) + "\n")
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where README's commands have been run one after another, on a small sample in DIR."""
+def grouplens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a local server that has the release."""
+    directory = tmp_path_factory.mktemp("grouplens")
+    write_release(directory)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def outputs(grouplens: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What README.md's blocks print, by the block's text; they ran one after another in one directory."""
     home = tmp_path_factory.mktemp("readme")
-    run(home, "nextreel sample DIR --users 60 --movies 90 --ratings 1800")
-    (home / "queries.csv").write_text("UserID,Timestamp\n5,1700000000\n")
-    for command in COMMANDS:
-        run(home, command.replace("nextreel fit course", "nextreel fit course --out course-model"))
-    return home
+    write_clicks(home / "clicks.csv")
+    blocks = find_blocks(README)
+    runnable = [
+        replace(
+            block,
+            text=block.text.replace(INSTALL, "").replace("curl -s ", "curl -s --fail-with-body -w '\\n' "),
+        )
+        for block in blocks
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "NEXTREEL_GROUPLENS_URL", grouplens)
+        printed = run_blocks(runnable, home)
+    return {block.text: output for block, output in zip(blocks, printed, strict=True)}
 
 
-def run(home: Path, command: str) -> str:
-    """A command as in a shell, with this interpreter's nextreel."""
-    done = subprocess.run(
-        command.replace("nextreel ", f"{sys.executable} -m nextreel "),
-        shell=True,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+def test_real_movies_are_downloaded_fitted_and_served(outputs: dict[str, str]) -> None:
+    steps = {text.strip().splitlines()[-1].split()[1]: output for text, output in outputs.items()}
+    assert "sequential-ridge learned from 1,800 interactions of 60 users" in steps["fit"]
+    assert "Serving movies-model on http://127.0.0.1:8000" in steps["serve"]
 
 
-def test_the_commands_leave_what_they_promise(home: Path) -> None:
-    assert {"parts", "model", "answers.csv", "course"} <= {path.name for path in home.iterdir()}
-    assert (home / "course-model" / "loss.png").stat().st_size > 1_000
+def test_a_file_with_other_columns_and_text_ids_leads_to_a_list(outputs: dict[str, str]) -> None:
+    printed = next(output for text, output in outputs.items() if "nextreel check clicks.csv" in text)
+    assert "What user ada should watch next" in printed
+    assert re.search(r"│ 1 .*tt00000\d\d", printed)
+    assert "Fallback" not in printed
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.splitlines()[-1][:40])
-def test_a_python_example_runs_and_prints(home: Path, script: str, tmp_path: Path) -> None:
-    shutil.copytree(home, tmp_path / "home")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        cwd=tmp_path / "home",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+def test_the_python_example_prints_three_movies_of_a_known_user(outputs: dict[str, str]) -> None:
+    printed = next(output for text, output in outputs.items() if "import nextreel" in text)
+    assert printed.count("│ ada ") == 3
+    assert "popularity" not in printed
 
 
-def test_the_server_answers_every_example(home: Path, tmp_path: Path) -> None:
-    lines = [line for kind, block in BASH for line in block.splitlines()]
-    serve = next(line for line in lines if line.startswith("nextreel serve"))
-    examples = [line for line in lines if line.startswith("curl ")]
-    assert len(examples) >= 4
-    run(tmp_path, f"nextreel fit {home / 'DIR'} --out model")
-    command = serve.replace("nextreel", f"{sys.executable} -m nextreel", 1) + " --port 0"
-    with subprocess.Popen(command.split(), cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        address = next(match[0] for line in server.stdout if (match := re.search(r"http://[0-9.:]+", line)))
-        try:
-            for example in examples:
-                done = subprocess.run(
-                    example.replace("http://127.0.0.1:8000", address).replace(
-                        "curl ", "curl --fail-with-body "
-                    ),
-                    shell=True,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                assert done.returncode == 0, f"{example}\n{done.stdout}{done.stderr}"
-        finally:
-            server.terminate()
+def test_each_request_to_the_server_is_answered(outputs: dict[str, str]) -> None:
+    requests, printed = next((text, output) for text, output in outputs.items() if "curl" in text)
+    answers = [json.loads(line) for line in printed.splitlines()]
+    assert len(answers) == len(requests.splitlines())
+    assert len(answers[0]["movies"]) == len(answers[-1]["movies"]) == 3
+    assert answers[0]["fallback"] is None
+    assert any(movie["reasons"] for movie in answers[-1]["movies"])
+
+
+def test_what_it_installs_exists() -> None:
+    assert INSTALL in README
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "serve" in project["optional-dependencies"]
+    assert "VENV := .venv\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_it_is_short() -> None:
+    assert len(README.split()) < MOST_WORDS
+
+
+@pytest.mark.parametrize("target", LINKS)
+def test_a_link_leads_to_a_file_and_a_heading_in_it(target: str) -> None:
+    name, _, anchor = target.partition("#")
+    text = (ROOT / name).read_bytes()
+    if anchor:
+        headings = re.findall(r"^#+ (.*)$", text.decode(), re.MULTILINE)
+        assert anchor in [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("target", re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README))
+def test_a_picture_is_light(target: str) -> None:
+    assert (ROOT / target).stat().st_size < MOST_BYTES

@@ -2,9 +2,10 @@
 
     import nextreel
 
-    dataset = nextreel.read_dataset("ml-1m")
+    dataset = nextreel.read_dataset("ml-1m")    # or nextreel.Dataset.from_frames(frame) of pandas, polars, ...
     predictor = nextreel.fit(dataset)
-    predictor.recommend([(5, 978300760)])       # (UserID, Timestamp) in, ten MovieIDs out
+    predictor.recommend(5, at="2000-12-31")     # ten movies for user 5, as of that day
+    predictor.recommend([(5, 978300760)])       # the same for many pairs of UserID and Timestamp, or a frame of them
 
 Each name is imported when it is first used, which keeps `import nextreel` fast.
 """

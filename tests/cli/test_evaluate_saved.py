@@ -40,6 +40,7 @@ def test_saved_figures_come_with_their_protocol_split_and_test_part(home: Path) 
     [noted] = manifest(home)["evaluations"]
     assert noted["protocol"] == {"history": "frozen", "k": 10, "threshold": 4.0, "exclude_seen": True}
     assert noted["split"] == {"rule": "clean", "positives": 5, "threshold": 4.0}
+    assert noted["popularity"] == noted["metrics"]  # the model is itself a popularity
     assert noted["test"] == {"file": "test.csv", "sha256": hash_file(home / "parts" / "test.csv")}
     assert "Noted in model" in printed
     assert json.loads((home / "figures.json").read_text()).items() >= noted.items()

@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from nextreel.serving.storage.sql_tables import facts
 from nextreel.serving.storage.store import Impression, NewInteraction, Store
 from tests.cli.commands import fail, succeed
 
@@ -67,3 +69,12 @@ def test_an_empty_store_has_nothing_to_compare(tmp_path: Path) -> None:
 
 def test_the_command_explains_itself() -> None:
     assert "Usage: python -m nextreel experiment report" in succeed("experiment", "report", "--help")
+
+
+def test_what_is_liked_is_decided_by_the_data_of_the_store(url: str) -> None:
+    with Store.open(url) as store, store.writing() as connection:
+        scale = {"lowest": 1, "highest": 10, "liked_from": 7, "rated": True}
+        fact = {"name": "data_format", "value": json.dumps({"scale": scale})}
+        connection.execute(sa.insert(facts), fact)
+    report = json.loads(succeed("experiment", "report", "--store", url, "--json"))
+    assert report["comparisons"][0]["difference"]["mean"] == 0  # a 5 isn't liked

@@ -1,6 +1,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -139,3 +140,35 @@ def test_checked_rows_give_the_same_data_as_a_callers_frame() -> None:
     assert Dataset.from_tables(Tables(ROWS, movies=catalog(3))).fingerprint == dataset.fingerprint
     other = interactions((1, 2, 3, 4), (8, 1, 5, 6), (8, 99, 5, 7))
     assert dataset.with_rows(other).fingerprint == dataset.with_interactions(other).fingerprint
+
+
+def test_a_dataset_introduces_itself_in_one_line() -> None:
+    dataset = Dataset.from_frames(interactions((2, 0, 4, 86_400), (1, 1, 3, 0), (2, 1, 2, 3 * 86_400)))
+    assert repr(dataset) == "Dataset(3 interactions, 2 users, 2 movies, 1970-01-01 to 1970-01-04)"
+    html = dataset._repr_html_()
+    assert "0.5 to 5, liked from 4" in html
+    assert "1970-01-01 to 1970-01-04" in html
+    assert len(html) < 2_000
+
+
+def test_a_dataset_without_interactions_introduces_itself_too() -> None:
+    assert (
+        repr(Dataset.from_frames(interactions()))
+        == "Dataset(0 interactions, 0 users, 0 movies, no interactions)"
+    )
+
+
+def test_a_dataset_of_text_ids_without_ratings_says_so() -> None:
+    frame = pl.DataFrame({"user": ["<b>ann</b>"], "item": ["x"], "time": ["2024-01-05"]})
+    html = Dataset.from_frames(frame)._repr_html_()
+    assert "none, every interaction counts as liked" in html
+    assert "text for users, text for movies" in html
+
+
+def test_a_pandas_frame_with_two_columns_of_one_name_is_an_error_that_says_so() -> None:
+    frame = pd.DataFrame([[1, 2, 3, 4]], columns=["user", "user", "item", "time"])
+    with pytest.raises(DataError, match=r"interactions: two columns have the same name; .*'user' 2 times"):
+        Dataset.from_frames(frame)
+    mixed = pd.DataFrame({"user": [1, 2], "item": ["heat", 5], "time": [1, 2]})
+    with pytest.raises(DataError, match="interactions, column item: can't be read"):
+        Dataset.from_frames(mixed)

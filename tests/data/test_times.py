@@ -12,6 +12,10 @@ from nextreel.errors import QueryError
         ("2000-12-31T22:12:40Z", 978_300_760),
         ("2001-01-01T00:12:40+02:00", 978_300_760),
         ("2000-12-31", 978_220_800),
+        ("20001231", 978_220_800),
+        ("2000", 946_684_800),
+        ("1234", 1_234),
+        ("12345678", 12_345_678),
     ],
 )
 def test_a_timestamp_is_read_as_people_write_it(text: str, seconds: int) -> None:
@@ -22,7 +26,10 @@ def test_a_timestamp_is_read_as_people_write_it(text: str, seconds: int) -> None
     ("text", "message"),
     [
         ("yesterday", "'yesterday' is not a time; expected POSIX seconds or ISO 8601"),
-        ("978300760000", "that looks like milliseconds"),
+        ("978300760000", r"that looks like milliseconds \(of 978300760\); expected POSIX seconds"),
+        ("978300760000000", r"that looks like microseconds \(of 978300760\)"),
+        ("978300760000000000", r"that looks like nanoseconds \(of 978300760\)"),
+        ("20001301", "'2000-13-01' is not a time; expected POSIX seconds or ISO 8601"),
         ("-5", "outside 1970 to 2100"),
         ("2150-01-01", "outside 1970 to 2100; expected"),
         ("9999-12-31", "outside 1970 to 2100; expected"),

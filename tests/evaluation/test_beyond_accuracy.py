@@ -3,10 +3,10 @@ import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
-from nextreel.data.rater_counts import count_raters
 from nextreel.evaluation.beyond_accuracy import ListFigures, ListMeasurer, gini
 from nextreel.evaluation.bootstrap import UserBootstrap
 from nextreel.evaluation.protocol import EvaluationQueries
+from nextreel.evaluation.rater_counts import count_raters
 from tests.frames import catalog, interactions
 
 # Three users; movie 0 is rated by all of them, movie 1 by one, movie 2 by none, movie 3 only late.

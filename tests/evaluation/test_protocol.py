@@ -107,12 +107,38 @@ def test_another_history_than_frozen_or_live_is_an_error() -> None:
         evaluate(Popularity().fit(train), train, TEST, "recent")  # type: ignore[arg-type]
 
 
-def test_a_predictor_in_place_of_its_model_is_an_error_that_says_so() -> None:
-    predictor: Any = fit(Dataset.from_frames(TRAIN), "popularity")
-    with pytest.raises(
-        ConfigError, match=r"expected a model, found a Predictor: its model is predictor.model"
+def test_a_predictor_knows_its_train_part() -> None:
+    train = Dataset.from_frames(TRAIN, catalog(5))
+    predictor = fit(train, "popularity")
+    expected = evaluate(predictor.model, train, TEST, k=2)
+    for result in (
+        evaluate(predictor, TEST, k=2),
+        evaluate(predictor, test=TEST, k=2),
+        evaluate(predictor, predictor.dataset, TEST, k=2),
+        evaluate(predictor, TEST.to_pandas(), k=2),
+        evaluate(predictor, test=TEST.to_arrow(), k=2),
     ):
-        evaluate(predictor, predictor.dataset, TEST)
+        assert result.facts() == expected.facts()
+
+
+def test_a_missing_test_part_is_an_error_that_says_what_is_expected() -> None:
+    predictor = fit(Dataset.from_frames(TRAIN), "popularity")
+    for train in (None, predictor.dataset):
+        with pytest.raises(DataError, match=r"there is no test part; expected evaluate\(predictor, test\)"):
+            evaluate(predictor, train)
+    with pytest.raises(
+        DataError, match=r"the test part: 'test.csv' is a path, not a frame; nextreel.read_inter"
+    ):
+        evaluate(predictor, test="test.csv")  # type: ignore[arg-type]
+
+
+def test_an_evaluation_introduces_itself_in_a_few_lines() -> None:
+    result = run()
+    assert repr(result).startswith("Evaluation(2 queries of 1 user, frozen histories: NDCG@2 0.8155 [")
+    assert len(repr(result)) < 400
+    html = result._repr_html_()
+    assert "<td>1.0000</td>" in html
+    assert len(html) < 2_000
 
 
 def test_a_path_in_place_of_the_train_part_is_an_error_that_says_how_to_read_it() -> None:

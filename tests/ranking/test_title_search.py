@@ -152,6 +152,23 @@ def test_popularity_does_not_put_a_half_typed_word_before_a_whole_one() -> None:
     assert find("alien", TitleSearch.of(CATALOG, interactions_of))[:2] == ["Alien (1979)", "Aliens (1986)"]
 
 
+def test_of_the_titles_with_every_word_the_most_popular_comes_first() -> None:
+    ratings_of = {
+        "Star Wars: Episode IV - A New Hope (1977)": 3_000,
+        "Stargate (1994)": 1_500,
+        "Star Trek: Generations (1994)": 900,
+    }
+    titles = ["Star Maps (1997)", "Starman (1984)", *ratings_of, "Lone Star (1996)"]
+    interactions_of = np.array([ratings_of.get(title, 10) for title in [*titles, ""]])
+    matches = TitleSearch.of(catalog_of(titles), interactions_of).find("star")
+    assert [titles[match.movie_id] for match in matches[:3]] == list(ratings_of)
+
+
+def test_a_popular_movie_does_not_come_before_one_that_has_more_of_the_words() -> None:
+    interactions_of = np.array([1_000 if title == "Toy Story (1995)" else 0 for title in [*TITLES, ""]])
+    assert find("toy story 2", TitleSearch.of(CATALOG, interactions_of))[0] == "Toy Story 2 (1999)"
+
+
 def test_a_catalog_without_titles_finds_nothing() -> None:
     assert TitleSearch.of(Dataset.from_frames(interactions((1, 1, 5, 1))).movies).find("alien") == []
 

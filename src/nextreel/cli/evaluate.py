@@ -1,5 +1,6 @@
 """`nextreel evaluate`: how well does a saved model rank the queries of a test part?"""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,8 +36,8 @@ def evaluate(
         bool,
         typer.Option(
             "--save",
-            help="Add the figures to the saved model too, so that the server's Model page shows them. They replace "
-            "earlier figures of the same protocol and test part.",
+            help="Add the figures to the saved model too, beside those of popularity, so that the server's Model page "
+            "shows them. They replace earlier figures of the same protocol and test part.",
         ),
     ] = False,
     mlflow: MLflow = False,
@@ -53,6 +54,7 @@ def evaluate(
     from nextreel.data.splitting.split_directory import find_test_part, read_split_rule
     from nextreel.data.splitting.split_rules import describe_rule
     from nextreel.evaluation import model_evaluation
+    from nextreel.models.popularity import Popularity
     from nextreel.models.registry import model_name
     from nextreel.prediction.manifest import FittedOn
     from nextreel.prediction.saving import add_evaluation, load
@@ -68,17 +70,17 @@ def evaluate(
         show_stage("loading the model")
         predictor = load(model)
         show_stage("reading the test part")
-        interactions = read_interactions(file, predictor.dataset.format)
-        show_stage("ranking its queries")
-        evaluation = model_evaluation.evaluate(
-            predictor.model,
-            predictor.dataset,
-            interactions,
-            history,
-            k,
-            threshold,
+        evaluate_model = partial(
+            model_evaluation.evaluate,
+            train=predictor.dataset,
+            test=read_interactions(file, predictor.dataset.format),
+            history=history,
+            k=k,
+            threshold=threshold,
             exclude_seen=not include_seen,
         )
+        show_stage("ranking its queries")
+        evaluation = evaluate_model(predictor.model)
     name = model_name(predictor.model)
     console = stdout()
     protocol = f"{history} history, seen movies {'included' if include_seen else 'excluded'}"
@@ -99,6 +101,8 @@ def evaluate(
         **evaluation.facts(),
         "notes": evaluation.notes(),
     }
+    if save:
+        figures["popularity"] = evaluate_model(Popularity().fit(predictor.dataset)).facts()["metrics"]
     if as_json:
         print_json({**about, **figures})
     if json_file is not None:

@@ -49,15 +49,16 @@ def report(
 ) -> None:
     """Report whether one of two versions is better.
 
-    Counts the positives (ratings of at least --liked-from) on the movies of each recommendation list, strictly after it
-    was shown and within the window. The 95 % intervals come from a bootstrap over users. Decide by the share of users
-    with a hit, once, at a time chosen before the experiment started: looking again and again finds differences that
-    don't exist.
+    Counts the positives (ratings that count as liked: stars of at least 4, unless the data say otherwise) on the
+    movies of each recommendation list, strictly after it was shown and within the window. The 95 % intervals come
+    from a bootstrap over users. Decide by the share of users with a hit, once, at a time chosen before the
+    experiment started: looking again and again finds differences that don't exist.
     """
     from dataclasses import astuple
 
     from nextreel.cli.terminal.console import print_sentences, stdout
-    from nextreel.data.schema import POSITIVE, USER_ID
+    from nextreel.data.rating_scale import STARS
+    from nextreel.data.schema import USER_ID
     from nextreel.data.times import parse_duration, parse_timestamp
     from nextreel.errors import require
 
@@ -66,14 +67,16 @@ def report(
     from nextreel.serving.inference.ab_assignment import Experiment
     from nextreel.serving.storage.store import Store
 
-    threshold = POSITIVE if liked_from is None else liked_from
     window = parse_duration(within, "--within")
     challenger, share = (None, None) if planned is None else astuple(Experiment.parse(planned))
     start = 0 if since is None else parse_timestamp(since)
     with Store.open(store) as opened:
         impressions = _read_impressions(opened, start)
+        if liked_from is None:
+            liked_from = (opened.data_format.scale or STARS).liked_from
         interactions = opened.histories(impressions[USER_ID].unique().to_list())
-    result = compare(impressions, interactions, window, parse_timestamp("now"), challenger, share, threshold)
+    now = parse_timestamp("now")
+    result = compare(impressions, interactions, window, now, challenger, share, liked_from)
     if as_json:
         print_json(result.facts())
         return

@@ -4,6 +4,7 @@ A data set's format is decided once, when its files are first read. Splits and s
 later command asks again.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -88,6 +89,14 @@ class DataFormat(BaseModel):
 
 ANY_FORMAT = DataFormat()
 """The format of files of which nothing is known yet."""
+
+
+def write_format(directory: Path, format_: DataFormat) -> None:
+    """Note in a data directory what its files are like, if they aren't as usual; their columns have the usual names."""
+    facts = format_.model_copy(update={"columns": {}}).to_json()
+    if facts:
+        text = json.dumps({FORMAT_KEY: facts}, indent=2)
+        (directory / REMEMBERING_FILES[1]).write_text(text + "\n", encoding="utf-8")
 
 
 class _RememberedFacts(BaseModel):

@@ -29,10 +29,13 @@ from nextreel.data.schema import (
 )
 from nextreel.data.tables import Tables, describe_kind
 from nextreel.data.timeline import Histories, Timeline
+from nextreel.data.times import format_timestamp
 from nextreel.data.titles import with_parsed_titles
 from nextreel.data.value_checks import parse_cell
 from nextreel.deprecation import renamed_argument
 from nextreel.errors import DataError, QueryError
+from nextreel.notebook_html import to_html
+from nextreel.wording import number_of
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,37 @@ class Dataset:
             ),
             columns=tables.format.columns,
         )
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return size, period, and kinds of ids and ratings as (name, value) in words; cheap for any size."""
+        scale, format_ = self.scale, self.format
+        ratings = f"{scale.lowest:g} to {scale.highest:g}, liked from {scale.liked_from:g}"
+        return [
+            ("interactions", f"{len(self.timeline):,}"),
+            ("users", f"{self.n_users:,}"),
+            ("movies", f"{self.n_movies:,}"),
+            ("period", self._describe_period()),
+            ("ratings", ratings if scale.rated else "none, every interaction counts as liked"),
+            ("ids", f"{format_.user_ids} for users, {format_.movie_ids} for movies"),
+        ]
+
+    def __repr__(self) -> str:
+        rows, users = number_of(len(self.timeline), "interaction"), number_of(self.n_users, "user")
+        return f"Dataset({rows}, {users}, {number_of(self.n_movies, 'movie')}, {self._describe_period()})"
+
+    def _repr_html_(self) -> str:
+        return to_html("Dataset", self.facts())
+
+    def _describe_period(self) -> str:
+        timeline = self.timeline
+        if not len(timeline):
+            return "no interactions"
+        # Rows of a user are in order of time, so the first and last row of each user are enough.
+        first, stop = timeline.offsets[:-1], timeline.offsets[1:]
+        has_rows = first < stop
+        start = int(timeline.timestamps[first[has_rows]].min())
+        end = int(timeline.timestamps[stop[has_rows] - 1].max())
+        return f"{format_timestamp(start)[:10]} to {format_timestamp(end)[:10]}"
 
     @property
     def user_ids(self) -> Int64Array:

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from itertools import combinations
 from os import PathLike
+from typing import Any
 
 import narwhals as nw
 import polars as pl
@@ -177,12 +179,68 @@ def to_polars(frame: object, table: Table, name: str) -> pl.DataFrame:
         raise DataError(
             f"{name}: expected a frame of polars, pandas or pyarrow, found a {type(frame).__name__}"
         ) from None
+    except nw.exceptions.DuplicateError as error:
+        raise DataError(f"{name}: two columns have the same name; {' '.join(str(error).split())}") from None
     try:
         eager = native.collect() if isinstance(native, nw.LazyFrame) else native
-        polars: pl.DataFrame = eager.to_polars()
-    except Exception as error:  # each library has errors of its own for a column that Arrow can't hold
+    except Exception as error:  # each library has errors of its own for a query that fails
         raise DataError(f"{name}: can't be read as a table ({str(error).splitlines()[0]})") from error
-    return polars
+    try:
+        return _convert(eager)
+    except Exception as error:  # and for a column that Arrow can't hold, such as one of texts and numbers
+        place = _find_unreadable(eager)
+        raise DataError(f"{name}{place}: can't be read ({str(error).splitlines()[0]})") from error
+
+
+def _convert(frame: nw.DataFrame[Any]) -> pl.DataFrame:
+    if frame.implementation.is_pandas() and not _has_pyarrow():
+        return _from_columns(frame)
+    return frame.to_polars()
+
+
+def _find_unreadable(frame: nw.DataFrame[Any]) -> str:
+    """Return ", column NAME" for the first column of a frame that can't be converted; empty if each can by itself."""
+    for column in frame.columns:
+        try:
+            _convert(frame.select(column))
+        except Exception:
+            return f", column {column}"
+    return ""
+
+
+def _has_pyarrow() -> bool:
+    try:
+        import_module("pyarrow")  # through which polars reads the texts of pandas
+    except ImportError:
+        return False
+    return True
+
+
+def _from_columns(frame: nw.DataFrame[Any]) -> pl.DataFrame:
+    """Return a frame as polars without pyarrow, which pandas doesn't need."""
+    return pl.DataFrame({column.name: _to_values(column) for column in frame.iter_columns()})
+
+
+def _to_values(column: nw.Series[Any]) -> pl.Series:
+    if column.dtype.is_numeric() and not column.is_null().any():
+        return pl.Series(column.name, column.to_numpy())
+    values = zip(column.to_list(), column.is_null().to_list(), strict=True)
+    return pl.Series(column.name, [None if is_null else value for value, is_null in values])
+
+
+def to_kind_of(like: object, frame: pl.DataFrame) -> object:
+    """Return a polars frame as a frame of the library that `like` is of; as it is if `like` is no other frame."""
+    if isinstance(like, pl.DataFrame | str | int | list | tuple):
+        return frame
+    native = nw.from_native(like, pass_through=True)
+    if isinstance(native, nw.LazyFrame):
+        return nw.from_native(frame).lazy(native.implementation).to_native()
+    if not isinstance(native, nw.DataFrame):
+        return frame
+    if native.implementation.is_pyarrow():
+        return frame.to_arrow()
+    columns = {c.name: c.to_numpy() if c.dtype.is_numeric() else c.to_list() for c in frame.iter_columns()}
+    return nw.from_dict(columns, backend=native.implementation).to_native()
 
 
 def resolve(table: Table, frame: pl.DataFrame, format_: DataFormat) -> Table:

@@ -11,17 +11,23 @@ DAY, WEEK = 86_400, 7 * 86_400
 """Lengths of a day and of a week in seconds, the unit of timestamps."""
 LATEST_TIMESTAMP = 4_102_444_800
 """Highest accepted timestamp, 2100-01-01 UTC; a later one is probably a mistake, such as milliseconds."""
+EXPECTED_TIME = "expected POSIX seconds or ISO 8601"
 LONGEST_DURATION = 100 * 365 * DAY
 """Highest accepted duration in seconds, 100 years; a longer one is probably a mistake."""
 SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": WEEK}
 LOWEST_MILLISECONDS = 10**11
 """A timestamp of at least this number is probably in milliseconds, in which it is a time in 1973 or later."""
+SMALLER_UNITS = {10**17: "nanoseconds", 10**14: "microseconds", LOWEST_MILLISECONDS: "milliseconds"}
+"""Unit that a timestamp is probably in by its lowest number, the largest first."""
+YEAR_OR_DATE = re.compile(r"(19[7-9]\d|20\d\d)((\d\d)(\d\d))?", re.ASCII)
+"""A year such as 2001, or a date such as 20010131: 4 or 8 digits that hardly anybody means as seconds of 1970."""
 
 
 def parse_timestamp(text: str) -> int:
     """Return POSIX seconds from a text such as "978300760", "2001-01-01", "2001-01-01T12:30:00+02:00" or "now".
 
-    A date or a time without a time zone is in UTC.
+    A year such as "2001", or a date without dashes such as "20010131", stands for its first second. A date or a time
+    without a time zone is in UTC.
 
     Raises
     ------
@@ -30,24 +36,33 @@ def parse_timestamp(text: str) -> int:
     """
     if text == "now":
         return int(datetime.now(UTC).timestamp())
-    is_number = True
+    if (start := YEAR_OR_DATE.fullmatch(text)) is not None:
+        text = f"{start[1]}-{start[3] or '01'}-{start[4] or '01'}"
     try:
         seconds = int(text)
     except ValueError:
-        seconds, is_number = _parse_iso(text), False
-    if seconds < 0 or seconds >= LATEST_TIMESTAMP:
-        hint = "; that looks like milliseconds" if is_number and seconds >= LOWEST_MILLISECONDS else ""
-        raise QueryError(f"{text!r} lies outside 1970 to 2100{hint}; expected POSIX seconds or ISO 8601")
-    return seconds
+        seconds = _parse_iso(text)
+        if not 0 <= seconds < LATEST_TIMESTAMP:
+            raise QueryError(f"{text!r} lies outside 1970 to 2100; {EXPECTED_TIME}") from None
+        return seconds
+    return check_seconds(seconds)
+
+
+def check_seconds(seconds: int) -> int:
+    """Return POSIX seconds; QueryError if they lie outside 1970 to 2100, as milliseconds and smaller units do."""
+    if 0 <= seconds < LATEST_TIMESTAMP:
+        return seconds
+    unit = next((lowest for lowest in SMALLER_UNITS if seconds >= lowest), None)
+    as_seconds = 0 if unit is None else seconds * LOWEST_MILLISECONDS // unit // 1000
+    hint = f"; that looks like {SMALLER_UNITS[unit]} (of {as_seconds})" if unit is not None else ""
+    raise QueryError(f"{str(seconds)!r} lies outside 1970 to 2100{hint}; {EXPECTED_TIME}")
 
 
 def _parse_iso(text: str) -> int:
     try:
         return parse_iso(text)
     except ValueError:
-        raise QueryError(
-            f"{text!r} is not a time; expected POSIX seconds or ISO 8601, such as 2001-01-31T18:00"
-        ) from None
+        raise QueryError(f"{text!r} is not a time; {EXPECTED_TIME}, such as 2001-01-31T18:00") from None
 
 
 def parse_iso(text: str) -> int:

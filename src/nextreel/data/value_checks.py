@@ -167,6 +167,8 @@ def _parse_text_id(cell: str) -> str:
         raise ValueError(f"{cell[:40]!r}... has {len(cell):,} characters; expected {expected}")
     if re.search(CONTROL_CHARACTER, cell):
         raise ValueError(f"{cell!r} holds a control character; expected {expected}")
+    if re.search("[\ud800-\udfff]", cell):
+        raise ValueError(f"{cell!r} isn't valid Unicode; expected {expected}")
     return cell
 
 

@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nextreel.arrays import Float32Array, Int32Array, Int64Array
-from nextreel.data.rater_counts import RaterCounts
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.protocol import EvaluationQueries
+from nextreel.evaluation.rater_counts import RaterCounts
 from nextreel.ranking.genres import divergence, liked_genres, share_genres, variety
 
 QUERIES_PER_BATCH = 2_000

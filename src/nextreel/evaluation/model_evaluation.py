@@ -5,12 +5,14 @@ from typing import cast
 
 import numpy as np
 import polars as pl
+from narwhals.typing import IntoFrame
 from pydantic import JsonValue
 
 from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset, require_dataset
 from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
+from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.protocol import (
@@ -23,6 +25,8 @@ from nextreel.evaluation.protocol import (
 )
 from nextreel.evaluation.slices import estimate_slices, slice_by_gap, slice_by_length
 from nextreel.models.base import Recommender, require_model
+from nextreel.notebook_html import to_html
+from nextreel.prediction.predictor import Predictor
 from nextreel.wording import number_of
 
 
@@ -114,11 +118,26 @@ class Evaluation:
             notes.append(describe_seen(self.asks_for_seen, *both))
         return notes
 
+    def __repr__(self) -> str:
+        metrics = ", ".join(f"{name} {estimate}" for name, estimate in self.metrics.items())
+        return f"Evaluation({self._describe()}: {metrics})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, f"{estimate.mean:.4f}", f"{estimate.low:.4f} to {estimate.high:.4f}")
+            for name, estimate in self.metrics.items()
+        ]
+        return to_html(f"Evaluation: {self._describe()}", rows, ("", "mean", "95 % interval"), self.notes())
+
+    def _describe(self) -> str:
+        queries = number_of(len(self.queries), "query", "queries")
+        return f"{queries} of {number_of(self.n_users, 'user')}, {self.protocol['history']} histories"
+
 
 def evaluate(
-    model: Recommender,
-    train: Dataset,
-    test: pl.DataFrame,
+    model: Predictor | Recommender,
+    train: Dataset | IntoFrame | None = None,
+    test: IntoFrame | None = None,
     history: HistoryMode = "frozen",
     k: int = 10,
     threshold: float | None = None,
@@ -126,16 +145,16 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a fitted model on a test part: every row with Rating >= threshold is a query.
 
-    A query whose movie isn't in the catalog is kept and counts as a miss.
+    A query whose movie isn't in the catalog is kept and counts as a miss. `evaluate(predictor, test)` is enough.
 
     Parameters
     ----------
-    model : Recommender
-        The model, fitted on `train`.
+    model : Predictor | Recommender
+        A predictor whose dataset is the train part, or the model itself, fitted on `train`.
     train : Dataset
-        The train part.
+        The train part; with a predictor it may be left out.
     test : DataFrame
-        The test part: UserID, MovieID, Rating, Timestamp.
+        The test part, a frame as `Dataset.from_frames` takes it: UserID, MovieID, Rating, Timestamp.
     history : "frozen" or "live"
         Whether histories end with the train part or hold everything strictly before the query.
     k : int
@@ -150,15 +169,25 @@ def evaluate(
     ConfigError
         `model` isn't a model, or `history` is neither frozen nor live.
     DataError
-        `train` isn't a data set, `test` is malformed, or no row of it reaches the threshold.
+        `train` isn't a data set, `test` is missing or malformed, or no row of it reaches the threshold.
     NotFittedError
         The model isn't fitted.
     QueryError
         k is less than 1 or exceeds the size of the catalog.
     """
+    if isinstance(model, Predictor):
+        if test is None and not isinstance(train, Dataset):
+            train, test = None, train
+        train = model.dataset if train is None else train
+        model = model.model
     require_model(model)
     require_dataset(train)
+    train = cast("Dataset", train)
     require_history_mode(history)
+    if test is None:
+        raise DataError(
+            "there is no test part; expected evaluate(predictor, test), with a frame of interactions"
+        )
     test = check_test_part(test, train)
     threshold = train.positive_rating if threshold is None else threshold
     queries = EvaluationQueries.from_checked_split(train, test, history, threshold)

@@ -19,13 +19,13 @@ import numpy as np
 import polars as pl
 
 from nextreel.arrays import BoolArray, Float64Array, Int64Array
-from nextreel.data.rater_counts import count_raters
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import METRICS
 from nextreel.evaluation.protocol import EvaluationQueries
+from nextreel.evaluation.rater_counts import count_raters
 
 Slices = dict[str, BoolArray]
 """Slices of the queries: bool[n_queries], which marks the queries of the slice, by its name such as "genre: Drama"."""

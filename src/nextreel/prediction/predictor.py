@@ -1,30 +1,49 @@
 """A fitted model with the interactions that histories come from: queries in, recommended MovieIDs out."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
+from typing import TypedDict, Unpack, overload
 
 import numpy as np
 import polars as pl
+from narwhals.typing import IntoFrameT
 
+from nextreel.arrays import BoolArray, Float32Array
 from nextreel.data.dataset import Dataset, require_dataset
-from nextreel.data.ids import encode_ids
-from nextreel.data.schema import (
-    DTYPES,
-    EXPECTED,
-    MOVIE_ID,
-    QUERIES,
-    TIMESTAMP,
-    USER_ID,
-    Column,
-    Kind,
-)
-from nextreel.data.value_checks import explain_cell, find_invalid
+from nextreel.data.frames import to_kind_of
+from nextreel.data.ids import Id, encode_id, encode_ids, kind_of
+from nextreel.data.reading.query_frames import check_id, make_query_frame
+from nextreel.data.reading.time_values import Time, to_timestamp_or_now
+from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender, require_model
+from nextreel.notebook_html import to_html
+from nextreel.ranking.explanations import explain
+from nextreel.ranking.filters import Filters
+from nextreel.ranking.genres import share_genres
 from nextreel.ranking.ranker import Ranker, Ranking
+from nextreel.ranking.reranking import CANDIDATES, rerank
+from nextreel.ranking.similar_movies import SimilarMovies
+from nextreel.ranking.title_search import TitleSearch
+from nextreel.wording import shorten
+
+Queries = Id | Iterable[Id] | Iterable[tuple[Id, Time]] | Iterable[list[Id]]
+"""Queries that are no frame: one user, users, or pairs of a user and a time."""
+
+
+class ListOptions(TypedDict, total=False):
+    """What a caller may ask of recommendation lists by keyword; `Predictor.recommend` describes each."""
+
+    at: Time | None
+    titles: bool
+    include_genres: Iterable[str]
+    exclude_genres: Iterable[str]
+    year_min: int | None
+    year_max: int | None
+    exclude: Iterable[Id]
+    diversity: float
+    calibration: float
 
 
 @dataclass(frozen=True)
@@ -44,51 +63,131 @@ class Predictor:
         require_model(self.model)
         require_dataset(self.dataset)
 
+    def __repr__(self) -> str:
+        return f"Predictor({type(self.model).__name__}, {self.dataset!r})"
+
+    def _repr_html_(self) -> str:
+        options = [(name, shorten(str(value), 80)) for name, value in self.model.config][:20]
+        return to_html(f"Predictor: {type(self.model).__name__}", [*self.dataset.facts(), *options])
+
+    @overload
     def recommend(
-        self, queries: pl.DataFrame | Sequence[tuple[int, int]], k: int = 10, exclude_seen: bool = True
-    ) -> pl.DataFrame:
+        self, queries: IntoFrameT, k: int = ..., exclude_seen: bool = ..., **options: Unpack[ListOptions]
+    ) -> IntoFrameT: ...
+    @overload
+    def recommend(
+        self, queries: Queries, k: int = ..., exclude_seen: bool = ..., **options: Unpack[ListOptions]
+    ) -> pl.DataFrame: ...
+    def recommend(
+        self,
+        queries: object,
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        at: Time | None = None,
+        titles: bool = False,
+        include_genres: Iterable[str] = (),
+        exclude_genres: Iterable[str] = (),
+        year_min: int | None = None,
+        year_max: int | None = None,
+        exclude: Iterable[Id] = (),
+        diversity: float = 0.0,
+        calibration: float = 0.0,
+    ) -> object:
         """Recommend k movies for each query, as one row for each movie.
 
-        A query only uses what happened strictly before its Timestamp.
+        A query only uses what happened strictly before its time.
 
         Parameters
         ----------
-        queries : pl.DataFrame | Sequence[tuple[int, int]]
-            A frame with the columns UserID and Timestamp (POSIX seconds), or pairs of these.
+        queries
+            One user; or pairs of a user and a time; or a frame with the columns UserID and Timestamp, under any usual
+            names, of polars, pandas, pyarrow or DuckDB. With `at`, users alone: a list, or a frame without times.
         k : int
             Number of movies for each query, at most the number of movies in the catalog.
         exclude_seen : bool
             Don't recommend movies that the user has rated before.
+        at
+            Time of all queries: POSIX seconds, ISO 8601 such as "2001-01-31T18:00", or a date or datetime; without a
+            zone it is in UTC. For one user it is by default the end of the current second.
+        titles : bool
+            Add a column Title, with the MovieID of a movie that has none.
+        include_genres, exclude_genres : Iterable[str]
+            Recommend only movies with at least one of the former genres and with none of the latter, in any case.
+        year_min, year_max : int, optional
+            Earliest and latest release year.
+        exclude : Iterable[int] | Iterable[str]
+            MovieIDs to leave out.
+        diversity, calibration : float
+            Strength of the re-ranking for varied genres, and towards the genres that the user likes: 0 to 1 in all.
 
         Returns
         -------
-        A frame with the columns UserID, Timestamp, Rank (from 1), MovieID, Score and Fallback: k rows for each query,
-        in the order of the queries. Fallback is null for a movie that the model recommends, "popularity" if the model
-        doesn't know the user, and "list filled up" (without a Score) if fewer than k movies were left to recommend.
+        A frame of the library of `queries`; of polars if `queries` is no frame. Its columns are UserID, Timestamp
+        (POSIX seconds), Rank (from 1), MovieID, Score and Fallback: k rows for each query, in the order of the queries.
+        Fallback is null for a movie that the model recommends, "popularity" if the model doesn't know the user, and
+        "list filled up" (without a Score) if fewer than k movies were left to recommend. With genres, years or
+        `exclude`, nothing fills up a list: it has fewer rows then.
 
         Raises
         ------
         QueryError
-            A query isn't valid (the message names its position), or k is out of range.
+            A query isn't valid (the message names its position), k or another number is out of range, or no movie has
+            a genre.
         """
-        queries = make_query_frame(queries, self.dataset)
-        ranking = self._rank_queries(queries, k, exclude_seen)
+        frame = make_query_frame(queries, self.dataset, at)
+        allowed = self._find_allowed(include_genres, exclude_genres, year_min, year_max, exclude)
+        ranking = self._rank_queries(frame, k, exclude_seen, allowed, diversity, calibration)
         is_filler = np.isneginf(ranking.scores).ravel()
         fallback = np.where(np.repeat(ranking.personal, k), "", "popularity")
-        return pl.DataFrame(
-            {
-                USER_ID: queries[USER_ID][np.repeat(np.arange(len(queries)), k)],
-                TIMESTAMP: np.repeat(queries[TIMESTAMP].to_numpy(), k),
-                "Rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(queries)),
-                MOVIE_ID: self.dataset.movies[MOVIE_ID][ranking.movies.ravel()],
-                "Score": pl.Series(ranking.scores.ravel()).replace(-np.inf, None),
-                "Fallback": pl.Series(np.where(is_filler, "list filled up", fallback)).replace("", None),
-            }
-        )
+        movies = ranking.movies.ravel()
+        columns = {
+            USER_ID: frame[USER_ID][np.repeat(np.arange(len(frame)), k)],
+            TIMESTAMP: np.repeat(frame[TIMESTAMP].to_numpy(), k),
+            "Rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(frame)),
+            MOVIE_ID: self.dataset.movies[MOVIE_ID][movies],
+            **({"Title": self._titles[movies]} if titles else {}),
+            "Score": pl.Series(ranking.scores.ravel()).replace(-np.inf, None),
+            "Fallback": pl.Series(np.where(is_filler, "list filled up", fallback)).replace("", None),
+        }
+        answers = pl.DataFrame(columns)
+        return to_kind_of(queries, answers if allowed is None else answers.filter(~is_filler))
 
+    @overload
     def recommend_wide(
-        self, queries: pl.DataFrame, k: int = 10, exclude_seen: bool = True, with_fallback: bool = False
-    ) -> pl.DataFrame:
+        self,
+        queries: IntoFrameT,
+        k: int = ...,
+        exclude_seen: bool = ...,
+        with_fallback: bool = ...,
+        **options: Unpack[ListOptions],
+    ) -> IntoFrameT: ...
+    @overload
+    def recommend_wide(
+        self,
+        queries: Queries,
+        k: int = ...,
+        exclude_seen: bool = ...,
+        with_fallback: bool = ...,
+        **options: Unpack[ListOptions],
+    ) -> pl.DataFrame: ...
+    def recommend_wide(
+        self,
+        queries: object,
+        k: int = 10,
+        exclude_seen: bool = True,
+        with_fallback: bool = False,
+        *,
+        at: Time | None = None,
+        titles: bool = False,
+        include_genres: Iterable[str] = (),
+        exclude_genres: Iterable[str] = (),
+        year_min: int | None = None,
+        year_max: int | None = None,
+        exclude: Iterable[Id] = (),
+        diversity: float = 0.0,
+        calibration: float = 0.0,
+    ) -> object:
         """Recommend k movies for each query, as one row for each query.
 
         The parameters and the errors are those of `recommend`.
@@ -96,19 +195,130 @@ class Predictor:
         Returns
         -------
         A frame with the columns UserID, Timestamp and MovieID1 (the best) to MovieIDk, in the order of the queries;
-        with `with_fallback` also Fallback ("popularity" if the model doesn't know the user, or null) and Shortfall
-        (the number of movies at the end of the list that only fill it up).
+        with `titles` also Title1 to Titlek; with `with_fallback` also Fallback ("popularity" if the model doesn't know
+        the user, or null) and Shortfall (the number of movies at the end of the list that only fill it up). With
+        genres, years or `exclude`, nothing fills up a list: these places are null then.
         """
-        queries = make_query_frame(queries, self.dataset)
-        ranking = self._rank_queries(queries, k, exclude_seen)
-        movie_ids = self.dataset.movies[MOVIE_ID]
-        columns = {f"{MOVIE_ID}{place + 1}": movie_ids[ranking.movies[:, place]] for place in range(k)}
-        answers = queries.with_columns(**columns)
-        if not with_fallback:
-            return answers
-        return answers.with_columns(
-            Fallback=pl.Series(np.where(ranking.personal, "", "popularity")).replace("", None),
-            Shortfall=np.isneginf(ranking.scores).sum(axis=1).astype(np.int32),
+        frame = make_query_frame(queries, self.dataset, at)
+        allowed = self._find_allowed(include_genres, exclude_genres, year_min, year_max, exclude)
+        ranking = self._rank_queries(frame, k, exclude_seen, allowed, diversity, calibration)
+        is_filler = np.isneginf(ranking.scores)
+        columns: dict[str, pl.Series] = {}
+        for name, values in (
+            (MOVIE_ID, self.dataset.movies[MOVIE_ID]),
+            *([("Title", self._titles)] * titles),
+        ):
+            for place in range(k):
+                of_place = values[ranking.movies[:, place]]
+                if allowed is not None:
+                    of_place = of_place.set(pl.Series(is_filler[:, place]), None)
+                columns[f"{name}{place + 1}"] = of_place
+        answers = frame.with_columns(**columns)
+        if with_fallback:
+            answers = answers.with_columns(
+                Fallback=pl.Series(np.where(ranking.personal, "", "popularity")).replace("", None),
+                Shortfall=is_filler.sum(axis=1).astype(np.int32),
+            )
+        return to_kind_of(queries, answers)
+
+    def explain(self, user: Id, movie: Id, at: Time | None = None, k: int = 10) -> pl.DataFrame:
+        """Say which movies of a user's history speak most for a movie, as of a time.
+
+        Parameters
+        ----------
+        user, movie : int | str
+            UserID and MovieID.
+        at
+            Time of the query, as in `recommend`; by default about now.
+        k : int
+            Highest number of movies to return.
+
+        Returns
+        -------
+        A frame with the columns MovieID, Title, Rating (if the data have ratings), Timestamp and Contribution, largest
+        first: how much the score of the movie would fall if the user hadn't rated this one. It is empty if the model
+        doesn't know the user.
+
+        Raises
+        ------
+        QueryError
+            The movie isn't in the catalog, or another argument is invalid.
+        """
+        user = check_id(user, kind_of(self.dataset.users[USER_ID]) == "text", USER_ID)
+        query, index = make_query_frame(user, self.dataset, at), self._index_of(movie)
+        timestamps = query[TIMESTAMP].to_numpy()
+        histories = self.dataset.histories(encode_ids(query[USER_ID]), timestamps)
+        reasons = explain(self.model, histories, timestamps, np.array([index]))[0][: _check_count(k)]
+        rows = np.array([reason.row for reason in reasons], dtype=np.int64)
+        timeline = self.dataset.timeline
+        movies = timeline.movies[rows]
+        return pl.DataFrame(
+            {
+                MOVIE_ID: self.dataset.movies[MOVIE_ID][movies],
+                "Title": self._titles[movies],
+                **({RATING: timeline.ratings[rows]} if self.dataset.scale.rated else {}),
+                TIMESTAMP: timeline.timestamps[rows],
+                "Contribution": np.array([reason.contribution for reason in reasons], dtype=np.float64),
+            }
+        )
+
+    def similar(self, movie: Id, k: int = 10, at: Time | None = None) -> pl.DataFrame:
+        """Return the k movies most similar to a movie: liked by the same users, before a time.
+
+        Parameters
+        ----------
+        movie : int | str
+            MovieID.
+        k : int
+            Highest number of movies to return.
+        at
+            Time of the query, as in `recommend`; by default about now.
+
+        Returns
+        -------
+        A frame with the columns MovieID, Title and Similarity, most similar first.
+
+        Raises
+        ------
+        QueryError
+            The movie isn't in the catalog, or another argument is invalid.
+        """
+        movies, similarity = self._similar_movies.find(
+            self._index_of(movie), to_timestamp_or_now(at), _check_count(k)
+        )
+        return pl.DataFrame(
+            {
+                MOVIE_ID: self.dataset.movies[MOVIE_ID][movies],
+                "Title": self._titles[movies],
+                "Similarity": similarity,
+            }
+        )
+
+    def search(self, title: str, k: int = 10) -> pl.DataFrame:
+        """Return up to k movies by title, as people type it: in any case, with typos, without accents or articles.
+
+        Returns
+        -------
+        A frame with the columns MovieID, Title and Score (1 for an equal title), best match first.
+
+        Raises
+        ------
+        QueryError
+            The title is no text, or k isn't a whole number from 1.
+        MissingExtraError
+            rapidfuzz isn't installed, which comes with the extra `serve`.
+        """
+        if not isinstance(title, str):
+            raise QueryError(f"{title!r} is not a text; expected a title or a part of one")
+        matches = self._title_search.find(title, _check_count(k))
+        found = np.array([match.movie_id for match in matches], dtype=np.int64)
+        movies = self.dataset.index_of_movies(found)
+        return pl.DataFrame(
+            {
+                MOVIE_ID: self.dataset.movies[MOVIE_ID][movies],
+                "Title": self._titles[movies],
+                "Score": np.array([match.score for match in matches], dtype=np.float32),
+            }
         )
 
     @cached_property
@@ -116,69 +326,77 @@ class Predictor:
         """The ranker of this model and dataset, which works with movie indices instead of MovieIDs."""
         return Ranker.of(self.model, self.dataset)
 
-    def _rank_queries(self, queries: pl.DataFrame, k: int, exclude_seen: bool) -> Ranking:
-        user_ids, timestamps = encode_ids(queries[USER_ID]), queries[TIMESTAMP].to_numpy()
-        return self.ranker.rank(self.dataset.histories(user_ids, timestamps), timestamps, k, exclude_seen)
+    @cached_property
+    def _titles(self) -> pl.Series:
+        """Title of each movie, its MovieID as text if it has none."""
+        return self.dataset.movies.select(pl.col("Title").fill_null(pl.col(MOVIE_ID).cast(pl.String)))[
+            "Title"
+        ]
+
+    @cached_property
+    def _genre_shares(self) -> Float32Array:
+        return share_genres(self.dataset.movies)
+
+    @cached_property
+    def _similar_movies(self) -> SimilarMovies:
+        return SimilarMovies.of(self.dataset)
+
+    @cached_property
+    def _title_search(self) -> TitleSearch:
+        ratings = np.bincount(self.dataset.timeline.movies, minlength=self.dataset.n_movies)
+        return TitleSearch.of(self.dataset.movies, ratings)
+
+    def _rank_queries(
+        self,
+        queries: pl.DataFrame,
+        k: int,
+        exclude_seen: bool,
+        allowed: BoolArray | None,
+        diversity: float,
+        calibration: float,
+    ) -> Ranking:
+        timestamps = queries[TIMESTAMP].to_numpy()
+        histories = self.dataset.histories(encode_ids(queries[USER_ID]), timestamps)
+        if diversity == 0 and calibration == 0:
+            return self.ranker.rank(histories, timestamps, k, exclude_seen, allowed)
+        for name, strength in (("diversity", diversity), ("calibration", calibration)):
+            if not isinstance(strength, int | float | np.number) or isinstance(strength, bool):
+                raise QueryError(f"{name} is {strength!r}; expected a number from 0 to 1")
+        self.ranker.check_k(k)
+        n_candidates = min(max(k, CANDIDATES), self.ranker.n_movies)
+        candidates = self.ranker.rank(histories, timestamps, n_candidates, exclude_seen, allowed)
+        return rerank(candidates, self._genre_shares, histories, k, float(diversity), float(calibration))
+
+    def _find_allowed(
+        self,
+        include_genres: Iterable[str],
+        exclude_genres: Iterable[str],
+        year_min: int | None,
+        year_max: int | None,
+        exclude: Iterable[Id],
+    ) -> BoolArray | None:
+        """Return bool[n_movies], the movies that pass all conditions; None if there are none."""
+        if isinstance(exclude, str) or not isinstance(exclude, Iterable):
+            raise QueryError(f"exclude is {exclude!r}; expected a list of MovieIDs")
+        is_text = kind_of(self.dataset.movies[MOVIE_ID]) == "text"
+        excluded = [encode_id(check_id(movie, is_text, f"exclude[{i}]")) for i, movie in enumerate(exclude)]
+        filters = Filters.of_caller(include_genres, exclude_genres, year_min, year_max)
+        allowed = filters.allowed(self.dataset.movies)
+        if not excluded:
+            return allowed
+        stays = ~np.isin(self.dataset.movie_ids, excluded)
+        return stays if allowed is None else allowed & stays
+
+    def _index_of(self, movie: Id) -> int:
+        """Return the index of a movie in the catalog; QueryError if it isn't there."""
+        movie = check_id(movie, kind_of(self.dataset.movies[MOVIE_ID]) == "text", "movie")
+        index = int(self.dataset.index_of_movies(np.array([encode_id(movie)]))[0])
+        if index < 0:
+            raise QueryError(f"movie {movie!r} isn't in the catalog")
+        return index
 
 
-def make_query_frame(queries: object, dataset: Dataset) -> pl.DataFrame:
-    """Return queries as a frame with UserID and Timestamp (int64), in the given order.
-
-    Raises
-    ------
-    QueryError
-        `queries` is neither a frame nor an iterable of pairs, or one of them isn't a valid query; the message names
-        the first such query and what was expected.
-    """
-    columns = _columns_of_queries(dataset)
-    if isinstance(queries, pl.DataFrame):
-        return _check_frame(queries, columns)
-    if isinstance(queries, str) or not isinstance(queries, Iterable):
-        raise QueryError(
-            f"queries is {queries!r}; expected pairs (UserID, Timestamp) or a polars DataFrame of them"
-        )
-    pairs = [_check_pair(position, query, columns) for position, query in enumerate(queries)]
-    return pl.DataFrame(pairs, schema={c.name: DTYPES[c.kind] for c in columns}, orient="row")
-
-
-def _columns_of_queries(dataset: Dataset) -> tuple[Column, ...]:
-    """Return the columns of queries, with the kind of the data set's UserIDs."""
-    kind: Kind = "text id" if dataset.format.user_ids == "text" else "id"
-    return tuple(replace(c, kind=kind) if c.name == USER_ID else c for c in QUERIES.columns)
-
-
-def _check_frame(queries: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame:
-    for column in columns:
-        dtype = queries.schema.get(column.name)
-        if dtype is None:
-            raise QueryError(f"queries: column {column.name} is missing; found {', '.join(queries.columns)}")
-        is_right = dtype == pl.String if column.kind == "text id" else dtype.is_integer()
-        if not (is_right or dtype == pl.Null):
-            expected = f"{DTYPES[column.kind]}, {EXPECTED[column.kind]}"
-            raise QueryError(f"queries: column {column.name} has type {dtype}; expected {expected}")
-        for row, value in find_invalid(queries.select(column.name), QUERIES, column).head(1).iter_rows():
-            raise QueryError(f"queries[{row - 1}], {column.name}: {_find_problem(column, value)}")
-    return queries.select(QUERIES.schema.names()).cast({c.name: DTYPES[c.kind] for c in columns})
-
-
-def _check_pair(position: int, query: object, columns: tuple[Column, ...]) -> list[int | str]:
-    values = [] if isinstance(query, str | dict) or not isinstance(query, Iterable) else list(query)
-    if len(values) != len(columns):
-        expected = "expected a pair, UserID and Timestamp"
-        raise QueryError(f"queries[{position}]: {query!r}; {expected}")
-    for column, value in zip(columns, values, strict=True):
-        if problem := _find_problem(column, value):
-            raise QueryError(f"queries[{position}], {column.name}: {problem}")
-    return [value if isinstance(value, str) else int(value) for value in values]
-
-
-def _find_problem(column: Column, value: object) -> str:
-    """Return what is wrong with a value; empty if it is valid."""
-    if column.kind == "text id":
-        if isinstance(value, str):
-            return explain_cell(column.kind, value)
-        return f"{value!r} is not a text; expected an id as text"
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return explain_cell(column.kind, str(value))
-    hint = ", such as int(time.timestamp())" if isinstance(value, date) else ""
-    return f"{value if hint else repr(value)} is not a whole number; expected {EXPECTED[column.kind]}{hint}"
+def _check_count(k: int) -> int:
+    if isinstance(k, int | np.integer) and not isinstance(k, bool) and k >= 1:
+        return int(k)
+    raise QueryError(f"k is {k!r}; expected a whole number from 1")

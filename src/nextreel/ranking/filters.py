@@ -4,11 +4,15 @@ A movie passes if it has one of the included genres and none of the excluded one
 it isn't itself excluded. A movie whose year or genres are unknown fails a condition that requires them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Self
 
 import polars as pl
 
 from nextreel.arrays import BoolArray
+from nextreel.data.ids import Id
 from nextreel.data.schema import MOVIE_ID
 from nextreel.data.titles import genre_key
 from nextreel.errors import QueryError
@@ -27,7 +31,7 @@ class Filters:
     """Earliest year that a movie may have; None for no condition."""
     year_max: int | None = None
     """Latest year that a movie may have; None for no condition."""
-    exclude: frozenset[int] = frozenset()
+    exclude: frozenset[Id] = frozenset()
     """MovieIDs of movies to leave out; those that aren't in the catalog have no effect."""
 
     def __post_init__(self) -> None:
@@ -39,6 +43,28 @@ class Filters:
         both = sorted(genre.strip() for genre in self.include_genres if genre_key(genre) in excluded)
         if both:
             raise QueryError(f"{both[0]} is in include_genres and in exclude_genres: expected one of the two")
+
+    @classmethod
+    def of_caller(
+        cls,
+        include_genres: Iterable[str] = (),
+        exclude_genres: Iterable[str] = (),
+        year_min: int | None = None,
+        year_max: int | None = None,
+    ) -> Self:
+        """Return filters of values that nobody has checked; one genre as a text stands for a list of it.
+
+        Raises
+        ------
+        QueryError
+            A genre is no text, a year no whole number, or two conditions exclude each other.
+        """
+        return cls(
+            include_genres=_check_genres(include_genres, "include_genres"),
+            exclude_genres=_check_genres(exclude_genres, "exclude_genres"),
+            year_min=_check_year(year_min, "year_min"),
+            year_max=_check_year(year_max, "year_max"),
+        )
 
     def allowed(self, movies: pl.DataFrame) -> BoolArray | None:
         """Return bool[n_movies], which rows of a dataset's `movies` pass; None if there are no conditions.
@@ -60,6 +86,26 @@ class Filters:
             return None
         passes = pl.all_horizontal(conditions).fill_null(False)
         return movies.select(passes.alias("allowed"))["allowed"].to_numpy()
+
+
+def _check_genres(genres: object, name: str) -> frozenset[str]:
+    if isinstance(genres, str):
+        return frozenset([genres])
+    if not isinstance(genres, Iterable):
+        raise QueryError(f"{name} is {genres!r}; expected a list of genres")
+    wanted = list(genres)
+    for genre in wanted:
+        if not isinstance(genre, str):
+            raise QueryError(f"{name} holds {genre!r}; expected genres as text")
+    return frozenset(wanted)
+
+
+def _check_year(year: object, name: str) -> int | None:
+    if year is None:
+        return None
+    if isinstance(year, Integral) and not isinstance(year, bool):
+        return int(year)
+    raise QueryError(f"{name} is {year!r}; expected a year as a whole number")
 
 
 def _has_one_of(genres: list[str]) -> pl.Expr:

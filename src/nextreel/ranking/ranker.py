@@ -90,12 +90,7 @@ class Ranker:
         QueryError
             k isn't a whole number from 1 to the number of movies, or the model was fitted on another catalog.
         """
-        is_whole_number = isinstance(k, int | np.integer) and not isinstance(k, bool)
-        if not (is_whole_number and 1 <= k <= self.n_movies):
-            raise QueryError(
-                f"k is {k!r}; the catalog has {number_of(self.n_movies, 'movie')}, "
-                f"so expected a whole number from 1 to {self.n_movies}"
-            )
+        self.check_k(k)
         movies = np.empty((len(timestamps), k), dtype=np.int32)
         scores = np.empty((len(timestamps), k), dtype=np.float32)
         personal = self.model.knows(histories)
@@ -108,6 +103,15 @@ class Ranker:
                 _mask_disallowed(batch_scores, allowed[batch] if allowed.ndim == 2 else allowed[None])
             movies[batch], scores[batch] = top_k(batch_scores, k)
         return Ranking(movies, scores, personal)
+
+    def check_k(self, k: int) -> None:
+        """Raise QueryError unless k is a whole number from 1 to the number of movies."""
+        is_whole_number = isinstance(k, int | np.integer) and not isinstance(k, bool)
+        if not (is_whole_number and 1 <= k <= self.n_movies):
+            raise QueryError(
+                f"k is {k!r}; the catalog has {number_of(self.n_movies, 'movie')}, "
+                f"so expected a whole number from 1 to {self.n_movies}"
+            )
 
     def _batches(self, timestamps: Int64Array) -> Iterator[Int64Array]:
         """Yield batches of query indices in the order of time: popularity is counted faster for close timestamps."""

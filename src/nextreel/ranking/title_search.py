@@ -10,6 +10,9 @@ A movie's score is the better of two comparisons of the query with its title:
 - As one string without blanks, compared with as much of the title: for "starwars" or "mat rix".
 
 A name in brackets within a title is a title of its own, and so is the whole title with it.
+
+The title that was typed to the end comes first. Those that have every word of the query follow, the most popular first:
+"star" is more likely to be meant for Star Wars than for Star Maps. The others follow by score.
 """
 
 import re
@@ -39,7 +42,10 @@ COMPLETENESS = 0.2
 AS_ONE_STRING = 0.9
 """Factor on the score of the comparison without blanks, made only if no title scores as high word by word."""
 POPULARITY_WEIGHT = 0.1
-"""Advantage of the most popular movie over one without ratings in the order of the matches, in units of the score."""
+"""Advantage of the most popular movie over one without ratings among matches that lack a word of the query, in units
+of the score."""
+ROUNDING = 1e-5
+"""Tolerance for sums of float32."""
 LAST_CHARACTER = chr(0x10FFFF)
 ARTICLES = {"the", "a", "an"}
 BRACKETS = re.compile(r"\s*\(([^()]*)\)\s*")
@@ -135,23 +141,37 @@ class TitleSearch:
         words = _split_words(text)
         if not words or not self.joined:
             return []
-        score = self._score_words(words)
+        share, score = self._score_words(words)
         if score.max() < AS_ONE_STRING:
             np.maximum(score, AS_ONE_STRING * self._score_as_one_string(words), out=score)
         matches = np.flatnonzero(score >= LEAST_SCORE)
-        order = np.argsort(-(score + POPULARITY_WEIGHT * self.popularity)[matches], kind="stable")
-        best_first = matches[order]
+        best_first = matches[self._order(share[matches], score[matches], self.popularity[matches])]
         _, first = np.unique(self.movie_ids[best_first], return_index=True)
         return [
             TitleMatch(int(self.movie_ids[title]), float(score[title]))
             for title in best_first[np.sort(first)[:limit]]
         ]
 
-    def _score_words(self, words: list[str]) -> Float32Array:
-        """Score every title word by word, float32[n_titles].
+    @staticmethod
+    def _order(share: Float32Array, score: Float32Array, popularity: Float32Array) -> Int64Array:
+        """Return the order of matches, best first, as indices: int64[n_matches].
 
-        The score is the share of the query's words that the title has, weighted by rarity. The part COMPLETENESS of it
-        is multiplied by the share of the title's words that the query has.
+        `share` is the share of the query's words that each match has; `score` and `popularity` are as in the class.
+        """
+        is_typed_out = score >= 1 - ROUNDING
+        has_every_word = share >= BEGINNING - ROUNDING
+        closeness = np.where(has_every_word, popularity, score + POPULARITY_WEIGHT * popularity)
+        return np.lexsort((-score, -closeness, ~has_every_word, ~is_typed_out))
+
+    def _score_words(self, words: list[str]) -> tuple[Float32Array, Float32Array]:
+        """Compare every title with the query word by word.
+
+        Returns
+        -------
+        share : float32[n_titles]
+            Share of the query's words that the title has, weighted by rarity.
+        score : float32[n_titles]
+            The same, but its part COMPLETENESS is multiplied by the share of the title's words that the query has.
         """
         total_weight, matched_weight = np.float32(0), np.zeros(len(self.starts), dtype=np.float32)
         typed = np.zeros(len(self.words), dtype=np.float32)
@@ -165,8 +185,9 @@ class TitleSearch:
             np.maximum(typed, of_occurrence, out=typed)
         rarity = self.rarity[self.words] * self.in_title
         complete = np.add.reduceat(rarity * typed, self.starts) / np.add.reduceat(rarity, self.starts)
-        score = matched_weight / total_weight * (1 - COMPLETENESS + COMPLETENESS * complete)
-        return np.asarray(score, dtype=np.float32)
+        share = matched_weight / total_weight
+        score = share * (1 - COMPLETENESS + COMPLETENESS * complete)
+        return np.asarray(share, dtype=np.float32), np.asarray(score, dtype=np.float32)
 
     def _compare_word(self, word: str, still_typing: bool) -> Float32Array:
         """Return the similarity of a word to each word of the vocabulary, float32[n_words]; 0 for words unlike it."""

@@ -16,13 +16,13 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from nextreel.serving.api import admin, health, interactions, movies, recommendations, users
 from nextreel.serving.http.access_control import AccessControl, RateLimiter
-from nextreel.serving.http.dependencies import AppState, refuse_unknown_parameters
+from nextreel.serving.http.dependencies import AppState, note_served_format, refuse_unknown_parameters
 from nextreel.serving.http.openapi import describe_api
 from nextreel.serving.http.problem_details import respond_with_problems
 from nextreel.serving.http.prometheus_metrics import Metrics
 from nextreel.serving.http.request_limits import Limits, RequestLimiter
 from nextreel.serving.http.request_log import RequestLog
-from nextreel.serving.http.request_rewriting import HeadRequests, SubPath
+from nextreel.serving.http.request_rewriting import EscapedParts, HeadRequests, SubPath
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page import page_routes as page
@@ -110,6 +110,7 @@ def _list_middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     middleware = [Middleware(RequestLog, metrics=metrics), Middleware(HeadRequests)]
     if settings.root_path:
         middleware.insert(0, Middleware(SubPath, root_path=settings.root_path))
+    middleware.insert(0, Middleware(EscapedParts))
     if settings.allowed_origins:
         middleware.append(
             Middleware(
@@ -139,9 +140,12 @@ def _list_middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
 def _add_routes(app: FastAPI) -> None:
     api = [module.router for module in (recommendations, interactions, movies, users, admin)]
     for router in api:
-        app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
+        app.include_router(
+            router, dependencies=[Depends(note_served_format), Depends(refuse_unknown_parameters)]
+        )
     # Health checks and links to the page may carry parameters that aren't nextreel's.
     lenient = [health.router, page.router]
     for router in lenient:
         app.include_router(router)
-    respond_with_problems(app, [route for router in (*api, *lenient) for route in router.routes])
+    routes = [route for router in (*api, *lenient) for route in router.routes]
+    respond_with_problems(app, routes, page.show_problem)

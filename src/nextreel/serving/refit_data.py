@@ -3,18 +3,22 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import atomic_directory
+from nextreel.data.data_format import write_format
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, USER_ID, USERS
+from nextreel.data.ids import IdKind
+from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, RATING, USER_ID, USERS
 from nextreel.data.table_writer import write_table
 from nextreel.data.titles import to_file_form
 from nextreel.errors import DataError, StoreError
 from nextreel.prediction.data_origin import write_origin
 from nextreel.serving.inference.catalog import Catalog
 from nextreel.serving.storage.store import Store
+from nextreel.serving.storage.text_ids import Entity, decode_ids
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,19 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
     rows, erased = _read_consistently(store)
     if rows.is_empty():
         raise StoreError("the store holds no ratings: nothing was written")
-    movies = Catalog.of(learned).with_added(store.movies()).movies
+    catalog = Catalog.of(learned).with_added(store.movies(), store.deleted_movies())
     is_rated = pl.col(MOVIE_ID).is_in(rows[MOVIE_ID].unique().implode())
-    movies = movies.filter(is_rated | ~pl.col(MOVIE_ID).is_in(store.deleted_movies()))
+    movies = catalog.movies.filter(is_rated | ~pl.Series(catalog.is_deleted))
     has_attributes = pl.any_horizontal(pl.exclude(USER_ID).is_not_null())
-    users = learned.users.filter(has_attributes & ~pl.col(USER_ID).is_in(erased))
+    users = learned.users.filter(has_attributes & ~pl.Series(np.isin(learned.user_ids, erased)))
+    if not learned.scale.rated:
+        rows = rows.drop(RATING)
     with atomic_directory(out, MANIFEST) as directory:
         for table, frame in ((INTERACTIONS, rows), (MOVIES, to_file_form(movies)), (USERS, users)):
             if len(frame):
                 write_table(frame, directory / f"{table.stems[0]}.csv")
         write_origin(directory, store.identity)
+        write_format(directory, learned.format)
     return WrittenRows(len(rows), rows[USER_ID].n_unique(), len(movies))
 
 
@@ -67,6 +74,20 @@ def _read_consistently(store: Store) -> tuple[pl.DataFrame, list[int]]:
     while True:
         last_erasure = store.last_erasure
         _, rows = store.everything()
+        rows = _decode_rows(rows, store)
         erased = store.erased_users()
         if store.last_erasure == last_erasure:
             return rows, erased
+
+
+def _decode_rows(rows: pl.DataFrame, store: Store) -> pl.DataFrame:
+    """Return the rows with text ids in place of their codes; a row of a user erased meanwhile is left out."""
+    format_ = store.data_format
+    columns: tuple[tuple[str, Entity, IdKind | None], ...] = (
+        (USER_ID, "user", format_.user_ids),
+        (MOVIE_ID, "movie", format_.movie_ids),
+    )
+    for column, entity, kind in columns:
+        if kind == "text":
+            rows = rows.with_columns(decode_ids(rows[column], store.texts(entity))).drop_nulls(column)
+    return rows

@@ -12,6 +12,7 @@ from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
 from nextreel.data.dataset import Dataset
+from nextreel.data.ids import encode_ids
 from nextreel.data.reading.table_reader import read_dataset, read_tables
 from nextreel.errors import ConfigError, DataError
 from nextreel.prediction.manifest import ModelManifest
@@ -20,7 +21,7 @@ from nextreel.serving.app import Settings, create_app
 from nextreel.serving.http.prometheus_metrics import MULTIPROCESS
 from nextreel.serving.http.request_log import describe_logging
 from nextreel.serving.http.slow_clients import TimedProtocol
-from nextreel.serving.storage.data_lineage import Overlap, require_lineage
+from nextreel.serving.storage.data_lineage import Overlap, find_difference, require_lineage
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
 
@@ -115,11 +116,16 @@ def _check_lineage(store: Store, model: Path) -> list[str]:
 
 
 def _read_extended(directory: Path, learned: Dataset, store: Store) -> Dataset:
-    """Read a data set, and add the movies that the model hasn't learned to the store."""
+    """Read a data set, and add the movies that the model hasn't learned to the store.
+
+    Raises DataError for a data set of another kind than that of the model.
+    """
     tables = read_tables(directory)
+    if difference := find_difference(tables.format, learned.format):
+        raise DataError(f"--data {directory} {difference[0]}, but the data of the model {difference[1]}")
     dataset = Dataset.from_tables(tables)
     if tables.movies is not None:
-        new = tables.movies.filter(learned.index_of_movies(tables.movies["MovieID"].to_numpy()) < 0)
+        new = tables.movies.filter(learned.index_of_movies(encode_ids(tables.movies["MovieID"])) < 0)
         for movie_id, title, genres in new.select("MovieID", "Title", "Genres").iter_rows():
             store.add_movie(movie_id, title or "", (genres or "").split("|"))
     return dataset

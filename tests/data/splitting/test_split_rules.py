@@ -2,11 +2,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from nextreel.data.dataset import Dataset
 from nextreel.data.schema import RATING, TIMESTAMP, USER_ID
 from nextreel.data.splitting.split_rules import Rule, Split, SplitRule, split_interactions
 from nextreel.errors import ConfigError, DataError
@@ -159,12 +161,46 @@ def test_malformed_interactions_cannot_be_split(rows: Any, message: str) -> None
         split_interactions(rows, SplitRule.for_rule("global"))
 
 
-def test_a_name_in_place_of_a_rule_is_told_how_to_make_one() -> None:
-    rule: Any = "clean"
+def test_the_name_of_a_rule_stands_for_it_with_its_usual_numbers() -> None:
+    rows = interactions(*((1, movie, 5, movie) for movie in range(9)))
+    by_name, by_rule = (
+        split_interactions(rows, "clean"),
+        split_interactions(rows, SplitRule.for_rule("clean")),
+    )
+    assert (by_name.train.rows(), by_name.test.rows()) == (by_rule.train.rows(), by_rule.test.rows())
+
+
+@pytest.mark.parametrize("rule", [None, 5])
+def test_anything_but_a_rule_is_told_how_to_make_one(rule: Any) -> None:
     with pytest.raises(
-        ConfigError, match=r"'clean' isn't a SplitRule; create one with SplitRule.for_rule\('clean'\)"
+        ConfigError, match=rf'{rule} isn\'t a SplitRule; create one with SplitRule.for_rule\("clean"\)'
     ):
         split_interactions(interactions((1, 0, 5, 1)), rule)
+    with pytest.raises(ConfigError, match="tidy"):
+        split_interactions(interactions((1, 0, 5, 1)), "tidy")  # type: ignore[arg-type]
+
+
+def test_columns_and_what_counts_as_liked_can_be_named() -> None:
+    frame = pd.DataFrame(
+        {
+            "account": ["ann"] * 8,
+            "sku": [f"tt{i}" for i in range(8)],
+            "score": [90, 20, 75, 80, 10, 100, 70, 71],
+            "seen": pd.date_range("2024-01-01", periods=8),
+        }
+    )
+    names = {"user": "account", "movie": "sku", "rating": "score", "time": "seen"}
+    split = split_interactions(frame, "clean", columns=names, liked_from=70)
+    assert split.test["MovieID"].to_list() == [f"tt{i}" for i in range(2, 8)]
+    dataset = Dataset.from_frames(split.train, columns=names, liked_from=70)
+    assert (dataset.n_movies, dataset.positive_rating) == (2, 70)
+    assert dataset.interactions()["Timestamp"].to_list() == [1_704_067_200, 1_704_153_600]
+
+
+def test_interactions_without_ratings_are_split_by_the_name_of_a_rule() -> None:
+    frame = pd.DataFrame({"user": [1] * 6, "item": range(6), "time": range(6)})
+    split = split_interactions(frame, "clean")
+    assert (split.train["MovieID"].to_list(), split.test.columns.count("Rating")) == ([0], 0)
 
 
 @pytest.mark.parametrize(

@@ -256,3 +256,29 @@ def test_responses_are_compressed_for_clients_that_accept_it(api: Server) -> Non
     assert packed.headers["content-encoding"] == "gzip"
     assert int(packed.headers["content-length"]) < len(plain.content) / 2
     assert packed.json()["movies"] == plain.json()["movies"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2023", 1_672_531_200),
+        ("20230131", 1_675_123_200),
+        ("2023-01-31T02:00:00+02:00", 1_675_123_200),
+        ("2023-01-31T02:00 02:00", 1_675_123_200),
+        ("1675123200", 1_675_123_200),
+    ],
+)
+def test_a_time_in_an_address_is_read_as_people_write_it(api: Server, text: str, seconds: int) -> None:
+    url = f"/v1/users/1/recommendations?k=1&at={text}"  # the plus isn't escaped
+    assert api.ok("GET", url)["as_of"] == seconds
+    assert api.ok("GET", f"/v1/users/1/history?before={text}")["before"] == seconds
+
+
+def test_a_time_in_a_body_may_be_a_year_or_a_day(api: Server) -> None:
+    for timestamp, seconds in (("2023", 1_672_531_200), ("20230131", 1_675_123_200), (2023, 2023)):
+        assert api.recommend(1, timestamp)["as_of"] == seconds  # type: ignore[arg-type]
+
+
+def test_milliseconds_are_refused_with_the_seconds_that_they_are(api: Server) -> None:
+    problem = api.problem(422, "GET", "/v1/users/1/recommendations?at=1675123200000")
+    assert "that looks like milliseconds (of 1675123200)" in problem["detail"]

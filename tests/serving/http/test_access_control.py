@@ -183,6 +183,16 @@ def test_a_path_that_is_not_known_needs_a_key_all_the_same() -> None:
     assert needed_scope("PATCH", "/v1/recommendations") is Scope.WRITE
 
 
+@pytest.mark.parametrize("address", ["a%2Fb", "x%2Frecommendations", "x%2Fhistory", "a%25", "%2F"])
+def test_an_escaped_slash_opens_nobodys_data_to_a_key_that_may_only_read(
+    guarded: Server, keys: dict[str, str], address: str
+) -> None:
+    headers = {"X-API-Key": keys["read"]}
+    response = guarded.http.get(f"/v1/users/{address}", headers=headers)
+    assert response.status_code == 403
+    assert "needs a key of scope write" in response.json()["detail"]
+
+
 def test_an_open_server_without_keys_says_how_to_make_one(model: Path, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/s.db"
     assert "nextreel keys create NAME" in fail("serve", model, "--store", store, "--host", "0.0.0.0")

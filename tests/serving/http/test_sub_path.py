@@ -144,4 +144,4 @@ def test_a_slash_at_the_end_of_a_sub_path_makes_no_difference(
 ) -> None:
     with serving(model, f"sqlite:///{tmp_path}/s.db", "--root-path", root_path) as server:
         assert server.http.get(f"{root_path.rstrip('/')}/v1/model").is_success
-        assert f'href="{root_path.rstrip("/")}/you"' in server.http.get("/").text
+        assert f'href="{root_path.rstrip("/")}/time-travel"' in server.http.get("/").text

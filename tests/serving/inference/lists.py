@@ -6,13 +6,14 @@ import numpy as np
 import polars as pl
 
 from nextreel.data.dataset import Dataset
+from nextreel.data.ids import Id
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID
 from nextreel.prediction.predictor import Predictor
 from nextreel.serving.inference.engine import RecommendationRequest, RecommendationResult
 from nextreel.serving.storage.store import NewInteraction
 from tests.serving.servers import LATE
 
-ScoredList = list[tuple[int, float]]
+ScoredList = list[tuple[Id, float]]
 """MovieID and score of each movie, best first."""
 
 UNKNOWN_USERS = (90_001, 90_002)
@@ -22,7 +23,7 @@ def scored_lists(results: Sequence[RecommendationResult]) -> list[ScoredList]:
     return [[(movie["movie_id"], movie["score"]) for movie in result.movies] for result in results]
 
 
-def movie_ids(results: Sequence[RecommendationResult]) -> list[list[int]]:
+def movie_ids(results: Sequence[RecommendationResult]) -> list[list[Id]]:
     return [[movie["movie_id"] for movie in result.movies] for result in results]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nextreel.data.ids import Id
 from nextreel.data.timeline import NEVER
 from nextreel.errors import QueryError
 from nextreel.prediction.predictor import Predictor
@@ -17,7 +18,7 @@ ADDED = 9_000
 EVERYBODY = range(1, 40)
 
 
-def listed(engine: Engine, k: int = 150, **options: object) -> set[int]:
+def listed(engine: Engine, k: int = 150, **options: object) -> set[Id]:
     """The movies of the lists of many users, as long as lists can be."""
     requests = [RecommendationRequest(user, LATE, k, **options) for user in EVERYBODY]  # type: ignore[arg-type]
     return {movie["movie_id"] for result in engine.recommend(requests) for movie in result.movies}

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from nextreel.errors import StoreError
-from nextreel.serving.storage.sql_tables import facts
+from nextreel.serving.storage.sql_tables import FORMAT, facts
 from nextreel.serving.storage.store import Store
 from tests.serving.ratings import ANNE, rating
 
@@ -22,7 +22,7 @@ def test_what_was_added_is_there_after_opening_again(store_url: str) -> None:
 
 def test_a_store_of_a_newer_format_is_refused(store_url: str) -> None:
     with Store.open(store_url) as store, store.writing() as connection:
-        connection.execute(sa.update(facts).where(facts.c.name == "format").values(value="2"))
+        connection.execute(sa.update(facts).where(facts.c.name == "format").values(value=str(FORMAT + 1)))
     with pytest.raises(StoreError, match="newer nextreel"):
         Store.open(store_url)
 

@@ -11,10 +11,12 @@
 Rows of one user in the same second keep the order of their file. Users with too few positives stay in the train part.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import polars as pl
+from narwhals.typing import IntoFrame
 from pydantic import Field, FiniteFloat, JsonValue
 
 from nextreel.data.data_format import DataFormat
@@ -98,26 +100,49 @@ class Split:
     """For `global`: the time at which the test part starts, POSIX seconds; None for the other rules."""
 
 
-def split_interactions(interactions: pl.DataFrame, rule: SplitRule) -> Split:
+def split_interactions(
+    interactions: IntoFrame,
+    rule: SplitRule | Rule,
+    *,
+    columns: Mapping[str, str] | None = None,
+    liked_from: float | None = None,
+) -> Split:
     """Check and split interactions given in any order.
 
     Both parts are sorted by time; rows with equal timestamps keep their order. Further columns are kept.
 
+    Parameters
+    ----------
+    interactions
+        A frame as `Dataset.from_frames` takes it, which takes the parts, too.
+    rule : SplitRule | str
+        How to split; the name of a rule, such as "clean", stands for it with the usual numbers for these ratings.
+    columns : Mapping[str, str], optional
+        Names of the columns by role, such as {"user": "account_id"}.
+    liked_from : float, optional
+        Lowest rating that counts as liked; needed for another scale than 0.5 to 5 stars. A `SplitRule` has a threshold
+        of its own, which stays.
+
     Raises
     ------
     ConfigError
-        `rule` isn't a SplitRule.
+        `rule` is no rule, or `columns` names a role that no column has.
     DataError
         The frame lacks a column, a column holds a value that isn't allowed there, or a part would be empty.
     """
-    if not isinstance(rule, SplitRule):
-        raise ConfigError(f"{rule!r} isn't a SplitRule; create one with SplitRule.for_rule({rule!r})")
+    if not isinstance(rule, SplitRule | str):
+        raise ConfigError(f'{rule!r} isn\'t a SplitRule; create one with SplitRule.for_rule("clean")')
+    request = DataFormat.request(columns, liked_from)
     frame = to_polars(interactions, INTERACTIONS, "interactions")
-    rows = check_frame(frame, INTERACTIONS, "interactions")
-    if RATING not in find_columns(frame.columns, INTERACTIONS, DataFormat()).sources:
-        split = split_rows(frame.with_columns(rows), rule)
-        return replace(split, train=split.train.drop(RATING), test=split.test.drop(RATING))
-    return split_rows(frame.with_columns(rows), rule)
+    rows = check_frame(frame, INTERACTIONS, "interactions", request)
+    is_rated = RATING in find_columns(frame.columns, INTERACTIONS, request).sources
+    if isinstance(rule, str):
+        scale = RatingScale.of(rows[RATING].to_numpy(), liked_from) if is_rated else STARS
+        rule = SplitRule.for_rule(rule, scale=scale)
+    split = split_rows(frame.with_columns(rows), rule)
+    if is_rated:
+        return split
+    return replace(split, train=split.train.drop(RATING), test=split.test.drop(RATING))
 
 
 def split_rows(rows: pl.DataFrame, rule: SplitRule) -> Split:

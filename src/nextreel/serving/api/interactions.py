@@ -49,7 +49,7 @@ async def add_interaction(
 
     A list uses only what happened before it: a rating whose timestamp is ahead of the server's clock counts from
     `counts_from` on. A rating is an event, identified by user, movie and timestamp. Sending the same event again
-    changes nothing (200); with other stars it is a conflict (409). Rating a movie again at a later time is a new
+    changes nothing (200); with another rating it is a conflict (409). Rating a movie again at a later time is a new
     event, which replaces the earlier rating in the history. A new user needs no registration. A movie outside the
     catalog, or a timestamp more than a day ahead of the server's clock, is refused (422).
     """
@@ -60,12 +60,12 @@ async def add_interaction(
     stored = response_bodies.Stored(
         user_id=row.user_id,
         movie_id=row.movie_id,
-        rating=row.rating,
+        rating=row.rating if state.service.engine.scale.rated else None,
         timestamp=row.timestamp,
         outcome="added" if outcome is Outcome.ADDED else "known",
         counts_from=_counts_from(row),
     )
-    return write_json(stored.model_dump(), 201 if outcome is Outcome.ADDED else 200)
+    return write_json(stored.model_dump(exclude_none=True), 201 if outcome is Outcome.ADDED else 200)
 
 
 @router.post(

@@ -1,6 +1,7 @@
 """Routes for the catalog: search by title, look up a movie, find similar movies, add a movie."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.exceptions import HTTPException
@@ -8,13 +9,14 @@ from starlette.responses import Response
 
 from nextreel.data.times import end_of_this_second
 from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.data_values import MovieIdParameter
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
 from nextreel.serving.inference.movie_cards import is_same_movie, make_card
 
 router = APIRouter(prefix="/v1", tags=["movies"])
 
-MovieId = Annotated[request_bodies.IdParameter, Path()]
+MovieId = Annotated[MovieIdParameter, Path()]
 NO_SUCH_MOVIE = "movie {} isn't in the catalog"
 
 
@@ -103,7 +105,7 @@ async def add_movie(movie: request_bodies.NewMovie, request: Request, state: Sta
     if not is_new and not is_same_movie(in_catalog, make_card(movie.movie_id, title, genres)):
         description = f"{in_catalog['title']}, {'|'.join(in_catalog['genres']) or 'no genres'}"
         raise HTTPException(409, f"the catalog has a movie {movie.movie_id} already: {description}")
-    location = f"{request.scope['root_path']}/v1/movies/{movie.movie_id}"
+    location = f"{request.scope['root_path']}/v1/movies/{quote(str(movie.movie_id), safe='')}"
     return write_json(in_catalog, 201 if is_new else 200, {"Location": location})
 
 

@@ -8,9 +8,12 @@ import orjson
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from nextreel.data.ids import Id
+from nextreel.data.rating_scale import RatingScale
 from nextreel.data.times import end_of_this_second
 from nextreel.ranking.filters import Filters
 from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.data_values import UserIdParameter
 from nextreel.serving.http.dependencies import AppState, State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
 from nextreel.serving.inference.engine import (
@@ -20,7 +23,7 @@ from nextreel.serving.inference.engine import (
     RecommendationRequest,
     RecommendationResult,
 )
-from nextreel.serving.inference.movie_cards import ReasonShown, ScoredMovie
+from nextreel.serving.inference.movie_cards import ScoredMovie, WatchedReason, as_data_have_them
 from nextreel.serving.storage.store import NewInteraction
 
 router = APIRouter(prefix="/v1", tags=["recommendations"])
@@ -29,13 +32,13 @@ router = APIRouter(prefix="/v1", tags=["recommendations"])
 class ExplainedMovie(ScoredMovie):
     """A recommended movie with its reasons, in a response."""
 
-    reasons: list[ReasonShown]
+    reasons: Sequence[WatchedReason]
 
 
 class RecommendationFields(TypedDict):
     """The fields of a recommendation in a response, in their order."""
 
-    user_id: int
+    user_id: Id
     as_of: int
     movies: Sequence[ScoredMovie]
     """Best first; each an `ExplainedMovie` if the request asks for reasons."""
@@ -80,7 +83,7 @@ async def recommend_batch(batch: request_bodies.QueryBatch, request: Request, st
     responses={200: {"model": response_bodies.RecommendationAnswer}, **problems(*EVERYWHERE)},
 )
 async def recommend_to_user(
-    user_id: Annotated[request_bodies.IdParameter, Path()],
+    user_id: Annotated[UserIdParameter, Path()],
     request: Request,
     state: State,
     timestamp: Annotated[
@@ -149,7 +152,7 @@ def _read_filters(query: request_bodies.Query) -> Filters:
 
 
 def _read_history(
-    user_id: int, history: list[request_bodies.GuestRating], timestamp: int
+    user_id: Id, history: list[request_bodies.GuestRating], timestamp: int
 ) -> tuple[NewInteraction, ...]:
     """Read a guest's ratings; those without a timestamp get the seconds just before the query, in their order."""
     return tuple(
@@ -167,7 +170,7 @@ def _fields(result: RecommendationResult, engine: Engine) -> RecommendationField
     return {
         "user_id": result.request.user_id,
         "as_of": result.request.timestamp,
-        "movies": _movies(result),
+        "movies": _movies(result, engine.scale),
         "history_length": result.history_length,
         "fallback": result.fallback,
         "fallback_reason": result.fallback_reason,
@@ -177,11 +180,12 @@ def _fields(result: RecommendationResult, engine: Engine) -> RecommendationField
     }
 
 
-def _movies(result: RecommendationResult) -> Sequence[ScoredMovie]:
+def _movies(result: RecommendationResult, scale: RatingScale) -> Sequence[ScoredMovie]:
     if result.reasons is None:
         return result.movies
     explained: list[ExplainedMovie] = [
-        {**movie, "reasons": reasons} for movie, reasons in zip(result.movies, result.reasons, strict=True)
+        {**movie, "reasons": as_data_have_them(reasons, scale)}
+        for movie, reasons in zip(result.movies, result.reasons, strict=True)
     ]
     return explained
 

@@ -7,12 +7,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.data_values import UserIdParameter
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, problems
+from nextreel.serving.inference.movie_cards import as_data_have_them
 
 router = APIRouter(prefix="/v1/users", tags=["people"])
 
-UserId = Annotated[request_bodies.IdParameter, Path()]
+UserId = Annotated[UserIdParameter, Path()]
 
 
 @router.get(
@@ -32,8 +34,9 @@ async def get_history(
 
     Of a movie that the user had rated twice by then, only the later rating is part of the history.
     """
-    rows = await state.run_reading(state.service.engine.histories.as_of, user_id, before)
-    page = rows[offset : offset + limit]
+    engine = state.service.engine
+    rows = await state.run_reading(engine.histories.as_of, user_id, before)
+    page = as_data_have_them(rows[offset : offset + limit], engine.scale)
     return write_json({"user_id": user_id, "before": before, "length": len(rows), "history": page})
 
 

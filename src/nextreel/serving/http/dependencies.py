@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from nextreel.serving.http.data_values import served_format
 from nextreel.serving.http.prometheus_metrics import Metrics
 from nextreel.serving.http.request_limits import Limits
 from nextreel.serving.inference.service import Service
@@ -78,6 +79,12 @@ async def _get_state(request: Request) -> AppState:
 
 State = Annotated[AppState, Depends(_get_state)]
 """Type of a route's parameter that receives the state of the process."""
+
+
+async def note_served_format(request: Request) -> None:
+    """Note of what kind the ids and the ratings of the served data are, for the fields that are read after this."""
+    state: AppState = request.app.state.nextreel
+    served_format.set(state.service.engine.format)
 
 
 async def refuse_unknown_parameters(request: Request) -> None:

@@ -1,6 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457): which field is wrong and why, but nothing about the code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 import orjson
@@ -31,6 +31,9 @@ UNREADABLE = (
 )
 MEDIA_TYPE = "application/problem+json"
 
+ShowProblem = Callable[[Request, int, str], Response | None]
+"""Makes a page from a request, the status code and the detail of an error; None if the answer shouldn't be a page."""
+
 
 def problem(
     status: int,
@@ -51,20 +54,30 @@ def problem(
     return Response(orjson.dumps(body.model_dump(exclude_none=True)), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def respond_with_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Make the application respond with a problem to every error that a route raises."""
+def respond_with_problems(app: FastAPI, routes: Sequence[BaseRoute], show_problem: ShowProblem) -> None:
+    """Make the application respond with a problem to every error that a route raises.
+
+    `show_problem` makes a page of an error that a browser's user should see; where it returns None, the response is
+    `application/problem+json`.
+    """
 
     async def describe_http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if page := show_problem(request, error.status_code, str(error.detail)):
+            return page
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(sorted(_find_methods(request, routes)))
         detail = UNREADABLE if error.detail == FASTAPIS_UNREADABLE else error.detail
         return problem(error.status_code, detail, request.state.request_id, headers=headers)
 
+    async def describe_nextreel_error(request: Request, error: Exception) -> Response:
+        problem_json = await _describe_nextreel_error(request, error)
+        return show_problem(request, problem_json.status_code, str(error)) or problem_json
+
     app.add_exception_handler(RequestValidationError, _describe_invalid_request)
     app.add_exception_handler(HTTPException, describe_http_error)
-    app.add_exception_handler(NextreelError, _describe_nextreel_error)
+    app.add_exception_handler(NextreelError, describe_nextreel_error)
 
 
 async def _describe_invalid_request(request: Request, error: Exception) -> Response:

@@ -14,9 +14,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING
-from nextreel.data.times import LATEST_TIMESTAMP, parse_timestamp
+from nextreel.data.times import LATEST_TIMESTAMP, check_seconds, parse_timestamp
 from nextreel.errors import QueryError
+from nextreel.serving.http.data_values import MovieIdField, RatingField, UserIdField
 
 MAX_BATCH = 1_000
 """Queries, or interactions, in one batch."""
@@ -27,7 +27,10 @@ MAX_LIST = 10_000
 
 ISO_8601_PATTERN = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+    r"|(19[7-9][0-9]|20[0-9]{2})([0-9]{4})?"
 )
+LOST_PLUS = re.compile(r"(.{10}[T ][0-9:.]{5,15}) ([0-9]{2}:[0-9]{2})")
+"""A time whose plus, unescaped in an address, has become a blank: 2001-01-31T18:00 02:00."""
 TITLE_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 GENRE_PATTERN = r"^[^|\x00-\x1f\x7f]*[^|\x00-\x20\x7f][^|\x00-\x1f\x7f]*$"
 IDEMPOTENCY_KEY_PATTERN = r"^[!-~]+$"
@@ -58,41 +61,48 @@ def _read_int_parameter(value: str) -> int:
 
 
 def _read_timestamp(value: JsonValue) -> int:
-    """Read a number as POSIX seconds and a text as ISO 8601, so that "20010131" can't be mistaken for either."""
-    if not (re.fullmatch(ISO_8601_PATTERN, value) if isinstance(value, str) else type(value) in (int, float)):
-        raise ValueError(EXPECTED_TIMESTAMP)
+    """Read a number as POSIX seconds, and a text as ISO 8601, a year or a date, but never as POSIX seconds."""
     try:
-        return parse_timestamp(value if isinstance(value, str) else str(_read_int(value)))
+        if isinstance(value, str):
+            if not re.fullmatch(ISO_8601_PATTERN, value):
+                raise ValueError(EXPECTED_TIMESTAMP)
+            return parse_timestamp(value)
+        seconds = int(value) if isinstance(value, float) and value.is_integer() else value
+        if type(seconds) is not int:
+            raise ValueError(EXPECTED_TIMESTAMP)
+        return check_seconds(seconds)
     except QueryError as error:
         raise ValueError(str(error)) from None
 
 
 def _read_timestamp_parameter(value: str) -> int:
-    return _read_timestamp(int(value) if re.fullmatch("[0-9]{1,18}", value) else value)
+    if re.fullmatch("[0-9]{1,20}", value) and not re.fullmatch(ISO_8601_PATTERN, value):
+        return _read_timestamp(int(value))
+    return _read_timestamp(LOST_PLUS.sub(r"\1+\2", value))
 
 
 _TIMESTAMP_SCHEMA = WithJsonSchema(
     {
         "anyOf": [
             {"type": "integer", "minimum": 0, "exclusiveMaximum": LATEST_TIMESTAMP},
-            {"type": "string", "pattern": f"^{ISO_8601_PATTERN}$"},
+            {"type": "string", "pattern": f"^({ISO_8601_PATTERN})$"},
         ],
-        "description": "POSIX seconds, or ISO 8601 (UTC if no time zone is given), from 1970 to 2099.",
+        "description": (
+            "POSIX seconds, or ISO 8601 (UTC if no time zone is given), from 1970 to 2099. The text 2001 is the "
+            "beginning of that year, the text 20010131 that of a day."
+        ),
     }
 )
 
 # A parameter is part of the URL, where every value is text; a field is part of a JSON body.
 IntParameter = Annotated[int, BeforeValidator(_read_int_parameter)]
 IntField = Annotated[int, BeforeValidator(_read_int)]
-IdParameter = Annotated[IntParameter, Field(ge=0, le=LARGEST_INTEGER)]
-IdField = Annotated[IntField, Field(ge=0, le=LARGEST_INTEGER)]
 TimestampParameter = Annotated[int, BeforeValidator(_read_timestamp_parameter), _TIMESTAMP_SCHEMA]
 TimestampField = Annotated[int, BeforeValidator(_read_timestamp), _TIMESTAMP_SCHEMA]
 KParameter = Annotated[IntParameter, Field(ge=1, le=MAX_K)]
 KField = Annotated[IntField, Field(ge=1, le=MAX_K)]
 StrengthParameter = Annotated[float, Field(ge=0, le=1)]
 StrengthField = Annotated[float, Field(ge=0, le=1, strict=True)]
-RatingField = Annotated[float, Field(ge=LOWEST_RATING, le=HIGHEST_RATING, strict=True)]
 YearField = Annotated[IntField, Field(ge=1800, le=2200)]
 TitleField = Annotated[
     str, Field(min_length=1, max_length=500, pattern=TITLE_PATTERN), AfterValidator(str.strip)
@@ -111,10 +121,10 @@ class Body(BaseModel):
 class GuestRating(Body):
     """A rating that counts for one request only."""
 
-    movie_id: IdField
+    movie_id: MovieIdField
     """Movie of the catalog."""
     rating: RatingField
-    """Stars."""
+    """On the scale of the data, such as 0.5 to 5 stars; left out only if the data have no ratings."""
     timestamp: TimestampField | None = None
     """Without one, the rating counts as given just before the query, in the order of the list."""
 
@@ -122,7 +132,7 @@ class GuestRating(Body):
 class Query(Body):
     """A query: which movies should this user watch next?"""
 
-    user_id: IdField
+    user_id: UserIdField
     """User to recommend to; may be unknown."""
     timestamp: TimestampField | None = None
     """Time of the query: only interactions strictly before it count. By default the end of the current second."""
@@ -130,7 +140,7 @@ class Query(Body):
     """Number of movies."""
     exclude_seen: StrictBool = True
     """Whether to exclude the movies that the user rated before the timestamp."""
-    exclude: Annotated[list[IdField], Field(max_length=MAX_LIST)] = []
+    exclude: Annotated[list[MovieIdField], Field(max_length=MAX_LIST)] = []
     """MovieIDs to exclude."""
     include_genres: Annotated[list[GenreField], Field(max_length=100)] = []
     """Recommend only movies with at least one of these genres, in any case; empty allows every genre."""
@@ -181,12 +191,12 @@ class Interaction(Body):
             "examples": [{"user_id": 1, "movie_id": 1, "rating": 4.5, "timestamp": 1_656_000_000}]
         }
     )
-    user_id: IdField
+    user_id: UserIdField
     """User who rated; may be new."""
-    movie_id: IdField
+    movie_id: MovieIdField
     """Movie of the catalog."""
     rating: RatingField
-    """Stars."""
+    """On the scale of the data, such as 0.5 to 5 stars; left out only if the data have no ratings."""
     timestamp: TimestampField | None = None
     """Time of the rating, by default now; at most a day ahead of the server's clock. Required with an
     Idempotency-Key."""
@@ -214,7 +224,7 @@ class NewMovie(Body):
             "examples": [{"movie_id": 900_001, "title": "The Long Reel", "year": 2023, "genres": ["Drama"]}]
         }
     )
-    movie_id: IdField
+    movie_id: MovieIdField
     """Id that the catalog doesn't have yet."""
     title: TitleField
     """Title, which may end in the year."""

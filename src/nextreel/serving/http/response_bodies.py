@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from nextreel.data.ids import Id
+
 
 class ResponseBody(BaseModel):
     """Base of the response bodies."""
@@ -14,7 +16,7 @@ class ResponseBody(BaseModel):
 class Movie(ResponseBody):
     """A movie of the catalog."""
 
-    movie_id: int
+    movie_id: Id
     """MovieID."""
     title: str | None
     """Title, which may end in the year; null if unknown."""
@@ -27,8 +29,8 @@ class Movie(ResponseBody):
 class Rated(Movie):
     """A movie with the user's rating."""
 
-    rating: float
-    """Stars."""
+    rating: float | None = None
+    """On the scale of the data, such as 0.5 to 5 stars; missing if the data have no ratings."""
     timestamp: int
     """Time of the rating, POSIX seconds."""
 
@@ -70,7 +72,7 @@ class Model(ResponseBody):
 class Recommendation(ResponseBody):
     """The recommendation list for one query."""
 
-    user_id: int
+    user_id: Id
     """User of the query."""
     as_of: int
     """Timestamp of the query, POSIX seconds: only interactions strictly before it were used."""
@@ -110,12 +112,12 @@ class RecommendationBatchAnswer(ResponseBody):
 class Stored(ResponseBody):
     """A rating and the outcome of storing it."""
 
-    user_id: int
+    user_id: Id
     """User who rated."""
-    movie_id: int
+    movie_id: Id
     """Movie that was rated."""
-    rating: float
-    """Stars."""
+    rating: float | None = None
+    """On the scale of the data, such as 0.5 to 5 stars; missing if the data have no ratings."""
     timestamp: int
     """Time of the rating, POSIX seconds."""
     outcome: Literal["added", "known"]
@@ -149,7 +151,7 @@ class MovieList(ResponseBody):
 class History(ResponseBody):
     """A page of a user's history; of a movie rated more than once, the latest rating."""
 
-    user_id: int
+    user_id: Id
     """User."""
     before: int | None
     """Only ratings strictly before this time, POSIX seconds; null for all ratings."""
@@ -162,10 +164,10 @@ class History(ResponseBody):
 class ExportedRating(ResponseBody):
     """A rating as it was stored."""
 
-    movie_id: int
+    movie_id: Id
     """Movie that was rated."""
-    rating: float
-    """Stars."""
+    rating: float | None = None
+    """On the scale of the data, such as 0.5 to 5 stars; missing if the data have no ratings."""
     timestamp: int
     """Time of the rating, POSIX seconds."""
 
@@ -177,14 +179,14 @@ class GivenList(ResponseBody):
     """When the list was shown, POSIX seconds."""
     version: str
     """Name of the model version that made the list."""
-    movie_ids: list[int]
+    movie_ids: list[Id]
     """Movies of the list, best first."""
 
 
 class Person(ResponseBody):
     """All stored data about a user."""
 
-    user_id: int
+    user_id: Id
     """User."""
     interactions: list[ExportedRating]
     """Ratings, oldest first."""
@@ -195,7 +197,7 @@ class Person(ResponseBody):
 class Erased(ResponseBody):
     """The result of erasing a user."""
 
-    user_id: int
+    user_id: Id
     """User."""
     removed: int
     """Number of ratings deleted."""

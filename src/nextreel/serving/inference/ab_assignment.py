@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
+from nextreel.data.ids import Id
 from nextreel.errors import ConfigError
 
 
@@ -35,7 +36,7 @@ class Experiment:
             )
         return cls(version, share)
 
-    def includes(self, user_id: int) -> bool:
+    def includes(self, user_id: Id) -> bool:
         """Return whether the challenger serves this user, by a hash of version and UserID.
 
         The answer is the same at any time, in every process and in every release of nextreel.

@@ -11,6 +11,7 @@ import polars as pl
 
 from nextreel.arrays import BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
+from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.titles import unify_genres, with_parsed_titles
 from nextreel.ranking.genres import list_genres, share_genres, unit_rows
@@ -26,7 +27,7 @@ class Catalog:
     n_learned: int
     """Number of movies that the model was fitted on; they come first."""
     deleted: frozenset[int] = frozenset()
-    """MovieIDs of deleted movies. They keep their place, as histories hold ratings of them, but nothing shows them."""
+    """MovieIDs, or their codes, of deleted movies: histories may hold ratings of them, but nothing shows them."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
@@ -37,12 +38,11 @@ class Catalog:
         """Return the model's own movies followed by `added`, a frame in the form of movies.csv.
 
         An added movie with a MovieID of the model's own movies is left out. Movies that this catalog has keep their
-        indices; one that `added` lacks now counts as deleted, like those whose MovieIDs are in `deleted`.
+        indices; one that `added` lacks now counts as deleted, like those whose MovieIDs, or codes, are in `deleted`.
         """
         learned, earlier = self.movies.head(self.n_learned), self.movies.slice(self.n_learned)
-        parsed = with_parsed_titles(added.select(MOVIES.schema.names()).cast(MOVIES.schema)).cast(
-            learned.schema
-        )
+        schema = pl.Schema({**MOVIES.schema, MOVIE_ID: learned.schema[MOVIE_ID]})
+        parsed = with_parsed_titles(added.select(schema.names()).cast(schema)).cast(learned.schema)
         parsed = parsed.join(learned, on=MOVIE_ID, how="anti", maintain_order="left")
         gone = earlier.join(parsed, on=MOVIE_ID, how="anti", maintain_order="left")
         kept = earlier.select(MOVIE_ID).join(
@@ -50,21 +50,21 @@ class Catalog:
         )
         new = parsed.join(earlier, on=MOVIE_ID, how="anti", maintain_order="left")
         movies = pl.concat([learned, unify_genres(pl.concat([kept, new]), list_genres(learned))])
-        return type(self)(movies, self.n_learned, frozenset([*deleted, *gone[MOVIE_ID]]))
+        return type(self)(movies, self.n_learned, frozenset([*deleted, *encode_ids(gone[MOVIE_ID]).tolist()]))
 
     def equals(self, other: Self) -> bool:
         """Return whether both hold the same movies, of which the same are deleted."""
         return self.deleted == other.deleted and self.movies.equals(other.movies)
 
     def has_all(self, interactions: pl.DataFrame) -> bool:
-        """Return whether the catalog has every movie of a frame with the column MovieID."""
+        """Return whether the catalog has every movie of a frame of rows of the store, whose MovieIDs are numbers."""
         return bool((self.find(interactions[MOVIE_ID].to_numpy()) >= 0).all())
 
     def __len__(self) -> int:
         return len(self.movies)
 
     def find(self, movie_ids: npt.NDArray[np.integer]) -> Int64Array:
-        """Return int64[n]: the index of each MovieID, -1 for one that isn't in the catalog."""
+        """Return int64[n]: the index of each MovieID, or code of one, -1 for one that isn't in the catalog."""
         if not len(self):
             return np.full(len(movie_ids), -1, dtype=np.int64)
         place = np.searchsorted(self.movie_ids, movie_ids, sorter=self._by_id)
@@ -88,8 +88,8 @@ class Catalog:
 
     @cached_property
     def movie_ids(self) -> Int64Array:
-        """int64[n_movies]: MovieID of each index; only those of the model's own movies are sure to ascend."""
-        return self.movies[MOVIE_ID].to_numpy()
+        """int64[n_movies]: MovieID of each index, or the code of a text id; those of the model's own movies ascend."""
+        return encode_ids(self.movies[MOVIE_ID])
 
     @cached_property
     def cards(self) -> list[MovieCard]:

@@ -14,6 +14,10 @@ from typing import Literal, Self
 import numpy as np
 
 from nextreel.arrays import BoolArray, Int32Array
+from nextreel.data.dataset import Dataset
+from nextreel.data.ids import Id, encode_id
+from nextreel.data.rating_scale import RatingScale
+from nextreel.data.schema import MOVIE_ID
 from nextreel.data.timeline import Histories
 from nextreel.data.times import format_timestamp, parse_timestamp
 from nextreel.errors import QueryError
@@ -42,7 +46,7 @@ NO_FILTERS = Filters()
 class RecommendationRequest:
     """A query and how its recommendation list should be made."""
 
-    user_id: int
+    user_id: Id
     timestamp: int
     """Time of the query, POSIX seconds, UTC."""
     k: int = 10
@@ -100,6 +104,7 @@ class Engine:
         self.version, self.follower = version, follower
         self.model_facts = ModelFacts(version.model, version.name, version.created_at, version.data_until)
         self.movies = MovieLookup(follower)
+        self.format = predictor.dataset.format
         self._predictor = predictor
         self._fitted_until = parse_timestamp(version.data_until)
         self._extended_model: tuple[Catalog, Recommender] | None = None
@@ -120,10 +125,16 @@ class Engine:
         """
         predictor = load(version.path)
         require_lineage(store, version.path, lambda: predictor.dataset)
-        catalog = Catalog.of(predictor.dataset)
-        if sibling is not None and Catalog.of(sibling._predictor.dataset).movies.equals(catalog.movies):
+        dataset = predictor.dataset
+        store.learn_movies(dataset.movies[MOVIE_ID])
+        if sibling is not None and _has_same_movies(sibling._predictor.dataset, dataset):
             return cls(predictor, version, sibling.follower)
-        return cls(predictor, version, StoreFollower(store, catalog))
+        return cls(predictor, version, StoreFollower(store, Catalog.of(dataset), dataset.scale))
+
+    @property
+    def scale(self) -> RatingScale:
+        """What the ratings mean: their lowest and highest value, and from where on one counts as liked."""
+        return self._predictor.dataset.scale
 
     @property
     def histories(self) -> UserHistories:
@@ -206,6 +217,11 @@ class Engine:
         return ColdStartMovies.wrap(self._predictor.model, self._predictor.dataset)
 
 
+def _has_same_movies(one: Dataset, other: Dataset) -> bool:
+    """Return whether engines of two data sets can share a snapshot."""
+    return one.scale == other.scale and Catalog.of(one).movies.equals(Catalog.of(other).movies)
+
+
 def _group(requests: Sequence[RecommendationRequest]) -> list[list[int]]:
     """Divide requests, given by position, into groups that differ only in user, timestamp, filters and explain.
 
@@ -219,24 +235,24 @@ def _group(requests: Sequence[RecommendationRequest]) -> list[list[int]]:
 
 
 def _find_histories(snapshot: Snapshot, batch: Sequence[RecommendationRequest]) -> Histories:
-    user_ids = np.array([request.user_id for request in batch], dtype=np.int64)
+    user_ids = np.array([encode_id(request.user_id) for request in batch], dtype=np.int64)
     timestamps = np.array([request.timestamp for request in batch], dtype=np.int64)
     guest_history = batch[0].history
     if guest_history is None:
         return snapshot.histories(user_ids, timestamps)
     interactions = _convert_guest_history(guest_history, batch[0].user_id, snapshot.catalog)
-    return interactions.to_timeline().as_of(user_ids, timestamps)
+    return interactions.to_timeline(snapshot.scale).as_of(user_ids, timestamps)
 
 
 def _convert_guest_history(
-    history: Sequence[NewInteraction], user_id: int, catalog: Catalog
+    history: Sequence[NewInteraction], user_id: Id, catalog: Catalog
 ) -> UnsortedInteractions:
-    movie_ids = np.array([interaction.movie_id for interaction in history], dtype=np.int64)
+    movie_ids = np.array([encode_id(interaction.movie_id) for interaction in history], dtype=np.int64)
     movies = catalog.find_listed(movie_ids)
     if (movies < 0).any():
-        raise QueryError(f"movie {movie_ids[movies < 0][0]} isn't in the catalog")
+        raise QueryError(f"movie {history[int(np.argmax(movies < 0))].movie_id} isn't in the catalog")
     return UnsortedInteractions(
-        np.full(len(history), user_id),
+        np.full(len(history), encode_id(user_id)),
         movies.astype(np.int32),
         np.array([interaction.rating for interaction in history], dtype=np.float32),
         np.array([interaction.timestamp for interaction in history], dtype=np.int64),

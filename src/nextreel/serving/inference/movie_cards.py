@@ -1,12 +1,14 @@
 """Movies as the API and the page show them: typed dictionaries, which are written as JSON unchanged."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import TypedDict, TypeVar, cast
 
 import numpy as np
 import polars as pl
 
 from nextreel.arrays import Int64Array
+from nextreel.data.ids import Id
+from nextreel.data.rating_scale import RatingScale
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.timeline import Histories
 from nextreel.data.titles import genre_key, with_parsed_titles
@@ -20,7 +22,7 @@ MAX_REASONS = 5
 class MovieCard(TypedDict):
     """A movie of the catalog, as the API and the page show it."""
 
-    movie_id: int
+    movie_id: Id
     title: str | None
     genres: list[str]
     year: int | None
@@ -32,19 +34,28 @@ class ScoredMovie(MovieCard):
     score: float
 
 
-class RatedMovie(MovieCard):
+class WatchedMovie(MovieCard):
+    """A movie that a user watched, of data without ratings."""
+
+    timestamp: int
+    """Time of the interaction, POSIX seconds."""
+
+
+class RatedMovie(WatchedMovie):
     """A movie with a user's rating of it."""
 
     rating: float
-    timestamp: int
-    """Time of the rating, POSIX seconds."""
 
 
-class ReasonShown(RatedMovie):
-    """A rating of the history and its effect on the score of a recommended movie."""
+class WatchedReason(WatchedMovie):
+    """An interaction of the history and its effect on the score of a recommended movie."""
 
     contribution: float
-    """The movie's score minus the score that it would have without this rating."""
+    """The movie's score minus the score that it would have without this interaction."""
+
+
+class ReasonShown(RatedMovie, WatchedReason):
+    """A rating of the history and its effect on the score of a recommended movie."""
 
 
 class ReplayedMovie(RatedMovie):
@@ -64,9 +75,11 @@ def make_cards(movies: pl.DataFrame) -> list[MovieCard]:
     ]
 
 
-def make_card(movie_id: int, title: str, genres: Sequence[str]) -> MovieCard:
+def make_card(movie_id: Id, title: str, genres: Sequence[str]) -> MovieCard:
     """Make the card that a movie will have once it is added, from a title and genres as movies.csv has them."""
-    row = pl.DataFrame([(movie_id, title, "|".join(genres))], schema=MOVIES.schema, orient="row")
+    kind = MOVIES.schema[MOVIE_ID] if isinstance(movie_id, int) else pl.String
+    schema = {**MOVIES.schema, MOVIE_ID: kind}
+    row = pl.DataFrame([(movie_id, title, "|".join(genres))], schema=schema, orient="row")
     return make_cards(with_parsed_titles(row))[0]
 
 
@@ -97,6 +110,19 @@ def rated_movies(histories: Histories, rows: Int64Array, cards: Sequence[MovieCa
     return [
         {**cards[movie], "rating": rating, "timestamp": timestamp}
         for movie, rating, timestamp in zip(movies, ratings, timestamps, strict=True)
+    ]
+
+
+Watched = TypeVar("Watched", bound=WatchedMovie)
+
+
+def as_data_have_them(movies: Sequence[Watched], scale: RatingScale) -> list[Watched]:
+    """Return the movies for an answer: without the ratings that only stand inside for interactions without any."""
+    if scale.rated:
+        return [*movies]
+    return [
+        cast("Watched", {name: value for name, value in movie.items() if name != "rating"})
+        for movie in movies
     ]
 
 

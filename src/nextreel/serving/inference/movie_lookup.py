@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from nextreel.data.ids import Id, encode_id
 from nextreel.ranking.similar_movies import SimilarMovies
 from nextreel.ranking.title_search import TitleSearch
 from nextreel.serving.inference.catalog import Catalog
@@ -23,10 +24,10 @@ class MovieLookup:
         self._follower = follower
         self._title_search: tuple[Catalog, TitleSearch] | None = None
 
-    def find(self, movie_id: int) -> MovieCard | None:
+    def find(self, movie_id: Id) -> MovieCard | None:
         """Return the movie with this MovieID, None if the catalog has none."""
         catalog = self._follower.catch_up().catalog
-        index = int(catalog.find_listed(np.array([movie_id]))[0])
+        index = int(catalog.find_listed(np.array([encode_id(movie_id)]))[0])
         return None if index < 0 else catalog.cards[index]
 
     def search(self, text: str, limit: int = 20) -> list[ScoredMovie]:
@@ -37,14 +38,25 @@ class MovieLookup:
         indices = catalog.find(np.array([match.movie_id for match in matches], dtype=np.int64))
         return _scored_movies(catalog, indices.tolist(), [match.score for match in matches])
 
-    def similar(self, movie_id: int, timestamp: int, k: int = 10) -> list[ScoredMovie] | None:
+    def most_rated(self, limit: int = 20) -> list[tuple[MovieCard, int]]:
+        """Return the movies with the most ratings and the number of these, the most rated movie first.
+
+        Ratings that arrived since the snapshot's last merge into its sorted base don't count yet.
+        """
+        snapshot = self._follower.catch_up()
+        catalog, totals = snapshot.catalog, snapshot.base.totals
+        by_total = np.argsort(-totals, kind="stable")
+        listed = by_total[~catalog.is_deleted[by_total]][:limit].tolist()
+        return [(catalog.cards[index], int(totals[index])) for index in listed]
+
+    def similar(self, movie_id: Id, timestamp: int, k: int = 10) -> list[ScoredMovie] | None:
         """Return the k movies most similar to this one as of a timestamp, best first; None if it isn't in the catalog.
 
         Interactions that arrived since the snapshot's last merge into its sorted base don't count yet.
         """
         snapshot = self._follower.catch_up()
         catalog = snapshot.catalog
-        movie = int(catalog.find_listed(np.array([movie_id]))[0])
+        movie = int(catalog.find_listed(np.array([encode_id(movie_id)]))[0])
         if movie < 0:
             return None
         years = catalog.movies["Year"].cast(pl.Float32).to_numpy()

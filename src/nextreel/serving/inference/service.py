@@ -14,6 +14,7 @@ from threading import Lock
 
 import numpy as np
 
+from nextreel.data.ids import Id, encode_id
 from nextreel.errors import ArtifactError, QueryError, StoreError
 from nextreel.prediction.saving import load
 from nextreel.serving.inference.ab_assignment import Experiment
@@ -58,7 +59,7 @@ class Service:
         """The engine of the current version and, in an experiment, that of the challenger."""
         return [self._engine] if self._challenger is None else [self._engine, self._challenger]
 
-    def engine_for(self, user_id: int) -> Engine:
+    def engine_for(self, user_id: Id) -> Engine:
         """Return the engine that serves this user: always the same version during an experiment."""
         is_included = self.experiment is not None and self.experiment.includes(user_id)
         return self._challenger if is_included and self._challenger is not None else self._engine
@@ -102,15 +103,16 @@ class Service:
             The store can't be written.
         """
         follower = self._engine.follower
-        movie_ids = np.array([row.movie_id for row in rows], dtype=np.int64)
+        movie_ids = np.array([encode_id(row.movie_id) for row in rows], dtype=np.int64)
         catalog = follower.last_snapshot.catalog
         if catalog.deleted or (catalog.find(movie_ids) < 0).any():
-            unknown = movie_ids[follower.catch_up().catalog.find_listed(movie_ids) < 0]
-            if len(unknown):
-                raise QueryError(f"movie {unknown[0]} isn't in the catalog: POST /v1/movies adds it")
+            is_unknown = follower.catch_up().catalog.find_listed(movie_ids) < 0
+            if is_unknown.any():
+                unknown = rows[int(np.argmax(is_unknown))].movie_id
+                raise QueryError(f"movie {unknown} isn't in the catalog: POST /v1/movies adds it")
         return self.store.add(rows, idempotency_key)
 
-    def add_movie(self, movie_id: int, title: str, genres: Sequence[str]) -> bool:
+    def add_movie(self, movie_id: Id, title: str, genres: Sequence[str]) -> bool:
         """Add a movie, or restore a deleted one, which can be recommended at once; return False if it is there already.
 
         A deleted movie of the model's own catalog is restored only as it was: for another title or other genres, this
@@ -121,8 +123,9 @@ class Service:
         card = make_card(movie_id, title, genres)  # parsed before anything is stored
         follower = self._engine.follower
         catalog = follower.catch_up().catalog
-        index = int(catalog.find(np.array([movie_id]))[0])
-        if index >= 0 and movie_id not in catalog.deleted:
+        code = encode_id(movie_id)
+        index = int(catalog.find(np.array([code]))[0])
+        if index >= 0 and code not in catalog.deleted:
             return False
         if 0 <= index < catalog.n_learned:
             is_new = is_same_movie(card, catalog.cards[index]) and self.store.restore_movie(movie_id)
@@ -131,7 +134,7 @@ class Service:
         follower.catch_up()
         return is_new
 
-    def delete_movie(self, movie_id: int) -> bool:
+    def delete_movie(self, movie_id: Id) -> bool:
         """Delete a movie, also one of the model's own; return False if the catalog never had it. Its ratings stay.
 
         No list or search of any server process on the store has the movie from then on. Deleting it again changes
@@ -139,27 +142,29 @@ class Service:
         """
         follower = self._engine.follower
         catalog = follower.catch_up().catalog
-        if catalog.find(np.array([movie_id]))[0] < 0 and movie_id not in catalog.deleted:
+        code = encode_id(movie_id)
+        if catalog.find(np.array([code]))[0] < 0 and code not in catalog.deleted:
             return False
         self.store.delete_movie(movie_id)
         follower.catch_up()
         return True
 
-    def export(self, user_id: int) -> UserExport:
+    def export(self, user_id: Id) -> UserExport:
         """Return everything that the store holds about a user, ready for JSON.
 
         Raises StoreError if the store can't be read.
         """
         return self.store.export_user(user_id)
 
-    def erase(self, user_id: int) -> int:
+    def erase(self, user_id: Id) -> int:
         """Erase a user from the store and from memory, and return the number of ratings removed.
 
         Raises StoreError if the store can't be written.
         """
         n_removed = self.store.erase_user(user_id)
         self._engine.follower.catch_up()
-        kept = [impression for impression in self._pending_impressions if impression.user_id != user_id]
+        code = encode_id(user_id)
+        kept = [impression for impression in self._pending_impressions if impression.user_id != code]
         self._pending_impressions.clear()
         self._pending_impressions.extend(kept)
         return n_removed
@@ -228,10 +233,10 @@ class Service:
         now = int(time.time())
         self._pending_impressions.extend(
             Impression(
-                result.request.user_id,
+                encode_id(result.request.user_id),
                 now,  # not the query's timestamp: only what the user does after seeing the list can be its effect
                 engine.version.name,
-                [movie["movie_id"] for movie in result.movies],
+                [encode_id(movie["movie_id"]) for movie in result.movies],
             )
             for result, engine in served
             if result.request.history is None and now - NOW_SECONDS <= result.request.timestamp <= now + 1

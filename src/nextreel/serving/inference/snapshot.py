@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+from nextreel.data.rating_scale import STARS, RatingScale
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.models.popularity import Popularity
@@ -39,11 +40,11 @@ class UnsortedInteractions:
     """Interactions as columns, in the order in which they were stored."""
 
     users: Int64Array
-    """int64[n]: UserID of each interaction."""
+    """int64[n]: UserID of each interaction, or the code of a text id."""
     movies: Int32Array
     """int32[n]: index of each interaction's movie in the catalog."""
     ratings: Float32Array
-    """float32[n]: rating of each interaction, in stars."""
+    """float32[n]: rating of each interaction, on the scale of the data."""
     timestamps: Int64Array
     """int64[n]: time of each interaction, POSIX seconds."""
 
@@ -81,10 +82,13 @@ class UnsortedInteractions:
             np.concatenate([self.timestamps, more.timestamps]),
         )
 
-    def to_timeline(self) -> Timeline:
-        """Return the interactions sorted by user and timestamp; those of one user in one second keep their order."""
+    def to_timeline(self, scale: RatingScale = STARS) -> Timeline:
+        """Return the interactions sorted by user and timestamp; those of one user in one second keep their order.
+
+        `scale` says what the ratings mean.
+        """
         user_ids, users = np.unique(self.users, return_inverse=True)
-        return Timeline.from_rows(users, self.movies, self.ratings, self.timestamps, user_ids)
+        return Timeline.from_rows(users, self.movies, self.ratings, self.timestamps, user_ids, scale)
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,11 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.base.timeline) + len(self.recent)
 
+    @property
+    def scale(self) -> RatingScale:
+        """What the ratings mean."""
+        return self.base.timeline.scale
+
     @cached_property
     def listed_from(self) -> Int64Array:
         """int64[n_movies]: `released_at`, but NEVER for a deleted movie."""
@@ -184,7 +193,7 @@ class Snapshot:
         if not is_theirs.any():
             return self.base.timeline.as_of(user_ids, timestamps)
         interactions = self.base.rows_of(np.unique(user_ids)).extended_by(self.recent[is_theirs])
-        return interactions.to_timeline().as_of(user_ids, timestamps)
+        return interactions.to_timeline(self.scale).as_of(user_ids, timestamps)
 
     @cached_property
     def popularity(self) -> Popularity:
@@ -216,7 +225,7 @@ class Snapshot:
     def merged(self) -> Self:
         """Return a snapshot of the same interactions in which all of them are in the sorted base."""
         interactions = self.base.rows_of(self.base.timeline.user_ids).extended_by(self.recent)
-        return self.of(interactions.to_timeline(), self.catalog, self.position)
+        return self.of(interactions.to_timeline(self.scale), self.catalog, self.position)
 
     def without_users(self, user_ids: Int64Array) -> Self:
         """Return this snapshot without any interaction of these users."""

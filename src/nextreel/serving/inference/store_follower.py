@@ -6,6 +6,7 @@ interaction that was acknowledged by any of them counts in the next query of eve
 """
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +14,14 @@ import polars as pl
 import sqlalchemy as sa
 
 from nextreel.arrays import Int64Array
+from nextreel.data.ids import Id
+from nextreel.data.rating_scale import STARS, RatingScale
 from nextreel.data.schema import INTERACTIONS
 from nextreel.serving.inference.catalog import Catalog
 from nextreel.serving.inference.snapshot import Snapshot, StorePosition, UnsortedInteractions
 from nextreel.serving.storage.sql_tables import erasures, interactions, movie_changes, movies
 from nextreel.serving.storage.store import Store
+from nextreel.serving.storage.text_ids import read_texts
 
 MERGE_FROM_INTERACTIONS, MERGE_FROM_SHARE = 5_000, 0.01
 """The recent interactions are merged into the sorted base of the snapshot once both limits are reached.
@@ -38,19 +42,29 @@ _NO_ROWS = pl.DataFrame(schema=INTERACTIONS.schema)
 class StoreFollower:
     """Holds the latest snapshot of a store and updates it on request; safe to share between threads."""
 
-    def __init__(self, store: Store, catalog: Catalog) -> None:
+    def __init__(self, store: Store, catalog: Catalog, scale: RatingScale = STARS) -> None:
         self._store = store
         self._update_lock = threading.Lock()
         position = self._read_position()
         last_id, frame = store.everything()
         catalog = self._read_movies(catalog)
-        timeline = UnsortedInteractions.of(frame, catalog).to_timeline()
+        timeline = UnsortedInteractions.of(frame, catalog).to_timeline(scale)
         self._snapshot = Snapshot.of(timeline, catalog, replace(position, interaction=last_id))
 
     @property
     def last_snapshot(self) -> Snapshot:
         """The snapshot of the last `catch_up`; getting it doesn't read the store."""
         return self._snapshot
+
+    def decode_users(self, codes: Sequence[int]) -> dict[int, Id]:
+        """Return the UserID of each of these codes, without users who were erased; numbers stand for themselves.
+
+        Raises StoreError if the store can't be read.
+        """
+        if self._store.data_format.user_ids != "text":
+            return {code: code for code in codes}
+        with self._store.reading() as connection:
+            return {**read_texts(connection, "user", codes)}
 
     def catch_up(self) -> Snapshot:
         """Return a snapshot of what the store holds now. Raises StoreError if the store can't be read."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextreel.arrays import Int64Array
+from nextreel.data.ids import Id, encode_id
 from nextreel.data.timeline import NEVER, Histories
 from nextreel.ranking.ranker import Ranker
 from nextreel.serving.inference.movie_cards import RatedMovie, ReplayedMovie, rated_movies
@@ -20,7 +21,7 @@ LOWEST_REPLAYED_RANK = 100
 class SampledUser:
     """A user with at least one rating, drawn by `UserHistories.sample_users`."""
 
-    user_id: int
+    user_id: Id
     n_ratings: int
     first: int
     """Time of the first rating, POSIX seconds."""
@@ -42,7 +43,7 @@ class UserHistories:
     def __init__(self, follower: StoreFollower, ranker_for: Callable[[Snapshot], Ranker]) -> None:
         self._follower, self._ranker_for = follower, ranker_for
 
-    def as_of(self, user_id: int, timestamp: int | None = None) -> list[RatedMovie]:
+    def as_of(self, user_id: Id, timestamp: int | None = None) -> list[RatedMovie]:
         """Return a user's history as of a timestamp, or all of it, latest first.
 
         Of a movie that was rated twice by then, only the later rating is part of the history.
@@ -52,14 +53,14 @@ class UserHistories:
         _, rows = histories.rows()
         return rated_movies(histories, rows[::-1], snapshot.catalog.cards)
 
-    def rated_next(self, user_id: int, timestamp: int, limit: int = 10) -> list[RatedMovie]:
+    def rated_next(self, user_id: Id, timestamp: int, limit: int = 10) -> list[RatedMovie]:
         """Return the user's first ratings from a timestamp on, that second included, earliest first."""
         snapshot = self._follower.catch_up()
         n_earlier = int(_history_of(snapshot, user_id, timestamp).lengths[0])
         all_time = _history_of(snapshot, user_id, NEVER)
         return rated_movies(all_time, _rows_of(all_time)[n_earlier:][:limit], snapshot.catalog.cards)
 
-    def replay(self, user_id: int, latest: int = 200) -> list[ReplayedMovie]:
+    def replay(self, user_id: Id, latest: int = 200) -> list[ReplayedMovie]:
         """Return the user's `latest` last ratings, earliest first, each with its movie's rank just before the rating.
 
         The rank is that in the user's recommendation list; None if it is below LOWEST_REPLAYED_RANK or the movie had
@@ -71,7 +72,7 @@ class UserHistories:
         if not len(rows):
             return []
         timestamps = all_time.timeline.timestamps[rows]
-        histories = snapshot.histories(np.full(len(rows), user_id), timestamps)
+        histories = snapshot.histories(np.full(len(rows), encode_id(user_id)), timestamps)
         k = min(LOWEST_REPLAYED_RANK, len(snapshot.catalog))
         ranking = self._ranker_for(snapshot).rank(histories, timestamps, k)
         is_rated = ranking.movies == all_time.timeline.movies[rows][:, None]
@@ -91,19 +92,21 @@ class UserHistories:
         if not len(by_length):
             return []
         sample = by_length[np.unique(np.linspace(0, len(by_length) - 1, count).astype(np.int64))]
+        ids = self._follower.decode_users(timeline.user_ids[sample].tolist())
         return [
             SampledUser(
-                user_id=int(timeline.user_ids[user]),
+                user_id=ids[int(timeline.user_ids[user])],
                 n_ratings=int(lengths[user]),
                 first=int(timeline.timestamps[timeline.offsets[user]]),
                 latest=int(timeline.timestamps[timeline.offsets[user + 1] - 1]),
             )
             for user in sample
+            if int(timeline.user_ids[user]) in ids
         ]
 
 
-def _history_of(snapshot: Snapshot, user_id: int, timestamp: int) -> Histories:
-    return snapshot.histories(np.array([user_id]), np.array([timestamp]))
+def _history_of(snapshot: Snapshot, user_id: Id, timestamp: int) -> Histories:
+    return snapshot.histories(np.array([encode_id(user_id)]), np.array([timestamp]))
 
 
 def _rows_of(histories: Histories) -> Int64Array:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
-from starlette.datastructures import QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from nextreel.errors import QueryError
 from nextreel.serving.http.dependencies import AppState, State
+from nextreel.serving.http.request_rewriting import path_below_root
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page import movie_reasons, new_user, served_model, time_travel
 from nextreel.serving.page.rendering import View, read_assets, render
@@ -26,6 +27,13 @@ HEADERS = {
 }
 SWAPPED_IDS = {"time_travel": "list", "newcomer": "answer"}
 """By template name, the id of the HTML element that htmx replaces; the replacement must have the same id."""
+PROBLEMS = {
+    404: ("There is no such page", "The link may be old or mistyped"),
+    503: ("The movies can't be reached", "The server is busy or its store is away; try again in a moment"),
+}
+"""By status code, title and text of the page for an error that isn't about the parameters of a view."""
+SEARCH_FIELD_ID = "q"
+"""Id of the HTML element in which a visitor types the title of a movie."""
 FOR_EVER = "public, max-age=31536000, immutable"
 
 router = APIRouter(include_in_schema=False)
@@ -33,14 +41,24 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True)
 class ProblemView(View):
-    """An error message, shown instead of a view whose URL parameters are wrong."""
+    """An error message, shown instead of a view."""
 
+    title: str
+    """What went wrong, in a few words."""
     problem: str
     part: str | None
     """Id of the HTML element that htmx replaces with the message; None if the template has none in SWAPPED_IDS."""
 
 
 @router.get("/")
+async def show_home(request: Request, state: State) -> Response:
+    """Show the new-user view; with a user in the URL, as in older links, show time travel."""
+    if "user" in request.query_params or "moment" in request.query_params:
+        return await show_time_travel(request, state)
+    return await show_new_user(request, state)
+
+
+@router.get("/time-travel")
 async def show_time_travel(request: Request, state: State) -> Response:
     """Show a user's recommendation list as of each second in which they rated."""
     return await _respond(request, state, "time_travel", time_travel.show)
@@ -70,6 +88,17 @@ async def show_served_model(request: Request, state: State) -> Response:
     return await _respond(request, state, "model_card", served_model.show)
 
 
+def show_problem(request: Request, status: int, detail: str) -> Response | None:
+    """Return an error as a page, if a person asked for one by a browser; None for the API and for programs."""
+    is_browser = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+    root_path: str = request.scope.get("root_path", "")
+    if not is_browser or path_below_root(request.scope).startswith("/v1/"):
+        return None
+    title, problem = PROBLEMS.get(status, ("That can't be shown", detail))
+    content = render("problem.html", ProblemView(title, problem, None), "", root_path)
+    return HTMLResponse(content, status, HEADERS | {"Vary": "Accept"})
+
+
 @router.get("/assets/{name}")
 async def send_asset(name: str) -> Response:
     """Send a static file of the page, such as a style sheet; 404 if there is none with this name."""
@@ -84,13 +113,32 @@ async def _respond(request: Request, state: AppState, template: str, show: ShowV
     root_path: str = request.scope.get("root_path", "")
     ending = ".html" if is_full_page else "_part.html"
 
-    def render_view() -> str:
+    def render_view() -> tuple[str, dict[str, str]]:
         view = show(state.service, request.query_params, is_full_page)
-        return render(f"{template}{ending}", view, here=template, root_path=root_path)
+        headers = (
+            {} if is_full_page else _change_address(template, root_path, view.address(), request.headers)
+        )
+        html = render(f"{template}{ending}", view, template, root_path, state.service.engine.scale)
+        return html, headers
 
     try:
-        return HTMLResponse(await state.run_reading(render_view), headers=HEADERS)
+        content, headers = await state.run_reading(render_view)
+        return HTMLResponse(content, headers=HEADERS | headers)
     except QueryError as error:
-        problem = ProblemView(str(error), SWAPPED_IDS.get(template))
-        html = render(f"problem{ending}", problem, here=template, root_path=root_path)
+        problem = ProblemView("That can't be shown", str(error), SWAPPED_IDS.get(template))
+        html = render(f"problem{ending}", problem, template, root_path)
         return HTMLResponse(html, 422, HEADERS)
+
+
+def _change_address(template: str, root_path: str, address: str | None, sent: Headers) -> dict[str, str]:
+    """Return the header by which htmx shows the address of a view; `sent` are the headers of the request.
+
+    What a visitor may want to undo by the browser's Back becomes a step of its history: a rating or a filter, but
+    neither each letter of a search nor each movement of the time travel's slider.
+    """
+    if address is None:
+        return {}
+    is_typing = sent.get("hx-trigger") == SEARCH_FIELD_ID
+    is_new = not sent.get("hx-current-url", "").endswith(root_path + address)
+    is_step = template == "newcomer" and is_new and not is_typing
+    return {"HX-Push-Url" if is_step else "HX-Replace-Url": root_path + address}

@@ -2,15 +2,17 @@
 
 The most telling genre of a movie decides the palette and the motif of its poster, the next genre the accent colour, and
 the decade the possible styles of lettering. The MovieID chooses one of these styles and how the motif is turned. So a
-movie always has the same poster, and neighbours in a list rarely look alike. The type size is computed here, because a
-style sheet can't know whether a title fits.
+movie has the same poster everywhere, except in a list where another movie has this motif already: there it takes
+another motif of its genres. The type size is computed here, because a style sheet can't know whether a title fits.
 """
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from nextreel.data.ids import Id, encode_id
 from nextreel.serving.inference.engine import RecommendationResult
 from nextreel.serving.inference.movie_cards import MovieCard, ScoredMovie
 
@@ -20,11 +22,22 @@ TELLING_GENRES = (
 )
 """The genres with a poster design of their own, the most telling first: a war drama looks like a war movie."""
 MOTIFS = {
-    "drama": ("drama", "stairs", "window"),
-    "comedy": ("comedy", "hat", "parasol"),
-    "romance": ("romance", "heart", "letter"),
+    "action": ("action", "burst", "bolt"),
+    "adventure": ("adventure", "compass"),
+    "children": ("children", "balloon"),
+    "comedy": ("comedy", "hat", "parasol", "bow", "bubbles"),
+    "crime": ("crime", "city"),
+    "drama": ("drama", "stairs", "window", "tree", "rain"),
+    "fantasy": ("fantasy", "castle"),
+    "horror": ("horror", "house"),
+    "musical": ("musical", "notes"),
+    "romance": ("romance", "heart", "letter", "flower", "arrow"),
+    "sci-fi": ("sci-fi", "rocket", "saucer"),
+    "thriller": ("thriller", "eye"),
+    "war": ("war", "parachute"),
 }
 """The motifs (drawings) for the most frequent genres. Every other genre has a single motif, named like itself."""
+NOTHING_TAKEN: Mapping[str, int] = {}
 TURNS = 6
 """Number of orientations in which a poster's motif (its drawing) can be turned."""
 YEAR_AT_THE_END = re.compile(r"\s*\([0-9]{4}\)$")
@@ -84,18 +97,24 @@ class Poster:
     """Size of the title's type, as an index into SIZES."""
 
     @classmethod
-    def of(cls, movie: MovieCard) -> "Poster":
-        """Design the poster of a movie from its title, genres, year and MovieID."""
-        title = YEAR_AT_THE_END.sub("", movie["title"] or f"Movie {movie['movie_id']}")
-        looks = _rank_looks(movie["genres"])
+    def of(cls, movie: MovieCard, taken: Mapping[str, int] = NOTHING_TAKEN) -> "Poster":
+        """Design the poster of a movie from its title, genres, year and MovieID.
+
+        `taken` says how many other posters of a list have each motif: this one gets the first motif of its genres that
+        the fewest have, turned in another way than theirs.
+        """
+        title = title_without_year(movie)
+        looks = rank_looks(movie["genres"])
         year = movie["year"] or YEAR_IF_UNKNOWN
         styles = next(styles for last_year, styles in DECADES if year <= last_year)
         choice, turn = divmod(zlib.crc32(str(movie["movie_id"]).encode()), TURNS)
-        motifs = MOTIFS.get(looks[0], looks[:1])
-        lettering, motif = styles[choice % len(styles)], motifs[choice // 7 % len(motifs)]
+        lettering = styles[choice % len(styles)]
         size = next((i for i in range(len(SIZES)) if _fits(title, SIZES[i], lettering)), len(SIZES) - 1)
-        accent = looks[min(1, len(looks) - 1)]
-        return cls(title, movie["year"], looks[0], motif, accent, lettering.name, turn, size)
+        designs = [(look, motif) for look in looks for motif in _turn(MOTIFS.get(look, (look,)), choice // 7)]
+        look, motif = min(designs, key=lambda design: taken.get(design[1], 0))
+        turn = (turn + taken.get(motif, 0)) % TURNS
+        accent = next((other for other in looks if other != look), look)
+        return cls(title, movie["year"], look, motif, accent, lettering.name, turn, size)
 
 
 class MovieWithPoster(MovieCard):
@@ -119,6 +138,18 @@ def with_poster(movie: MovieCard) -> MovieWithPoster:
     return {**movie, "poster": Poster.of(movie)}
 
 
+def design_posters(movies: Iterable[MovieCard]) -> dict[Id, Poster]:
+    """Return the poster of each movie of a list by MovieID, with a motif of its own as far as its genres have one.
+
+    The order of the list has no influence, so that a movie that only changes its place keeps its poster.
+    """
+    posters: dict[Id, Poster] = {}
+    for movie in sorted(movies, key=lambda movie: encode_id(movie["movie_id"])):
+        taken = Counter(poster.motif for poster in posters.values())
+        posters[movie["movie_id"]] = Poster.of(movie, taken)
+    return posters
+
+
 def list_movies(
     result: RecommendationResult, earlier: RecommendationResult | None, count: int
 ) -> list[ListedMovie]:
@@ -128,11 +159,12 @@ def list_movies(
     """
     compared = result if earlier is None else earlier
     old_ranks = {movie["movie_id"]: rank for rank, movie in enumerate(compared.movies[:count], 1)}
+    posters = design_posters(result.movies[:count])
     listed: list[ListedMovie] = []
     for rank, movie in enumerate(result.movies[:count], 1):
         old_rank = old_ranks.get(movie["movie_id"])
         change = None if old_rank is None else old_rank - rank
-        listed.append({**movie, "poster": Poster.of(movie), "rank": rank, "change": change})
+        listed.append({**movie, "poster": posters[movie["movie_id"]], "rank": rank, "change": change})
     return listed
 
 
@@ -144,7 +176,12 @@ def describe_changes(movies: Sequence[ListedMovie]) -> str:
     return f"{len(movies)} movies, {n_new} new. First: {movies[0]['poster'].title}."
 
 
-def _rank_looks(genres: Sequence[str]) -> list[str]:
+def title_without_year(movie: MovieCard) -> str:
+    """Return the title of a movie without the year; "Movie" and the MovieID if it has none."""
+    return YEAR_AT_THE_END.sub("", movie["title"] or f"Movie {movie['movie_id']}")
+
+
+def rank_looks(genres: Sequence[str]) -> list[str]:
     """Return the poster designs for a movie's genres, as names in TELLING_GENRES, the most telling first.
 
     A genre that isn't in TELLING_GENRES always borrows the design of the same one that is.
@@ -155,6 +192,12 @@ def _rank_looks(genres: Sequence[str]) -> list[str]:
         for name in names
     }
     return sorted(looks, key=TELLING_GENRES.index)
+
+
+def _turn(motifs: Sequence[str], start: int) -> list[str]:
+    """Return the motifs from the one at `start` on, and then those before it."""
+    start %= len(motifs)
+    return [*motifs[start:], *motifs[:start]]
 
 
 def _fits(title: str, size: float, lettering: Lettering) -> bool:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from nextreel.data.ids import encode_id
+from nextreel.data.rating_scale import STARS as STARS_SCALE
+from nextreel.data.rating_scale import RatingScale
+
 DIRECTORY = Path(__file__).parent
 MEDIA_TYPES = {
     ".css": "text/css",
@@ -23,6 +27,10 @@ STARS = 5
 @dataclass(frozen=True)
 class View:
     """What a template shows: each field of a subclass is a variable of its template."""
+
+    def address(self) -> str | None:
+        """Return the path and the parameters that show this view again; None to leave the address as it is."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -47,18 +55,24 @@ def read_assets() -> dict[str, Asset]:
     return {file.name: Asset.read(file) for file in sorted((DIRECTORY / "static").iterdir())}
 
 
-def render(template: str, view: View, here: str, root_path: str = "") -> str:
+def render(
+    template: str, view: View, here: str, root_path: str = "", scale: RatingScale = STARS_SCALE
+) -> str:
     """Render a template as HTML.
 
     `here` is the view that the page's navigation marks as the current one, and `root_path` the path under which the
-    server is reached, such as "/films". Templates write every address as `url('/you')`, or `asset('page.css')`.
+    server is reached, such as "/films". Templates write every address as `url('/you')`, or `asset('page.css')`. By
+    `scale`, the page shows ratings as stars, as numbers or, for data that has none, says that a movie was watched.
     """
     url = partial(_prefix, root_path)
-    return (
-        _make_environment()
-        .get_template(template)
-        .render(vars(view), here=here, url=url, asset=partial(_asset_url, url))
-    )
+    context = vars(view) | {
+        "here": here,
+        "url": url,
+        "asset": partial(_asset_url, url),
+        "scale": scale,
+        "with_ratings": scale.rated,
+    }
+    return _make_environment().get_template(template).render(context)
 
 
 @cache
@@ -73,8 +87,10 @@ def _make_environment() -> Environment:
     environment.filters |= {
         "day": _format_day,
         "time": _format_time,
+        "period": _format_period,
         "stars": _format_stars,
         "iso": _format_iso,
+        "code": encode_id,  # for ids of HTML elements, which hold no blanks
     }
     environment.globals |= {"STARS": STARS}
     return environment
@@ -97,6 +113,17 @@ def _format_day(timestamp: int) -> str:
 def _format_time(timestamp: int) -> str:
     """Return the time of day (UTC) of a timestamp in POSIX seconds, such as 18:05."""
     return f"{datetime.fromtimestamp(timestamp, UTC):%H:%M}"
+
+
+def _format_period(timestamp: int, period: str | None) -> str:
+    """Return the minute, hour, day, month or year (UTC) that a timestamp in POSIX seconds is in."""
+    time = datetime.fromtimestamp(timestamp, UTC)
+    if period == "year":
+        return f"{time.year}"
+    if period == "month":
+        return f"{time:%B %Y}"
+    clock = {"hour": f", {time:%H}:00 to {time:%H}:59", "minute": f", {time:%H:%M}"}
+    return _format_day(timestamp) + clock.get(period or "", "")
 
 
 def _format_iso(timestamp: int) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 from starlette.datastructures import QueryParams
 
 from nextreel.data.times import DAY, parse_timestamp
@@ -12,9 +12,34 @@ from nextreel.models.training.epochs import losses_by_part, read_epochs
 from nextreel.prediction.manifest import FitFacts, FittedOn, ModelManifest
 from nextreel.serving.inference.engine import Engine
 from nextreel.serving.inference.service import Service
+from nextreel.serving.page.learning_curves import Curves, draw_curves
 from nextreel.serving.page.rendering import View
-from nextreel.serving.page.svg_charts import Curves, draw_curves
 from nextreel.serving.storage.model_versions import StoredVersion
+
+
+class SavedMetric(BaseModel):
+    """A metric of a saved evaluation, with its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class SavedProtocol(BaseModel):
+    """What the page's sentence needs of the protocol of a saved evaluation."""
+
+    history: str
+    k: int
+
+
+class SavedEvaluation(BaseModel):
+    """What the page's sentence needs of an evaluation that `nextreel evaluate --save` added to a model."""
+
+    protocol: SavedProtocol
+    queries: int
+    metrics: dict[str, SavedMetric]
+    popularity: dict[str, SavedMetric] = {}
+    """The metrics of recommending what is popular, on the same queries; empty for evaluations from before these."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +50,8 @@ class ServedModel:
     data: FittedOn
     fit: FitFacts
     evaluations: Sequence[Mapping[str, JsonValue]]
+    quality: str | None
+    """How good the model is, in a sentence without terms of the field; None if no evaluation was saved with it."""
     config: Mapping[str, JsonValue]
     curves: Curves | None
     """Curves of the training and validation loss by epoch; None for a model that doesn't learn in epochs."""
@@ -62,6 +89,7 @@ def _describe(engine: Engine) -> ServedModel:
         data=manifest.data,
         fit=manifest.fit,
         evaluations=manifest.evaluations,
+        quality=tell_quality(manifest.evaluations),
         config=manifest.config,
         curves=draw_curves({part: [loss for _, loss in points] for part, points in losses.items()}),
         learned_until=learned_until,
@@ -70,3 +98,34 @@ def _describe(engine: Engine) -> ServedModel:
         days_behind=max(0.0, ((latest or learned_until) - learned_until) / DAY),
         days_since_fit=(time.time() - parse_timestamp(version.created_at)) / DAY,
     )
+
+
+def tell_quality(evaluations: Sequence[Mapping[str, JsonValue]]) -> str | None:
+    """Say how often the model's list had the movie that was searched for, beside a list of what is popular.
+
+    An evaluation with live histories, as the server has them, is preferred. Returns None without an evaluation that
+    has the recall.
+    """
+    saved = [SavedEvaluation.model_validate(evaluation) for evaluation in evaluations]
+    for evaluation in sorted(saved, key=lambda evaluation: evaluation.protocol.history != "live"):
+        k = evaluation.protocol.k
+        recall = evaluation.metrics.get(f"Recall@{k}")
+        if recall is None:
+            continue
+        found = (
+            f"Asked {evaluation.queries:,} times what somebody would like next, it had that movie among its {k} "
+            f"recommendations {recall.mean:.1%} of the time"
+        )
+        popular = evaluation.popularity.get(f"Recall@{k}")
+        if popular is None:
+            return f"{found}."
+        return f"{found}: {_compare(recall, popular)} a list of what is popular ({popular.mean:.1%})."
+    return None
+
+
+def _compare(recall: SavedMetric, popular: SavedMetric) -> str:
+    if recall.high < popular.low:
+        return "less often than"
+    if recall.low <= popular.high or popular.mean == 0:
+        return "more often than" if popular.mean == 0 < recall.low else "about as often as"
+    return f"{recall.mean / popular.mean:.1f} times as often as"

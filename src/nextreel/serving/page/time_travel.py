@@ -5,18 +5,20 @@ The slider has a step for each second in which the user rated, and a last one ju
 
 from dataclasses import dataclass
 from operator import attrgetter
+from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from nextreel.data.ids import Id
 from nextreel.data.timeline import NEVER
 from nextreel.serving.inference.engine import Engine, ModelFacts, RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.movie_cards import RatedMovie
 from nextreel.serving.inference.service import Service
 from nextreel.serving.inference.user_histories import LOWEST_REPLAYED_RANK, SampledUser
+from nextreel.serving.page.history_strip import LIST_LENGTH, Strip, draw_strip
 from nextreel.serving.page.posters import ListedMovie, Poster, describe_changes, list_movies
 from nextreel.serving.page.rendering import View
-from nextreel.serving.page.svg_charts import LIST_LENGTH, Strip, draw_strip
-from nextreel.serving.page.url_parameters import read_number, require_number
+from nextreel.serving.page.url_parameters import read_id, read_number, require_id
 
 SAMPLE_SIZE, USERS_SUGGESTED = 200, 6
 """Number of users sampled as candidates, and number of those that the page suggests to travel through."""
@@ -53,7 +55,7 @@ class TimeTravelView(View):
 
     people: list[SampledUser]
     """Users whom the page suggests; empty if only the changing part of the page is shown."""
-    user: int
+    user: Id
     timestamp: int
     """Time of the slider's current step, POSIX seconds."""
     step: int
@@ -73,6 +75,10 @@ class TimeTravelView(View):
     """Sentences that tell a screen reader what has changed in the list."""
     model: ModelFacts
 
+    def address(self) -> str:
+        """Return the path and the parameters that show this view again."""
+        return f"/time-travel?{urlencode({'user': self.user, 'moment': self.step})}"
+
 
 @dataclass(frozen=True)
 class StripView(View):
@@ -85,10 +91,10 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> TimeT
     """Show the list of the URL's `user` as of the slider's step `moment`; only the full page suggests users.
 
     Without `user`, it is the suggested user whose history spans the longest time; without `moment`, the middle step.
-    Raises QueryError if a parameter isn't a whole number.
+    Raises QueryError if `user` is no UserID of the data, or `moment` isn't a whole number.
     """
     people = _suggest_users(service.engine) if is_full_page else []
-    user_id = read_number(parameters, "user")
+    user_id = read_id(parameters, "user", service.engine.format.user_ids)
     if user_id is None:
         user_id = max(people, key=attrgetter("span")).user_id if people else 0
     timestamps = _find_steps(service.engine_for(user_id), user_id)
@@ -101,10 +107,10 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> TimeT
 def show_strip(service: Service, parameters: QueryParams, is_full_page: bool) -> StripView:
     """Show the chart of the ratings of the URL's `user`.
 
-    Raises QueryError if `user` is missing or isn't a whole number. The chart is a view of its own, loaded after
+    Raises QueryError if `user` is missing or no UserID of the data. The chart is a view of its own, loaded after
     the list, because each bar costs a query.
     """
-    user_id = require_number(parameters, "user")
+    user_id = require_id(parameters, "user", service.engine.format.user_ids)
     engine = service.engine_for(user_id)
     return StripView(draw_strip(engine.histories.replay(user_id, MAX_RATINGS), _find_steps(engine, user_id)))
 
@@ -116,7 +122,7 @@ def _suggest_users(engine: Engine) -> list[SampledUser]:
     return sorted(sorted(suitable, key=attrgetter("span"))[-USERS_SUGGESTED:], key=attrgetter("n_ratings"))
 
 
-def _find_steps(engine: Engine, user_id: int) -> list[int]:
+def _find_steps(engine: Engine, user_id: Id) -> list[int]:
     """Return the timestamp of each step of the slider, ascending.
 
     For a user without ratings, the only step is just after the latest rating in the store.
@@ -128,7 +134,7 @@ def _find_steps(engine: Engine, user_id: int) -> list[int]:
 
 
 def _show_step(
-    service: Service, people: list[SampledUser], user_id: int, timestamps: list[int], step: int
+    service: Service, people: list[SampledUser], user_id: Id, timestamps: list[int], step: int
 ) -> TimeTravelView:
     engine, timestamp = service.engine_for(user_id), timestamps[step]
     queried = [timestamp] if step == 0 else [timestamp, timestamps[step - 1]]

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING
+from nextreel.data.ids import Id, IdKind
+from nextreel.data.rating_scale import RatingScale
+from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING, POSITIVE
 from nextreel.data.titles import genre_key
+from nextreel.data.value_checks import parse_cell
 from nextreel.errors import QueryError
 from nextreel.ranking.filters import Filters
 from nextreel.serving.inference.engine import RecommendationRequest
@@ -25,7 +29,7 @@ MAX_SEARCH_LENGTH = 200
 class NewUserForm:
     """What a visitor entered in the form of the new-user view: ratings, search text and filters."""
 
-    ratings: dict[int, float]
+    ratings: dict[Id, float]
     """Stars by MovieID, the latest rating last."""
     search: str = ""
     genres: tuple[str, ...] = ()
@@ -36,17 +40,21 @@ class NewUserForm:
     """How strongly the list is made more varied, in percent."""
 
     @classmethod
-    def read(cls, parameters: QueryParams) -> "NewUserForm":
-        """Read the form from the URL. Raises QueryError for a parameter that the form can't have."""
+    def read(cls, parameters: QueryParams, movie_ids: IdKind = "number") -> "NewUserForm":
+        """Read the form from the URL, with MovieIDs of this kind.
+
+        Raises QueryError for a parameter that the form can't have.
+        """
         fields = parameters.multi_items()
-        earlier = [*_read_ratings(fields, EARLIER_RATING)][::-1]
-        ratings: dict[int, float] = {}
-        for movie_id, stars in (*earlier, *_read_ratings(fields, NEW_RATING)):
+        earlier = [*_read_ratings(fields, EARLIER_RATING, movie_ids)][::-1]
+        ratings: dict[Id, float] = {}
+        for movie_id, stars in (*earlier, *_read_ratings(fields, NEW_RATING, movie_ids)):
             ratings.pop(movie_id, None)  # so that a movie rated again becomes the latest
             ratings[movie_id] = stars
-        forgotten = read_number(parameters, "forget")
-        if forgotten is not None:
-            ratings.pop(forgotten, None)
+        for text in parameters.getlist("forget"):
+            forgotten = read_id(QueryParams({"forget": text}), "forget", movie_ids)
+            if forgotten is not None:
+                ratings.pop(forgotten, None)
         if len(ratings) > MAX_RATINGS_IN_URL:
             raise QueryError(f"{len(ratings)} ratings; at most {MAX_RATINGS_IN_URL} fit into an address")
         return cls(
@@ -59,11 +67,14 @@ class NewUserForm:
         )
 
     def to_request(
-        self, user_id: int, timestamp: int, k: int, explain: bool = False
+        self, user_id: Id, timestamp: int, k: int, scale: RatingScale, explain: bool = False
     ) -> RecommendationRequest:
-        """Return the request for the visitor's list; ratings count as given in the last seconds before `timestamp`."""
+        """Return the request for the visitor's list; ratings count as given in the last seconds before `timestamp`.
+
+        The visitor's stars become ratings on the scale of the data.
+        """
         history = tuple(
-            NewInteraction(user_id, movie_id, stars, timestamp - len(self.ratings) + place)
+            NewInteraction(user_id, movie_id, _on_scale(stars, scale), timestamp - len(self.ratings) + place)
             for place, (movie_id, stars) in enumerate(self.ratings.items())
         )
         filters = Filters(frozenset(self.genres), year_min=self.year_min, year_max=self.year_max)
@@ -77,6 +88,16 @@ class NewUserForm:
             history=history,
         )
 
+    @property
+    def n_filters(self) -> int:
+        """Number of genres and other filters that are set."""
+        others = (self.year_min is not None, self.year_max is not None, self.diversity > 0)
+        return len(self.genres) + sum(others)
+
+    def without_filters(self) -> "NewUserForm":
+        """Return the form with the ratings only."""
+        return NewUserForm(self.ratings)
+
     def spelt_as_in(self, genres: Sequence[str]) -> "NewUserForm":
         """Return the form with its genres in the spelling of the catalog, whose genres these are."""
         spelling = {genre_key(genre): genre for genre in genres}
@@ -87,8 +108,8 @@ class NewUserForm:
         """Return the form as it was before the latest rating."""
         return replace(self, ratings=dict([*self.ratings.items()][:-1]))
 
-    def to_url_parameters(self) -> str:
-        """Return ratings and filters as the parameters of a URL, without the search text."""
+    def to_url_parameters(self, with_search: bool = False) -> str:
+        """Return ratings and filters as the parameters of a URL; the search text only if asked for."""
         fields = [
             (f"{EARLIER_RATING}{movie_id}", f"{stars:g}")
             for movie_id, stars in reversed(self.ratings.items())
@@ -96,6 +117,8 @@ class NewUserForm:
         fields += [("genre", genre) for genre in self.genres]
         numbers = {"year_min": self.year_min, "year_max": self.year_max, "diversity": self.diversity or None}
         fields += [(name, str(number)) for name, number in numbers.items() if number is not None]
+        if with_search and self.search:
+            fields.append(("q", self.search))
         return urlencode(fields)
 
 
@@ -117,12 +140,44 @@ def require_number(parameters: QueryParams, name: str) -> int:
     return number
 
 
-def _read_ratings(fields: list[tuple[str, str]], prefix: str) -> Iterator[tuple[int, float]]:
+def _on_scale(stars: float, scale: RatingScale) -> float:
+    """Return the rating that `RatingScale.to_stars` shows as these stars."""
+    if scale.is_stars:
+        return stars
+    if stars < POSITIVE:
+        share = (stars - LOWEST_RATING) / (POSITIVE - LOWEST_RATING)
+        return scale.lowest + share * (scale.liked_from - scale.lowest)
+    share = (stars - POSITIVE) / (HIGHEST_RATING - POSITIVE)
+    return scale.liked_from + share * (scale.highest - scale.liked_from)
+
+
+def read_id(parameters: QueryParams, name: str, kind: IdKind | None) -> Id | None:
+    """Read an id of this kind; None if the parameter is missing. Raises QueryError for any other text."""
+    if kind != "text":
+        return read_number(parameters, name)
+    text = parameters.get(name, "")
+    try:
+        return cast("str", parse_cell("text id", text)) if text else None
+    except ValueError as error:
+        raise QueryError(f"{name}: {error}") from None
+
+
+def require_id(parameters: QueryParams, name: str, kind: IdKind | None) -> Id:
+    """Read an id of this kind. Raises QueryError if the parameter is missing or holds any other text."""
+    found = read_id(parameters, name, kind)
+    if found is None:
+        raise QueryError(f"{name} is missing")
+    return found
+
+
+def _read_ratings(
+    fields: list[tuple[str, str]], prefix: str, movie_ids: IdKind
+) -> Iterator[tuple[Id, float]]:
     """Yield MovieID and stars of each URL parameter whose name is this prefix and a MovieID."""
     for name, value in fields:
         if not name.startswith(prefix):
             continue
-        movie_id = read_number(QueryParams({name: name.removeprefix(prefix)}), name)
+        movie_id = read_id(QueryParams({name: name.removeprefix(prefix)}), name, movie_ids)
         try:
             stars = float(value)
         except ValueError:

@@ -16,7 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from nextreel.arrays import BoolArray, find_sorted
+from nextreel.data.data_format import DataFormat
 from nextreel.data.dataset import Dataset
+from nextreel.data.ids import encode_id
+from nextreel.data.rating_scale import STARS
 from nextreel.errors import ArtifactError
 from nextreel.prediction.manifest import ModelManifest
 from nextreel.serving.storage.interaction_rows import NewInteraction, read_ratings, sample_rows
@@ -58,7 +61,7 @@ class Overlap:
         with store.reading() as connection:
             stored = read_ratings(connection, own)
             sampled = sample_rows(connection, SAMPLE)
-        is_stored = [stored.get((row.user_id, row.movie_id, row.timestamp)) == row.rating for row in own]
+        is_stored = [stored.get(row.event) == row.rating for row in own]
         return cls(_share(np.array(is_stored, dtype=np.bool_)), _share(_contains(dataset, sampled)))
 
 
@@ -85,7 +88,14 @@ def require_lineage(store: Store, model: Path, read_learned: Callable[[], Datase
     """
     manifest = ModelManifest.read(model)
     known = store.known_data
-    if store.is_empty or manifest.store == store.identity or manifest.data.sha256 in known:
+    if store.is_empty:
+        return None
+    if difference := find_difference(manifest.data_format, store.data_format):
+        raise UnrelatedDataError(
+            f"{model} {difference[0]}, but the store {store.url} {difference[1]}: name another store, such as "
+            f"--store sqlite:///{model.absolute().name}.db, or serve a model of this store's data"
+        )
+    if manifest.store == store.identity or manifest.data.sha256 in known:
         return None
     if not known:  # never filled from a data set, but by requests: nothing contradicts the first model
         store.remember_data(manifest.data.sha256)
@@ -95,6 +105,29 @@ def require_lineage(store: Store, model: Path, read_learned: Callable[[], Datase
         raise UnrelatedDataError(_refuse(store, model))
     store.remember_data(manifest.data.sha256)
     return overlap
+
+
+def find_difference(one: DataFormat, other: DataFormat) -> tuple[str, str] | None:
+    """Return what tells the data of two formats apart, such as ("has text UserIDs", "has numeric ones"), or None.
+
+    The kinds of ids must be equal, and both must have stars, ratings on another scale, or no ratings. The ends of
+    another scale may differ, as they come from the ratings, and so may what counts as liked.
+    """
+    for name, ids in (("user_ids", "UserIDs"), ("movie_ids", "MovieIDs")):
+        kinds = {"number": f"has numeric {ids}", "text": f"has {ids} that are texts"}
+        kind, other_kind = (getattr(format_, name) or "number" for format_ in (one, other))
+        if kind != other_kind:
+            return kinds[kind], kinds[other_kind]
+    scale, other_scale = one.scale or STARS, other.scale or STARS
+    if scale.rated != other_scale.rated:
+        found = {True: "has ratings", False: "has no ratings"}
+        return found[scale.rated], found[other_scale.rated]
+    if scale.is_stars != other_scale.is_stars:
+        return (
+            f"has ratings from {scale.lowest:g} to {scale.highest:g}",
+            f"has ratings from {other_scale.lowest:g} to {other_scale.highest:g}",
+        )
+    return None
 
 
 def _refuse(store: Store, model: Path) -> str:
@@ -125,8 +158,8 @@ def _sample(dataset: Dataset) -> list[NewInteraction]:
 def _contains(dataset: Dataset, rows: list[NewInteraction]) -> BoolArray:
     """Return bool[n_rows]: whether the data set holds each of these ratings."""
     timeline = dataset.timeline
-    users = find_sorted(timeline.user_ids, np.array([row.user_id for row in rows], dtype=np.int64))
-    movies = dataset.index_of_movies(np.array([row.movie_id for row in rows], dtype=np.int64))
+    users = find_sorted(timeline.user_ids, np.array([encode_id(row.user_id) for row in rows], dtype=np.int64))
+    movies = dataset.index_of_movies(np.array([encode_id(row.movie_id) for row in rows], dtype=np.int64))
 
     def holds(user: int, movie: int, row: NewInteraction) -> bool:
         if user < 0 or movie < 0:

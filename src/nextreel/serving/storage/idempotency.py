@@ -8,6 +8,7 @@ from dataclasses import astuple
 
 import sqlalchemy as sa
 
+from nextreel.data.ids import encode_id
 from nextreel.data.times import DAY
 from nextreel.errors import IdempotencyError
 from nextreel.serving.storage.interaction_rows import NewInteraction, Outcome
@@ -54,7 +55,9 @@ def record_outcomes(
         "created": int(time.time()),
     }
     connection.execute(sa.insert(replies), reply)
-    users = [{"idempotency_key": key, "user_id": user} for user in sorted({row.user_id for row in rows})]
+    users = [
+        {"idempotency_key": key, "user_id": user} for user in sorted({encode_id(row.user_id) for row in rows})
+    ]
     if users:
         connection.execute(sa.insert(reply_users), users)
 

@@ -14,12 +14,13 @@ class Impression:
     """A list that was shown to a user during an experiment."""
 
     user_id: int
+    """UserID, or the code of a text id."""
     timestamp: int
     """When the list was shown, POSIX seconds; not the timestamp of the query."""
     version: str
     """Name of the model version that made the list."""
     movie_ids: Sequence[int]
-    """MovieIDs of the list, best first."""
+    """MovieIDs of the list, or their codes, best first."""
 
 
 def insert_impressions(connection: sa.Connection, shown: Sequence[Impression]) -> None:

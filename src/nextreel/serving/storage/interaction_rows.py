@@ -1,7 +1,7 @@
 """The log of interactions: append each event once, and read rows back as the frames of a data set."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -9,8 +9,10 @@ import polars as pl
 import sqlalchemy as sa
 
 from nextreel.data.dataset import Dataset
+from nextreel.data.ids import Id, encode_id
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.serving.storage.sql_tables import interactions
+from nextreel.serving.storage.text_ids import write_texts
 
 BLOCK = 100_000
 """Rows copied or read at a time."""
@@ -18,7 +20,7 @@ PARAMETERS = 2_000
 """Parameters of one statement; databases allow some ten thousand at most."""
 
 Event = tuple[int, int, int]
-"""UserID, MovieID and timestamp: at most one added interaction has them."""
+"""UserID and MovieID, or their codes, and timestamp: at most one added interaction has them."""
 
 _ROW = (interactions.c.user_id, interactions.c.movie_id, interactions.c.rating, interactions.c.timestamp)
 _ROWS_OF_USERS = (
@@ -41,12 +43,19 @@ _USER_SECONDS = sa.values(
 class NewInteraction:
     """A rating to store."""
 
-    user_id: int
-    movie_id: int
+    user_id: Id
+    """UserID as people write it; a row that was read from the store has the code of a text id."""
+    movie_id: Id
+    """MovieID, in the same form."""
     rating: float
-    """Stars, 0.5 to 5; stored as float32, like ratings everywhere."""
+    """Rating on the scale of the data; stored as float32, like ratings everywhere."""
     timestamp: int
     """POSIX seconds, UTC."""
+
+    @property
+    def event(self) -> Event:
+        """What the row is stored under."""
+        return encode_id(self.user_id), encode_id(self.movie_id), self.timestamp
 
 
 class Outcome(StrEnum):
@@ -65,15 +74,18 @@ def append(connection: sa.Connection, rows: Sequence[NewInteraction]) -> list[Ou
 
     No other connection may write at the same time.
     """
+    write_texts(connection, "user", (row.user_id for row in rows))
+    write_texts(connection, "movie", (row.movie_id for row in rows))
     stored = read_ratings(connection, rows)
     outcomes, new_rows = [], []
     for row in rows:
-        event, rating = (row.user_id, row.movie_id, row.timestamp), float(np.float32(row.rating))
+        event, rating = row.event, float(np.float32(row.rating))
         if event in stored:
             outcomes.append(Outcome.KNOWN if stored[event] == rating else Outcome.CONFLICT)
             continue
         stored[event] = rating
-        new_rows.append({**asdict(row), "rating": rating})
+        user, movie, timestamp = event
+        new_rows.append({"user_id": user, "movie_id": movie, "rating": rating, "timestamp": timestamp})
         outcomes.append(Outcome.ADDED)
     if new_rows:
         connection.execute(sa.insert(interactions), new_rows)
@@ -117,7 +129,7 @@ def blocks_of(dataset: Dataset) -> Iterator[tuple[int, pl.DataFrame]]:
 def read_ratings(connection: sa.Connection, rows: Sequence[NewInteraction]) -> dict[Event, float]:
     """Return the stored ratings of these users in these seconds; the latest row of an event that is stored twice."""
     ratings: dict[Event, float] = {}
-    user_seconds = sorted({(row.user_id, row.timestamp) for row in rows})
+    user_seconds = sorted({(encode_id(row.user_id), row.timestamp) for row in rows})
     for start in range(0, len(user_seconds), PARAMETERS):
         # A join, because both databases plan (user_id, timestamp) IN (many pairs) as a scan or as many ORs.
         pairs = _USER_SECONDS.data(user_seconds[start : start + PARAMETERS]).cte()

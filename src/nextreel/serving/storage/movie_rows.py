@@ -10,14 +10,18 @@ from collections.abc import Sequence
 import polars as pl
 import sqlalchemy as sa
 
-from nextreel.data.schema import LARGEST_INTEGER, MOVIES
+from nextreel.data.ids import Id, IdKind, encode_id
+from nextreel.data.schema import LARGEST_INTEGER, MOVIE_ID, MOVIES
 from nextreel.serving.storage.sql_tables import movie_changes, movies
+from nextreel.serving.storage.text_ids import decode_ids, read_texts, write_texts
 
 logger = logging.getLogger("nextreel")
 
 
-def put_movie(connection: sa.Connection, movie_id: int, title: str, genres: Sequence[str]) -> bool:
+def put_movie(connection: sa.Connection, outside_id: Id, title: str, genres: Sequence[str]) -> bool:
     """Add a movie, or replace a deleted one; return False, and change nothing, if the movie is there already."""
+    movie_id = encode_id(outside_id)
+    write_texts(connection, "movie", [outside_id])
     was_deleted = is_deleted(connection, movie_id)
     values = {"movie_id": movie_id, "title": title, "genres": "|".join(genres)}
     if connection.execute(sa.select(movies.c.movie_id).where(movies.c.movie_id == movie_id)).first() is None:
@@ -59,8 +63,8 @@ def read_deleted(connection: sa.Connection) -> list[int]:
     return sorted(connection.execute(query).scalars())
 
 
-def read_movies(connection: sa.Connection) -> pl.DataFrame:
-    """Return the added movies as in movies.csv, ordered by MovieID, deleted ones too.
+def read_movies(connection: sa.Connection, kind: IdKind = "number") -> pl.DataFrame:
+    """Return the added movies as in movies.csv, ordered by MovieID or its code, deleted ones too.
 
     A row that can't be a movie, which only another program can have written, is left out with a warning in the log:
     the other movies are still served.
@@ -70,7 +74,11 @@ def read_movies(connection: sa.Connection) -> pl.DataFrame:
     for row in rows if len(good) < len(rows) else ():
         if not _is_movie(row):
             logger.warning("an added movie can't be read and is left out", extra={"row": repr(row)[:200]})
-    return pl.DataFrame(good, schema=MOVIES.schema, orient="row")
+    frame = pl.DataFrame(good, schema=MOVIES.schema, orient="row")
+    if kind == "number":
+        return frame
+    texts = read_texts(connection, "movie", frame[MOVIE_ID].to_list())
+    return frame.with_columns(decode_ids(frame[MOVIE_ID], texts)).drop_nulls(MOVIE_ID)
 
 
 def _is_movie(row: tuple[object, ...]) -> bool:

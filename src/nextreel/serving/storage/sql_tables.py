@@ -17,8 +17,10 @@ from sqlalchemy import (
     Text,
 )
 
-FORMAT: Final = 1
-"""Version of this schema; a store with a higher one is refused."""
+NUMBERS_FORMAT: Final = 1
+"""Version of the schema in a store of numeric ids and stars, which every nextreel can serve."""
+FORMAT: Final = 2
+"""Version of the schema in a store of text ids, another scale or no ratings; a store with a higher one is refused."""
 
 metadata = MetaData()
 
@@ -34,7 +36,17 @@ facts = Table(
     "facts", metadata, Column("name", String, primary_key=True), Column("value", Text, nullable=False)
 )
 """`format`: version of the schema. `identity`: a random text that tells the store from every other. `dataset`:
-fingerprint of the data set that was imported. `data FINGERPRINT`: a data set whose models this store has served."""
+fingerprint of the data set that was imported. `data FINGERPRINT`: a data set whose models this store has served.
+`data_format`: the kinds of ids and the scale of the ratings, as JSON; a store without it has numeric ids and stars."""
+
+id_texts = Table(
+    "id_texts",
+    metadata,
+    Column("entity", String, primary_key=True),
+    Column("code", BigInteger, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+)
+"""The text of each text id by its code, for users ("user") and movies ("movie"); all other tables hold the codes."""
 
 interactions = Table(
     "interactions",

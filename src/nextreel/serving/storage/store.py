@@ -4,6 +4,7 @@ The log is append-only, except that erasing a user deletes their rows. Read back
 data set's timeline: by (user, timestamp, id), where the ids keep the order of arrival.
 """
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +12,14 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
+from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.dataset import Dataset
+from nextreel.data.ids import Id, encode_id, kind_of
+from nextreel.data.schema import MOVIE_ID, USER_ID
 from nextreel.errors import StoreError
 from nextreel.serving.storage.databases import Database, connect
 from nextreel.serving.storage.idempotency import delete_expired, find_outcomes, record_outcomes
@@ -30,6 +35,7 @@ from nextreel.serving.storage.interaction_rows import (
 from nextreel.serving.storage.movie_rows import mark_deleted, put_movie, read_deleted, read_movies
 from nextreel.serving.storage.sql_tables import (
     FORMAT,
+    NUMBERS_FORMAT,
     erasures,
     facts,
     impressions,
@@ -38,6 +44,7 @@ from nextreel.serving.storage.sql_tables import (
     replies,
     reply_users,
 )
+from nextreel.serving.storage.text_ids import Entity, delete_text, read_all_texts, write_texts
 from nextreel.serving.storage.user_export import UserExport, read_user
 
 __all__ = ["Impression", "NewInteraction", "Outcome", "Store"]
@@ -57,6 +64,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._url = database.engine.url.render_as_string(hide_password=True)
+        self._data_format: DataFormat | None = None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -127,6 +135,17 @@ class Store:
             return _read_fact(connection, "identity") or ""
 
     @property
+    def data_format(self) -> DataFormat:
+        """The kinds of ids and the scale of the ratings; numbers and stars unless an import said otherwise."""
+        if self._data_format is None:  # once it is there, it never changes
+            with self.reading() as connection:
+                text = _read_fact(connection, "data_format")
+            if text is None:
+                return ANY_FORMAT
+            self._data_format = DataFormat.model_validate_json(text)
+        return self._data_format
+
+    @property
     def known_data(self) -> set[str]:
         """Fingerprints of the data set that was imported and of those whose models this store has served."""
         with self.reading() as connection:
@@ -161,9 +180,38 @@ class Store:
             for n_copied, block in blocks_of(dataset):
                 self._database.copy_interactions(connection, block)
                 on_progress(n_copied, len(dataset.timeline))
+            self._write_format(connection, dataset)
             _write_fact(connection, "dataset", dataset.fingerprint)
             _write_fact(connection, f"{SERVED}{learned or dataset.fingerprint}", str(int(time.time())))
             connection.exec_driver_sql(f"ANALYZE {interactions.name}")
+
+    @staticmethod
+    def _write_format(connection: sa.Connection, dataset: Dataset) -> None:
+        """Note of what kind the ids and the ratings are, and the texts of text ids."""
+        format_ = dataset.format.model_copy(update={"columns": {}}).to_json()
+        connection.execute(sa.delete(facts).where(facts.c.name == "data_format"))
+        _write_fact(connection, "data_format", json.dumps(format_))
+        if format_:
+            connection.execute(sa.update(facts).where(facts.c.name == "format").values(value=str(FORMAT)))
+        if kind_of(dataset.movies[MOVIE_ID]) == "text":
+            write_texts(connection, "movie", dataset.movies[MOVIE_ID])
+        if kind_of(dataset.users[USER_ID]) == "text":
+            has_rows = np.diff(dataset.timeline.offsets) > 0
+            write_texts(connection, "user", dataset.users[USER_ID].filter(has_rows))
+
+    def learn_movies(self, movie_ids: pl.Series) -> None:
+        """Note the texts of a model's text MovieIDs that the store doesn't know yet."""
+        if kind_of(movie_ids) == "number":
+            return
+        known = set(self.texts("movie").values())
+        if new := [text for text in movie_ids if text not in known]:
+            with self.writing() as connection:
+                write_texts(connection, "movie", new)
+
+    def texts(self, entity: Entity) -> dict[int, str]:
+        """Return the text of every text id of users or of movies by its code; nothing for numeric ids."""
+        with self.reading() as connection:
+            return read_all_texts(connection, entity)
 
     def add(self, rows: Sequence[NewInteraction], idempotency_key: str | None = None) -> list[Outcome]:
         """Store ratings, each event once, and return an outcome for each; they are durable on return.
@@ -182,7 +230,10 @@ class Store:
             return outcomes
 
     def histories(self, user_ids: Sequence[int]) -> pl.DataFrame:
-        """Return all rows of these users (UserID, MovieID, Rating, Timestamp), by (user, timestamp, arrival)."""
+        """Return all rows of these users (UserID, MovieID, Rating, Timestamp), by (user, timestamp, arrival).
+
+        Here and in every frame of rows, ids are numbers: the codes of text ids.
+        """
         with self.reading() as connection:
             return read_users(connection, user_ids)
 
@@ -198,7 +249,7 @@ class Store:
         """Return all rows in order of id, and the id of the last one (0 if there are none)."""
         return self.since(0)
 
-    def add_movie(self, movie_id: int, title: str, genres: Sequence[str]) -> bool:
+    def add_movie(self, movie_id: Id, title: str, genres: Sequence[str]) -> bool:
         """Add a movie to the catalog; return False, and change nothing, if this MovieID was added before.
 
         A movie that was added and deleted is replaced by this one.
@@ -206,26 +257,27 @@ class Store:
         with self.writing() as connection:
             return put_movie(connection, movie_id, title, genres)
 
-    def delete_movie(self, movie_id: int) -> bool:
+    def delete_movie(self, movie_id: Id) -> bool:
         """Delete a movie, added or of the model's own catalog; return False if it is deleted already.
 
         Its ratings stay.
         """
         with self.writing() as connection:
-            return mark_deleted(connection, movie_id, True)
+            return mark_deleted(connection, encode_id(movie_id), True)
 
-    def restore_movie(self, movie_id: int) -> bool:
+    def restore_movie(self, movie_id: Id) -> bool:
         """Undo the deletion of a movie; return False if it isn't deleted."""
         with self.writing() as connection:
-            return mark_deleted(connection, movie_id, False)
+            return mark_deleted(connection, encode_id(movie_id), False)
 
     def movies(self) -> pl.DataFrame:
         """Return the added movies as in movies.csv, ordered by MovieID, deleted ones too."""
+        kind = self.data_format.movie_ids or "number"
         with self.reading() as connection:
-            return read_movies(connection)
+            return read_movies(connection, kind)
 
     def deleted_movies(self) -> list[int]:
-        """Return the MovieIDs of the deleted movies, ascending."""
+        """Return the MovieIDs of the deleted movies, or their codes, ascending."""
         with self.reading() as connection:
             return read_deleted(connection)
 
@@ -240,16 +292,19 @@ class Store:
         with self.reading() as connection:
             return read_impressions(connection, sa.true())
 
-    def export_user(self, user_id: int) -> UserExport:
+    def export_user(self, user_id: Id) -> UserExport:
         """Return all data about a user."""
+        format_ = self.data_format
         with self.reading() as connection:
-            return read_user(connection, user_id)
+            return read_user(connection, user_id, format_)
 
-    def erase_user(self, user_id: int) -> int:
+    def erase_user(self, outside_id: Id) -> int:
         """Delete all data about a user, record the erasure, and return the number of interactions deleted.
 
-        This also deletes the recorded outcomes of every request that held one of the user's ratings.
+        This also deletes the recorded outcomes of every request that held one of the user's ratings. Of a text id,
+        only its code remains.
         """
+        user_id = encode_id(outside_id)
         with self.writing() as connection:
             keys = sa.select(reply_users.c.idempotency_key).where(reply_users.c.user_id == user_id)
             connection.execute(sa.delete(replies).where(replies.c.idempotency_key.in_(keys)))
@@ -257,12 +312,13 @@ class Store:
             n_deleted = connection.execute(
                 sa.delete(interactions).where(interactions.c.user_id == user_id)
             ).rowcount
+            delete_text(connection, "user", user_id)
             connection.execute(sa.delete(erasures).where(erasures.c.user_id == user_id))
             connection.execute(sa.insert(erasures), {"user_id": user_id, "erased_at": int(time.time())})
         return n_deleted
 
     def erased_users(self) -> list[int]:
-        """Return the UserIDs that were erased, ascending: a refit omits what older files hold of them."""
+        """Return the UserIDs that were erased, or their codes, ascending: a refit omits what older files hold."""
         with self.reading() as connection:
             query = sa.select(erasures.c.user_id).order_by(erasures.c.user_id)
             return list(connection.execute(query).scalars())
@@ -280,7 +336,7 @@ class Store:
             if _read_fact(connection, "identity") is None:
                 _write_fact(connection, "identity", uuid.uuid4().hex)
             if stored_format is None:
-                _write_fact(connection, "format", str(FORMAT))
+                _write_fact(connection, "format", str(NUMBERS_FORMAT))
             elif int(stored_format) > FORMAT:
                 raise StoreError(
                     f"{self._url}: written by a newer nextreel (format {stored_format}); update nextreel"

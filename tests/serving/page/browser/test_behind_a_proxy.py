@@ -61,11 +61,15 @@ def page(chromium: Browser, proxy: str) -> Iterator[Page]:
 def test_links_forms_assets_and_lists_work_below_the_sub_path(page: Page) -> None:
     page.goto(f"{ROOT}/?user=1")
     assert page.locator("body").evaluate("element => getComputedStyle(element).margin") == "0px"  # styled
-    page.locator(f'header a[href="{ROOT}/you"]').click()
-    expect(page).to_have_url(f"{page.url.partition(ROOT)[0]}{ROOT}/you")
+    page.get_by_role("link", name="Try it").click()
+    expect(page).to_have_url(f"{page.url.partition(ROOT)[0]}{ROOT}/")
     rated = page.locator(".posters input[type=radio][value='5']").first
     rated.click(force=True)
     expect(page.locator("#rated li")).to_have_count(1)
     assert f"{ROOT}/you?" in page.url
+    page.go_back()
+    expect(page.locator("#rated li")).to_have_count(0)
+    page.locator(".starter").first.click()
+    expect(page.locator("#rated li")).to_have_count(1)
     page.locator(".posters a.why").first.click()
     expect(page.locator("dialog")).to_be_visible()

@@ -9,13 +9,16 @@ from playwright.sync_api import Browser, Page, Response
 from tests.serving.servers import Server
 
 VIEWS = {
-    "time travel": "/?user=1",
-    "unknown user": "/?user=9223372036854775806",
+    "home": "/",
+    "time travel": "/time-travel?user=1",
+    "unknown user": "/time-travel?user=9223372036854775806",
     "new user": "/you?q=the&genre=Drama&diversity=30",
     "rated": "/you?stars-1=5&stars-2=3.5",
     "why": "/why?user=1&at=1704067200",
     "model": "/model",
-    "problem": "/?user=nobody",
+    "problem": "/time-travel?user=nobody",
+    "no movie": "/you?year_min=1900&year_max=1900",
+    "no page": "/nothing",
 }
 MOST_BYTES = 150_000
 
@@ -51,9 +54,9 @@ def test_axe_finds_nothing_serious(chromium: Browser, site: Server, view: str) -
 
 def test_axe_finds_nothing_serious_in_the_dialog(chromium: Browser, site: Server) -> None:
     page = chromium.new_page(base_url=site.url, reduced_motion="reduce")
-    page.goto("/?user=1&moment=20")
+    page.goto("/time-travel?user=1&moment=20")
     page.locator("a.why").first.click()
-    page.get_by_role("dialog").wait_for()
+    page.get_by_role("dialog").get_by_text("The numbers").click()
     violations = find_serious(page)
     page.close()
     assert violations == {}
@@ -72,7 +75,7 @@ def test_nothing_is_wider_than_the_screen(chromium: Browser, site: Server, view:
     assert all(pixels <= width for width, pixels in needed.items()), needed
 
 
-@pytest.mark.parametrize("view", ["time travel", "new user", "model"])
+@pytest.mark.parametrize("view", ["home", "time travel", "new user", "model"])
 def test_a_view_is_small_and_comes_from_one_host(page: Page, site: Server, view: str) -> None:
     responses: list[Response] = []
     page.on("response", lambda response: responses.append(response))
@@ -82,9 +85,11 @@ def test_a_view_is_small_and_comes_from_one_host(page: Page, site: Server, view:
     assert sum(len(response.body()) for response in responses) < MOST_BYTES
 
 
-def test_every_title_stays_on_its_poster(page: Page) -> None:
-    for start in ("a", "the", "l", "n"):
-        page.goto(f"/you?q={start}")
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_every_title_stays_on_its_poster(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for genre in ("Comedy", "Drama", "Action", "Horror"):
+        page.goto(f"/you?genre={genre}")
         outside = page.locator(".poster").evaluate_all(
             """posters => posters.filter(poster => {
                 const title = poster.querySelector(".lettering").getBoundingClientRect()
@@ -95,9 +100,30 @@ def test_every_title_stays_on_its_poster(page: Page) -> None:
         assert outside == []
 
 
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_text_is_smaller_than_ten_pixels(chromium: Browser, site: Server, view: str, width: int) -> None:
+    page = chromium.new_page(base_url=site.url, viewport={"width": width, "height": 800})
+    page.goto(address(view, site))
+    page.wait_for_load_state("networkidle")
+    small = page.evaluate(
+        """() => {
+            const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+            const small = []
+            while (texts.nextNode()) {
+                const size = parseFloat(getComputedStyle(texts.currentNode.parentElement).fontSize)
+                if (texts.currentNode.textContent.trim() && size < 10) small.push(texts.currentNode.textContent)
+            }
+            return small
+        }"""
+    )
+    page.close()
+    assert small == []
+
+
 def test_who_wants_no_motion_gets_none(chromium: Browser, site: Server) -> None:
     context = chromium.new_context(base_url=site.url, reduced_motion="reduce")
     page = context.new_page()
-    page.goto("/?user=1")
+    page.goto("/time-travel?user=1")
     assert page.evaluate("document.getAnimations().length") == 0
     context.close()
