@@ -31,7 +31,9 @@ HIGHEST_FLOAT32 = 3.4e38
 
 SLASH_DATE = re.compile(r"\d{1,4}[/.]\d{1,2}[/.]\d{1,4}\b.*", re.ASCII)
 CONTROL_CHARACTER = r"[\x00-\x1f\x7f]"
-ISO_TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?(Z|UTC|[+-]([01]\d|2[0-3]):?[0-5]\d))?)?$"
+CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?"
+ZONE = r" ?(Z|UTC|[+-]([01]\d|2[0-3]):?[0-5]\d)"
+ISO_TIME = rf"^\d{{4}}-\d\d-\d\d([T ]{CLOCK}({ZONE})?)?$"
 """Times that polars converts; others are left to the exact reader."""
 FINER_UNITS: tuple[tuple[int, Kind], ...] = (
     (LOWEST_MILLISECONDS * 10**6, "nanoseconds"),

@@ -78,6 +78,8 @@ WRONG = {
     "a fraction of a second": ([f"{SECOND}.5"], 2, "is not a whole number; expected POSIX seconds"),
     "before 1970": (["-1"], 2, "-1 is negative"),
     "after 2100": (["2105-01-01"], 2, "2105-01-01 lies outside 1970 to 2100"),
+    "a leap second": (["2005-04-02 23:59:60"], 2, "'2005-04-02 23:59:60' is not a time in ISO 8601"),
+    "a zone of 99 hours": (["2005-04-02T10:00+99:00"], 2, "'2005-04-02T10:00+99:00' is not a time in ISO 8601"),
     "hour 25": (["2005-04-02 25:00:00"], 2, "'2005-04-02 25:00:00' is not a time in ISO 8601"),
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ An ordinary CSV file is read fast, by polars. A file with anything unusual in it
 by the exact reader: it reports every problem with its line, and reads what polars would read differently.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -302,16 +303,28 @@ def _is_all_valid(frame: pl.DataFrame, table: Table) -> bool:
 def _is_plain(text: CsvText, table: Table) -> bool:
     """Return whether a file has none of the CSV constructs that parsers treat differently.
 
-    These are quotes around texts or without a partner, a CR outside a CRLF, and a separator at the end of a line.
+    These are quotes within a cell or without a partner, line breaks within quotes, a CR outside a CRLF, and a separator
+    at the end of a line.
     """
     data, separator = text.data, text.separator.encode()
     header_end = data.find(b"\n") + 1
     texts = ("text", "text id", "iso time")
     has_text = len(text.header) > len(table.columns) or any(column.kind in texts for column in table.columns)
-    if not header_end or (has_text and data.find(b'"', header_end) >= 0):
+    if not header_end:
+        return False
+    if has_text and data.find(b'"', header_end) >= 0 and not _has_plain_quotes(data, header_end, separator):
         return False
     if b'"' in data and (data.count(b'"', 0, header_end) % 2 or data.count(b'"') % 2):
         return False
     if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return False
     return not data.endswith(separator) and separator + b"\n" not in data and separator + b"\r\n" not in data
+
+
+def _has_plain_quotes(data: bytes, start: int, separator: bytes) -> bool:
+    """Return whether quotes stand only around whole cells of one line, and doubled ones within them."""
+    other = rb'[^"\r\n' + re.escape(separator) + rb"]"
+    cell = rb'(?:"[^"\r\n]*+(?:""[^"\r\n]*+)*+"|' + other + rb"*+)"
+    cells = re.compile(rb"(?:" + cell + rb"(?:" + re.escape(separator) + rb"|\r?\n|\Z))*+")
+    found = cells.match(data, start)
+    return found is not None and found.end() == len(data)
