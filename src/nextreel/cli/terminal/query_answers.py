@@ -30,7 +30,11 @@ def make_queries(predictor: Predictor, file: Path | None, timestamp: int | None)
     if file is not None:
         return read_query_file(file, timestamp, predictor.dataset.format)
     at = end_of_this_second() if timestamp is None else timestamp
-    return predictor.dataset.users.select(USER_ID).sort(USER_ID).with_columns(pl.lit(at, dtype=pl.Int64).alias(TIMESTAMP))
+    return (
+        predictor.dataset.users.select(USER_ID)
+        .sort(USER_ID)
+        .with_columns(pl.lit(at, dtype=pl.Int64).alias(TIMESTAMP))
+    )
 
 
 def answer(predictor: Predictor, queries: pl.DataFrame, k: int, exclude_seen: bool) -> pl.DataFrame:
