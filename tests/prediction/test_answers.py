@@ -112,7 +112,7 @@ def test_titles_are_added_and_a_movie_without_one_has_its_id(predictor: Predicto
         ({"exclude": ["heat", "no such movie"]}, {"alien", "brazil", "casino", "tt5"}),
         ({"include_genres": ["Sci-Fi"], "exclude": np.array(["alien"])}, {"brazil"}),
     ],
-    ids=str,
+    ids=lambda value: "" if isinstance(value, set) else str(value),
 )
 def test_conditions_hold_for_every_movie_and_nothing_else_fills_up_the_list(
     predictor: Predictor, conditions: Any, allowed: set[str]
@@ -149,7 +149,7 @@ def test_conditions_hold_for_every_movie_and_nothing_else_fills_up_the_list(
         ({"diversity": 0.5, "k": 6}, "k is 6; the catalog has 5 movies"),
         ({"at": "soon"}, "at: 'soon' is not a time; expected POSIX seconds or ISO 8601"),
     ],
-    ids=str,
+    ids=lambda value: "" if isinstance(value, set) else str(value),
 )
 def test_an_invalid_option_is_named_with_its_value(predictor: Predictor, options: Any, message: str) -> None:
     with pytest.raises(QueryError, match=message):
