@@ -9,15 +9,17 @@ import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 MOST_LEVELS = 100
 """Number of brackets within each other that a document may have."""
 TOO_DEEP = f"it has more than {MOST_LEVELS} levels of brackets"
 
 
-def parse_json(text: str) -> JsonValue:
+def parse_json(text: str) -> "JsonValue":
     """Parse a JSON text.
 
     Raises
@@ -33,7 +35,7 @@ def parse_json(text: str) -> JsonValue:
     return value
 
 
-def read_json_file(file: Path) -> JsonValue:
+def read_json_file(file: Path) -> "JsonValue":
     """Read a JSON file in UTF-8.
 
     Raises
