@@ -23,7 +23,7 @@ def test_a_hundred_levels_are_not_too_many() -> None:
     assert parse_json("[" * 100 + "1" + "]" * 100)
 
 
-@pytest.mark.parametrize("levels", [101, 900, 100_000])
+@pytest.mark.parametrize("levels", [101, 900, 5_000])
 def test_deeply_nested_toml_is_refused(tmp_path: Path, levels: int) -> None:
     (tmp_path / "a.toml").write_text("x = " + "[" * levels + "]" * levels)
     with pytest.raises(ValueError, match=TOO_DEEP):

@@ -178,7 +178,7 @@ def test_a_file_of_queries_gives_a_file_of_lists_in_the_same_order(
             ["split", "data", "new", "--positives", "-1"],
             "option positives of the clean split is -1; expected a",
         ),
-        (["split", "nowhere", "new"], "nowhere: no such directory"),
+        (["split", "nowhere", "new"], "nowhere: no such file or directory"),
         (["split", "parts", "parts"], "parts: would be replaced by its own split; choose another directory"),
         (["evaluate", "model", "data"], "data has no test.csv: split it first (nextreel split data parts)"),
         (["fit", "model", "--out", "new"], "model is a saved model; expected a data directory"),

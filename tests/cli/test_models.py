@@ -44,7 +44,7 @@ def test_the_list_shows_each_version_and_which_is_current(home: Path) -> None:
     assert ["current", "a", "popularity"] in [row[:3] for row in rows]
     assert ["b", "damaged"] in rows
     assert "b: models/versions/b/manifest.json is damaged: " in printed
-    assert "Invalid JSON: EOF while parsing an object" in printed
+    assert "Expecting property name enclosed in double quotes" in printed
 
 
 def test_a_damaged_version_cannot_be_promoted(home: Path) -> None:

@@ -93,7 +93,7 @@ def test_bars_of_a_profile_are_ascii_where_blocks_are_missing(home: Path) -> Non
 
 def test_a_path_that_is_not_utf_8_is_printed_with_a_question_mark(tmp_path: Path) -> None:
     done = run(tmp_path, ["check", os.fsdecode(b"caf\xe9")])
-    assert done.stderr == b"nextreel: caf?: no such directory\n"
+    assert done.stderr == b"nextreel: caf?: no such file or directory\n"
 
 
 def test_the_help_of_every_command_is_ascii(home: Path) -> None:

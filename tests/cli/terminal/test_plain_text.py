@@ -61,7 +61,7 @@ def test_a_contestant_with_brackets_keeps_its_name(home: Path) -> None:
     [
         (["fit", DIRECTORY, "--model", "[/x]"], "model '[/x]' is unknown"),
         (["fit", DIRECTORY, "--set", "[/x]=1"], "has no option '[/x]'"),
-        (["check", "[/x]"], "[/x]: no such directory"),
+        (["check", "[/x]"], "[/x]: no such file or directory"),
         (["recommend", "[/x]", "--user", "1"], "[/x] isn't a directory"),
         (["recommend", "model[/i]", "--user", "1", "--at", "[/x]"], "'[/x]' is not a time"),
         (["compare", DIRECTORY, "--history", "[/x]"], "'[/x]': expected frozen, live"),

@@ -92,6 +92,7 @@ class RecommendationReport:
     def to_json(self) -> dict[str, JsonValue]:
         """Return the report as `nextreel recommend --json` prints it."""
         fields = asdict(self)
+        del fields["rated"]  # only for the words of the table
         return {USER_ID: fields.pop("user_id"), TIMESTAMP: fields.pop("timestamp"), **fields}
 
     def to_table(self, show_scores: bool = False) -> Table:

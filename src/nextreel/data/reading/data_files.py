@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from glob import glob, has_magic  # a pattern may be absolute, which Path.glob doesn't take
+from glob import glob  # a pattern may be absolute, which Path.glob doesn't take
 from pathlib import Path
 
 from nextreel.artifacts import MANIFEST
@@ -45,7 +45,7 @@ def find_tables(path: Path) -> TableFiles:
         return _find_in_directory(path)
     if path.exists():
         return {INTERACTIONS: [path]}
-    if has_magic(str(path)):
+    if any(mark in str(path) for mark in "*?"):
         parts = [Path(name) for name in glob(str(path))]  # noqa: PTH207
         if parts:
             return {INTERACTIONS: _in_order(parts)}
