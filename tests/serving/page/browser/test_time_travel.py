@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, expect
 
 from tests.serving.servers import Server
 
@@ -27,6 +27,18 @@ def test_the_arrow_keys_move_through_time_and_the_list_changes(
     assert titles() != earlier
     assert len(titles()) == 10
     assert slider.get_attribute("aria-valuetext") == page.locator("#as-of").get_attribute("data-text")
+
+
+def test_bars_that_arrive_late_do_not_undo_a_key(page: Page) -> None:
+    held: list[Route] = []
+    page.route(re.compile(r"/strip|moment=1"), lambda route: held.append(route))
+    page.goto("/time-travel?user=1&moment=0")
+    slider = page.get_by_role("slider")
+    with page.expect_request(re.compile("moment=1")):
+        slider.press("ArrowRight")
+    next(route for route in held if "/strip" in route.request.url).continue_()
+    expect(page.locator("#bars g").first).to_be_attached()
+    expect(slider).to_have_value("1")
 
 
 def test_a_screen_reader_hears_what_changed(page: Page) -> None:

@@ -115,8 +115,10 @@ after("htmx:afterSettle", (event) => {
   const [slider, shown] = [get("moment"), get("as-of")];
   if (!slider || !shown) return;
   slider.setAttribute("aria-valuetext", shown.dataset.text);
-  if (event.detail.requestConfig?.elt !== slider) slider.value = shown.dataset.moment;
-  else if (playing) playing = setTimeout(step, reducedMotion.matches ? 2000 : 700);
+  const asker = event.detail.requestConfig?.elt.id;
+  if (asker === "moment") playing &&= setTimeout(step, reducedMotion.matches ? 2000 : 700);
+  // The bars may arrive after a key was pressed, which must not be undone.
+  else if (asker !== "bars") slider.value = shown.dataset.moment;
 });
 
 /* Copying the address */
