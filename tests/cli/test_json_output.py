@@ -52,9 +52,13 @@ def test_the_file_has_what_is_printed_and_the_table_stays(home: Path, tmp_path: 
     assert json.loads(printed) == json.loads(file.read_text())
 
 
-@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
-    "form", [["--json", "figures.json"], ["--json=figures.json"], ["--json", "figures.txt"]]
+    ("command", "form"),
+    [
+        *((command, ["--json", "figures.json"]) for command in COMMANDS),
+        ("evaluate", ["--json=figures.json"]),
+        ("evaluate", ["--json", "figures.txt"]),
+    ],
 )
 def test_the_old_form_with_a_file_works_with_a_note(
     home: Path, tmp_path: Path, command: str, form: list[str]

@@ -82,7 +82,7 @@ def demo(
     is_served = find_spec("fastapi") is not None
     install = "" if is_served else f"{python_name()} -m pip install '.[serve]' && "
     for what, command in (
-        ("your own data", next_command("check", "DIR") + ", with ratings_train.csv in DIR"),
+        ("your own data", next_command("check", "FILE.csv")),
         ("real MovieLens", f"{next_command(*get)} && {next_command(*try_it)}"),
         ("another user", next_command("recommend", saved, "--user", another, "--at", "now")),
         ("a page and an API", f"{install}{next_command('serve', saved)}"),
