@@ -16,7 +16,6 @@ from nextreel.data.schema import (
     DTYPES,
     EXPECTED,
     INTERACTIONS,
-    MOVIES,
     RATING,
     UNITS,
     YEAR,
@@ -51,7 +50,7 @@ def find_columns(names: Sequence[str], table: Table, format_: DataFormat) -> Fou
     DataError
         Two columns may be meant, or a name of one of the columns is there twice.
     """
-    columns = (*table.columns, *((YEAR,) if table is MOVIES else ()))
+    columns = table.recognised
     named = {column.name: format_.columns.get(column.role) for column in columns}
     sources: dict[str, str] = {}
     for column in columns:
@@ -104,7 +103,7 @@ def require_given_columns(
 
     Names that an earlier command remembered may be missing: `nextreel split` writes files under our names.
     """
-    roles = {column.name: column.role for table in sources for column in (*table.columns, YEAR)}
+    roles = {column.name: column.role for table in sources for column in table.recognised}
     found = {(roles[ours], name) for pairs in sources.values() for ours, name in pairs}
     for role, name in request.columns.items():
         if (role, name) not in found and remembered.columns.get(role) != name:
@@ -245,7 +244,7 @@ def to_kind_of(like: object, frame: pl.DataFrame) -> object:
 
 def resolve(table: Table, frame: pl.DataFrame, format_: DataFormat) -> Table:
     """Return the table with the columns that a frame has, each with the kind that its values turn out to be of."""
-    columns = (*table.columns, *((YEAR,) if table is MOVIES else ()))
+    columns = table.recognised
     return replace(
         table,
         columns=tuple(
@@ -326,7 +325,7 @@ def complete(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
 
     A column of years is put behind the titles, in which the years are kept: "Heat" becomes "Heat (1995)".
     """
-    if YEAR.name in frame.columns and table is MOVIES:
+    if YEAR in table.folded and YEAR.name in frame.columns:
         has_year = pl.col("Title").str.contains(r"\([0-9]{4}\)\s*$") | pl.col(YEAR.name).is_null()
         dated = pl.format("{} ({})", pl.col("Title"), pl.col(YEAR.name).cast(pl.String).str.zfill(4))
         frame = frame.with_columns(Title=pl.when(has_year).then("Title").otherwise(dated))

@@ -95,6 +95,13 @@ class Table:
     """Name of the column whose values must be unique; None if there is no such column."""
     needs_rows: bool = False
     """Whether it is an error if the table's file has a header but no rows."""
+    folded: tuple[Column, ...] = ()
+    """Further columns that a user's file may have, whose values reading puts into the table's own columns."""
+
+    @property
+    def recognised(self) -> tuple[Column, ...]:
+        """All columns that are looked for in a user's file."""
+        return (*self.columns, *self.folded)
 
     @property
     def schema(self) -> pl.Schema:
@@ -132,6 +139,8 @@ USERS = Table(
     ),
     key=USER_ID,
 )
+YEAR = Column("Year", "count", "year", (("year", "releaseyear"),), required=False)
+"""A column that a user's file of movies may have beside those of MOVIES; reading puts its year behind the title."""
 MOVIES = Table(
     stems=("movies", "movie", "items"),
     columns=(
@@ -140,15 +149,10 @@ MOVIES = Table(
         Column("Genres", "text", "genres", (("genres", "genre"),), required=False),
     ),
     key=MOVIE_ID,
+    folded=(YEAR,),
 )
-YEAR = Column("Year", "count", "year", (("year", "releaseyear"),), required=False)
-"""A column that a user's file of movies may have beside those of MOVIES; reading puts its year behind the title."""
 QUERIES = Table(stems=(), columns=(_USER, _TIME))
 ROLES = tuple(
-    dict.fromkeys(
-        column.role
-        for table in (INTERACTIONS, MOVIES, USERS)
-        for column in (*table.columns, *(YEAR,) * (table is MOVIES))
-    )
+    dict.fromkeys(column.role for table in (INTERACTIONS, MOVIES, USERS) for column in table.recognised)
 )
 """What `--columns` can name, in the order of the tables."""

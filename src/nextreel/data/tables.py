@@ -70,12 +70,7 @@ class Tables:
         require_given_columns(
             request, ANY_FORMAT, {table: tuple(names.items()) for table, names in sources.items()}
         )
-        is_rated = RATING in sources[INTERACTIONS]
-        scale = (
-            RatingScale.of(rows[RATING].to_numpy(), request.liked_from)
-            if is_rated
-            else RatingScale.without_ratings()
-        )
+        scale = find_scale(rows, RATING in sources[INTERACTIONS], request)
         tables = cls(
             interactions=rows,
             movies=films,
@@ -96,6 +91,17 @@ class Tables:
                     f"{describe_kind(rows[column])}; expected the same in both"
                 )
         return tables
+
+
+def find_scale(rows: pl.DataFrame, is_rated: bool, format_: DataFormat) -> RatingScale:
+    """Return the scale of checked interactions: the remembered one, or that of their ratings and `liked_from`."""
+    if not is_rated:
+        return RatingScale.without_ratings()
+    if format_.scale is None:
+        return RatingScale.of(rows[RATING].to_numpy(), format_.liked_from)
+    if format_.liked_from is None:
+        return format_.scale
+    return format_.scale.model_copy(update={"liked_from": format_.liked_from})
 
 
 def describe_kind(ids: pl.Series) -> str:

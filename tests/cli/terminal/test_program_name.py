@@ -29,7 +29,7 @@ def test_a_program_on_the_path_has_its_short_name(project: Path, monkeypatch: py
     assert name_program(project, str(project / ".venv" / "bin" / "nextreel")) == "nextreel"
 
 
-@pytest.mark.parametrize("started", [".venv/bin/nextreel", "/work/nextreel/__main__.py"])
+@pytest.mark.parametrize("started", [".venv/bin/nextreel", "/elsewhere/nextreel/__main__.py"])
 def test_a_program_that_is_not_on_the_path_is_named_from_the_current_directory(
     project: Path, started: str
 ) -> None:
@@ -47,7 +47,7 @@ def test_another_nextreel_on_the_path_is_not_this_one(project: Path, monkeypatch
 
 def test_a_module_without_a_script_is_run_by_its_python(project: Path) -> None:
     (project / ".venv" / "bin" / "nextreel").unlink()
-    assert name_program(project, "/work/nextreel/__main__.py") == ".venv/bin/python -m nextreel"
+    assert name_program(project, "/elsewhere/nextreel/__main__.py") == ".venv/bin/python -m nextreel"
 
 
 def test_a_name_with_blanks_is_quoted(project: Path) -> None:

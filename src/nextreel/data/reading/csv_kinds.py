@@ -10,7 +10,7 @@ import numpy as np
 from nextreel.data.data_format import DataFormat
 from nextreel.data.frames import SAMPLED, rating_kind
 from nextreel.data.reading.csv_text import CsvText
-from nextreel.data.schema import MOVIES, UNITS, YEAR, Column, Kind, Table
+from nextreel.data.schema import UNITS, Column, Kind, Table
 from nextreel.data.value_checks import DECIMAL, INTEGER, is_text_id, kind_of_time
 
 CHUNK = 2**18
@@ -24,11 +24,7 @@ def resolve_csv(text: CsvText, table: Table, format_: DataFormat) -> Table:
 
     Ids that look like numbers in the first rows are numbers; whether this holds for all rows, `find_text_ids` tells.
     """
-    present = [
-        column
-        for column in (*table.columns, *((YEAR,) if table is MOVIES else ()))
-        if text.name_of(column.name) in text.header
-    ]
+    present = [column for column in table.recognised if text.name_of(column.name) in text.header]
     positions = [text.header.index(text.name_of(column.name)) for column in present]
     sample = list(islice(_cells(text), SAMPLED))
     return replace(

@@ -15,7 +15,6 @@ from nextreel.data.data_format import ANY_FORMAT, DataFormat, remembered_format
 from nextreel.data.dataset import Dataset
 from nextreel.data.frames import complete, require_given_columns, to_canonical
 from nextreel.data.ids import IdKind, kind_of
-from nextreel.data.rating_scale import RatingScale
 from nextreel.data.reading.csv_kinds import (
     find_text_ids,
     may_have_text_ids,
@@ -28,7 +27,7 @@ from nextreel.data.reading.data_files import find_tables
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.typed_files import is_typed, open_typed
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, QUERIES, RATING, USER_ID, USERS, Table
-from nextreel.data.tables import Tables
+from nextreel.data.tables import Tables, find_scale
 from nextreel.data.value_checks import is_text_id, is_valid
 from nextreel.errors import DataError, DataProblem
 
@@ -102,7 +101,7 @@ def read_tables(path: Path, request: DataFormat | None = None) -> Tables:
     if any(_differs(reading.frame, kinds) for reading in noted.values()):
         noted = _read_all(files, decided)
     rows, sources = noted[INTERACTIONS].frame, dict(noted[INTERACTIONS].sources)
-    scale = _find_scale(rows, RATING in sources, format_)
+    scale = find_scale(rows, RATING in sources, format_)
     return Tables(
         interactions=rows,
         users=noted[USERS].frame if USERS in noted else None,
@@ -111,16 +110,6 @@ def read_tables(path: Path, request: DataFormat | None = None) -> Tables:
         format=decided.model_copy(update={"scale": scale, "liked_from": None}),
         sources={table: reading.sources for table, reading in noted.items()},
     )
-
-
-def _find_scale(rows: pl.DataFrame, is_rated: bool, format_: DataFormat) -> RatingScale:
-    if not is_rated:
-        return RatingScale.without_ratings()
-    if format_.scale is None:
-        return RatingScale.of(rows[RATING].to_numpy(), format_.liked_from)
-    if format_.liked_from is None:
-        return format_.scale
-    return format_.scale.model_copy(update={"liked_from": format_.liked_from})
 
 
 def _read_all(files: dict[Table, list[Path]], format_: DataFormat) -> dict[Table, NotedTable]:

@@ -16,7 +16,7 @@ from nextreel.data.frames import FoundColumns, cast, complete, find_columns, res
 from nextreel.data.reading.csv_text import check_regular, unpack
 from nextreel.data.reading.data_files import JSON_SUFFIXES
 from nextreel.data.reading.polars_panics import panics_as_errors
-from nextreel.data.schema import DTYPES, EXPECTED, MOVIES, YEAR, Column, Table
+from nextreel.data.schema import DTYPES, EXPECTED, Column, Table
 from nextreel.data.value_checks import explain_invalid, find_invalid
 from nextreel.errors import DataError, DataProblem
 
@@ -133,7 +133,7 @@ def _find(file: str, types: dict[str, pl.DataType], table: Table, format_: DataF
         )
         for name in found.missing
     ]
-    for column in (*table.columns, *((YEAR,) if table is MOVIES else ())):
+    for column in table.recognised:
         source = found.sources.get(column.name)
         if source is not None and not _may_hold(types[source], column):
             expected = f"{DTYPES[column.kind]}, {EXPECTED[column.kind]}"

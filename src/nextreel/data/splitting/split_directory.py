@@ -113,13 +113,10 @@ def _refuse_other_split(directory: Path, facts: SplitFacts) -> None:
     if not file.is_file():
         return
     try:
-        present = json.loads(file.read_text(encoding="utf-8"))
-        is_same = (present["train"]["sha256"], present["test"]["sha256"]) == (
-            facts.train.sha256,
-            facts.test.sha256,
-        )
-        what = f"another split, by the rule {present['rule']}"
-    except (ValueError, TypeError, KeyError):
+        present = SplitFacts.model_validate(read_json_file(file))
+        is_same = (present.train.sha256, present.test.sha256) == (facts.train.sha256, facts.test.sha256)
+        what = f"another split, by the rule {present.rule}"
+    except (ValueError, OSError):
         is_same, what = False, f"a damaged {SPLIT_FILE}"
     if not is_same:
         raise ArtifactError(
