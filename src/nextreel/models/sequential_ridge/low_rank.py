@@ -1,16 +1,22 @@
 """Leading eigenvectors of symmetric matrices, and what is made of them: movie embeddings and a regression of low rank.
 
-Eigenvectors are computed by randomised subspace iteration (Halko et al., "Finding Structure with Randomness", SIAM
-Review 2011), which needs only products with the matrix, so a product of sparse matrices is never multiplied out.
+The movies' eigenvectors are computed by randomised subspace iteration (Halko et al., "Finding Structure with
+Randomness", SIAM Review 2011), which needs only products with the matrix, so a product of sparse matrices is never
+multiplied out.
+
+All of this is computed in float64 and with canonical signs. Random features are not linear, so they change as a whole
+when a vector changes its sign or two vectors with close eigenvalues turn in their plane, and in float32 the order of a
+sum, which depends on the number of threads, is enough to turn them.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import qr
+from scipy.linalg import eigh, qr
 from scipy.sparse import csr_array
 
-from nextreel.arrays import Float32Array
+from nextreel.arrays import Float32Array, Float64Array
+from nextreel.models.canonical_signs import canonical_signs
 from nextreel.models.sequential_ridge.baskets import (
     BASKET_DECAY,
     BasketSequences,
@@ -30,7 +36,7 @@ eigenvectors more exact (Halko et al.)."""
 MIN_NORM = 1e-6
 """Smallest norm by which `unit_rows` divides a vector, so that a vector of zeros stays zero."""
 
-Multiply = Callable[[Float32Array], Float32Array]
+Multiply = Callable[[Float64Array], Float64Array]
 """A function that multiplies some symmetric matrix, [n, n], by vectors, [n, k]; the matrix itself is never built."""
 
 
@@ -44,15 +50,17 @@ def embed_movies(sequences: BasketSequences, dimensions: int, random: np.random.
     movies, n_movies = sequences.events.indices, sequences.events.shape[1]
     n_events = np.bincount(sequences.users)
     by_user = csr_array(
-        (1 / np.sqrt(n_events[sequences.users], dtype=np.float32), (sequences.users, movies)),
+        (1 / np.sqrt(n_events[sequences.users]), (sequences.users, movies)),
         shape=(len(n_events), n_movies),
     )
     baskets = basket_matrix(sequences)
-    nearby: Float32Array = (
-        (decay_matrix(sequences.basket_users, BASKET_DECAY) @ baskets).T @ baskets
-    ).toarray()
+    nearby: Float64Array = (
+        ((decay_matrix(sequences.basket_users, BASKET_DECAY) @ baskets).T @ baskets)
+        .toarray()
+        .astype(np.float64)
+    )
     nearby += nearby.T.copy()
-    counts = sequences.events.sum(axis=0)
+    counts = sequences.events.sum(axis=0).astype(np.float64)
     return np.stack(
         [
             _embed(lambda v: by_user.T @ (by_user @ v), counts, dimensions, random),
@@ -62,36 +70,48 @@ def embed_movies(sequences: BasketSequences, dimensions: int, random: np.random.
 
 
 def reduce_rank(
-    weights: Float32Array, gram: Float32Array, rank: int, random: np.random.Generator
+    weights: Float32Array, gram: Float32Array, penalty: float, rank: int
 ) -> tuple[Float32Array, Float32Array]:
-    """Return two matrices of low rank whose product predicts nearly what `weights` predict (reduced-rank regression).
+    """Return two matrices of low rank whose product predicts nearly what `weights` predict.
+
+    This is reduced-rank ridge regression (Mukherjee & Zhu, "Reduced Rank Ridge Regression and Its Kernel Extensions",
+    2011). With V the weights and G the gram plus the penalty, the predictions are projected on their leading
+    directions, the leading eigenvectors of V'GV. Here they are computed from the smaller matrix VV'G: its eigenvectors
+    U, with U'GU = 1, are the first factor, and U'GV is the second.
 
     Parameters
     ----------
     weights : float32[n_features, n_movies]
-        Solution of a linear regression.
+        Solution of a ridge regression.
     gram : float32[n_features, n_features]
-        Z'Z, with Z the features of the regression's rows. The predictions Z weights are projected on their leading
-        directions, the leading eigenvectors of weights' Z'Z weights.
+        Z'Z, with Z the features of the regression's rows.
+    penalty : float
+        The regression's penalty on the squares of its weights.
     rank : int
         Rank of the product.
-    random : np.random.Generator
-        Starts the search for the eigenvectors.
 
     Returns
     -------
-    (float32[n_features, rank], float32[rank, n_movies]), with a rank of at most n_movies.
+    (float32[n_features, rank], float32[rank, n_movies]), with a rank of at most n_features and n_movies.
     """
-    _, directions = leading_eigenvectors(
-        lambda v: weights.T @ (gram @ (weights @ v)), weights.shape[1], rank, random
+    n_features, n_movies = weights.shape
+    exact = weights.astype(np.float64)
+    penalised = gram + penalty * np.eye(n_features)
+    dropped = n_features - min(rank, n_features, n_movies)
+    _, vectors = eigh(
+        exact @ exact.T, penalised, type=2, subset_by_index=[dropped, n_features - 1], check_finite=False
     )
-    return weights @ directions, np.ascontiguousarray(directions.T)
+    inner = vectors * canonical_signs(vectors)
+    outer = (inner.T @ penalised) @ exact
+    return inner.astype(np.float32), outer.astype(np.float32)
 
 
 def leading_eigenvectors(
     multiply: Multiply, size: int, count: int, random: np.random.Generator
-) -> tuple[Float32Array, Float32Array]:
+) -> tuple[Float64Array, Float64Array]:
     """Return the `count` largest eigenvalues of a symmetric matrix, ascending, and their eigenvectors.
+
+    The eigenvectors have canonical signs.
 
     Parameters
     ----------
@@ -106,31 +126,33 @@ def leading_eigenvectors(
 
     Returns
     -------
-    (float32[count], float32[size, count])
+    (float64[count], float64[size, count])
     """
     count = min(count, size)
-    basis = random.standard_normal((size, min(count + OVERSAMPLING, size)), dtype=np.float32)
+    start = random.standard_normal((size, min(count + OVERSAMPLING, size)), dtype=np.float32)
+    basis: Float64Array = start.astype(np.float64)
     for _ in range(SUBSPACE_ITERATIONS):
         basis, _ = qr(multiply(basis), mode="economic", overwrite_a=True, check_finite=False)
     values, rotation = np.linalg.eigh(basis.T @ multiply(basis))
-    return values[-count:], basis @ rotation[:, -count:]
+    vectors = basis @ rotation[:, -count:]
+    return values[-count:], vectors * canonical_signs(vectors)
 
 
-def unit_rows(vectors: Float32Array) -> Float32Array:
+def unit_rows(vectors: Float32Array | Float64Array) -> Float32Array:
     """Return float32[n_rows, n]: the rows scaled to length 1; a row of zeros stays zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Float32Array = vectors / np.maximum(norms, np.float32(MIN_NORM))
+    unit: Float32Array = (vectors / np.maximum(norms, np.float32(MIN_NORM))).astype(np.float32, copy=False)
     return unit
 
 
 def _embed(
-    cooccurrences: Multiply, counts: Float32Array, dimensions: int, random: np.random.Generator
+    cooccurrences: Multiply, counts: Float64Array, dimensions: int, random: np.random.Generator
 ) -> Float32Array:
     """Return the movies' embeddings, float32[n_movies, dimensions], from leading eigenvectors of their co-occurrences.
 
     The co-occurrences of two movies are first divided by the square roots of both movies' counts plus SHRINKAGE.
     """
-    scale, n_movies = 1 / np.sqrt(counts + np.float32(SHRINKAGE)), len(counts)
+    scale, n_movies = 1 / np.sqrt(counts + SHRINKAGE), len(counts)
     values, vectors = leading_eigenvectors(
         lambda v: scale[:, None] * cooccurrences(scale[:, None] * v), n_movies, dimensions, random
     )

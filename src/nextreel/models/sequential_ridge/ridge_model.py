@@ -179,7 +179,10 @@ class SequentialRidge(Recommender):
 
         solutions = solution[:, :n_learned], solution[:, n_learned:]
         self.weights_ = np.stack([weights[:n_learned] for weights in solutions])
-        dense = [reduce_rank(weights[n_learned:], dense_gram, config.rank, random) for weights in solutions]
+        dense = [
+            reduce_rank(weights[n_learned:], dense_gram, config.dense_regularization, config.rank)
+            for weights in solutions
+        ]
         self.inner_, self.outer_ = (np.stack(factors) for factors in zip(*dense, strict=True))
 
     def _normal_equations(

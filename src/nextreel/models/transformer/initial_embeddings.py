@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from nextreel.arrays import Float32Array
 from nextreel.data.dataset import Dataset
+from nextreel.models.canonical_signs import canonical_signs
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 
 REACH = 20
@@ -46,14 +47,19 @@ def embed_by_succession(dataset: Dataset, config: TransformerConfig) -> Tensor:
     scaled_lift = meetings * (n_meetings.sum() / LIFT_SCALE) / n_meetings[:, None] / n_meetings
     rank = min(config.dimensions, dataset.n_movies)
     left, singular, _ = torch.svd_lowrank(torch.from_numpy(np.log1p(scaled_lift)), rank, niter=SVD_ITERATIONS)
-    padded = functional.pad(left * singular.sqrt(), (0, config.dimensions - rank))
+    padded = functional.pad(_with_canonical_signs(left) * singular.sqrt(), (0, config.dimensions - rank))
     vectors = functional.normalize(padded, dim=1)
     vectors = vectors - vectors.mean(0)
-    rotation = torch.linalg.qr(torch.randn(config.dimensions, config.dimensions))[0]
+    rotation = _with_canonical_signs(torch.linalg.qr(torch.randn(config.dimensions, config.dimensions))[0])
     # The vectors are all zero if there is only one movie.
     spread = vectors.std().clamp_min(torch.finfo(torch.float32).tiny)
     embedding: Tensor = (vectors @ rotation) * (EMBEDDING_STD / spread)
     return embedding
+
+
+def _with_canonical_signs(vectors: Tensor) -> Tensor:
+    """Return the vectors, the columns of float32[n, n_vectors], each with its canonical sign."""
+    return vectors * torch.from_numpy(canonical_signs(vectors.numpy()))
 
 
 def _count_meetings(dataset: Dataset) -> Float32Array:
