@@ -9,6 +9,10 @@ from nextreel.serving.http.openapi import problems
 router = APIRouter(tags=["operations"])
 
 
+HEALTH_PATHS = ("/healthz", "/readyz")
+"""Paths of the health checks, which are answered even if the server accepts no other requests."""
+
+
 @router.get("/healthz", responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}})
 async def is_alive() -> Response:
     """Return 200 as long as the process responds at all."""

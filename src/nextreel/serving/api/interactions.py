@@ -43,7 +43,9 @@ PROBLEMS = problems(409, *EVERYWHERE, *WITH_BODY)
     },
 )
 async def add_interaction(
-    interaction: request_bodies.Interaction, state: State, idempotency_key: IdempotencyKey = None
+    interaction: request_bodies.Received[request_bodies.Interaction],
+    state: State,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store a rating. It is durable before the response, and counts in the user's next recommendation list.
 
@@ -81,7 +83,9 @@ async def add_interaction(
     },
 )
 async def add_interactions(
-    batch: request_bodies.InteractionBatch, state: State, idempotency_key: IdempotencyKey = None
+    batch: request_bodies.Received[request_bodies.InteractionBatch],
+    state: State,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store up to 1,000 ratings in one transaction.
 
