@@ -59,7 +59,7 @@ def test_no_line_is_wider_than_the_console(figures: FittingTable, width: int) ->
     assert all(len(line) <= width for line in draw(figures, width))
 
 
-@pytest.mark.parametrize("width", (120, 66, 20))
+@pytest.mark.parametrize("width", [120, 66, 20])
 def test_notes_are_as_wide_as_the_console_in_every_form_of_the_table(
     figures: FittingTable, width: int
 ) -> None:
