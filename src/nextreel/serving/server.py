@@ -18,10 +18,10 @@ from nextreel.data.reading.table_reader import read_dataset, read_tables
 from nextreel.errors import ConfigError, DataError
 from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saving import load
-from nextreel.serving.api.health import HEALTH_PATHS
 from nextreel.serving.app import Settings, create_app
 from nextreel.serving.http.connections.bounded_protocol import BoundedProtocol
 from nextreel.serving.http.prometheus_metrics import MULTIPROCESS
+from nextreel.serving.http.request_limits import HEALTH_CHECKS
 from nextreel.serving.http.request_log import describe_logging
 from nextreel.serving.storage.data_lineage import Overlap, find_difference, require_lineage
 from nextreel.serving.storage.model_versions import VersionDirectory
@@ -184,7 +184,7 @@ def run(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
 
 def _list_health_paths(root_path: str) -> frozenset[bytes]:
     """Return the paths of health checks as clients send them, with the sub-path or, after a proxy, without."""
-    return frozenset(f"{root}{path}".encode() for root in ("", root_path) for path in HEALTH_PATHS)
+    return frozenset(f"{root}{path}".encode() for root in ("", root_path) for path in HEALTH_CHECKS)
 
 
 def _allow_open_files(number: int) -> None:
