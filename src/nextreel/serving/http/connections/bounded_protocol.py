@@ -1,9 +1,9 @@
 """HTTP/1.1 in which all that a client may send, leave open or not receive has a limit.
 
 uvicorn's options limit the time of an idle connection, and the number of connections for health checks too. Other
-servers were weighed: granian, as fast, leaves a connection open in the middle of a body and takes chunk sizes without end;
-hypercorn's time limit is for each read, so that a byte now and then keeps a connection open; neither keeps connections
-free for health checks. Each would have needed a class like this one.
+servers were weighed. granian, as fast, leaves a connection open in the middle of a body and takes chunk sizes without
+end. hypercorn's time limit is for each read, so that a byte now and then keeps a connection open. Neither keeps
+connections free for health checks. Each would have needed a class like this one.
 """
 
 import asyncio
