@@ -201,3 +201,17 @@ def test_an_open_server_without_keys_says_how_to_make_one(model: Path, tmp_path:
 def test_no_keys_are_asked_for_when_told_so(model: Path, tmp_path: Path) -> None:
     with serving(model, f"sqlite:///{tmp_path}/s.db", "--host", "0.0.0.0", "--no-keys") as started:
         assert httpx.get(f"{started.url}/v1/model").status_code == 200
+
+
+def test_a_costly_request_takes_more_tokens_and_may_leave_a_debt_but_only_one() -> None:
+    now = 0.0
+    limiter = RateLimiter(rate=10, burst=20, clock=lambda: now)
+    assert limiter.wait("a") == 0
+    assert limiter.charge("a", 0.5) == 0
+    assert limiter.charge("a", 100) == 0
+    assert limiter.charge("a", 100) == pytest.approx((1 + 81.5) / 10)
+    assert limiter.wait("a") == pytest.approx((1 + 81.5) / 10)
+    assert limiter.charge("a", -0.9) == 0
+    assert limiter.wait("b") == 0
+    now = 8.25
+    assert limiter.wait("a") == 0

@@ -242,6 +242,10 @@ class VersionDirectory:
         """Return the names of the versions, sorted. A version that is still being written has no valid name yet."""
         if self.is_single:
             return [self.current.name]
+        if not self._home.is_dir():
+            raise ArtifactError(
+                f"{self.directory} holds no versions of a model any more: it was deleted or moved"
+            )
         directories = (path for path in self._home.glob("*") if path.is_dir())
         return sorted(path.name for path in directories if NAME.fullmatch(path.name))
 
