@@ -226,8 +226,8 @@ class VersionDirectory:
             raise QueryError(
                 f"{self.directory} is a single saved model; there is no earlier version to go back to"
             )
+        names = self._names()
         with self._locked():
-            names = self._names()
             earlier = tuple(name for name in self._promoted()[1:] if name in names)
             if not earlier:
                 raise QueryError(f"{self.directory} has no earlier version to go back to")
