@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -78,14 +79,13 @@ def test_quick_queries_and_health_checks_do_not_queue_behind_batches(impatient: 
 
 
 def test_health_checks_are_answered_when_too_many_requests_run(impatient: Server) -> None:
-    waiting = [connect(impatient) for _ in range(8)]
-    for connection in waiting:
-        connection.sendall(HEAD + b"content-length: 100\r\n\r\n{")
-    eventually(lambda: impatient.http.get("/v1/model").status_code == 503)
-    assert impatient.http.get("/healthz").is_success
-    assert impatient.http.get("/readyz").is_success
-    for connection in waiting:
-        connection.close()
+    with ExitStack() as waiting:
+        for _ in range(8):
+            connection = waiting.enter_context(connect(impatient))
+            connection.sendall(HEAD + b"content-length: 100\r\n\r\n{")
+        eventually(lambda: impatient.http.get("/v1/model").status_code == 503)
+        assert impatient.http.get("/healthz").is_success
+        assert impatient.http.get("/readyz").is_success
 
 
 def test_a_key_pays_for_what_its_requests_cost(model: Path, tmp_path: Path) -> None:

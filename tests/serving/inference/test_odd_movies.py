@@ -40,9 +40,7 @@ TITLES = st.one_of(
 GENRES = st.lists(
     st.one_of(TEXTS, st.sampled_from(["Drama", "dRAMA", "(no genres listed)", "ﬁlm", "film"])), max_size=4
 )
-IDS = st.one_of(
-    st.integers(10_000, LARGEST_INTEGER), st.sampled_from([LARGEST_INTEGER, LARGEST_INTEGER - 1])
-)
+IDS = st.one_of(st.integers(10_000, LARGEST_INTEGER), st.sampled_from([LARGEST_INTEGER, LARGEST_INTEGER - 1]))
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import psycopg
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.dataset import Dataset
@@ -142,9 +143,9 @@ class Store:
         if self._data_format is None:  # once it is there, it never changes
             with self.reading() as connection:
                 text = _read_fact(connection, "data_format")
-            if text is None:
-                return ANY_FORMAT
-            self._data_format = DataFormat.model_validate_json(text)
+                if text is None:
+                    return ANY_FORMAT
+                self._data_format = DataFormat.model_validate_json(text)
         return self._data_format
 
     @property
@@ -339,6 +340,8 @@ class Store:
                 _write_fact(connection, "identity", uuid.uuid4().hex)
             if stored_format is None:
                 _write_fact(connection, "format", str(NUMBERS_FORMAT))
+            elif not stored_format.isdecimal():
+                raise UnusableStoreError(f"{self._url}: its format is {stored_format[:50]!r}", DAMAGED)
             elif int(stored_format) > FORMAT:
                 raise StoreError(
                     f"{self._url}: written by a newer nextreel (format {stored_format}); update nextreel"
@@ -352,6 +355,9 @@ class Store:
             raise self._translate(error.orig) from error
         except (sqlite3.Error, psycopg.Error) as error:  # of a new connection, before SQLAlchemy has it
             raise self._translate(error) from error
+        except (UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
+            # SQLite's own message holds damaged bytes, or a text isn't the JSON that it was stored as.
+            raise UnusableStoreError(f"{self._url}: {_first_line(error)}", DAMAGED) from error
         except sa.exc.TimeoutError as error:
             raise StoreError(f"{self._url}: all connections are busy") from error
 
