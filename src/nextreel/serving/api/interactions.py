@@ -44,7 +44,9 @@ PROBLEMS = problems(409, *EVERYWHERE, *WITH_BODY)
     },
 )
 async def add_interaction(
-    interaction: request_bodies.Interaction, state: State, idempotency_key: IdempotencyKey = None
+    interaction: request_bodies.Received[request_bodies.Interaction],
+    state: State,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store a rating. It is durable before the response, and counts in the user's next recommendation list.
 
@@ -82,7 +84,7 @@ async def add_interaction(
     },
 )
 async def add_interactions(
-    batch: request_bodies.InteractionBatch,
+    batch: request_bodies.Received[request_bodies.InteractionBatch],
     request: Request,
     state: State,
     idempotency_key: IdempotencyKey = None,

@@ -85,7 +85,9 @@ async def find_similar(
         **problems(409, *EVERYWHERE, *WITH_BODY),
     },
 )
-async def add_movie(movie: request_bodies.NewMovie, request: Request, state: State) -> Response:
+async def add_movie(
+    movie: request_bodies.Received[request_bodies.NewMovie], request: Request, state: State
+) -> Response:
     """Add a movie. It can be rated and recommended at once; until a refit, it is scored by its genres, year and title.
 
     If the catalog has another movie with this MovieID, the response is 409. A movie that was deleted comes back with

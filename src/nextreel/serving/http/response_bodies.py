@@ -254,4 +254,4 @@ class ProblemDetails(ResponseBody):
     request_id: str
     """Id of the request in the server's log."""
     errors: list[FieldProblem] | None = None
-    """The invalid fields, if there are any."""
+    """The invalid fields, if there are any: at most the first 50."""
