@@ -1,0 +1,58 @@
+"""How often somebody may do something: a bucket of tokens for each, which fills at the allowed rate.
+
+Each process has its own buckets, so n workers together allow up to n times the rate.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+MAX_BUCKETS = 10_000
+"""Number of buckets that are kept; beyond it, the one that was used least recently is dropped and counts as full."""
+
+
+@dataclass
+class Bucket:
+    """Tokens that are left; every use takes one."""
+
+    tokens: float
+    updated: float
+    """When the tokens were counted, seconds of the limiter's clock."""
+
+
+@dataclass
+class RateLimiter:
+    """One token bucket for each user of something, such as an API key (as in RFC 2697, with a single rate)."""
+
+    rate: float
+    """Uses per second in the long run."""
+    burst: float
+    """Maximum number of tokens: so many uses are allowed at once after a pause."""
+    clock: Callable[[], float] = time.monotonic
+    """Function that returns the current time in seconds, for refilling tokens."""
+    _buckets: OrderedDict[str, Bucket] = field(default_factory=OrderedDict)
+
+    def wait(self, user: str) -> float:
+        """Take a token and return 0 or, if there is none, return the seconds until there is."""
+        bucket = self._refill(user)
+        if bucket.tokens < 1:
+            return (1 - bucket.tokens) / self.rate
+        bucket.tokens -= 1
+        return 0.0
+
+    def peek(self, user: str) -> float:
+        """Return the seconds until there is a token, 0 if there is one, without taking it."""
+        if user not in self._buckets:
+            return 0.0
+        return max(0.0, (1 - self._refill(user).tokens) / self.rate)
+
+    def _refill(self, user: str) -> Bucket:
+        now = self.clock()
+        bucket = self._buckets.setdefault(user, Bucket(self.burst, now))
+        self._buckets.move_to_end(user)
+        if len(self._buckets) > MAX_BUCKETS:
+            self._buckets.popitem(last=False)
+        bucket.tokens = min(self.burst, bucket.tokens + (now - bucket.updated) * self.rate)
+        bucket.updated = now
+        return bucket
