@@ -5,7 +5,8 @@ prompts its user for the key as the password of `Authorization: Basic`. The brow
 request, even one that another web site caused. Such a key is therefore accepted only outside `/v1/`, where nothing
 can be changed.
 
-Every key has a bucket of tokens, see `rate_limits`; if it is empty, the response says how long to wait.
+Every key has a bucket of tokens, see `rate_limits`; if it is empty, the response says how long to wait. A costly
+request takes as many more as it costs, and may leave the bucket in debt.
 """
 
 import base64
@@ -13,6 +14,7 @@ import math
 import re
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
@@ -29,6 +31,9 @@ PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Paths that need no key: they reveal nothing about users or movies."""
 READS_BY_POST = re.compile(r"/v1/recommendations(/batch)?/?")
 USER_DATA = re.compile(r"/v1/users/[^/]+/?")
+
+COST_OF_A_TOKEN = 10
+"""Cost of a request (see `request_cost`) that one token pays for."""
 
 
 def needed_scope(method: str, path: str) -> Scope | None:
@@ -73,7 +78,7 @@ class AccessControl:
             return problem(429, detail, request_id, headers={"Retry-After": str(math.ceil(wait))})
         state: AppState = scope["app"].state.nextreel
         try:
-            key = await state.run_writing(find_key, state.service.store, presented)
+            key = await state.run_key_lookup(find_key, state.service.store, presented)
         except StoreError as error:
             scope["state"]["error"] = str(error)
             return problem(503, STORE_UNAVAILABLE, request_id, headers={"Retry-After": "1"})
@@ -85,10 +90,16 @@ class AccessControl:
         if not key.scope.allows(needed):
             detail = f"this request needs a key of scope {needed}; the scope of {key.name} is {key.scope}"
             return problem(403, detail, request_id)
+        detail = f"the key {key.name} may make {self._limiter.rate:g} requests per second; costly ones count for more"
         wait = self._limiter.wait(key.id)
         if wait:
-            detail = f"the key {key.name} may make {self._limiter.rate:g} requests per second"
             return problem(429, detail, request_id, headers={"Retry-After": str(math.ceil(wait))})
+
+        def charge(cost: float) -> None:
+            if wait := self._limiter.charge(key.id, cost / COST_OF_A_TOKEN - 1):
+                raise HTTPException(429, detail, {"Retry-After": str(math.ceil(wait))})
+
+        scope["state"]["charge"] = charge
         return None
 
 

@@ -14,9 +14,10 @@ MAX_BUCKETS = 10_000
 
 @dataclass
 class Bucket:
-    """Tokens that are left; every use takes one."""
+    """Tokens that are left; every use takes one, and a costly one takes more."""
 
     tokens: float
+    """Below 0 after a use that cost more than was left."""
     updated: float
     """When the tokens were counted, seconds of the limiter's clock."""
 
@@ -39,6 +40,19 @@ class RateLimiter:
         if bucket.tokens < 1:
             return (1 - bucket.tokens) / self.rate
         bucket.tokens -= 1
+        return 0.0
+
+    def charge(self, user: str, tokens: float) -> float:
+        """Take more tokens for a costly use and return 0 or, if the user is in debt already, the seconds to wait.
+
+        A use may take more than there are, so that it is never refused for good: the user waits afterwards.
+        """
+        if tokens <= 0:
+            return 0.0
+        bucket = self._refill(user)
+        if bucket.tokens < 0:
+            return (1 - bucket.tokens) / self.rate
+        bucket.tokens -= tokens
         return 0.0
 
     def peek(self, user: str) -> float:
