@@ -65,34 +65,49 @@ def make(now: list[float]) -> FailedAttempts:
     return FailedAttempts(RateLimiter(rate=0.5, burst=2, clock=lambda: now[0]))
 
 
+def attempt(failed: FailedAttempts, address: str, key: str, is_right: bool = False) -> float:
+    """Try a key, and return the seconds to wait if it isn't looked up."""
+    wait = failed.wait(address, key)
+    if not wait:
+        failed.note(address, key, is_right)
+    return wait
+
+
 def test_attempts_come_back_with_time() -> None:
     now = [0.0]
     failed = make(now)
-    for _ in range(2):
-        assert failed.wait("a", "guess") == 0
-        failed.note("a", "guess", is_right=False)
-    assert failed.wait("a", "guess") == 2
+    assert [attempt(failed, "a", "guess") for _ in range(3)] == [0, 0, 2]
     now[0] = 2.0
-    assert failed.wait("a", "guess") == 0
+    assert [attempt(failed, "a", "guess") for _ in range(2)] == [0, 2]
+
+
+def test_guesses_at_the_same_moment_are_counted_before_they_are_looked_up() -> None:
+    failed = make([0.0])
+    assert [failed.wait("a", f"guess {i}") for i in range(3)] == [0, 0, 2]
+
+
+def test_right_keys_take_no_attempt() -> None:
+    failed = make([0.0])
+    for i in range(5):
+        assert attempt(failed, "a", f"key {i}", is_right=True) == 0
+    assert [attempt(failed, "a", "guess") for _ in range(3)] == [0, 0, 2]
+    assert attempt(failed, "a", "key 0", is_right=True) == 0
+    assert attempt(failed, "a", "a key that wasn't used before", is_right=True) == 2
 
 
 def test_a_key_that_was_revoked_is_an_attempt_like_others() -> None:
     failed = make([0.0])
-    failed.note("a", "key", is_right=True)
-    for _ in range(2):
-        failed.note("a", "guess", is_right=False)
-    assert failed.wait("a", "key") == 0
-    failed.note("a", "key", is_right=False)
-    assert failed.wait("a", "key") > 0
+    attempt(failed, "a", "key", is_right=True)
+    tried = [attempt(failed, "a", "key") for _ in range(3)]
+    assert tried == [0, 0, 2]
 
 
 def test_a_network_of_ipv6_is_one_address() -> None:
     failed = make([0.0])
-    for host in (1, 2):
-        failed.note(f"2001:db8::{host}", "guess", is_right=False)
-    assert failed.wait("2001:db8::3", "guess") > 0
-    assert failed.wait("2001:db8:0:1::3", "guess") == 0
-    assert failed.wait("", "guess") == 0
+    tried = [attempt(failed, f"2001:db8::{host}", "guess") for host in (1, 2, 3)]
+    assert tried == [0, 0, 2]
+    assert attempt(failed, "2001:db8:0:1::3", "guess") == 0
+    assert attempt(failed, "", "guess") == 0
 
 
 def test_memory_is_bounded_however_many_addresses_and_keys_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +115,8 @@ def test_memory_is_bounded_however_many_addresses_and_keys_there_are(monkeypatch
     monkeypatch.setattr(failed_attempts, "MAX_ACCEPTED", 10)
     failed = make([0.0])
     for i in range(100):
-        failed.note(f"10.0.0.{i}", f"guess {i}", is_right=False)
-        failed.note("10.0.0.1", f"key {i}", is_right=True)
+        attempt(failed, f"10.0.0.{i}", f"guess {i}")
+        attempt(failed, "10.0.0.1", f"key {i}", is_right=True)
     assert len(failed._limiter._buckets) == len(failed._accepted) == 10
 
 

@@ -26,17 +26,21 @@ class FailedAttempts:
         self._accepted: OrderedDict[bytes, None] = OrderedDict()
 
     def wait(self, address: str, key: str) -> float:
-        """Return the seconds until a key from this address is looked up; 0 if it is looked up now."""
-        return 0.0 if _hash(key) in self._accepted else self._limiter.peek(_network_of(address))
+        """Return 0 if a key from this address is looked up now, which takes an attempt; else the seconds to wait."""
+        return 0.0 if _hash(key) in self._accepted else self._limiter.wait(_network_of(address))
 
     def note(self, address: str, key: str, is_right: bool) -> None:
-        """Note whether a key that was looked up was right."""
+        """Note whether a key that was looked up was right, and give the attempt back if it was."""
         hashed = _hash(key)
+        was_accepted = hashed in self._accepted
         if not is_right:
-            self._accepted.pop(hashed, None)
-            self._limiter.wait(_network_of(address))
+            if was_accepted:
+                del self._accepted[hashed]
+                self._limiter.wait(_network_of(address))
             return
-        self._accepted[hashed] = None
+        if not was_accepted:
+            self._limiter.give_back(_network_of(address))
+            self._accepted[hashed] = None
         self._accepted.move_to_end(hashed)
         if len(self._accepted) > MAX_ACCEPTED:
             self._accepted.popitem(last=False)

@@ -55,11 +55,10 @@ class RateLimiter:
         bucket.tokens -= tokens
         return 0.0
 
-    def peek(self, user: str) -> float:
-        """Return the seconds until there is a token, 0 if there is one, without taking it."""
-        if user not in self._buckets:
-            return 0.0
-        return max(0.0, (1 - self._refill(user).tokens) / self.rate)
+    def give_back(self, user: str) -> None:
+        """Give back the token of a use that didn't count after all."""
+        bucket = self._refill(user)
+        bucket.tokens = min(self.burst, bucket.tokens + 1)
 
     def _refill(self, user: str) -> Bucket:
         now = self.clock()
