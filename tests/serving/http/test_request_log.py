@@ -100,7 +100,7 @@ def test_an_exception_is_followed_by_its_traceback() -> None:
         )
     lines = PlainFormatter().format(record).splitlines()
     assert lines[0].endswith("ERROR: a request failed")
-    assert lines[-1] == "ZeroDivisionError: by zero"
+    assert lines[-1] == "  ZeroDivisionError: by zero"
 
 
 def test_json_has_every_field() -> None:

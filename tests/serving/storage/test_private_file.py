@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from nextreel.serving.storage.store import Store
-from tests.cli.commands import succeed
+from tests.cli.commands import nextreel
 from tests.serving.ratings import rating
+from tests.serving.servers import serving
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,17 @@ def test_a_store_that_others_may_read_is_named_and_left_as_it_is(sqlite_url: str
     assert modes(tmp_path)["nextreel.db"] == "644"
 
 
-def test_the_command_works_with_such_a_store(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_command_names_such_a_store_in_one_sentence_and_works(sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "nextreel.db").touch(mode=0o666)
-    assert succeed("keys", "create", "web", "--scope", "read", "--store", sqlite_url).startswith("nextreel_")
+    process = nextreel("keys", "create", "web", "--scope", "read", "--store", sqlite_url)
+    assert process.returncode == 0
+    assert process.stdout.startswith("nextreel_")
+    assert process.stderr.startswith("nextreel: other users of this machine may open ")
+    assert process.stderr.count("\n") == 1
+
+
+def test_the_server_names_such_a_store_and_works(model: Path, sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "nextreel.db").touch(mode=0o666)
+    with serving(model, sqlite_url) as server:
+        assert "other users of this machine may open" in "".join(server.printed)
+        server.ok("GET", "/v1/model")

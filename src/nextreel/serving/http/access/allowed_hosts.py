@@ -66,7 +66,7 @@ def _is_allowed(names: frozenset[str], host: str) -> bool:
 def name_of(host: str) -> str:
     """Return the name or the address in a header Host, in lower case, without the port."""
     name = host.strip().lower()
-    if name.startswith("["):
+    if name.startswith("[") and "]" in name:
         return name[1:].partition("]")[0]
     return name.partition(":")[0].removesuffix(".")
 
