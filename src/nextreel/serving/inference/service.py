@@ -236,9 +236,14 @@ class Service:
     def _audit_version(self) -> None:
         """Log the version that is served, if it was made the current one on the command line."""
         version = self._engine.version.name
-        if version != self._audited_version:
+        if version == self._audited_version:
+            return
+
+        def record() -> None:
             self.store.record_served_version(version, self.versions.promoted_at)
             self._audited_version = version
+
+        self.versions.call_if_current(version, record)
 
     def _require_lineage(self, version: StoredVersion) -> None:
         """Raise UnrelatedDataError for a version of other data; one that was refused once isn't loaded again."""

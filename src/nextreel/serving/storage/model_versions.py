@@ -131,6 +131,18 @@ class VersionDirectory:
             )
         return _describe(promoted[0], self._home / promoted[0], current=True)
 
+    def call_if_current(self, name: str, function: Callable[[], None]) -> None:
+        """Call a function while this version is the current one and nobody can change that; not at all if it isn't."""
+        with contextlib.ExitStack() as stack:
+            if not self.is_single:
+                with contextlib.suppress(
+                    ArtifactError
+                ):  # where nothing can be written, no promotion is under way
+                    stack.enter_context(self._locked())
+                if self._promoted()[:1] != (name,):
+                    return
+            function()
+
     @property
     def promoted_at(self) -> int:
         """When the current version became that, POSIX seconds; now, if the directory doesn't say it."""
