@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from nextreel.serving.app import is_loopback
-from nextreel.serving.http.access_control import RateLimiter, needed_scope
-from nextreel.serving.storage.api_keys import Scope, create_key, revoke_key
+from nextreel.serving.http.access.access_control import needed_scope
+from nextreel.serving.http.access.rate_limits import RateLimiter
+from nextreel.serving.storage.administration.api_keys import Scope, create_key, revoke_key
 from nextreel.serving.storage.store import Store
 from tests.cli.commands import fail
 from tests.serving.http.connections.clients import CHUNK, CHUNKED, exchange
