@@ -11,7 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
-from nextreel.errors import ArtifactError, IdempotencyError, NextreelError, QueryError, StoreError
+from nextreel.errors import (
+    ArtifactError,
+    IdempotencyError,
+    NextreelError,
+    NotReadyError,
+    QueryError,
+    StoreError,
+    UnusableStoreError,
+)
 from nextreel.serving.http.request_bodies import EXPECTED_BY_PATTERN
 from nextreel.serving.http.response_bodies import FieldProblem, ProblemDetails
 
@@ -20,6 +28,7 @@ STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
     ArtifactError: HTTPStatus.CONFLICT,
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Status of the response to an error of nextreel; the first matching class decides."""
 STORE_UNAVAILABLE = "the store can't be reached; nothing was written, try again"
@@ -109,7 +118,10 @@ async def _describe_nextreel_error(request: Request, error: Exception) -> Respon
         raise error
     request.state.error = str(error)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return problem(status, STORE_UNAVAILABLE, request.state.request_id, headers={"Retry-After": "1"})
+        detail = STORE_UNAVAILABLE
+        if isinstance(error, UnusableStoreError | NotReadyError):
+            detail = error.told if isinstance(error, UnusableStoreError) else str(error)
+        return problem(status, detail, request.state.request_id, headers={"Retry-After": "1"})
     return problem(status, str(error), request.state.request_id)
 
 
