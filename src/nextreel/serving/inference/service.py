@@ -16,7 +16,7 @@ from threading import Lock
 import numpy as np
 
 from nextreel.data.ids import Id, encode_id
-from nextreel.errors import ArtifactError, QueryError, StoreError
+from nextreel.errors import NextreelError, QueryError, StoreError
 from nextreel.prediction.saving import load
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.clock_watch import ClockWatch
@@ -214,7 +214,7 @@ class Service:
         try:
             self.refresh()
             self._last_load_error = None
-        except ArtifactError as error:
+        except NextreelError as error:
             if str(error) != self._last_load_error:  # logged once, not every second
                 self._last_load_error = str(error)
                 logger.error(
