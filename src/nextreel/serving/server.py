@@ -86,6 +86,8 @@ def prepare_store(
             imported, notes = 0, [] if data is None else _recognise(data, store, version.path)
         for model in served:
             notes += _check_lineage(store, model)
+        if store.warning:
+            notes.append(f"Note: {store.warning}")
     return PreparedStore(imported, tuple(notes))
 
 
@@ -169,6 +171,7 @@ def run(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
         ),
         ws="none",
         access_log=False,
+        proxy_headers=False,  # `ForwardedHeaders` reads them, from proxies that are named as trusted
         server_header=False,
         log_config=describe_logging(),
         timeout_graceful_shutdown=GRACE_SECONDS,

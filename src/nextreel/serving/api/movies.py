@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from nextreel.data.times import end_of_this_second
 from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.access.acting_key import Actor
 from nextreel.serving.http.data_values import MovieIdParameter
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
@@ -114,13 +115,13 @@ async def add_movie(
 @router.delete(
     "/movies/{movie_id}",
     status_code=204,
-    responses={204: {"description": "Deleted, now or before."}, **problems(404, *EVERYWHERE)},
+    responses={204: {"description": "Deleted, now or before."}, **problems(404, 415, *EVERYWHERE)},
 )
-async def delete_movie(movie_id: MovieId, state: State) -> Response:
+async def delete_movie(movie_id: MovieId, state: State, actor: Actor) -> Response:
     """Delete a movie, also one of the model's own catalog: no list and no search of any worker has it from then on.
 
     Its ratings stay in the histories. Deleting it again changes nothing; adding it again brings it back.
     """
-    if not await state.run_writing(state.service.delete_movie, movie_id):
+    if not await state.run_writing(state.service.delete_movie, movie_id, actor):
         raise HTTPException(404, NO_SUCH_MOVIE.format(movie_id))
     return Response(status_code=204)
