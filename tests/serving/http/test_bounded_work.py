@@ -13,7 +13,7 @@ from nextreel.data.sources.synthetic_data import make_sample
 from nextreel.models.popularity import Popularity
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
-from nextreel.serving.storage.api_keys import Scope, create_key
+from nextreel.serving.storage.administration.api_keys import Scope, create_key
 from nextreel.serving.storage.store import Store
 from tests.serving.servers import HEAD, LATE, Server, connect, eventually, serving
 

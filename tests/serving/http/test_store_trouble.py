@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from nextreel.serving.storage.api_keys import Scope, create_key
+from nextreel.serving.storage.administration.api_keys import Scope, create_key
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
 from tests.serving.servers import LATE, Server, eventually, serving

@@ -24,6 +24,13 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.ids import Id, encode_id, kind_of
 from nextreel.data.schema import MOVIE_ID, USER_ID
 from nextreel.errors import StoreError, UnusableStoreError
+from nextreel.serving.storage.administration.audit_log import (
+    COMMAND_LINE,
+    Act,
+    AuditEntry,
+    read_acts,
+    record_act,
+)
 from nextreel.serving.storage.databases import DAMAGED, Database, connect, is_damage
 from nextreel.serving.storage.idempotency import delete_expired, find_outcomes, record_outcomes
 from nextreel.serving.storage.impressions import Impression, insert_impressions, read_impressions
@@ -39,6 +46,7 @@ from nextreel.serving.storage.movie_rows import mark_deleted, put_movie, read_de
 from nextreel.serving.storage.sql_tables import (
     FORMAT,
     NUMBERS_FORMAT,
+    add_missing_columns,
     erasures,
     facts,
     impressions,
@@ -130,6 +138,11 @@ class Store:
     def url(self) -> str:
         """URL of the database, without its password."""
         return self._url
+
+    @property
+    def warning(self) -> str | None:
+        """What the store's owner should know of it, such as that others may read its file; None if there is nothing."""
+        return self._database.warning
 
     @property
     def identity(self) -> str:
@@ -260,13 +273,16 @@ class Store:
         with self.writing() as connection:
             return put_movie(connection, movie_id, title, genres)
 
-    def delete_movie(self, movie_id: Id) -> bool:
+    def delete_movie(self, movie_id: Id, by: str = COMMAND_LINE) -> bool:
         """Delete a movie, added or of the model's own catalog; return False if it is deleted already.
 
-        Its ratings stay.
+        Its ratings stay. The audit log says `by` whom it was deleted.
         """
         with self.writing() as connection:
-            return mark_deleted(connection, encode_id(movie_id), True)
+            is_new = mark_deleted(connection, encode_id(movie_id), True)
+            if is_new:
+                record_act(connection, Act.MOVIE_DELETED, by, str(movie_id))
+            return is_new
 
     def restore_movie(self, movie_id: Id) -> bool:
         """Undo the deletion of a movie; return False if it isn't deleted."""
@@ -295,13 +311,33 @@ class Store:
         with self.reading() as connection:
             return read_impressions(connection, sa.true())
 
+    def audit_log(self, limit: int, before: int | None = None) -> list[AuditEntry]:
+        """Return at most `limit` administrative acts, latest first, of those with an id below `before`."""
+        with self.reading() as connection:
+            return read_acts(connection, limit, before)
+
+    def record_served_version(self, version: str, since: int) -> None:
+        """Log a promotion that nobody did through a server, unless another process of the server has logged it.
+
+        `since` is when the version became the current one, POSIX seconds.
+        """
+        with self.writing() as connection:
+            last = read_acts(connection, 1, acts=(Act.VERSION_PROMOTED, Act.VERSION_ROLLED_BACK))
+            if not last or last[0].subject != version:
+                record_act(connection, Act.VERSION_PROMOTED, COMMAND_LINE, version, since)
+
+    def record_promotion(self, act: Act, by: str, version: str) -> None:
+        """Log that a version is being promoted, or rolled back to."""
+        with self.writing() as connection:
+            record_act(connection, act, by, version)
+
     def export_user(self, user_id: Id) -> UserExport:
         """Return all data about a user."""
         format_ = self.data_format
         with self.reading() as connection:
             return read_user(connection, user_id, format_)
 
-    def erase_user(self, outside_id: Id) -> int:
+    def erase_user(self, outside_id: Id, by: str = COMMAND_LINE) -> int:
         """Delete all data about a user, record the erasure, and return the number of interactions deleted.
 
         This also deletes the recorded outcomes of every request that held one of the user's ratings. Of a text id,
@@ -318,6 +354,7 @@ class Store:
             delete_text(connection, "user", user_id)
             connection.execute(sa.delete(erasures).where(erasures.c.user_id == user_id))
             connection.execute(sa.insert(erasures), {"user_id": user_id, "erased_at": int(time.time())})
+            record_act(connection, Act.USER_ERASED, by)
         return n_deleted
 
     def erased_users(self) -> list[int]:
@@ -335,6 +372,7 @@ class Store:
     def _prepare(self) -> None:
         with self.writing() as connection:
             metadata.create_all(connection)
+            add_missing_columns(connection)
             stored_format = _read_fact(connection, "format")
             if _read_fact(connection, "identity") is None:
                 _write_fact(connection, "identity", uuid.uuid4().hex)
