@@ -11,12 +11,20 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
-from nextreel.errors import ArtifactError, IdempotencyError, NextreelError, QueryError, StoreError
+from nextreel.errors import (
+    ArtifactError,
+    ErasedMeanwhileError,
+    IdempotencyError,
+    NextreelError,
+    QueryError,
+    StoreError,
+)
 from nextreel.serving.http.request_bodies import EXPECTED_BY_PATTERN
 from nextreel.serving.http.response_bodies import FieldProblem, ProblemDetails
 
 STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
     IdempotencyError: HTTPStatus.CONFLICT,
+    ErasedMeanwhileError: HTTPStatus.CONFLICT,
     ArtifactError: HTTPStatus.CONFLICT,
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
