@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextreel.artifacts import MANIFEST
+from nextreel.artifacts import MANIFEST, format_manifest
 from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
@@ -80,7 +80,7 @@ def empty_the_manifest(model: Path) -> None:
 def change(key: str, value: object) -> Callable[[Path], None]:
     def edit(model: Path) -> None:
         manifest = json.loads((model / MANIFEST).read_text())
-        (model / MANIFEST).write_text(json.dumps({**manifest, key: value}))
+        (model / MANIFEST).write_text(format_manifest({**manifest, key: value}))
 
     return edit
 

@@ -45,7 +45,8 @@ def read_arrays(file: Path) -> Arrays:
     """
     try:
         return dict(load_file(file))
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
+        # The latter are of arrays in a type that numpy doesn't have, such as bfloat16.
         raise ArtifactError(f"{file} can't be read: {error}") from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from nextreel.artifacts import format_manifest
 from nextreel.cli import app
 from nextreel.errors import NextreelError
 from tests.cli.commands import fail, succeed
@@ -152,10 +153,10 @@ def test_a_manifest_with_numbers_out_of_all_bounds_is_damaged(home: Path, tmp_pa
     manifest = json.loads(file.read_text())
     for place in ("format", "files"):
         changed = {**manifest, place: int(LONG)}
-        file.write_text(json.dumps(changed))
+        file.write_text(format_manifest(changed))
         assert "model" in fail("recommend", "model", "--user", "1", cwd=tmp_path)
     manifest["files"]["model.safetensors"]["bytes"] = int(LONG)
-    file.write_text(json.dumps(manifest))
+    file.write_text(format_manifest(manifest))
     assert "model.safetensors has" in fail("recommend", "model", "--user", "1", cwd=tmp_path)
 
 

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -7,6 +8,7 @@ from types import ModuleType
 import pytest
 
 import nextreel
+from nextreel.artifacts import format_manifest
 from nextreel.errors import ArtifactError, ConfigError, MissingExtraError
 from nextreel.models import registry
 from nextreel.models.ease import EASE
@@ -261,6 +263,6 @@ def test_a_saved_model_that_is_not_registered_says_so(
 def test_a_manifest_cannot_name_a_module(tmp_path: Path, name: str) -> None:
     nextreel.save(nextreel.fit(tiny_dataset(), "popularity"), tmp_path / "model")
     manifest = tmp_path / "model" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"model": "popularity"', f'"model": "{name}"'))
+    manifest.write_text(format_manifest({**json.loads(manifest.read_text()), "model": name}))
     with pytest.raises(ArtifactError, match="which isn't registered here"):
         nextreel.load(tmp_path / "model")

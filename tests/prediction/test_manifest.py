@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.artifacts import MANIFEST
+from nextreel.artifacts import MANIFEST, format_manifest
 from nextreel.errors import ArtifactError
 from nextreel.models.popularity import Popularity
 from nextreel.prediction.manifest import FitFacts, FittedOn, ModelManifest
@@ -36,7 +36,7 @@ def test_the_data_are_described_under_the_keys_of_the_file(model: Path) -> None:
 def test_a_manifest_without_a_model_is_damaged(model: Path) -> None:
     entries = json.loads((model / MANIFEST).read_text())
     del entries["model"]
-    (model / MANIFEST).write_text(json.dumps(entries))
+    (model / MANIFEST).write_text(format_manifest(entries))
     for read in (ModelManifest.read, load):
         with pytest.raises(ArtifactError, match=r"manifest\.json is damaged: model: Field required"):
             read(model)

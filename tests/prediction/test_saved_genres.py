@@ -8,7 +8,8 @@ import polars as pl
 from nextreel.artifacts import MANIFEST, seal
 from nextreel.models.popularity import Popularity
 from nextreel.prediction.predictor import Predictor
-from nextreel.prediction.saving import MOVIES_FILE, load, save
+from nextreel.prediction.saved_dataset import MOVIES_FILE
+from nextreel.prediction.saving import load, save
 from nextreel.testing import tiny_dataset
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nextreel.artifacts import MANIFEST
+from nextreel.artifacts import MANIFEST, OWN_SHA256
 from nextreel.errors import ArtifactError
 from nextreel.models.popularity import Popularity, PopularityConfig
 from nextreel.prediction.predictor import Predictor
@@ -39,9 +39,10 @@ def test_an_evaluation_is_added_to_the_manifest_and_nothing_else_changes(model: 
     before = {file.name: file.read_bytes() for file in model.iterdir()}
     add_evaluation(fit(), model, figures(0.1))
     after = {file.name: file.read_bytes() for file in model.iterdir()}
-    manifest = json.loads(after.pop(MANIFEST))
+    entries, manifest = json.loads(before.pop(MANIFEST)), json.loads(after.pop(MANIFEST))
     assert manifest.pop("evaluations") == [figures(0.1)]
-    assert manifest == json.loads(before.pop(MANIFEST))
+    assert manifest.pop(OWN_SHA256) != entries.pop(OWN_SHA256)
+    assert manifest == entries
     assert after == before
 
 

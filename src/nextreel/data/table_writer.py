@@ -1,6 +1,8 @@
 """Writing tables as CSV, gzipped CSV or Parquet."""
 
 import gzip
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, cast
 
@@ -26,18 +28,38 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
     DataError
         The file has another suffix, or it can't be written.
     """
-    if not is_writable(path):
-        raise DataError(f"{path}: expected a name that ends with .csv, .csv.gz or .parquet")
-    with replacing(path) as temporary:
-        if path.suffix == ".parquet":
-            frame.write_parquet(temporary)
-            return
-        frame = _with_integer_ratings(frame)
-        if path.suffix == ".gz":
-            with temporary.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
-                frame.write_csv(cast("IO[bytes]", packed))
-        else:
-            frame.write_csv(temporary)
+    write_tables({path: frame})
+
+
+def write_tables(frames: Mapping[Path, pl.DataFrame]) -> None:
+    """Write several frames to files as `write_table` does; none of them appears before all are written.
+
+    They then appear in the order of the mapping, so that whoever finds the last one finds all.
+
+    Raises
+    ------
+    DataError
+        A file has another suffix, or can't be written.
+    """
+    for path in frames:
+        if not is_writable(path):
+            raise DataError(f"{path}: expected a name that ends with .csv, .csv.gz or .parquet")
+    with ExitStack() as stack:  # which leaves the blocks in the opposite order
+        temporaries = {path: stack.enter_context(replacing(path)) for path in reversed(list(frames))}
+        for path, frame in frames.items():
+            _write(frame, temporaries[path], path.suffix)
+
+
+def _write(frame: pl.DataFrame, file: Path, suffix: str) -> None:
+    if suffix == ".parquet":
+        frame.write_parquet(file)
+        return
+    frame = _with_integer_ratings(frame)
+    if suffix == ".gz":
+        with file.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+            frame.write_csv(cast("IO[bytes]", packed))
+    else:
+        frame.write_csv(file)
 
 
 def _with_integer_ratings(frame: pl.DataFrame) -> pl.DataFrame:

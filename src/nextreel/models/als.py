@@ -24,6 +24,7 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
+from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
@@ -73,6 +74,9 @@ class ALS(Recommender):
 
     movie_factors_: Float32Array
     """float32[n_movies, factors]: factors of the movies, Y in the module's formulas."""
+
+    def array_specs(self) -> Specs:
+        return {"movie_factors_": ArraySpec("float32", ("n_movies", self.config.factors))}
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         by_user = build_interaction_matrix(dataset)

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from nextreel.array_specs import Specs
 from nextreel.arrays import Arrays, BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
@@ -111,16 +112,29 @@ class Recommender(ABC):
         }
         return own | of_children
 
+    def array_specs(self) -> Specs | None:
+        """Describe the arrays of this model's own `state`, without those of its children; None if it doesn't say.
+
+        The arrays of a file are checked by it before `restore` gets them. The dimension "n_movies" is the number of
+        movies in the catalog. Of a model that doesn't say, only that floats are finite is checked.
+        """
+        return None
+
     def restore(self, state: Arrays) -> Self:
         """Set the fitted arrays from a `state` that was read from a file, and return this model.
+
+        `nextreel.models.saved_state.restore_checked` checks the arrays first.
 
         Raises
         ------
         ArtifactError
-            The state is empty.
+            The state is empty, or has a name that isn't one of fitted arrays.
         """
         if not state:
             raise ArtifactError(f"no fitted state for {type(self).__name__}")
+        for name in state:
+            if name.startswith("__") or (not name.endswith("_") and " " not in name):
+                raise ArtifactError(f"the array {name!r} is unknown")
         for child, model in self.children.items():
             prefix = f"{child} "
             model.restore(

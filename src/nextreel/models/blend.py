@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import Field
 from scipy.optimize import minimize
 
+from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import Float32Array, Float64Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
@@ -77,6 +78,9 @@ class Blend(Recommender):
     def children(self) -> Mapping[str, Recommender]:
         """The transformer and the sequential ridge, by model name."""
         return self._members
+
+    def array_specs(self) -> Specs:
+        return {"weights_": ArraySpec("float32", (SHORT_HISTORY + 1, len(self._members)))}
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         train, held_out = HeldOut.split(dataset, self.config.held_out_share, self.config.seed)

@@ -14,6 +14,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
+from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
@@ -41,6 +42,9 @@ class EASE(Recommender):
     weights_: Float32Array
     """float32[n_movies, n_movies]: B in the module's formula, what a watched movie (row) adds to the score of a movie
     (column)."""
+
+    def array_specs(self) -> Specs:
+        return {"weights_": ArraySpec("float32", ("n_movies", "n_movies"))}
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         users = build_interaction_matrix(dataset)

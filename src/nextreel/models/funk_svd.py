@@ -22,6 +22,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
+from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import Arrays, BoolArray, Float32Array, Int64Array, find_sorted
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
@@ -87,6 +88,14 @@ class FunkSVD(Recommender):
     def __init__(self, config: FunkSVDConfig | None = None) -> None:
         super().__init__(config)
         self.epochs = []
+
+    def array_specs(self) -> Specs:
+        dimensions = self.config.dimensions
+        return {
+            "user_ids_": ArraySpec("int64", ("n_users",), is_filled=True, order="strictly ascending"),
+            "user_factors_": ArraySpec("float32", ("n_users", dimensions)),
+            "movie_factors_": ArraySpec("float32", ("n_movies", dimensions)),
+        }
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         """Learn the factors of the users and movies, P and Q in the module's formulas.

@@ -16,6 +16,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
+from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
@@ -46,6 +47,9 @@ class ItemKNN(Recommender):
     similarities_: Float32Array
     """float32[n_movies, n_movies]: normalised similarity of the watched movie (row) to the scored movie (column); 0
     where it wasn't kept."""
+
+    def array_specs(self) -> Specs:
+        return {"similarities_": ArraySpec("float32", ("n_movies", "n_movies"))}
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         users = build_interaction_matrix(dataset)

@@ -16,11 +16,12 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
+from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.popularity import Popularity
+from nextreel.models.popularity import CATALOG_SIZE, Popularity
 from nextreel.models.training.epochs import Training
 from nextreel.options import Range
 
@@ -64,6 +65,14 @@ class NextChoices(Recommender):
             Number of movies in the catalog.
         """
         return cls()._fit_events(timestamps, movies, places, n_movies)
+
+    def array_specs(self) -> Specs:
+        return {
+            "times_": ArraySpec("int64", ("n_interactions",), order="ascending"),
+            "movies_": ArraySpec("int32", ("n_interactions",), least=0, below="n_movies"),
+            "places_": ArraySpec("int32", ("n_interactions",), least=0),
+            "n_movies_": CATALOG_SIZE,
+        }
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         timeline = dataset.timeline

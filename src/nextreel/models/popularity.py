@@ -11,6 +11,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
+from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
@@ -18,6 +19,9 @@ from nextreel.data.times import DAY
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.training.epochs import Training
 from nextreel.options import Range
+
+CATALOG_SIZE = ArraySpec("int64", (1,), equals="n_movies")
+"""What a saved number of movies must be like."""
 
 
 class PopularityConfig(ModelConfig):
@@ -52,6 +56,13 @@ class Popularity(Recommender):
             Number of movies in the catalog.
         """
         return cls()._fit_events(timestamps, movies, n_movies)
+
+    def array_specs(self) -> Specs:
+        return {
+            "times_": ArraySpec("int64", ("n_interactions",), order="ascending"),
+            "movies_": ArraySpec("int32", ("n_interactions",), least=0, below="n_movies"),
+            "n_movies_": CATALOG_SIZE,
+        }
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         timeline = dataset.timeline

@@ -6,10 +6,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from nextreel.artifacts import MANIFEST, read_manifest
+from nextreel.artifacts import MANIFEST, read_entries, read_manifest
 from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.dataset import Dataset
-from nextreel.documents import read_json_file
 from nextreel.errors import ArtifactError
 
 
@@ -58,8 +57,14 @@ class FitFacts(BaseModel):
     """NDCG@10 after `best_epoch`, on users who were held out of the training data; None without `best_epoch`."""
 
 
+class FileFacts(BaseModel):
+    """What the manifest says of a file beside it."""
+
+    sha256: str
+
+
 class ModelManifest(BaseModel):
-    """What the manifest of a saved model says, apart from the files and their hashes."""
+    """What the manifest of a saved model says."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -79,6 +84,8 @@ class ModelManifest(BaseModel):
     """Names of the columns in the user's files, the kinds of ids, and what the ratings mean."""
     split: dict[str, JsonValue] = {}
     """The rule by which the training data was split from the test data, as JSON; empty if unknown."""
+    files: dict[str, FileFacts] = {}
+    """The files beside the manifest, by name."""
     evaluations: list[dict[str, JsonValue]] = []
     """Results of the evaluations of this saved model that `nextreel evaluate --save` added."""
 
@@ -91,19 +98,7 @@ class ModelManifest(BaseModel):
         ArtifactError
             There is no manifest, or it is damaged.
         """
-        file = directory / MANIFEST
-        try:
-            return cls.model_validate(read_json_file(file))
-        except FileNotFoundError:
-            raise ArtifactError(
-                f"{directory} has no {MANIFEST}; expected a model saved by `nextreel fit`"
-            ) from None
-        except OSError as error:
-            raise ArtifactError(f"{file} can't be read: {error.strerror}") from error
-        except ValidationError as error:
-            raise ArtifactError(f"{file} is damaged: {_first_problem(error)}") from error
-        except ValueError as error:
-            raise ArtifactError(f"{file} is damaged: {error}") from error
+        return cls._of(read_entries(directory), directory)
 
     @classmethod
     def read_verified(cls, directory: Path) -> Self:
@@ -114,9 +109,12 @@ class ModelManifest(BaseModel):
         ArtifactError
             There is no manifest, it is damaged or of a newer format, or a file is missing or changed.
         """
-        manifest = read_manifest(directory)
+        return cls._of(read_manifest(directory), directory)
+
+    @classmethod
+    def _of(cls, entries: dict[str, JsonValue], directory: Path) -> Self:
         try:
-            return cls.model_validate(manifest)
+            return cls.model_validate(entries)
         except ValidationError as error:
             raise ArtifactError(f"{directory / MANIFEST} is damaged: {_first_problem(error)}") from error
 

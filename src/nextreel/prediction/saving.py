@@ -1,34 +1,38 @@
 """A predictor as a directory: the fitted model, its catalog, and the interactions that histories come from."""
 
-import json
 import platform
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import polars as pl
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from nextreel.arrays import Arrays, read_arrays, write_arrays
-from nextreel.artifacts import MANIFEST, read_manifest, seal
+from nextreel.arrays import read_arrays, write_arrays
+from nextreel.artifacts import MANIFEST, format_manifest, read_manifest, seal
 from nextreel.atomic_files import atomic_directory, replacing
-from nextreel.data.data_format import FORMAT_KEY, DataFormat
-from nextreel.data.dataset import Dataset
-from nextreel.data.rating_scale import RatingScale
-from nextreel.data.timeline import Timeline
-from nextreel.data.titles import unify_genres
+from nextreel.data.data_format import FORMAT_KEY
 from nextreel.errors import ArtifactError, ConfigError
 from nextreel.models.registry import create_model, model_name, model_names
+from nextreel.models.saved_state import restore_checked
 from nextreel.prediction.manifest import FittedOn, ModelManifest
 from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saved_dataset import (
+    INTERACTIONS_FILE,
+    MOVIES_FILE,
+    USERS_FILE,
+    read_dataset_files,
+    write_dataset,
+)
 from nextreel.version import __version__
 
 PACKAGES = ("numpy", "polars", "scipy", "safetensors")
 """Packages whose installed versions are noted in the manifest of a saved model."""
-MODEL_FILE, INTERACTIONS_FILE = "model.safetensors", "interactions.safetensors"
-MOVIES_FILE, USERS_FILE = "movies.parquet", "users.parquet"
+MODEL_FILE = "model.safetensors"
+FILES = (MODEL_FILE, INTERACTIONS_FILE, MOVIES_FILE, USERS_FILE)
+"""The files that every saved predictor has, beside the manifest."""
+MOST_ATTEMPTS = 10
+"""Number of times that a directory is read anew because it was replaced meanwhile."""
 
 
 def save(
@@ -63,7 +67,7 @@ def save(
     """
     if not isinstance(predictor, Predictor):
         raise ConfigError(f"expected a Predictor(model, dataset), found a {type(predictor).__name__}")
-    dataset, timeline = predictor.dataset, predictor.dataset.timeline
+    dataset = predictor.dataset
     manifest = {
         "nextreel": __version__,
         **_identify(predictor),
@@ -72,19 +76,9 @@ def save(
         **(facts or {}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
-    interactions: Arrays = {
-        "movie_ids": dataset.movie_ids,
-        "user_ids": timeline.user_ids,
-        "movies": timeline.movies,
-        "ratings": timeline.ratings,
-        "timestamps": timeline.timestamps,
-        "offsets": timeline.offsets,
-    }
     with atomic_directory(Path(path), MANIFEST) as directory:
         write_arrays(predictor.model.state, directory / MODEL_FILE)
-        write_arrays(interactions, directory / INTERACTIONS_FILE)
-        dataset.movies.write_parquet(directory / MOVIES_FILE)
-        dataset.users.write_parquet(directory / USERS_FILE)
+        write_dataset(dataset, directory)
         add_files(directory)
         seal(directory, manifest)
 
@@ -101,20 +95,54 @@ def load(path: Path | str) -> Predictor:
 
 
 def load_with_manifest(directory: Path) -> tuple[Predictor, ModelManifest]:
-    """Load a saved predictor with its manifest; raises ArtifactError as `load` does."""
+    """Load a saved predictor with its manifest; raises ArtifactError as `load` does.
+
+    If the directory is replaced meanwhile, it is read again, so that no part of one model comes with another one.
+    """
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        before = _identify_directory(directory)
+        try:
+            loaded = _load(directory)
+        except ArtifactError:
+            if attempt == MOST_ATTEMPTS or _identify_directory(directory) == before:
+                raise
+            continue
+        if _identify_directory(directory) == before:
+            return loaded
+    raise ArtifactError(f"{directory} is replaced again and again; try again when no fit writes to it")
+
+
+def _load(directory: Path) -> tuple[Predictor, ModelManifest]:
     manifest = ModelManifest.read_verified(directory)
+    for name in FILES:
+        if name not in manifest.files:
+            raise ArtifactError(f"{directory / MANIFEST} lists no {name}; the saved model is incomplete")
+    if manifest.model not in model_names():
+        raise ArtifactError(
+            f"{directory} holds the model {manifest.model!r}, which isn't registered here: install the package "
+            "that provides it, or register its class with nextreel.register_model"
+        )
     try:
-        if manifest.model not in model_names():
-            raise ArtifactError(
-                f"{directory} holds the model {manifest.model!r}, which isn't registered here: install the package "
-                "that provides it, or register its class with nextreel.register_model"
-            )
         model = create_model(manifest.model, {**manifest.config})
-        dataset = _load_dataset(directory, manifest.data_format)
-        model.restore(read_arrays(directory / MODEL_FILE))
-    except (KeyError, ConfigError) as error:
+    except ConfigError as error:
         raise ArtifactError(f"{directory} was saved by another nextreel ({error}): refit it") from error
-    return Predictor(model, dataset), manifest
+    dataset = read_dataset_files(directory, manifest.data_format)
+    arrays = read_arrays(directory / MODEL_FILE)
+    try:
+        return Predictor(restore_checked(model, arrays, dataset.n_movies), dataset), manifest
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{directory / MODEL_FILE} doesn't hold a {manifest.model} model of these options: {error}"
+        ) from error
+
+
+def _identify_directory(directory: Path) -> tuple[int, ...]:
+    """Return what changes if a directory, or a name in it, is replaced."""
+    try:
+        state = directory.stat()
+    except OSError:
+        return ()
+    return state.st_dev, state.st_ino, state.st_ctime_ns
 
 
 def add_evaluation(predictor: Predictor, path: Path | str, figures: Mapping[str, object]) -> None:
@@ -142,8 +170,8 @@ def add_evaluation(predictor: Predictor, path: Path | str, figures: Mapping[str,
     evaluations = TypeAdapter(list[JsonValue]).validate_python(manifest.get("evaluations", []))
     kept = [evaluation for evaluation in evaluations if _EvaluationKey.model_validate(evaluation) != key]
     with replacing(Path(path) / MANIFEST) as temporary:
-        text = json.dumps({**manifest, "evaluations": [*kept, figures]}, indent=2)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        text = format_manifest({**manifest, "evaluations": [*kept, figures]})
+        temporary.write_text(text, encoding="utf-8")
 
 
 class _TestPart(BaseModel):
@@ -155,25 +183,6 @@ class _EvaluationKey(BaseModel):
 
     protocol: dict[str, JsonValue]
     test: _TestPart
-
-
-def _load_dataset(directory: Path, format_: DataFormat) -> Dataset:
-    arrays = read_arrays(directory / INTERACTIONS_FILE)
-    timeline = Timeline(
-        movies=arrays["movies"].astype(np.int32, copy=False),
-        ratings=arrays["ratings"].astype(np.float32, copy=False),
-        timestamps=arrays["timestamps"].astype(np.int64, copy=False),
-        user_ids=arrays["user_ids"].astype(np.int64, copy=False),
-        offsets=arrays["offsets"].astype(np.int64, copy=False),
-        scale=format_.scale or RatingScale(),
-    )
-    return Dataset(
-        timeline=timeline,
-        movie_ids=arrays["movie_ids"].astype(np.int64, copy=False),
-        users=pl.read_parquet(directory / USERS_FILE, glob=False),
-        movies=unify_genres(pl.read_parquet(directory / MOVIES_FILE, glob=False)),
-        columns=format_.columns,
-    )
 
 
 def _identify(predictor: Predictor) -> dict[str, JsonValue]:

@@ -13,10 +13,12 @@ import polars as pl
 from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.errors import DataError
+from nextreel.errors import ArtifactError, DataError
 from nextreel.models.base import Recommender
+from nextreel.models.saved_state import restore_checked
 from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.ranker import Ranker
+from nextreel.testing.damaged_states import damage_each_array, with_not_finite_numbers
 
 UNKNOWN_USER = 9_999
 AFTER_ALL = 2_000_000_000
@@ -147,6 +149,25 @@ class RecommenderConformance(ABC):
         model = self.make().fit(dataset)
         restored = type(model)(model.config).restore(model.state)
         np.testing.assert_array_equal(self._scores(restored, dataset), self._scores(model, dataset))
+
+    def test_a_damaged_state_is_refused(self) -> None:
+        """No array of a file leads to a crash, or to scores that aren't numbers.
+
+        Arrays that the model doesn't describe (see `Recommender.array_specs`) are only kept from not being finite.
+        """
+        dataset = tiny_dataset()
+        model = self.make().fit(dataset)
+        restore_checked(type(model)(model.config), model.state, dataset.n_movies)
+        damaged = [*with_not_finite_numbers(model.state)]
+        if model.array_specs() is not None:
+            damaged += damage_each_array(model.state)
+        for case in damaged:
+            try:
+                restored = restore_checked(type(model)(model.config), case.state, dataset.n_movies)
+            except ArtifactError:
+                continue
+            assert not case.is_impossible, case.damage
+            self._check_scores(restored, dataset)
 
     def test_one_query_alone_scores_as_in_a_batch(self) -> None:
         dataset = tiny_dataset()

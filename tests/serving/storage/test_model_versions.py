@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.artifacts import MANIFEST
+from nextreel.artifacts import MANIFEST, format_manifest
 from nextreel.errors import ArtifactError, QueryError
 from nextreel.models.popularity import Popularity, PopularityConfig
 from nextreel.prediction.predictor import Predictor
@@ -120,7 +120,7 @@ def test_a_version_of_another_nextreel_is_refused_though_its_files_are_whole(
     versions: VersionDirectory,
 ) -> None:
     manifest = versions.find("b").path / MANIFEST
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "model": "oracle"}))
+    manifest.write_text(format_manifest({**json.loads(manifest.read_text()), "model": "oracle"}))
     with pytest.raises(
         ArtifactError, match=r"a stays current: .*holds the model .oracle., which isn.t registered here"
     ):

@@ -6,6 +6,7 @@ from glob import glob  # a pattern may be absolute, which Path.glob doesn't take
 from pathlib import Path
 
 from nextreel.artifacts import MANIFEST
+from nextreel.atomic_files.unfinished import recover_directory
 from nextreel.data.schema import INTERACTIONS, MOVIES, USERS, Table
 from nextreel.errors import DataError
 
@@ -41,6 +42,7 @@ def find_tables(path: Path) -> TableFiles:
     DataError
         There are no interactions, or it isn't clear which files hold them.
     """
+    recover_directory(path)
     if path.is_dir():
         return _find_in_directory(path)
     if path.exists():

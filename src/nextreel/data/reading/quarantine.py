@@ -74,7 +74,7 @@ def quarantine_rows(
     format_ = (remembered_format(path) if path.is_dir() else DataFormat()).with_request(request)
     counts: dict[str, int] = {}
     clean_tables: dict[str, pl.DataFrame] = {}
-    with replacing(quarantine) as temporary, temporary.open("x", encoding="utf-8", newline="") as opened:
+    with replacing(quarantine) as temporary, temporary.open("w", encoding="utf-8", newline="") as opened:
         writer = csv.writer(opened, lineterminator="\n")
         writer.writerow(HEADER)
         for table, paths in files.items():

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from zipfile import BadZipFile
 
 import polars as pl
@@ -21,7 +20,7 @@ from nextreel.data.reading.csv_text import BYTE_ORDER_MARK, CsvText
 from nextreel.data.reading.exact_csv import MOST_PROBLEMS, read_exactly
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, TIMESTAMP, USER_ID, USERS, Column, Table
 from nextreel.data.sources.zip_archives import open_zip
-from nextreel.data.table_writer import write_table
+from nextreel.data.table_writer import write_tables
 from nextreel.data.value_checks import is_valid, parse_cell
 from nextreel.errors import DataError, DataProblem
 from nextreel.wording import number_of
@@ -333,12 +332,7 @@ def _with_occupation_codes(users: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write_all(tables: Mapping[str, pl.DataFrame], target: Path) -> tuple[Path, ...]:
-    """Write tables, by file name, to a temporary directory first, so that all or none of them appear in `target`."""
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".nextreel-", dir=target) as staging:
-            for name, table in tables.items():
-                write_table(table, Path(staging, name))
-            return tuple(Path(staging, name).rename(target / name) for name in tables)
-    except OSError as error:
-        raise DataError(f"{target} can't be written: {error.strerror or error}") from error
+    """Write tables, by file name, to a directory, and return their paths."""
+    files = {target / name: table for name, table in tables.items()}
+    write_tables(files)
+    return tuple(files)

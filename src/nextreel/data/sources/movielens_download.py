@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 from zipfile import BadZipFile
 
+from nextreel.atomic_files.durability import sync_directory, sync_file
 from nextreel.data.sources.movielens import Conversion, convert, require_free
 from nextreel.data.sources.zip_archives import open_zip
 from nextreel.errors import ConfigError, DataError, DownloadError
@@ -93,7 +94,9 @@ def download(
             if damage := _find_damage(part, md5):
                 part.unlink()
                 raise DataError(f"{url} was damaged during the download: {damage}; try again")
+            sync_file(part)
             part.rename(path)
+            sync_directory(directory)
     except HTTPError as error:
         error.close()
         hint = f" (known names: {', '.join(NAMES)})" if error.code == 404 else ""

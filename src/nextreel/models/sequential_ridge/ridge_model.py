@@ -8,6 +8,7 @@ from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 
+from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, Histories
@@ -16,7 +17,7 @@ from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge.baskets import BasketSequences
-from nextreel.models.sequential_ridge.features import FeatureMap, decayed_baskets
+from nextreel.models.sequential_ridge.features import LENGTH_CLASSES, FeatureMap, decayed_baskets
 from nextreel.models.sequential_ridge.low_rank import embed_movies, reduce_rank
 from nextreel.models.training.epochs import Training
 from nextreel.options import Range
@@ -99,6 +100,22 @@ class SequentialRidge(Recommender):
     """int32[n_first]: movie indices of the interactions in `first_times_`."""
     first_places_: Int32Array
     """int32[n_first]: number of earlier interactions of the same user, for each interaction in `first_times_`."""
+
+    def array_specs(self) -> Specs:
+        dimensions, hidden = self.config.dimensions, self.config.hidden
+        n_dense = 4 * dimensions + LENGTH_CLASSES + hidden
+        return {
+            "columns_": ArraySpec("int32", ("n_movies",), least=-1, numbers="n_learned"),
+            "embeddings_": ArraySpec("float32", (2, "n_learned", dimensions), is_filled=True),
+            "mixing_": ArraySpec("float32", (4 * dimensions + 1, hidden)),
+            "weights_": ArraySpec("float32", (2, "n_learned", "n_learned")),
+            "inner_": ArraySpec("float32", (2, n_dense, "rank")),
+            "outer_": ArraySpec("float32", (2, "rank", "n_learned")),
+            "completion_": ArraySpec("float32", ("n_learned", "n_learned")),
+            "first_times_": ArraySpec("int64", ("n_first",), order="ascending"),
+            "first_movies_": ArraySpec("int32", ("n_first",), least=0, below="n_movies"),
+            "first_places_": ArraySpec("int32", ("n_first",), least=0),
+        }
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         """Embed the movies, then regress what follows a history, and the rest of its latest basket, on its features.

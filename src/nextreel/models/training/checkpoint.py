@@ -14,6 +14,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from nextreel.arrays import Arrays, read_arrays, write_arrays
 from nextreel.artifacts import MANIFEST, read_manifest, seal
 from nextreel.atomic_files import atomic_directory
+from nextreel.atomic_files.unfinished import recover_directory
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
 from nextreel.models.training.epochs import Epoch
@@ -56,6 +57,7 @@ def read_checkpoint(directory: Path, fit: FitIdentity) -> tuple[list[Epoch], Arr
     ArtifactError
         The checkpoint is missing or damaged, or belongs to a fit other than `fit`; the message lists the differences.
     """
+    recover_directory(directory)
     if not (directory / MANIFEST).is_file():
         raise ArtifactError(f"{directory} holds no checkpoint to continue from; fit without resuming")
     manifest = read_manifest(directory)

@@ -6,10 +6,11 @@ from typing import Self
 import numpy as np
 import torch
 
+from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import Arrays, BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
-from nextreel.data.times import WEEK
+from nextreel.data.times import LATEST_TIMESTAMP, WEEK
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
 from nextreel.models.training.checkpoint import identify_fit
@@ -23,6 +24,7 @@ from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.training_windows import TargetBaskets
 from nextreel.models.transformer.window_batches import batch_queries
+from nextreel.stopping import stop_if_unwanted
 
 QUERIES_AT_ONCE = 256
 """Number of queries that `score` passes to the network at once; bounds the memory of attention and of the logits."""
@@ -86,6 +88,7 @@ class Transformer(Recommender):
         with_history = np.flatnonzero(_has_rows(histories.last(self.config.window)))
         by_length = with_history[np.argsort(histories.lengths[with_history], kind="stable")]
         for start in range(0, len(by_length), QUERIES_AT_ONCE):
+            stop_if_unwanted()
             queries = by_length[start : start + QUERIES_AT_ONCE]
             with torch.inference_mode():
                 batch = batch_queries(histories[queries], timestamps[queries], self.config.window)
@@ -96,6 +99,16 @@ class Transformer(Recommender):
     @property
     def state(self) -> Arrays:
         return {name: tensor.numpy() for name, tensor in self._fitted_network().state_dict().items()}
+
+    def array_specs(self) -> Specs:
+        with torch.device("meta"):  # a network of shapes, without memory for numbers
+            shapes = Network(1, self.config).state_dict()
+        specs = {name: ArraySpec("float32", tuple(tensor.shape)) for name, tensor in shapes.items()}
+        return specs | {
+            "movies.weight": ArraySpec("float32", ("n_movies", self.config.dimensions)),
+            "bias": ArraySpec("float32", ("n_movies",)),
+            "weeks": ArraySpec("int64", (2,), least=0, below=LATEST_TIMESTAMP // WEEK + 1, order="ascending"),
+        }
 
     def restore(self, state: Arrays) -> Self:
         network = Network(len(state["bias"]), self.config)

@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nextreel.data.times import DAY
 from nextreel.errors import QueryError
 from nextreel.serving.http import request_bodies, response_bodies
-from nextreel.serving.http.dependencies import AppState, State, write_json
+from nextreel.serving.http.dependencies import AppState, State, charge, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
+from nextreel.serving.inference.request_cost import COST_OF_A_STORED_ROW
 from nextreel.serving.storage.store import NewInteraction, Outcome
 
 router = APIRouter(prefix="/v1", tags=["interactions"])
@@ -81,7 +82,10 @@ async def add_interaction(
     },
 )
 async def add_interactions(
-    batch: request_bodies.InteractionBatch, state: State, idempotency_key: IdempotencyKey = None
+    batch: request_bodies.InteractionBatch,
+    request: Request,
+    state: State,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store up to 1,000 ratings in one transaction.
 
@@ -89,6 +93,7 @@ async def add_interactions(
     outcome is `conflict`. A rating whose timestamp is ahead of the server's clock counts from its `counts_from` on.
     """
     rows = _read_rows(batch.interactions, idempotency_key)
+    charge(request, COST_OF_A_STORED_ROW * len(rows))
     outcomes = await _store(state, rows, idempotency_key)
     count = Counter(outcomes)
     stored = {

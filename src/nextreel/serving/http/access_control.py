@@ -6,7 +6,8 @@ request, even one that another web site caused. Such a key is therefore accepted
 can be changed.
 
 Every key has a bucket of tokens that fills at the allowed rate. A request takes a token; if there is none, the response
-says how long to wait. Each process has its own buckets, so n workers together allow a key up to n times the rate.
+says how long to wait. A costly request takes as many more as it costs, and may leave the bucket in debt. Each process
+has its own buckets, so n workers together allow a key up to n times the rate.
 """
 
 import base64
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
@@ -32,6 +34,8 @@ PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 READS_BY_POST = re.compile(r"/v1/recommendations(/batch)?/?")
 USER_DATA = re.compile(r"/v1/users/[^/]+/?")
 
+COST_OF_A_TOKEN = 10
+"""Cost of a request (see `request_cost`) that one token pays for."""
 MAX_BUCKETS = 10_000
 """Number of buckets from which on full ones are dropped, which changes nothing: a new bucket is full too."""
 
@@ -74,7 +78,7 @@ class AccessControl:
             return problem(401, detail, request_id, headers=challenge)
         state: AppState = scope["app"].state.nextreel
         try:
-            key = await state.run_writing(find_key, state.service.store, presented)
+            key = await state.run_key_lookup(find_key, state.service.store, presented)
         except StoreError as error:
             scope["state"]["error"] = str(error)
             return problem(503, STORE_UNAVAILABLE, request_id, headers={"Retry-After": "1"})
@@ -85,10 +89,16 @@ class AccessControl:
         if not key.scope.allows(needed):
             detail = f"this request needs a key of scope {needed}; the scope of {key.name} is {key.scope}"
             return problem(403, detail, request_id)
+        detail = f"the key {key.name} may make {self._limiter.rate:g} requests per second; costly ones count for more"
         wait = self._limiter.wait(key.id)
         if wait:
-            detail = f"the key {key.name} may make {self._limiter.rate:g} requests per second"
             return problem(429, detail, request_id, headers={"Retry-After": str(math.ceil(wait))})
+
+        def charge(cost: float) -> None:
+            if wait := self._limiter.charge(key.id, cost / COST_OF_A_TOKEN - 1):
+                raise HTTPException(429, detail, {"Retry-After": str(math.ceil(wait))})
+
+        scope["state"]["charge"] = charge
         return None
 
 
@@ -110,9 +120,10 @@ def read_key(headers: Headers, is_page: bool = False) -> str | None:
 
 @dataclass
 class Bucket:
-    """Rate-limit tokens that one API key has left; every request takes one."""
+    """Rate-limit tokens that one API key has left; every request takes one, and a costly one takes more."""
 
     tokens: float
+    """Below 0 after a request that cost more than was left."""
     updated: float
     """When the tokens were counted, seconds of the limiter's clock."""
 
@@ -134,13 +145,30 @@ class RateLimiter:
         now = self.clock()
         if len(self._buckets) >= MAX_BUCKETS:
             self._drop_full_buckets(now)
-        bucket = self._buckets.setdefault(key, Bucket(self.burst, now))
-        bucket.tokens = min(self.burst, bucket.tokens + (now - bucket.updated) * self.rate)
-        bucket.updated = now
+        bucket = self._fill(key, now)
         if bucket.tokens < 1:
             return (1 - bucket.tokens) / self.rate
         bucket.tokens -= 1
         return 0.0
+
+    def charge(self, key: str, tokens: float) -> float:
+        """Take more tokens for a costly request and return 0 or, if the key is in debt already, the seconds to wait.
+
+        The request may take more than there are, so that it is never refused for good: the key waits afterwards.
+        """
+        if tokens <= 0:
+            return 0.0
+        bucket = self._fill(key, self.clock())
+        if bucket.tokens < 0:
+            return (1 - bucket.tokens) / self.rate
+        bucket.tokens -= tokens
+        return 0.0
+
+    def _fill(self, key: str, now: float) -> Bucket:
+        bucket = self._buckets.setdefault(key, Bucket(self.burst, now))
+        bucket.tokens = min(self.burst, bucket.tokens + (now - bucket.updated) * self.rate)
+        bucket.updated = now
+        return bucket
 
     def _drop_full_buckets(self, now: float) -> None:
         full = [

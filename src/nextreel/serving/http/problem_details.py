@@ -16,8 +16,10 @@ from nextreel.errors import (
     ErasedMeanwhileError,
     IdempotencyError,
     NextreelError,
+    NotReadyError,
     QueryError,
     StoreError,
+    UnusableStoreError,
 )
 from nextreel.serving.http.request_bodies import EXPECTED_BY_PATTERN
 from nextreel.serving.http.response_bodies import FieldProblem, ProblemDetails
@@ -28,6 +30,7 @@ STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
     ArtifactError: HTTPStatus.CONFLICT,
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Status of the response to an error of nextreel; the first matching class decides."""
 STORE_UNAVAILABLE = "the store can't be reached; nothing was written, try again"
@@ -117,7 +120,10 @@ async def _describe_nextreel_error(request: Request, error: Exception) -> Respon
         raise error
     request.state.error = str(error)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return problem(status, STORE_UNAVAILABLE, request.state.request_id, headers={"Retry-After": "1"})
+        detail = STORE_UNAVAILABLE
+        if isinstance(error, UnusableStoreError | NotReadyError):
+            detail = error.told if isinstance(error, UnusableStoreError) else str(error)
+        return problem(status, detail, request.state.request_id, headers={"Retry-After": "1"})
     return problem(status, str(error), request.state.request_id)
 
 

@@ -8,6 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextreel.serving.http.problem_details import problem
+from nextreel.serving.http.request_rewriting import path_below_root
+
+HEALTH_CHECKS = frozenset({"/healthz", "/readyz"})
+"""Paths that are answered however many requests run: a busy server isn't a dead one."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,9 @@ class RequestLimiter:
         """Pass one request on to the application, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if path_below_root(scope) in HEALTH_CHECKS:
+            await self._app(scope, self._limit_body(scope, receive), send)
             return
         if self._running >= self._limits.at_once:
             request_id = scope["state"]["request_id"]

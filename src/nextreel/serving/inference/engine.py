@@ -38,6 +38,7 @@ from nextreel.serving.inference.user_histories import UserHistories
 from nextreel.serving.storage.data_lineage import require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion
 from nextreel.serving.storage.store import NewInteraction, Store
+from nextreel.stopping import stop_if_unwanted
 
 NO_FILTERS = Filters()
 
@@ -158,6 +159,7 @@ class Engine:
         snapshot = self.follower.catch_up()
         results: dict[int, RecommendationResult] = {}
         for positions in _group(requests):
+            stop_if_unwanted()
             batch = [requests[i] for i in positions]
             results.update(zip(positions, self._recommend_batch(snapshot, batch), strict=True))
         return [results[i] for i in range(len(requests))]

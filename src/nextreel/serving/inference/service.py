@@ -19,6 +19,7 @@ from nextreel.data.ids import Id, encode_id
 from nextreel.errors import ArtifactError, QueryError, StoreError
 from nextreel.prediction.saving import load
 from nextreel.serving.inference.ab_assignment import Experiment
+from nextreel.serving.inference.clock_watch import ClockWatch
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.movie_cards import is_same_movie, make_card
 from nextreel.serving.storage.data_lineage import UnrelatedDataError, require_lineage
@@ -62,6 +63,8 @@ class Service:
             if experiment is None
             else Engine.open(versions.find(experiment.version), store, sibling=self._engine)
         )
+        self.clock = ClockWatch()
+        self.clock.look(self._engine.follower.last_snapshot.latest_timestamp)
         self._pending_impressions: deque[Impression] = deque()
         self._last_load_error: str | None = None
         self._refused: dict[Path, UnrelatedDataError] = {}
@@ -220,7 +223,11 @@ class Service:
         return self.refresh()
 
     def maintain(self) -> None:
-        """Do what is due every second: follow the model directory, merge recent interactions, store impressions."""
+        """Do what is due every second: follow the model directory, merge recent interactions, store impressions.
+
+        This also looks at the clock, and raises StoreError if the store can't be used any more.
+        """
+        self.clock.look(self._engine.follower.last_snapshot.latest_timestamp)
         try:
             self.refresh()
             self._last_load_error = None

@@ -8,6 +8,7 @@ a time, ids become visible in their order. It also makes "insert unless it is th
 commits can't overlap: to write faster, use larger batches, not more connections.
 """
 
+import os
 import sqlite3
 import time
 from abc import ABC, abstractmethod
@@ -23,13 +24,22 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
-from nextreel.errors import StoreError
+from nextreel.errors import StoreError, UnusableStoreError
 from nextreel.serving.storage.sql_tables import TABLES_WITH_PEOPLE, interactions
 
 BUSY_SECONDS = 10
 """How long a writer waits for the write lock, or a request for a free connection, before it fails."""
-SQLITE_EXTRA_CONNECTIONS, POSTGRESQL_EXTRA_CONNECTIONS = 40, 10
-"""Connections beyond the five of SQLAlchemy's pool. A PostgreSQL server allows few, which all workers share."""
+READ_BUSY_SECONDS = 2
+"""How long a reader waits for a lock or a free connection before it fails; usually none has to wait at all."""
+SQLITE_EXTRA_CONNECTIONS, POSTGRESQL_EXTRA_CONNECTIONS = 40, 5
+"""Connections beyond the five of each of SQLAlchemy's pools, one for reading and one for writing.
+
+A PostgreSQL server allows few, which all workers share.
+"""
+GONE = "the database file of the store was deleted or replaced; nothing was written: put the file back, or start again"
+DAMAGED = "the database of the store is damaged; nothing was written: restore a backup of it"
+DAMAGED_SQLITE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+DAMAGED_POSTGRESQL = frozenset({"XX001", "XX002"})
 
 REWRITTEN_BYTES = 256 * 2**20
 """Size up to which a file of SQLite is rewritten after an erasure: that takes some 20 seconds for a gigabyte, in which
@@ -50,6 +60,11 @@ class Database(ABC):
     def reading(self) -> sa.Connection:
         """Return a connection for queries; the caller closes it."""
         return self._reading_engine.connect()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+        self._reading_engine.dispose()
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[sa.Connection]:
@@ -102,25 +117,51 @@ class SQLite(Database):
         directory = Path(url.database).absolute().parent
         if not directory.is_dir():
             raise StoreError(f"{url}: the directory {directory} doesn't exist")
-        engine = sa.create_engine(
-            url,
-            pool_timeout=BUSY_SECONDS,
-            max_overflow=SQLITE_EXTRA_CONNECTIONS,
-            connect_args={"timeout": BUSY_SECONDS},
-            hide_parameters=True,  # in messages of errors, which are logged
-        )
-        sa.event.listen(engine, "connect", self._configure)
-        sa.event.listen(engine, "begin", self._begin)
+        self._file = url.database
+        self._identity: FileIdentity | None = None
+        engine = self._create_engine(url, BUSY_SECONDS)
         self._writing_engine = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._write_lock = Lock()
-        super().__init__(engine, engine)
+        super().__init__(engine, self._create_engine(url, READ_BUSY_SECONDS))
 
-    @staticmethod
-    def _configure(connection: sqlite3.Connection, _: object) -> None:
+    def _create_engine(self, url: URL, busy_seconds: float) -> sa.Engine:
+        engine = sa.create_engine(
+            url,
+            pool_timeout=busy_seconds,
+            max_overflow=SQLITE_EXTRA_CONNECTIONS,
+            connect_args={"timeout": busy_seconds},
+            hide_parameters=True,  # in messages of errors, which are logged
+        )
+        sa.event.listen(engine, "connect", partial(self._configure, busy_seconds=busy_seconds))
+        sa.event.listen(engine, "begin", self._begin)
+        return engine
+
+    def reading(self) -> sa.Connection:
+        """Return a connection for queries; the caller closes it. Raises UnusableStoreError if the file is gone."""
+        self._require_same_file()
+        return super().reading()
+
+    def _require_same_file(self) -> None:
+        """Raise UnusableStoreError if the file was deleted or replaced: open connections wouldn't notice."""
+        if self._identity is not None and _identify(self._file) != self._identity:
+            raise UnusableStoreError(f"{self.engine.url}: {GONE}", GONE)
+
+    def _require_same_log(self, connection: sa.Connection) -> None:
+        """Raise UnusableStoreError if the write-ahead log was deleted or replaced since the connection opened it."""
+        if _identify(f"{self._file}-wal") != connection.info["log"]:
+            raise UnusableStoreError(f"{self.engine.url}: {GONE}", GONE)
+
+    def _configure(
+        self, connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry, busy_seconds: float
+    ) -> None:
         connection.isolation_level = None  # `_begin` starts transactions, not the driver
         # Of a text that another program wrote in another encoding, what can be read is read.
         connection.text_factory = partial(str, encoding="utf-8", errors="replace")
-        _switch_to_wal(connection)
+        _switch_to_wal(connection, busy_seconds)
+        connection.execute("SELECT count(*) FROM sqlite_master")  # opens the write-ahead log
+        record.info["log"] = _identify(f"{self._file}-wal")
+        if self._identity is None:
+            self._identity = _identify(self._file)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")  # erased data are overwritten, not only unlinked
@@ -139,8 +180,11 @@ class SQLite(Database):
         if not self._write_lock.acquire(timeout=BUSY_SECONDS):
             raise StoreError(f"{self.engine.url}: another writer is busy")
         try:
+            self._require_same_file()
             with self._writing_engine.begin() as connection:
+                self._require_same_log(connection)
                 yield connection
+            self._require_same_file()
         finally:
             self._write_lock.release()
 
@@ -179,8 +223,10 @@ class SQLite(Database):
         if not self._write_lock.acquire(timeout=BUSY_SECONDS):
             raise StoreError(f"{self.engine.url}: another writer is busy")
         try:
-            with closing(sqlite3.connect(self.file, timeout=seconds)) as connection:
-                self._configure(connection, None)
+            self._require_same_file()
+            with closing(sqlite3.connect(self.file, timeout=seconds, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA secure_delete = ON")
                 yield connection
         except sqlite3.Error as error:
             raise StoreError(f"{self.engine.url}: {error}") from error
@@ -193,9 +239,29 @@ def _read_pragma(connection: sqlite3.Connection, pragma: str) -> tuple[int, ...]
     return row
 
 
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
+FileIdentity = tuple[int, int]
+"""Device and inode of a file: another file has others, even under the same name."""
+
+
+def _identify(file: str) -> FileIdentity | None:
+    """Return the identity of a file; None if there is none, or none that can be seen."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - twice as fast as by a path, and done before every query
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Return whether a driver's error is one that only a damaged database raises."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED_SQLITE
+    return isinstance(error, psycopg.Error) and error.sqlstate in DAMAGED_POSTGRESQL
+
+
+def _switch_to_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
     """Switch to write-ahead logging, and wait where another process does the same: SQLite's own timeout doesn't."""
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + busy_seconds
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -219,24 +285,29 @@ class PostgreSQL(Database):
     """Key of the writers' advisory lock: an arbitrary number that no other application is likely to use."""
 
     def __init__(self, url: URL) -> None:
+        engine = self._create_engine(url, BUSY_SECONDS)
+        # Without transactions, each query saves two round trips.
+        reading_engine = self._create_engine(url, READ_BUSY_SECONDS)
+        super().__init__(engine, reading_engine.execution_options(isolation_level="AUTOCOMMIT"))
+
+    def _create_engine(self, url: URL, busy_seconds: int) -> sa.Engine:
         engine = sa.create_engine(
             url,
             isolation_level="READ COMMITTED",  # after waiting for the lock, a writer must see the last writer's rows
             pool_pre_ping=True,
-            pool_timeout=BUSY_SECONDS,
+            pool_timeout=busy_seconds,
             max_overflow=POSTGRESQL_EXTRA_CONNECTIONS,
-            connect_args={"connect_timeout": BUSY_SECONDS},
+            connect_args={"connect_timeout": busy_seconds},
             hide_parameters=True,  # in messages of errors, which are logged
         )
-        sa.event.listen(engine, "connect", self._configure)
-        # Without transactions, each query saves two round trips.
-        super().__init__(engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
+        sa.event.listen(engine, "connect", partial(self._configure, busy_seconds=busy_seconds))
+        return engine
 
     @staticmethod
-    def _configure(connection: psycopg.Connection, _: object) -> None:
+    def _configure(connection: psycopg.Connection, _: object, busy_seconds: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit = on")
-            cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+            cursor.execute(f"SET lock_timeout = '{busy_seconds}s'")
             # A writer whose machine vanished within a transaction must not keep the lock.
             cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
         connection.commit()

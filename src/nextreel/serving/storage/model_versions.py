@@ -12,7 +12,6 @@ A directory that is itself a saved model counts as one version; there is nothing
 
 import contextlib
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -22,11 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel
-
 from nextreel.artifacts import MANIFEST, list_files, read_manifest
-from nextreel.atomic_files import atomic_directory
-from nextreel.errors import ArtifactError, NextreelError, QueryError
+from nextreel.atomic_files import atomic_directory, replacing
+from nextreel.atomic_files.unfinished import recover_directory
+from nextreel.errors import ArtifactError, DataError, NextreelError, QueryError
 from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saving import load
 from nextreel.serving.storage.data_lineage import Overlap
@@ -83,6 +81,7 @@ class VersionDirectory:
             The directory is neither.
         """
         versions = cls(Path(directory))
+        recover_directory(versions.directory)
         if not (versions.is_single or versions._home.is_dir()):
             raise ArtifactError(
                 f"{directory} holds no saved model and no versions of one: create some by "
@@ -286,12 +285,11 @@ class VersionDirectory:
             current = self._promoted()[:1]
             stays = f"; {current[0]} stays current" if current else ""
             raise ArtifactError(f"{promoted[0]} can't become current{stays}: {error}") from error
-        temporary = self.directory / f".{CURRENT}.writing"
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write("".join(f"{name}\n" for name in promoted))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.directory / CURRENT)
+        try:
+            with replacing(self.directory / CURRENT) as temporary:
+                temporary.write_text("".join(f"{name}\n" for name in promoted), encoding="utf-8")
+        except DataError as error:
+            raise ArtifactError(str(error)) from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -315,17 +313,9 @@ def _copy(source: Path, path: Path) -> None:
         read_manifest(copy)  # verifies the hashes: the source may have been replaced while it was copied
 
 
-class _FileFacts(BaseModel):
-    sha256: str
-
-
-class _ManifestWithFiles(ModelManifest):
-    files: dict[str, _FileFacts]
-
-
 def _name_by_content(artifact: Path) -> str:
     """Return a name such as 20261125T005100Z-1f0c3a9b: when the model was saved, and a hash of its files."""
-    manifest = _ManifestWithFiles.read(artifact)
+    manifest = ModelManifest.read(artifact)
     try:
         saved = datetime.fromisoformat(manifest.created_at).astimezone(UTC)
     except ValueError as error:

@@ -5,6 +5,7 @@ data set's timeline: by (user, timestamp, id), where the ids keep the order of a
 """
 
 import json
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Self
 
 import numpy as np
 import polars as pl
+import psycopg
 import sqlalchemy as sa
 
 from nextreel.arrays import Int64Array
@@ -21,8 +23,8 @@ from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.dataset import Dataset
 from nextreel.data.ids import Id, encode_id, kind_of
 from nextreel.data.schema import MOVIE_ID, USER_ID
-from nextreel.errors import ErasedMeanwhileError, StoreError
-from nextreel.serving.storage.databases import Database, SQLite, connect
+from nextreel.errors import ErasedMeanwhileError, StoreError, UnusableStoreError
+from nextreel.serving.storage.databases import DAMAGED, Database, SQLite, connect, is_damage
 from nextreel.serving.storage.facts import list_facts, read_fact, write_fact
 from nextreel.serving.storage.idempotency import (
     delete_expired,
@@ -116,7 +118,7 @@ class Store:
 
     def close(self) -> None:
         """Close all connections."""
-        self._database.engine.dispose()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -418,9 +420,15 @@ class Store:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            raise StoreError(f"{self._url}: {_first_line(error.orig)}") from error
+            raise self._translate(error.orig) from error
+        except (sqlite3.Error, psycopg.Error) as error:  # of a new connection, before SQLAlchemy has it
+            raise self._translate(error) from error
         except sa.exc.TimeoutError as error:
             raise StoreError(f"{self._url}: all connections are busy") from error
+
+    def _translate(self, error: BaseException | None) -> StoreError:
+        message = f"{self._url}: {_first_line(error)}"
+        return UnusableStoreError(message, DAMAGED) if is_damage(error) else StoreError(message)
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -5,7 +5,6 @@ are erased later, until it is deleted. A restore doesn't bring them back: it era
 takes the place of the store.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,6 @@ def back_up(url: str, file: Path, force: bool = False) -> Copied:
             write_fact(connection, ORIGIN, str(source))
             counts = count_rows(connection)
         close_copy(copy)
-        _sync(copy)
     return Copied(*counts)
 
 
@@ -136,7 +134,6 @@ def restore(file: Path, url: str, journals: Sequence[Path] = (), without_erasure
             with store.reading() as connection:
                 counts = count_rows(connection)
         close_copy(copy)
-        _sync(copy)
     with Store.open(url) as store, store.writing() as connection:
         store.write_journal(connection)
     return Copied(*counts, n_replayed)
@@ -182,9 +179,3 @@ def _require_sound(file: Path) -> None:
         damage = find_damage(connection)
     if damage:
         raise StoreError(f"{file} is damaged: {damage[0]}")
-
-
-def _sync(file: Path) -> None:
-    """Write a file to the disk."""
-    with file.open("rb") as stream:
-        os.fsync(stream.fileno())

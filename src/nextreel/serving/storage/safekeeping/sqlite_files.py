@@ -82,8 +82,8 @@ def open_copy(file: Path) -> Store:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a database, also one that others write to, to a new file that only its owner can read."""
-    target.touch(mode=0o600)
+    """Copy a database, also one that others write to, to an empty file, which only its owner can read from now on."""
+    target.chmod(0o600)
     with (
         reading_only(source) as reader,
         translated_errors(target),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -11,9 +12,9 @@ from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.rating_scale import STARS
 from nextreel.data.schema import LARGEST_INTEGER
 from nextreel.errors import StoreError
-from nextreel.serving.storage.databases import SQLite, connect
+from nextreel.serving.storage.databases import SQLite, connect, is_damage
 from nextreel.serving.storage.facts import read_fact
-from nextreel.serving.storage.people.erasure_journal import journal_of, read_journal
+from nextreel.serving.storage.people.erasure_journal import journal_of, journal_store, read_journal
 from nextreel.serving.storage.people.erasure_log import read_hider, read_log
 from nextreel.serving.storage.people.remains import read_remains
 from nextreel.serving.storage.safekeeping.sqlite_files import reading_store
@@ -48,14 +49,8 @@ def check_store(url: str) -> CheckedStore:
         if damage := find_damage(connection):
             return CheckedStore(0, 0, damage)
         problems = [problem for check in CHECKS if (problem := check(connection)) is not None]
-        if file is not None and (journal := journal_of(file)).exists():
-            known = {
-                entry.hidden_id for entry in read_journal(journal, read_fact(connection, "identity") or "")
-            }
-            if missing := {entry.hidden_id for entry in read_log(connection)} - known:
-                problems.append(
-                    f"{len(missing):,} erasures aren't in {journal}: a restore wouldn't replay them"
-                )
+        if file is not None and (problem := _compare_with_journal(connection, journal_of(file))):
+            problems.append(problem)
         return CheckedStore(*count_rows(connection), problems)
 
 
@@ -69,7 +64,12 @@ def count_rows(connection: sa.Connection) -> tuple[int, int]:
 def find_damage(connection: sa.Connection) -> list[str]:
     """Return what the database itself finds wrong, and whether a table is missing; empty if it is whole."""
     if connection.dialect.name == "sqlite":
-        rows = connection.execute(sa.text(f"PRAGMA integrity_check({SHOWN})")).scalars().all()
+        try:
+            rows = connection.execute(sa.text(f"PRAGMA integrity_check({SHOWN})")).scalars().all()
+        except sa.exc.DatabaseError as error:
+            if not is_damage(error.orig):
+                raise
+            return [str(error.orig)]
         if rows != ["ok"]:
             return [str(row) for row in rows]
         if broken := connection.execute(sa.text("PRAGMA foreign_key_check")).all():
@@ -77,6 +77,17 @@ def find_damage(connection: sa.Connection) -> list[str]:
     tables = set(sa.inspect(connection).get_table_names())
     missing = {"facts", "interactions", "movies", "replies", "answers", "erasures"} - tables
     return [f"it is no store of nextreel's: it has no table {', '.join(sorted(missing))}"] if missing else []
+
+
+def _compare_with_journal(connection: sa.Connection, journal: Path) -> str | None:
+    identity = read_fact(connection, "identity")
+    if not journal.exists() or journal_store(journal) != identity:
+        return None
+    journaled = {entry.hidden_id for entry in read_journal(journal, identity)}
+    missing = {entry.hidden_id for entry in read_log(connection)} - journaled
+    return (
+        f"{len(missing):,} erasures aren't in {journal}: a restore wouldn't replay them" if missing else None
+    )
 
 
 def _check_format(connection: sa.Connection) -> str | None:
