@@ -193,7 +193,13 @@ class Service:
         except StoreError as error:
             logger.warning("an erasure isn't complete; it is tried again", extra={"error": str(error)})
             is_complete = False
-        return Erasure(n_removed, is_complete, find_copies(self.versions, encode_id(user_id)))
+        return Erasure(n_removed, is_complete, self._find_copies(encode_id(user_id)))
+
+    def _find_copies(self, code: int) -> list[str]:
+        try:
+            return find_copies(self.versions, code)
+        except ArtifactError:  # versions that can't be listed can't be ruled out
+            return [engine.version.name for engine in self.engines]
 
     def refresh(self) -> StoredVersion:
         """Serve the version that the model directory names as the current one, and return it.

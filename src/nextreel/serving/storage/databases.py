@@ -208,7 +208,12 @@ class SQLite(Database):
             pages, size = (_read_pragma(connection, name)[0] for name in ("page_count", "page_size"))
             if pages * size > REWRITTEN_BYTES and not whatever_size:
                 return False
-            connection.execute("VACUUM")
+            try:
+                connection.execute("VACUUM")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                return False
         return True
 
     def flush(self, seconds: float) -> bool:

@@ -84,7 +84,7 @@ def find_last_erasures(
     if not codes or read_last(connection) <= after:
         return {}
     code_of = {hider.hide(code): code for code in codes}
-    hidden_ids, found = [*code_of], {}
+    hidden_ids, found = [*code_of], dict[int, int]()
     query = sa.select(erasures.c.hidden_id, erasures.c.id).where(erasures.c.id > after)
     for start in range(0, len(hidden_ids), BLOCK):
         block = query.where(erasures.c.hidden_id.in_(hidden_ids[start : start + BLOCK]))
