@@ -54,8 +54,6 @@ def read_entries(directory: Path) -> dict[str, JsonValue]:
         The manifest is missing, damaged or of an unsupported format.
     """
     recover_directory(directory)
-    if not directory.is_dir():
-        raise ArtifactError(f"{directory} isn't a directory; expected a model saved by `nextreel fit`")
     file = directory / MANIFEST
     try:
         entries = TypeAdapter(dict[str, JsonValue]).validate_python(read_json_file(file))
@@ -90,6 +88,9 @@ def read_manifest(directory: Path) -> dict[str, JsonValue]:
     ArtifactError
         The manifest is missing, damaged or of an unsupported format, or a listed file is missing or was changed.
     """
+    recover_directory(directory)
+    if not directory.is_dir():
+        raise ArtifactError(f"{directory} isn't a directory; expected a model saved by `nextreel fit`")
     manifest = read_entries(directory)
     try:
         files = TypeAdapter(dict[str, _ListedFile]).validate_python(manifest["files"])

@@ -56,7 +56,9 @@ class RecommendationFields(TypedDict):
     "/recommendations",
     responses={200: {"model": response_bodies.RecommendationAnswer}, **problems(*EVERYWHERE, *WITH_BODY)},
 )
-async def recommend(query: request_bodies.RecommendationQuery, request: Request, state: State) -> Response:
+async def recommend(
+    query: request_bodies.Received[request_bodies.RecommendationQuery], request: Request, state: State
+) -> Response:
     """Recommend k movies to a user as of a time: only ratings strictly before it count."""
     return await _recommend_one(state, request, _read_query(query, end_of_this_second(), query.explain))
 
@@ -68,7 +70,9 @@ async def recommend(query: request_bodies.RecommendationQuery, request: Request,
         **problems(*EVERYWHERE, *WITH_BODY),
     },
 )
-async def recommend_batch(batch: request_bodies.QueryBatch, request: Request, state: State) -> Response:
+async def recommend_batch(
+    batch: request_bodies.Received[request_bodies.QueryBatch], request: Request, state: State
+) -> Response:
     """Recommend for up to 1,000 queries; the lists come in the order of the queries.
 
     Together they may cost 10,000, where a list costs 1 + k / 50, and more with diversity, calibration, filters or a

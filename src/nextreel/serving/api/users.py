@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.access.acting_key import Actor
 from nextreel.serving.http.data_values import UserIdParameter
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, problems
@@ -50,8 +51,8 @@ async def export_user(user_id: UserId, state: State) -> Response:
     return write_json(export)
 
 
-@router.delete("/{user_id}", responses={200: {"model": response_bodies.Erased}, **problems(*EVERYWHERE)})
-async def erase_user(user_id: UserId, state: State) -> Response:
+@router.delete("/{user_id}", responses={200: {"model": response_bodies.Erased}, **problems(415, *EVERYWHERE)})
+async def erase_user(user_id: UserId, state: State, actor: Actor) -> Response:
     """Erase a user from the store, its files and the memory of all servers; the next refit leaves them out too.
 
     Ratings and lists that were on their way when the user was erased aren't stored any more (409). Ratings that are
@@ -61,5 +62,5 @@ async def erase_user(user_id: UserId, state: State) -> Response:
     Versions of the model that were fitted on data with the user still hold these data: `kept_in_versions` names them.
     Refit, then delete these versions.
     """
-    erased = await state.run_writing(state.service.erase, user_id)
+    erased = await state.run_writing(state.service.erase, user_id, actor)
     return write_json({"user_id": user_id, **asdict(erased)})

@@ -234,6 +234,30 @@ class ModelVersions(ResponseBody):
     """Versions, latest first."""
 
 
+class AuditedAct(ResponseBody):
+    """An administrative act."""
+
+    id: int
+    """Grows with every act."""
+    at: int
+    """When it was done, POSIX seconds."""
+    by: str
+    """Name of the API key that it was done with; `command line`, or `no key` where no keys are required."""
+    act: str
+    """What was done, such as `key created` or `user erased`."""
+    subject: str | None
+    """Name of the key or version, or id of the movie; null for an erased user."""
+
+
+class AuditLog(ResponseBody):
+    """A page of the log of administrative acts."""
+
+    acts: list[AuditedAct]
+    """Acts, latest first."""
+    next: int | None
+    """What `before` must be for the next page; null if this is the last one."""
+
+
 class FieldProblem(ResponseBody):
     """An invalid field of a request."""
 
@@ -259,4 +283,4 @@ class ProblemDetails(ResponseBody):
     request_id: str
     """Id of the request in the server's log."""
     errors: list[FieldProblem] | None = None
-    """The invalid fields, if there are any."""
+    """The invalid fields, if there are any: at most the first 50."""

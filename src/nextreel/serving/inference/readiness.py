@@ -10,6 +10,7 @@ from nextreel.errors import NextreelError, NotReadyError
 from nextreel.serving.inference.engine import Engine, RecommendationRequest
 from nextreel.serving.inference.service import Service
 from nextreel.serving.inference.snapshot import Snapshot
+from nextreel.stopping import StoppedError
 
 KEPT_SECONDS = 1.0
 """Time for which a proof holds if the data stay as they are."""
@@ -63,7 +64,7 @@ class Readiness:
                 [RecommendationRequest(user, now, k=1, exclude_seen=False) for user in users]
             )
             n_movies = sum(len(result.movies) for result in results)
-        except NextreelError:
+        except (NextreelError, StoppedError):
             raise
         except Exception as error:
             self._note(f"recommending fails with {type(error).__name__}", has_traceback=True)

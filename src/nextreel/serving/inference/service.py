@@ -10,18 +10,20 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
 from nextreel.data.ids import Id, encode_id
-from nextreel.errors import ArtifactError, QueryError, StoreError
+from nextreel.errors import ArtifactError, NextreelError, QueryError, StoreError
 from nextreel.prediction.saving import load
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.clock_watch import ClockWatch
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.movie_cards import is_same_movie, make_card
+from nextreel.serving.storage.administration.audit_log import COMMAND_LINE, Act
 from nextreel.serving.storage.data_lineage import UnrelatedDataError, require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
 from nextreel.serving.storage.people.model_copies import find_copies
@@ -67,6 +69,7 @@ class Service:
         self.clock.look(self._engine.follower.last_snapshot.latest_timestamp)
         self._pending_impressions: deque[Impression] = deque()
         self._last_load_error: str | None = None
+        self._audited_version: str | None = None
         self._refused: dict[Path, UnrelatedDataError] = {}
 
     @property
@@ -157,7 +160,7 @@ class Service:
         follower.catch_up()
         return is_new
 
-    def delete_movie(self, movie_id: Id) -> bool:
+    def delete_movie(self, movie_id: Id, by: str = COMMAND_LINE) -> bool:
         """Delete a movie, also one of the model's own; return False if the catalog never had it. Its ratings stay.
 
         No list or search of any server process on the store has the movie from then on. Deleting it again changes
@@ -168,7 +171,7 @@ class Service:
         code = encode_id(movie_id)
         if catalog.find(np.array([code]))[0] < 0 and code not in catalog.deleted:
             return False
-        self.store.delete_movie(movie_id)
+        self.store.delete_movie(movie_id, by)
         follower.catch_up()
         return True
 
@@ -179,12 +182,12 @@ class Service:
         """
         return self.store.export_user(user_id)
 
-    def erase(self, user_id: Id) -> Erasure:
+    def erase(self, user_id: Id, by: str = COMMAND_LINE) -> Erasure:
         """Erase a user from the store, its files and memory, and return what was removed and what is left.
 
         Raises StoreError if the store can't be written.
         """
-        n_removed = self.store.erase_user(user_id)
+        n_removed = self.store.erase_user(user_id, by)
         for engine in self.engines:
             engine.follower.catch_up()
         self.store_impressions()  # without the user's
@@ -214,18 +217,21 @@ class Service:
                 logger.info("serving another version", extra={"version": current.name})
             return self._engine.version
 
-    def promote(self, version: str) -> StoredVersion:
-        """Make a version the current one, serve it, and return it.
+    def promote(self, version: str, by: str = COMMAND_LINE) -> StoredVersion:
+        """Make a version the current one, serve it, and return it; the audit log says `by` whom.
 
         Raises QueryError for an unknown version, ArtifactError for one that is damaged or of other data.
         """
         self._require_lineage(self.versions.find(version))
-        self.versions.promote(version)
+        self.versions.promote(version, partial(self.store.record_promotion, Act.VERSION_PROMOTED, by))
         return self.refresh()
 
-    def rollback(self) -> StoredVersion:
-        """Make the previous version current again, serve it, and return it. Raises QueryError if there was none."""
-        self.versions.rollback()
+    def rollback(self, by: str = COMMAND_LINE) -> StoredVersion:
+        """Make the previous version current again, serve it, and return it; the audit log says `by` whom.
+
+        Raises QueryError if there was none.
+        """
+        self.versions.rollback(partial(self.store.record_promotion, Act.VERSION_ROLLED_BACK, by))
         return self.refresh()
 
     def maintain(self) -> None:
@@ -237,7 +243,7 @@ class Service:
         try:
             self.refresh()
             self._last_load_error = None
-        except ArtifactError as error:
+        except NextreelError as error:
             if str(error) != self._last_load_error:  # logged once, not every second
                 self._last_load_error = str(error)
                 logger.error(
@@ -247,6 +253,7 @@ class Service:
             engine.follower.forget_erased()
             engine.follower.merge_if_due()
         self.store_impressions()
+        self._audit_version()
         self.store.remove_remains(RETRY_SECONDS)
 
     def store_impressions(self) -> None:
@@ -256,6 +263,18 @@ class Service:
             self.store.keep_impressions(pending)
         except StoreError:
             self._pending_impressions.extendleft(reversed(pending))
+
+    def _audit_version(self) -> None:
+        """Log the version that is served, if it was made the current one on the command line."""
+        version = self._engine.version.name
+        if version == self._audited_version:
+            return
+
+        def record() -> None:
+            self.store.record_served_version(version, self.versions.promoted_at)
+            self._audited_version = version
+
+        self.versions.call_if_current(version, record)
 
     def _require_lineage(self, version: StoredVersion) -> None:
         """Raise UnrelatedDataError for a version of other data; one that was refused once isn't loaded again."""

@@ -25,6 +25,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
 from nextreel.errors import StoreError, UnusableStoreError
+from nextreel.serving.storage.private_file import create_private, describe_openness
 from nextreel.serving.storage.sql_tables import TABLES_WITH_PEOPLE, interactions
 
 BUSY_SECONDS = 10
@@ -52,6 +53,9 @@ EXPECTED_URL = "expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HO
 
 class Database(ABC):
     """A database that can hold the store."""
+
+    warning: str | None = None
+    """What the database's owner should know of it, in a sentence."""
 
     def __init__(self, engine: sa.Engine, reading_engine: sa.Engine) -> None:
         self.engine = engine
@@ -117,6 +121,9 @@ class SQLite(Database):
         directory = Path(url.database).absolute().parent
         if not directory.is_dir():
             raise StoreError(f"{url}: the directory {directory} doesn't exist")
+        if not url.database.startswith("file:"):  # a URI, which SQLAlchemy passes on as it is
+            create_private(Path(url.database))
+            self.warning = describe_openness(Path(url.database))
         self._file = url.database
         self._identity: FileIdentity | None = None
         engine = self._create_engine(url, BUSY_SECONDS)

@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     ForeignKey,
     Identity,
     Index,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    inspect,
 )
 
 NUMBERS_FORMAT: Final = 1
@@ -149,8 +151,30 @@ api_keys = Table(
     Column("scope", String, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("revoked", BigInteger),
+    Column("expires", BigInteger),
 )
-"""API keys, without their secrets."""
+"""API keys, without their secrets. The column `expires` is missing in older stores; opening one adds it."""
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    _growing_id(),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("act", String, nullable=False),
+    Column("subject", Text),
+    sqlite_autoincrement=True,
+)
+"""Log of the administrative acts, see `administration.audit_log`. An erased user's id must never be in it."""
+Index("audit_log_by_act", audit_log.c.act, audit_log.c.id)
+
+
+def add_missing_columns(connection: Connection) -> None:
+    """Add the columns to a store's tables that an earlier nextreel didn't have; they may all be null."""
+    present = {column["name"] for column in inspect(connection).get_columns(api_keys.name)}
+    if "expires" not in present:
+        connection.exec_driver_sql(f"ALTER TABLE {api_keys.name} ADD COLUMN expires BIGINT")
+
 
 TABLES_WITH_PEOPLE: Final = (
     interactions,

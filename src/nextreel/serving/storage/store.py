@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import psycopg
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from nextreel.arrays import Int64Array
 from nextreel.data.data_format import ANY_FORMAT, DataFormat
@@ -24,6 +25,13 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.ids import Id, encode_id, kind_of
 from nextreel.data.schema import MOVIE_ID, USER_ID
 from nextreel.errors import ErasedMeanwhileError, StoreError, UnusableStoreError
+from nextreel.serving.storage.administration.audit_log import (
+    COMMAND_LINE,
+    Act,
+    AuditEntry,
+    read_acts,
+    record_act,
+)
 from nextreel.serving.storage.databases import DAMAGED, Database, SQLite, connect, is_damage
 from nextreel.serving.storage.facts import list_facts, read_fact, write_fact
 from nextreel.serving.storage.idempotency import (
@@ -69,6 +77,7 @@ from nextreel.serving.storage.people.user_export import UserExport, read_user
 from nextreel.serving.storage.sql_tables import (
     FORMAT,
     NUMBERS_FORMAT,
+    add_missing_columns,
     erasures,
     facts,
     interactions,
@@ -161,6 +170,11 @@ class Store:
         return self._url
 
     @property
+    def warning(self) -> str | None:
+        """What the store's owner should know of it, such as that others may read its file; None if there is nothing."""
+        return self._database.warning
+
+    @property
     def identity(self) -> str:
         """A random text that tells this store from every other, and stays with it when the database is moved."""
         with self.reading() as connection:
@@ -172,9 +186,9 @@ class Store:
         if self._data_format is None:  # once it is there, it never changes
             with self.reading() as connection:
                 text = read_fact(connection, "data_format")
-            if text is None:
-                return ANY_FORMAT
-            self._data_format = DataFormat.model_validate_json(text)
+                if text is None:
+                    return ANY_FORMAT
+                self._data_format = DataFormat.model_validate_json(text)
         return self._data_format
 
     @property
@@ -301,13 +315,16 @@ class Store:
         with self.writing() as connection:
             return put_movie(connection, movie_id, title, genres)
 
-    def delete_movie(self, movie_id: Id) -> bool:
+    def delete_movie(self, movie_id: Id, by: str = COMMAND_LINE) -> bool:
         """Delete a movie, added or of the model's own catalog; return False if it is deleted already.
 
-        Its ratings stay.
+        Its ratings stay. The audit log says `by` whom it was deleted.
         """
         with self.writing() as connection:
-            return mark_deleted(connection, encode_id(movie_id), True)
+            is_new = mark_deleted(connection, encode_id(movie_id), True)
+            if is_new:
+                record_act(connection, Act.MOVIE_DELETED, by, str(movie_id))
+            return is_new
 
     def restore_movie(self, movie_id: Id) -> bool:
         """Undo the deletion of a movie; return False if it isn't deleted."""
@@ -337,13 +354,33 @@ class Store:
         with self.reading() as connection:
             return read_impressions(connection, sa.true())
 
+    def audit_log(self, limit: int, before: int | None = None) -> list[AuditEntry]:
+        """Return at most `limit` administrative acts, latest first, of those with an id below `before`."""
+        with self.reading() as connection:
+            return read_acts(connection, limit, before)
+
+    def record_served_version(self, version: str, since: int) -> None:
+        """Log a promotion that nobody did through a server, unless another process of the server has logged it.
+
+        `since` is when the version became the current one, POSIX seconds.
+        """
+        with self.writing() as connection:
+            last = read_acts(connection, 1, acts=(Act.VERSION_PROMOTED, Act.VERSION_ROLLED_BACK))
+            if not last or last[0].subject != version:
+                record_act(connection, Act.VERSION_PROMOTED, COMMAND_LINE, version, since)
+
+    def record_promotion(self, act: Act, by: str, version: str) -> None:
+        """Log that a version is being promoted, or rolled back to."""
+        with self.writing() as connection:
+            record_act(connection, act, by, version)
+
     def export_user(self, user_id: Id) -> UserExport:
         """Return all data about a user."""
         format_ = self.data_format
         with self.reading() as connection:
             return read_user(connection, user_id, format_)
 
-    def erase_user(self, outside_id: Id) -> int:
+    def erase_user(self, outside_id: Id, by: str = COMMAND_LINE) -> int:
         """Delete all rows of a user, log the erasure, and return the number of interactions deleted.
 
         What remains is the user's hidden id. Bytes of the rows are left in the database's files until `remove_remains`.
@@ -353,6 +390,7 @@ class Store:
             n_deleted = delete_person(connection, code, self.id_hider)
             erasure = log_erasure(connection, self.id_hider.hide(code))
             note_remains(connection, erasure.id)
+            record_act(connection, Act.USER_ERASED, by)
             self.write_journal(connection)
         return n_deleted
 
@@ -403,6 +441,7 @@ class Store:
     def _prepare(self) -> None:
         with self.writing() as connection:
             metadata.create_all(connection)
+            add_missing_columns(connection)
             stored_format = read_fact(connection, "format")
             if read_fact(connection, "identity") is None:
                 write_fact(connection, "identity", uuid.uuid4().hex)
@@ -410,6 +449,8 @@ class Store:
                 note_remains(connection, read_last(connection))
             if stored_format is None:
                 write_fact(connection, "format", str(NUMBERS_FORMAT))
+            elif not stored_format.isdecimal():
+                raise UnusableStoreError(f"{self._url}: its format is {stored_format[:50]!r}", DAMAGED)
             elif int(stored_format) > FORMAT:
                 raise StoreError(
                     f"{self._url}: written by a newer nextreel (format {stored_format}); update nextreel"
@@ -423,6 +464,9 @@ class Store:
             raise self._translate(error.orig) from error
         except (sqlite3.Error, psycopg.Error) as error:  # of a new connection, before SQLAlchemy has it
             raise self._translate(error) from error
+        except (UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
+            # SQLite's own message holds damaged bytes, or a text isn't the JSON that it was stored as.
+            raise UnusableStoreError(f"{self._url}: {_first_line(error)}", DAMAGED) from error
         except sa.exc.TimeoutError as error:
             raise StoreError(f"{self._url}: all connections are busy") from error
 
