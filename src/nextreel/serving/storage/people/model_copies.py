@@ -8,7 +8,8 @@ import numpy as np
 
 from nextreel.arrays import read_arrays_named
 from nextreel.errors import ArtifactError
-from nextreel.prediction.saving import INTERACTIONS_FILE, MODEL_FILE
+from nextreel.prediction.saved_dataset import INTERACTIONS_FILE
+from nextreel.prediction.saving import MODEL_FILE
 from nextreel.serving.storage.model_versions import DamagedVersion, StoredVersion, VersionDirectory
 
 USER_IDS = ("user_ids", "user_ids_")

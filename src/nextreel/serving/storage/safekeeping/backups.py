@@ -29,10 +29,10 @@ from nextreel.serving.storage.safekeeping.known_erasures import KnownErasures, r
 from nextreel.serving.storage.safekeeping.sqlite_files import (
     close_copy,
     copy_database,
-    file_of,
     open_copy,
     reading_store,
     require_file,
+    require_sqlite,
     taken_over,
 )
 from nextreel.serving.storage.safekeeping.store_check import count_rows, find_damage
@@ -72,7 +72,7 @@ def back_up(url: str, file: Path, force: bool = False) -> Copied:
     DataError
         The file can't be written.
     """
-    source = require_file(file_of(url))
+    source = require_file(require_sqlite(url))
     if file.exists() and (not force or file.samefile(source)):
         raise StoreError(f"{file} exists; nothing was written: choose another name, or --force to replace it")
     with Store.open(url) as store:
@@ -110,7 +110,7 @@ def restore(file: Path, url: str, journals: Sequence[Path] = (), without_erasure
     DataError
         The store can't be written.
     """
-    target = file_of(url)
+    target = require_sqlite(url)
     _require_sound(require_file(file))
     with reading_store(file) as connection:
         saved = KnownErasures.read(connection)

@@ -1,7 +1,6 @@
 """Completing erasures in a store whose file is too large to be rewritten while others wait."""
 
-from nextreel.serving.storage.databases import SQLite, connect
-from nextreel.serving.storage.safekeeping.sqlite_files import require_file
+from nextreel.serving.storage.safekeeping.sqlite_files import file_of, require_file
 from nextreel.serving.storage.store import Store
 
 READER_SECONDS = 10.0
@@ -18,8 +17,7 @@ def compact_store(url: str) -> bool:
     StoreError
         There is no store, or it can't be written.
     """
-    database = connect(url)
-    if isinstance(database, SQLite):
-        require_file(database.file)
+    if file := file_of(url):
+        require_file(file)
     with Store.open(url) as store:
         return store.remove_remains(READER_SECONDS, whatever_size=True)

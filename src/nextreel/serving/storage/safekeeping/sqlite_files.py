@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from nextreel.errors import StoreError
-from nextreel.serving.storage.databases import SQLite, connect
+from nextreel.serving.storage.databases import connect
 from nextreel.serving.storage.store import Store
 
 ELSEWHERE = (
@@ -22,18 +22,26 @@ def to_url(store: str) -> str:
     return store if "://" in store else f"sqlite:///{store}"
 
 
-def file_of(url: str) -> Path:
-    """Return the file of a store.
+def file_of(url: str) -> Path | None:
+    """Return the file of a store in SQLite, which needn't be there; None for a store in PostgreSQL.
 
     Raises
     ------
     StoreError
-        The store is in PostgreSQL, or the URL is wrong.
+        The URL is wrong.
     """
-    database = connect(url)
-    if not isinstance(database, SQLite):
+    if url.startswith("sqlite:///") and (name := sa.make_url(url).database):
+        return Path(name).absolute()
+    connect(url).close()  # says what is wrong with the URL
+    return None
+
+
+def require_sqlite(url: str) -> Path:
+    """Return the same file; raises StoreError for a store in PostgreSQL."""
+    file = file_of(url)
+    if file is None:
         raise StoreError(ELSEWHERE)
-    return database.file.absolute()
+    return file
 
 
 def require_file(file: Path) -> Path:

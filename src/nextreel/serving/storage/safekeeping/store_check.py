@@ -12,12 +12,12 @@ from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.rating_scale import STARS
 from nextreel.data.schema import LARGEST_INTEGER
 from nextreel.errors import StoreError
-from nextreel.serving.storage.databases import SQLite, connect, is_damage
+from nextreel.serving.storage.databases import connect, is_damage
 from nextreel.serving.storage.facts import read_fact
 from nextreel.serving.storage.people.erasure_journal import journal_of, journal_store, read_journal
 from nextreel.serving.storage.people.erasure_log import read_hider, read_log
 from nextreel.serving.storage.people.remains import read_remains
-from nextreel.serving.storage.safekeeping.sqlite_files import reading_store
+from nextreel.serving.storage.safekeeping.sqlite_files import file_of, reading_store
 from nextreel.serving.storage.sql_tables import FORMAT, id_texts, impressions, interactions, replies
 
 SHOWN = 20
@@ -43,9 +43,8 @@ def check_store(url: str) -> CheckedStore:
     StoreError
         There is no store, or it is so damaged that it can't be read.
     """
-    database = connect(url)
-    file = database.file.absolute() if isinstance(database, SQLite) else None
-    with _translated_errors(url), database.reading() if file is None else reading_store(file) as connection:
+    file = file_of(url)
+    with _translated_errors(url), _reading(url) if file is None else reading_store(file) as connection:
         if damage := find_damage(connection):
             return CheckedStore(0, 0, damage)
         problems = [problem for check in CHECKS if (problem := check(connection)) is not None]
@@ -170,6 +169,16 @@ def _is_list(text: str) -> bool:
         return isinstance(json.loads(text), list)
     except (TypeError, ValueError):
         return False
+
+
+@contextmanager
+def _reading(url: str) -> Iterator[sa.Connection]:
+    database = connect(url)
+    try:
+        with database.reading() as connection:
+            yield connection
+    finally:
+        database.close()
 
 
 @contextmanager
