@@ -12,6 +12,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -167,7 +168,7 @@ def find_key(store: Store, key: str) -> ApiKey | None:
     return found if found.is_valid else None
 
 
-def _read_key(store: Store, row: sa.Row[tuple[str, str, str, int, int | None, int | None]]) -> ApiKey:
+def _read_key(store: Store, row: sa.Row[*tuple[Any, ...]]) -> ApiKey:
     """Return the key of a row. Raises UnusableStoreError for a scope or a time that no key has."""
     times = (row.created, row.revoked, row.expires)
     if row.scope not in {*Scope} or not all(isinstance(time, int | None) for time in times):
