@@ -94,6 +94,10 @@ class QueryError(NextreelError):
     """A query is invalid, such as an unknown movie or a k larger than the catalog."""
 
 
+class ErasedMeanwhileError(QueryError):
+    """A user was erased while a request with their ratings waited for its turn."""
+
+
 class ArtifactError(NextreelError):
     """A saved model is missing, damaged, or in an unsupported format."""
 

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match
 
 from nextreel.errors import (
     ArtifactError,
+    ErasedMeanwhileError,
     IdempotencyError,
     NextreelError,
     NotReadyError,
@@ -26,6 +27,7 @@ from nextreel.wording import shorten
 
 STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
     IdempotencyError: HTTPStatus.CONFLICT,
+    ErasedMeanwhileError: HTTPStatus.CONFLICT,
     ArtifactError: HTTPStatus.CONFLICT,
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -21,6 +21,9 @@ from nextreel.serving.http.security_headers import security_headers
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """A request id that a client may choose; these characters can't forge a line of a log."""
 
+AFTER_USERS = re.compile(r"(?<=/users/).+", re.DOTALL | re.IGNORECASE)
+"""The part of a path that names a user, also where no endpoint has the path."""
+
 logger = logging.getLogger("nextreel")
 access_logger = logging.getLogger("nextreel.access")
 
@@ -170,13 +173,21 @@ class RequestLog:
         fields = {
             "request_id": state["request_id"],
             "method": scope["method"],
-            "path": scope["path"],
+            "path": _hide_user(scope, route),
             "status": status,
             "ms": round(seconds * 1000, 3),
             "client": (scope.get("client") or ("",))[0],
             **{name: state[name] for name in ("key", "error") if name in state},
         }
         access_logger.info("request", extra=fields)
+
+
+def _hide_user(scope: Scope, route: str) -> str:
+    """Return the path of a request, but without the user whom it names: erasing a user can't reach the log."""
+    if "{user_id}" in route:
+        root_path: str = scope.get("root_path", "")
+        return root_path + route
+    return AFTER_USERS.sub("{user_id}", scope["path"])
 
 
 def _choose_id(headers: Headers) -> str:

@@ -201,6 +201,11 @@ class Erased(ResponseBody):
     """User."""
     removed: int
     """Number of ratings deleted."""
+    complete: bool
+    """Whether the database's files are free of the user already. If not, since somebody still read the rows or the
+    file is large, that is tried again every second; lists and exports are free of the user in any case."""
+    kept_in_versions: list[str]
+    """Versions of the model that hold the user's data, or that can't be read; a refit without them replaces these."""
 
 
 class ModelVersion(ResponseBody):

@@ -84,6 +84,8 @@ class RecommendationResult:
     """Why the list has fewer than k movies; None if it has k."""
     learned_from_later: bool
     """Whether the model has weights that were fitted on interactions at or after the query's timestamp, too."""
+    last_erasure: int
+    """Id of the last erasure that the history takes into account."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ class Engine:
                 if len(movies) >= request.k
                 else _explain_shortfall(len(movies), len(catalog.listed)),
                 learned_from_later=self._learned_from_later(request.timestamp),
+                last_erasure=snapshot.position.erasure,
             )
             for request, movies, reasons_of_movies, history_length, personal in zip(
                 batch, lists, reasons, lengths, is_personal, strict=True

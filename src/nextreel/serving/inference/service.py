@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -16,22 +17,42 @@ from threading import Lock
 import numpy as np
 
 from nextreel.data.ids import Id, encode_id
-from nextreel.errors import NextreelError, QueryError, StoreError
+from nextreel.errors import ArtifactError, NextreelError, QueryError, StoreError
 from nextreel.prediction.saving import load
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.clock_watch import ClockWatch
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.movie_cards import is_same_movie, make_card
 from nextreel.serving.storage.administration.audit_log import COMMAND_LINE, Act
+from nextreel.serving.storage.administration.audited_promotions import (
+    record_promotion,
+    record_served_version,
+)
 from nextreel.serving.storage.data_lineage import UnrelatedDataError, require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
+from nextreel.serving.storage.people.model_copies import find_copies
+from nextreel.serving.storage.people.user_export import UserExport
 from nextreel.serving.storage.store import Impression, NewInteraction, Outcome, Store
-from nextreel.serving.storage.user_export import UserExport
 
 NOW_SECONDS = 60
 """A query at most this many seconds in the past is about now: its list counts as shown to the user, an impression."""
 
+RETRY_SECONDS = 0.1
+"""How long another attempt to complete an erasure waits for who still reads what was deleted: writers wait too."""
+
 logger = logging.getLogger("nextreel")
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What an erasure removed, and what it left."""
+
+    removed: int
+    """Number of ratings deleted."""
+    complete: bool
+    """Whether the database's files are free of the user; if not, upkeep tries again every second."""
+    kept_in_versions: list[str]
+    """Names of the versions of the model that hold the user's data, or that can't be read."""
 
 
 class Service:
@@ -104,10 +125,13 @@ class Service:
         QueryError
             A movie isn't in the catalog. Nothing is stored then.
         IdempotencyError
-            The key was used with other rows before. Nothing is stored then.
+            The key was used with other rows before, or for a user who was erased since. Nothing is stored then.
+        ErasedMeanwhileError
+            A user was erased while this waited for its turn to write. Nothing is stored then.
         StoreError
             The store can't be written.
         """
+        last_erasure = self.store.last_erasure
         follower = self._engine.follower
         movie_ids = np.array([encode_id(row.movie_id) for row in rows], dtype=np.int64)
         catalog = follower.last_snapshot.catalog
@@ -116,7 +140,7 @@ class Service:
             if is_unknown.any():
                 unknown = rows[int(np.argmax(is_unknown))].movie_id
                 raise QueryError(f"movie {unknown} isn't in the catalog: POST /v1/movies adds it")
-        return self.store.add(rows, idempotency_key)
+        return self.store.add(rows, idempotency_key, last_erasure)
 
     def add_movie(self, movie_id: Id, title: str, genres: Sequence[str]) -> bool:
         """Add a movie, or restore a deleted one, which can be recommended at once; return False if it is there already.
@@ -162,18 +186,27 @@ class Service:
         """
         return self.store.export_user(user_id)
 
-    def erase(self, user_id: Id, by: str = COMMAND_LINE) -> int:
-        """Erase a user from the store and from memory, and return the number of ratings removed.
+    def erase(self, user_id: Id, by: str = COMMAND_LINE) -> Erasure:
+        """Erase a user from the store, its files and memory, and return what was removed and what is left.
 
         Raises StoreError if the store can't be written.
         """
         n_removed = self.store.erase_user(user_id, by)
-        self._engine.follower.catch_up()
-        code = encode_id(user_id)
-        kept = [impression for impression in self._pending_impressions if impression.user_id != code]
-        self._pending_impressions.clear()
-        self._pending_impressions.extend(kept)
-        return n_removed
+        for engine in self.engines:
+            engine.follower.catch_up()
+        self.store_impressions()  # without the user's
+        try:
+            is_complete = self.store.remove_remains()
+        except StoreError as error:
+            logger.warning("an erasure isn't complete; it is tried again", extra={"error": str(error)})
+            is_complete = False
+        return Erasure(n_removed, is_complete, self._find_copies(encode_id(user_id)))
+
+    def _find_copies(self, code: int) -> list[str]:
+        try:
+            return find_copies(self.versions, code)
+        except ArtifactError:  # versions that can't be listed can't be ruled out
+            return [engine.version.name for engine in self.engines]
 
     def refresh(self) -> StoredVersion:
         """Serve the version that the model directory names as the current one, and return it.
@@ -194,7 +227,7 @@ class Service:
         Raises QueryError for an unknown version, ArtifactError for one that is damaged or of other data.
         """
         self._require_lineage(self.versions.find(version))
-        self.versions.promote(version, partial(self.store.record_promotion, Act.VERSION_PROMOTED, by))
+        self.versions.promote(version, partial(record_promotion, self.store, Act.VERSION_PROMOTED, by))
         return self.refresh()
 
     def rollback(self, by: str = COMMAND_LINE) -> StoredVersion:
@@ -202,7 +235,7 @@ class Service:
 
         Raises QueryError if there was none.
         """
-        self.versions.rollback(partial(self.store.record_promotion, Act.VERSION_ROLLED_BACK, by))
+        self.versions.rollback(partial(record_promotion, self.store, Act.VERSION_ROLLED_BACK, by))
         return self.refresh()
 
     def maintain(self) -> None:
@@ -221,9 +254,11 @@ class Service:
                     "the current version can't be served; the old one stays", extra={"error": str(error)}
                 )
         for engine in self.engines:
+            engine.follower.forget_erased()
             engine.follower.merge_if_due()
         self.store_impressions()
         self._audit_version()
+        self.store.remove_remains(RETRY_SECONDS)
 
     def store_impressions(self) -> None:
         """Store the impressions kept since the last call; if the store can't be written, the next call tries again."""
@@ -240,7 +275,7 @@ class Service:
             return
 
         def record() -> None:
-            self.store.record_served_version(version, self.versions.promoted_at)
+            record_served_version(self.store, version, self.versions.promoted_at)
             self._audited_version = version
 
         self.versions.call_if_current(version, record)
@@ -263,6 +298,7 @@ class Service:
                 now,  # not the query's timestamp: only what the user does after seeing the list can be its effect
                 engine.version.name,
                 [encode_id(movie["movie_id"]) for movie in result.movies],
+                result.last_erasure,
             )
             for result, engine in served
             if result.request.history is None and now - NOW_SECONDS <= result.request.timestamp <= now + 1

@@ -1,4 +1,4 @@
-"""What differs between SQLite and PostgreSQL: connecting, durability, exclusive writing and bulk import.
+"""What differs between SQLite and PostgreSQL: connecting, durability, exclusive writing, bulk import, and overwriting.
 
 In both, only one transaction writes at a time. SQLite has a single write lock; in PostgreSQL each writing transaction
 first takes an advisory lock and holds it until the commit. Readers that follow the log by id need this: PostgreSQL's
@@ -13,7 +13,7 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError
 
 from nextreel.errors import StoreError, UnusableStoreError
 from nextreel.serving.storage.private_file import create_private, describe_openness
-from nextreel.serving.storage.sql_tables import interactions
+from nextreel.serving.storage.sql_tables import TABLES_WITH_PEOPLE, interactions
 
 BUSY_SECONDS = 10
 """How long a writer waits for the write lock, or a request for a free connection, before it fails."""
@@ -41,6 +41,10 @@ GONE = "the database file of the store was deleted or replaced; nothing was writ
 DAMAGED = "the database of the store is damaged; nothing was written: restore a backup of it"
 DAMAGED_SQLITE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
 DAMAGED_POSTGRESQL = frozenset({"XX001", "XX002"})
+
+REWRITTEN_BYTES = 256 * 2**20
+"""Size up to which a file of SQLite is rewritten after an erasure: that takes some 20 seconds for a gigabyte, in which
+nobody can write."""
 
 COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 """Columns of the interactions table in the order in which imported rows hold them."""
@@ -73,6 +77,18 @@ class Database(ABC):
     @abstractmethod
     def copy_interactions(self, connection: sa.Connection, rows: pl.DataFrame) -> None:
         """Append many rows in their order, by the database's fastest way."""
+
+    @abstractmethod
+    def rewrite(self, seconds: float, whatever_size: bool) -> bool:
+        """Remove from the tables what deleted rows have left there.
+
+        Returns False if somebody still reads them after so long, or if nobody could write for too long meanwhile,
+        unless that is meant: `whatever_size`.
+        """
+
+    @abstractmethod
+    def flush(self, seconds: float) -> bool:
+        """Remove deleted rows from the log of recent writes; False if somebody still reads that after so long."""
 
 
 def connect(url: str) -> Database:
@@ -121,6 +137,7 @@ class SQLite(Database):
             pool_timeout=busy_seconds,
             max_overflow=SQLITE_EXTRA_CONNECTIONS,
             connect_args={"timeout": busy_seconds},
+            hide_parameters=True,  # in messages of errors, which are logged
         )
         sa.event.listen(engine, "connect", partial(self._configure, busy_seconds=busy_seconds))
         sa.event.listen(engine, "begin", self._begin)
@@ -183,6 +200,56 @@ class SQLite(Database):
         statement = f"INSERT INTO {interactions.name} ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?)"
         connection.exec_driver_sql(statement, rows.rows())
 
+    @property
+    def file(self) -> Path:
+        """The file, without those that SQLite keeps beside it."""
+        return Path(self.engine.url.database or "")
+
+    def rewrite(self, seconds: float, whatever_size: bool) -> bool:
+        """Copy the tables to new pages, unless the file is large (see REWRITTEN_BYTES).
+
+        `secure_delete` overwrites a row where it is deleted, but not where it was before SQLite moved it to another
+        page, which it does whenever a page overflows or becomes nearly empty.
+        """
+        with self._alone(seconds) as connection:
+            pages, size = (_read_pragma(connection, name)[0] for name in ("page_count", "page_size"))
+            if pages * size > REWRITTEN_BYTES and not whatever_size:
+                return False
+            try:
+                connection.execute("VACUUM")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                return False
+        return True
+
+    def flush(self, seconds: float) -> bool:
+        """Write the write-ahead log into the file and truncate it to nothing."""
+        with self._alone(seconds) as connection:
+            is_blocked = _read_pragma(connection, "wal_checkpoint(TRUNCATE)")[0]
+        return not is_blocked
+
+    @contextmanager
+    def _alone(self, seconds: float) -> Iterator[sqlite3.Connection]:
+        """Hold a connection outside the pool while no other thread of this process writes."""
+        if not self._write_lock.acquire(timeout=BUSY_SECONDS):
+            raise StoreError(f"{self.engine.url}: another writer is busy")
+        try:
+            self._require_same_file()
+            with closing(sqlite3.connect(self.file, timeout=seconds, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA secure_delete = ON")
+                yield connection
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.engine.url}: {error}") from error
+        finally:
+            self._write_lock.release()
+
+
+def _read_pragma(connection: sqlite3.Connection, pragma: str) -> tuple[int, ...]:
+    row: tuple[int, ...] = connection.execute(f"PRAGMA {pragma}").fetchone()
+    return row
+
 
 FileIdentity = tuple[int, int]
 """Device and inode of a file: another file has others, even under the same name."""
@@ -217,6 +284,12 @@ def _switch_to_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
             time.sleep(0.01)
 
 
+_OLDER_READERS = sa.text(
+    "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND age(backend_xmin) > age(CAST(CAST(:newest AS xid8) AS xid)))"
+)
+
+
 class PostgreSQL(Database):
     """A PostgreSQL server, reached through psycopg 3."""
 
@@ -237,6 +310,7 @@ class PostgreSQL(Database):
             pool_timeout=busy_seconds,
             max_overflow=POSTGRESQL_EXTRA_CONNECTIONS,
             connect_args={"connect_timeout": busy_seconds},
+            hide_parameters=True,  # in messages of errors, which are logged
         )
         sa.event.listen(engine, "connect", partial(self._configure, busy_seconds=busy_seconds))
         return engine
@@ -269,3 +343,30 @@ class PostgreSQL(Database):
                 copy.write(rows.write_csv(include_header=False))
         except psycopg.Error as error:
             raise StoreError(f"{self.engine.url}: {error}") from error
+
+    def rewrite(self, seconds: float, whatever_size: bool) -> bool:
+        """Vacuum the tables that hold people, and sample them anew: the planner's statistics hold some of their ids."""
+        tables = ", ".join(table.name for table in TABLES_WITH_PEOPLE)
+        with self.reading() as connection:
+            if not _wait_for_older_readers(connection, seconds):
+                return False
+            connection.exec_driver_sql(f"VACUUM (INDEX_CLEANUP ON, ANALYZE) {tables}")
+        return True
+
+    def flush(self, seconds: float) -> bool:
+        """Do nothing: the write-ahead log belongs to the server, which reuses its files by and by."""
+        return True
+
+
+def _wait_for_older_readers(connection: sa.Connection, seconds: float) -> bool:
+    """Wait until no other connection reads a state of the tables from before now; return False after so long.
+
+    VACUUM spares what such a reader may still see.
+    """
+    deadline = time.monotonic() + seconds
+    newest = connection.execute(sa.text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")).scalar_one()
+    while connection.execute(_OLDER_READERS, {"newest": newest}).scalar_one():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

@@ -105,6 +105,15 @@ def read_users(connection: sa.Connection, user_ids: Sequence[int]) -> pl.DataFra
     return _to_frame(rows)
 
 
+def read_users_until(connection: sa.Connection, user_ids: Sequence[int], last_id: int) -> pl.DataFrame:
+    """Return the rows of these users with an id up to `last_id`, ordered by (user, timestamp, id)."""
+    rows: list[Sequence[float]] = []
+    query = _ROWS_OF_USERS.where(interactions.c.id <= last_id)
+    for start in range(0, len(user_ids), PARAMETERS):
+        rows += connection.execute(query, {"users": user_ids[start : start + PARAMETERS]}).all()
+    return _to_frame(rows)
+
+
 def read_after(connection: sa.Connection, last_id: int) -> tuple[int, pl.DataFrame]:
     """Return the rows with an id above `last_id`, in order of id, and the last id (`last_id` if there are none)."""
     blocks = [_to_frame([])]
