@@ -241,7 +241,8 @@ class SQLite(Database):
                 connection.execute("PRAGMA secure_delete = ON")
                 yield connection
         except sqlite3.Error as error:
-            raise StoreError(f"{self.engine.url}: {error}") from error
+            message = f"{self.engine.url}: {error}"
+            raise (UnusableStoreError(message, DAMAGED) if is_damage(error) else StoreError(message)) from error
         finally:
             self._write_lock.release()
 
