@@ -52,7 +52,7 @@ READ_AS: dict[Kind, pl.DataType] = {
     "number": pl.Float64(),
 }
 """Types in which a plain CSV file is read, where they aren't those of the table. A decimal that is rounded to 32 bits at
-once isn't always the one that Python, Parquet files and frames get, which have rounded it to 64 bits before."""
+once isn't always what it is in Python, Parquet files and frames, which round it to 64 bits before."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,9 @@ def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
     """Read a CSV file with polars; return None if only the exact reader can tell what the file holds."""
     if not _is_plain(text, table):
         return None
-    types = {text.name_of(column.name): READ_AS.get(column.kind, DTYPES[column.kind]) for column in table.columns}
+    types = {
+        text.name_of(column.name): READ_AS.get(column.kind, DTYPES[column.kind]) for column in table.columns
+    }
     ours = {text.name_of(column.name): column.name for column in table.columns}
     names = [name if name in types else f"ignored {position}" for position, name in enumerate(text.header)]
     try:
