@@ -51,8 +51,8 @@ READ_AS: dict[Kind, pl.DataType] = {
     "rating": pl.Float64(),
     "number": pl.Float64(),
 }
-"""Types in which a plain CSV file is read, where they aren't those of the table. A decimal that is rounded to 32 bits at
-once isn't always what it is in Python, Parquet files and frames, which round it to 64 bits before."""
+"""Types in which a plain CSV file is read, where they aren't those of the table. A decimal that is rounded to 32 bits
+at once isn't always what it is in Python, Parquet files and frames, which round it to 64 bits before."""
 
 
 @dataclass(frozen=True)
