@@ -348,6 +348,33 @@ def _crash() -> str:
     return _table(["store", "killed", "rounds", "acknowledged", "lost", "half-written batches"], rows)
 
 
+def _hostile_soak() -> str:
+    soak = read_result("hostile-soak")
+    health, events = soak["health checks"], soak["events"]
+    rows = [
+        ["workers, and whole servers, killed", f"{events['workers killed']:,}, {events['servers killed']:,}"],
+        [
+            "slow connections, and those that the server closed",
+            f"{soak['slow connections']:,}, {soak['slow connections closed by the server']:,}",
+        ],
+        ["promotions of another version", f"{events['promotions']:,}"],
+        ["damaged versions offered and refused", f"{events['damaged versions refused']:,}"],
+        ["lists", f"{soak['lists']:,}"],
+        [
+            "ratings acknowledged, and lost",
+            f"{soak['ratings acknowledged']:,}, {soak['ratings lost']:,}",
+        ],
+        [
+            "people erased, and found in a file afterwards",
+            f"{events['people erased']:,}, {soak['erased people found in a file']:,}",
+        ],
+        ["health checks answered, and unanswered", f"{health['answered']:,}, {health['unanswered']:,}"],
+        ["of them answered only when repeated at once", f"{health['answered at the second try']:,}"],
+        ["largest memory of a worker", f"{soak['largest_worker_mib']:.0f} MiB"],
+    ]
+    return _table([f"{soak['minutes']} minutes, everything at once", ""], rows)
+
+
 def _speed() -> str:
     result = read_result("speed")
     rows = [[name, f"{seconds['median']:.2f} s"] for name, seconds in result["seconds"].items()]
@@ -376,6 +403,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "new-users": _new_users,
     "new-movies": _new_movies,
     "crash": _crash,
+    "hostile-soak": _hostile_soak,
     "speed": _speed,
 }
 

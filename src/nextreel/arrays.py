@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from nextreel.errors import ArtifactError
@@ -47,4 +47,19 @@ def read_arrays(file: Path) -> Arrays:
         return dict(load_file(file))
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
         # The latter are of arrays in a type that numpy doesn't have, such as bfloat16.
+        raise ArtifactError(f"{file} can't be read: {error}") from error
+
+
+def read_arrays_named(file: Path, name: str) -> Arrays:
+    """Read those arrays of a safetensors file whose names end with `name`, without reading the others.
+
+    Raises
+    ------
+    ArtifactError
+        As `read_arrays` does.
+    """
+    try:
+        with safe_open(file, framework="numpy") as arrays:
+            return {key: arrays.get_tensor(key) for key in arrays.keys() if key.endswith(name)}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{file} can't be read: {error}") from error

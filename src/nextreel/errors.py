@@ -8,7 +8,9 @@
     ├── ArtifactError       a saved model is missing, damaged, or in an unsupported format
     ├── NotFittedError      a model was used before it was fitted
     ├── StoreError          the server's database can't be reached, read or written
-    │   └── IdempotencyError    an Idempotency-Key was reused for a different request body
+    │   ├── IdempotencyError    an Idempotency-Key was reused for a different request body
+    │   └── UnusableStoreError  the server's database is damaged, or its file was deleted or replaced
+    ├── NotReadyError       the server can't recommend, though its store can be read
     └── MissingExtraError   an optional dependency isn't installed
 
 The command line prints only the message and exits with status 1. A traceback means a bug in nextreel.
@@ -92,6 +94,10 @@ class QueryError(NextreelError):
     """A query is invalid, such as an unknown movie or a k larger than the catalog."""
 
 
+class ErasedMeanwhileError(QueryError):
+    """A user was erased while a request with their ratings waited for its turn."""
+
+
 class ArtifactError(NextreelError):
     """A saved model is missing, damaged, or in an unsupported format."""
 
@@ -106,6 +112,24 @@ class StoreError(NextreelError):
 
 class IdempotencyError(StoreError):
     """An Idempotency-Key was reused for a different request body."""
+
+
+class UnusableStoreError(StoreError):
+    """The server's database is damaged, or its file was deleted or replaced: trying again doesn't help.
+
+    Attributes
+    ----------
+    told : str
+        What clients may know of it: unlike the message, it names no file and no host.
+    """
+
+    def __init__(self, message: str, told: str) -> None:
+        self.told = told
+        super().__init__(message)
+
+
+class NotReadyError(NextreelError):
+    """The server can't recommend, though its store can be read."""
 
 
 class MissingExtraError(NextreelError):

@@ -1,4 +1,5 @@
 import itertools
+from threading import Event
 
 import numpy as np
 import polars as pl
@@ -12,9 +13,11 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID
 from nextreel.data.timeline import Histories
 from nextreel.errors import QueryError
+from nextreel.ranking import reranking
 from nextreel.ranking.genres import divergence, liked_genres, share_genres, variety
 from nextreel.ranking.ranker import Ranking
 from nextreel.ranking.reranking import rerank
+from nextreel.stopping import StoppedError, stoppable
 from tests.frames import interactions
 
 LATER = np.array([1_000])
@@ -206,3 +209,32 @@ def test_more_calibration_brings_a_list_nearer_to_what_the_user_liked() -> None:
     ]
     assert all(after <= before + 1e-6 for before, after in itertools.pairwise(divergences))
     assert divergences[-1] < divergences[0]
+
+
+@given(st.data())
+def test_long_lists_are_the_same_whether_candidates_or_their_genres_are_compared(data: st.DataObject) -> None:
+    has_genre = data.draw(arrays(np.bool_, (130, 4)))
+    genres = has_genre / np.maximum(has_genre.sum(axis=1, keepdims=True), 1)
+    scores = data.draw(arrays(np.float32, (9, 120), elements=st.sampled_from([-np.inf, 0.0, 1.0, 2.5, 7.0])))
+    candidates = np.stack([np.random.default_rng(query).permutation(130)[:120] for query in range(9)])
+    value = -np.sort(-scores, axis=1)
+    value[np.isneginf(value)] = reranking.FILLER_VALUE
+    liked = np.eye(4, dtype=np.float32)[np.arange(9) % 4]
+    diversity, calibration = data.draw(st.sampled_from([(0.3, 0.0), (0.0, 0.3), (0.25, 0.25), (1.0, 0.0)]))
+    arguments = (
+        candidates.astype(np.int32),
+        value.astype(np.float32),
+        genres.astype(np.float32),
+        liked,
+        data.draw(st.integers(1, 120)),
+        diversity,
+        calibration,
+    )
+    np.testing.assert_array_equal(reranking._choose_by_genres(*arguments), reranking._choose(*arguments))
+
+
+def test_a_list_that_nobody_waits_for_any_more_is_not_finished() -> None:
+    stop = Event()
+    stop.set()
+    with stoppable(stop), pytest.raises(StoppedError):
+        rerank(THREE_DRAMAS_FIRST, GENRES, history(1), 3, diversity=0.4)

@@ -23,7 +23,7 @@ LATE = 1_704_067_200
 """2024-01-01, after the last interaction of the sample."""
 
 BODY = b'{"user_id": 1, "k": 3}'
-HEAD = b"POST /v1/recommendations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+HEAD = b"POST /v1/recommendations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 
 WITH_LIMITS = """
 import json, sys

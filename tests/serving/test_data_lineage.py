@@ -18,7 +18,7 @@ from nextreel.prediction.saving import save
 from nextreel.serving.app import Settings
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.server import PreparedStore, prepare_store
-from nextreel.serving.storage.api_keys import Scope, create_key
+from nextreel.serving.storage.administration.api_keys import Scope, create_key
 from nextreel.serving.storage.sql_tables import facts
 from nextreel.serving.storage.store import Store
 from tests.cli.commands import fail, succeed

@@ -21,6 +21,7 @@ from nextreel.cli.recommend import recommend
 from nextreel.cli.sample import sample
 from nextreel.cli.serve import serve
 from nextreel.cli.split import split
+from nextreel.cli.store import store
 from nextreel.cli.terminal.grouped_commands import GroupedCommands
 from nextreel.cli.terminal.json_output import CommandWithJsonFile
 from nextreel.cli.tune import tune
@@ -48,6 +49,7 @@ for judge in (evaluate, compare, audit):
 app.command(rich_help_panel=EVALUATION)(backtest)
 app.command(rich_help_panel=SERVING)(serve)
 app.add_typer(keys, name="keys", rich_help_panel=SERVING)
+app.add_typer(store, name="store", rich_help_panel=SERVING)
 app.add_typer(experiment, name="experiment", rich_help_panel=SERVING)
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import DEFAULT_STORE, LikedFrom, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, LikedFrom, StoreOption, open_store
 from nextreel.cli.terminal.json_output import AsJson, print_json
 
 if TYPE_CHECKING:
@@ -65,12 +65,11 @@ def report(
     require("sqlalchemy", "serve")
     from nextreel.evaluation.ab_analysis import compare
     from nextreel.serving.inference.ab_assignment import Experiment
-    from nextreel.serving.storage.store import Store
 
     window = parse_duration(within, "--within")
     challenger, share = (None, None) if planned is None else astuple(Experiment.parse(planned))
     start = 0 if since is None else parse_timestamp(since)
-    with Store.open(store) as opened:
+    with open_store(store) as opened:
         impressions = _read_impressions(opened, start)
         if liked_from is None:
             liked_from = (opened.data_format.scale or STARS).liked_from

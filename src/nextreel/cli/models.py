@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption, open_store
 from nextreel.cli.terminal.json_output import AsJson, print_json
 
 if TYPE_CHECKING:
@@ -163,11 +163,10 @@ def write_data(
     from nextreel.serving import refit_data as refit
     from nextreel.serving.storage.data_lineage import require_lineage
     from nextreel.serving.storage.model_versions import VersionDirectory
-    from nextreel.serving.storage.store import Store
 
     model = VersionDirectory.open(directory).current.path
     dataset = load(model).dataset
-    with Store.open(store) as opened:
+    with open_store(store) as opened:
         require_lineage(opened, model, lambda: dataset)
         written = refit.write_data(opened, dataset, out)
     typer.echo(

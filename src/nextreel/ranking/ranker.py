@@ -18,10 +18,13 @@ from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.popularity import Popularity
+from nextreel.stopping import stop_if_unwanted
 from nextreel.wording import number_of
 
 SCORES_AT_ONCE = 4_000_000
 """Number of scores (queries times movies) per batch: few enough for a processor's cache and to bound the memory."""
+ROWS_AT_ONCE = 2_000_000
+"""Number of rows of histories per batch, to bound the memory; only users with extremely many ratings reach it."""
 BLOCKS_PER_PLACE = 6
 """`top_k` divides the movies into k times this many blocks: more give a tighter bound but more maxima to compare."""
 
@@ -94,7 +97,8 @@ class Ranker:
         movies = np.empty((len(timestamps), k), dtype=np.int32)
         scores = np.empty((len(timestamps), k), dtype=np.float32)
         personal = self.model.knows(histories)
-        for batch in self._batches(timestamps):
+        for batch in self._batches(histories, timestamps):
+            stop_if_unwanted()
             batch_scores = self._score(histories[batch], timestamps[batch], personal[batch])
             if exclude_seen:
                 _mask_seen(batch_scores, histories[batch])
@@ -113,11 +117,17 @@ class Ranker:
                 f"so expected a whole number from 1 to {self.n_movies}"
             )
 
-    def _batches(self, timestamps: Int64Array) -> Iterator[Int64Array]:
+    def _batches(self, histories: Histories, timestamps: Int64Array) -> Iterator[Int64Array]:
         """Yield batches of query indices in the order of time: popularity is counted faster for close timestamps."""
         by_time = np.argsort(timestamps, kind="stable")
         size = max(1, SCORES_AT_ONCE // max(1, self.n_movies))
-        return (by_time[start : start + size] for start in range(0, len(timestamps), size))
+        rows = histories.lengths[by_time].cumsum()
+        start = 0
+        while start < len(by_time):
+            allowed = (rows[start - 1] if start else 0) + ROWS_AT_ONCE
+            stop = min(start + size, max(start + 1, int(np.searchsorted(rows, allowed, side="right"))))
+            yield by_time[start:stop]
+            start = stop
 
     def _score(self, histories: Histories, timestamps: Int64Array, personal: BoolArray) -> Float32Array:
         """Return float32[n_queries, n_movies]: the model's scores where `personal` is True, popularity elsewhere."""

@@ -15,7 +15,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from nextreel.serving.api import admin, health, interactions, movies, recommendations, users
-from nextreel.serving.http.access_control import AccessControl, RateLimiter
+from nextreel.serving.http.access.access_control import AccessControl
+from nextreel.serving.http.access.allowed_hosts import AllowedHosts
+from nextreel.serving.http.access.foreign_pages import ForeignPages
+from nextreel.serving.http.access.rate_limits import RateLimiter
+from nextreel.serving.http.access.trusted_proxies import ForwardedHeaders, TrustedProxies
 from nextreel.serving.http.dependencies import AppState, note_served_format, refuse_unknown_parameters
 from nextreel.serving.http.openapi import describe_api
 from nextreel.serving.http.problem_details import respond_with_problems
@@ -55,6 +59,10 @@ class Settings:
     """A/B experiment to run."""
     allowed_origins: tuple[str, ...] = ()
     """Web sites whose scripts may call the API; none by default."""
+    hosts: AllowedHosts = field(default_factory=AllowedHosts)
+    """Names under which the server may be asked."""
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    """Reverse proxies whose forwarded headers are believed."""
     limits: Limits = field(default_factory=Limits)
     """Limits on requests."""
     root_path: str = ""
@@ -111,6 +119,8 @@ def _list_middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     if settings.root_path:
         middleware.insert(0, Middleware(SubPath, root_path=settings.root_path))
     middleware.insert(0, Middleware(EscapedParts))
+    if settings.proxies.networks:
+        middleware.insert(0, Middleware(ForwardedHeaders, proxies=settings.proxies))
     if settings.allowed_origins:
         middleware.append(
             Middleware(
@@ -127,6 +137,14 @@ def _list_middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
                 expose_headers=["X-Request-ID", "Retry-After"],
             )
         )
+    middleware.append(
+        Middleware(
+            ForeignPages,
+            hosts=settings.hosts,
+            allowed_origins=settings.allowed_origins,
+            warns_of_proxy=not (settings.keys_required or settings.proxies.networks),
+        )
+    )
     middleware.append(Middleware(RequestLimiter, limits=settings.limits))
     if settings.keys_required:
         limiter = RateLimiter(settings.rate, BURST_SECONDS * settings.rate)

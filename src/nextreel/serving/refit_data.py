@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from nextreel.arrays import Int64Array
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import atomic_directory
 from nextreel.data.data_format import write_format
@@ -50,7 +51,7 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise DataError(f"{out} exists and isn't empty: choose another name")
-    rows, erased = _read_consistently(store)
+    rows, erased = _read_consistently(store, learned)
     if rows.is_empty():
         raise StoreError("the store holds no ratings: nothing was written")
     catalog = Catalog.of(learned).with_added(store.movies(), store.deleted_movies())
@@ -69,13 +70,13 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
     return WrittenRows(len(rows), rows[USER_ID].n_unique(), len(movies))
 
 
-def _read_consistently(store: Store) -> tuple[pl.DataFrame, list[int]]:
-    """Return all ratings and the erased users; if a user is erased while they are read, they are read again."""
+def _read_consistently(store: Store, learned: Dataset) -> tuple[pl.DataFrame, Int64Array]:
+    """Return all ratings, and who of the model's users was erased; if somebody is meanwhile, they are read again."""
     while True:
         last_erasure = store.last_erasure
         _, rows = store.everything()
         rows = _decode_rows(rows, store)
-        erased = store.erased_users()
+        erased = store.erased_among(learned.user_ids)
         if store.last_erasure == last_erasure:
             return rows, erased
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,21 +19,25 @@ from nextreel.errors import ConfigError, DataError
 from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saving import load
 from nextreel.serving.app import Settings, create_app
+from nextreel.serving.http.connections.bounded_protocol import BoundedProtocol
 from nextreel.serving.http.prometheus_metrics import MULTIPROCESS
+from nextreel.serving.http.request_limits import HEALTH_CHECKS
 from nextreel.serving.http.request_log import describe_logging
-from nextreel.serving.http.slow_clients import TimedProtocol
 from nextreel.serving.storage.data_lineage import Overlap, find_difference, require_lineage
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
+
+if sys.platform != "win32":
+    import resource
 
 GRACE_SECONDS = 30
 """Time that running requests have to finish after the server was told to stop."""
 BACKLOG = 2048
 """Number of connections that may wait to be accepted."""
-KEEP_ALIVE_SECONDS = 30
-"""Time that an idle connection stays open for another request."""
 ALMOST_ALL = 0.99
 """Share of the model's ratings in the store from which on nothing is said of the others, such as erased users'."""
+SPARE_FILES = 500
+"""Files that a process may need to open beside its connections, such as those of the store and the model."""
 START_SECONDS = 120
 """Time that a worker has to load the model and the store before it counts as dead."""
 
@@ -81,6 +86,8 @@ def prepare_store(
             imported, notes = 0, [] if data is None else _recognise(data, store, version.path)
         for model in served:
             notes += _check_lineage(store, model)
+        if store.warning:
+            notes.append(f"Note: {store.warning}")
     return PreparedStore(imported, tuple(notes))
 
 
@@ -154,16 +161,19 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
     """Serve until a signal stops the server; running requests are finished first."""
+    _allow_open_files(settings.limits.connections + SPARE_FILES)
     config = Config(
         partial(create_app, settings),
         factory=True,
         workers=workers,
-        http=partial(TimedProtocol, limits=settings.limits),  # type: ignore[arg-type]
+        http=partial(  # type: ignore[arg-type]
+            BoundedProtocol, limits=settings.limits, health_paths=_list_health_paths(settings.root_path)
+        ),
         ws="none",
         access_log=False,
+        proxy_headers=False,  # `ForwardedHeaders` reads them, from proxies that are named as trusted
         server_header=False,
         log_config=describe_logging(),
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_worker_healthcheck=START_SECONDS,
     )
@@ -173,3 +183,17 @@ def run(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
     with tempfile.TemporaryDirectory(prefix="nextreel-metrics-") as directory:
         os.environ[MULTIPROCESS] = directory
         Multiprocess(config, [listener]).run()
+
+
+def _list_health_paths(root_path: str) -> frozenset[bytes]:
+    """Return the paths of health checks as clients send them, with the sub-path or, after a proxy, without."""
+    return frozenset(f"{root}{path}".encode() for root in ("", root_path) for path in HEALTH_CHECKS)
+
+
+def _allow_open_files(number: int) -> None:
+    """Raise the number of files, and so of connections, that a process may open, as far as the system lets it."""
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

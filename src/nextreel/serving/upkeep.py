@@ -40,8 +40,9 @@ async def keep_up(state: AppState) -> None:
     with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, is_due.set)
     served_versions: set[tuple[str, str]] = set()
+    problem: str | None = None
     while True:
-        await _follow_store(state)
+        problem = await _follow_store(state, problem)
         _report_versions(state, served_versions)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(UPKEEP_SECONDS):
@@ -49,14 +50,24 @@ async def keep_up(state: AppState) -> None:
         is_due.clear()
 
 
-async def _follow_store(state: AppState) -> None:
+async def _follow_store(state: AppState, last_problem: str | None) -> str | None:
+    """Do a round of upkeep, and return what went wrong; it is logged unless it is the same as in the last round."""
     try:
         await state.run_writing(state.service.maintain)
         state.metrics.lag.set(await state.run_writing(state.service.engine.follower.lag))
     except NextreelError as error:
-        logger.warning("upkeep failed; it is tried again", extra={"error": str(error)})
-    except Exception:
-        logger.exception("upkeep failed because of a defect; it is tried again")
+        problem = str(error)
+        if problem != last_problem:
+            logger.warning("upkeep failed; it is tried again", extra={"error": problem})
+        return problem
+    except Exception as error:
+        problem = repr(error)
+        if problem != last_problem:
+            logger.exception("upkeep failed because of a defect; it is tried again")
+        return problem
+    if last_problem is not None:
+        logger.info("upkeep works again")
+    return None
 
 
 def _report_versions(state: AppState, served_versions: set[tuple[str, str]]) -> None:

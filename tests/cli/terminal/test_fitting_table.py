@@ -57,3 +57,14 @@ def test_text_is_wrapped_between_words_before_anything_else_changes() -> None:
 @pytest.mark.parametrize("width", range(20, 120, 7))
 def test_no_line_is_wider_than_the_console(figures: FittingTable, width: int) -> None:
     assert all(len(line) <= width for line in draw(figures, width))
+
+
+@pytest.mark.parametrize("width", [120, 66, 20])
+def test_notes_are_as_wide_as_the_console_in_every_form_of_the_table(
+    figures: FittingTable, width: int
+) -> None:
+    figures.notes = ["The data end on the last day of the year, at noon.", "Nothing else is known."]
+    lines = draw(figures, width)
+    assert max(map(len, lines)) <= width
+    assert " ".join(lines).endswith(" ".join(figures.notes))
+    assert width < 66 or lines[-2:] == figures.notes

@@ -232,7 +232,8 @@ def test_a_user_can_be_exported_and_erased(api: Server) -> None:
         "interactions": rows,
         "recommendations": [],
     }
-    assert api.ok("DELETE", "/v1/users/90009") == {"user_id": 90_009, "removed": 1}
+    erased = {"user_id": 90_009, "removed": 1, "complete": True, "kept_in_versions": []}
+    assert api.ok("DELETE", "/v1/users/90009") == erased
     api.problem(404, "GET", "/v1/users/90009")
     assert api.recommend(90_009, LATE + 1)["fallback"] == "popularity"
     assert api.ok("DELETE", "/v1/users/90009")["removed"] == 0

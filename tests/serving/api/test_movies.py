@@ -7,7 +7,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from nextreel.serving.storage.api_keys import Scope, create_key
+from nextreel.serving.storage.administration.api_keys import Scope, create_key
 from nextreel.serving.storage.store import Store
 from tests.serving.servers import LATE, Server, serving
 

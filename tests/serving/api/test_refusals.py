@@ -1,5 +1,6 @@
 """What the API refuses and how it explains that, with a real server and a real store."""
 
+import json
 from typing import Any
 
 import pytest
@@ -110,6 +111,60 @@ def test_the_wrong_query_of_a_batch_is_named(api: Server) -> None:
     batch = {"queries": [{"user_id": 1}, {"user_id": 1, "k": 0}]}
     problem = api.problem(422, "POST", "/v1/recommendations/batch", json=batch)
     assert problem["errors"][0]["field"] == "queries[1].k"
+
+
+def test_a_batch_with_a_thousand_wrong_fields_lists_the_first_of_them(api: Server) -> None:
+    row = {"user_id": 1, "movie_id": 1, "rating": -1}
+    problem = api.problem(422, "POST", "/v1/interactions/batch", json={"interactions": [row] * 1_000})
+    assert [error["field"] for error in problem["errors"]] == [f"interactions[{i}].rating" for i in range(50)]
+    assert problem["detail"].endswith(" (and 999 more)")
+
+
+NOTHING = "[" + "[]," * 9_000 + "[]]"
+QUERIES = ",".join([f'{{"exclude":{NOTHING}}}'] * 30)
+UNKNOWN = ",".join(f'"a{i}":0' for i in range(85_000))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "errors"),
+    [
+        ("recommendations", f'{{"user_id":1,{UNKNOWN}}}', 1),
+        ("recommendations/batch", f'{{"queries":[{{{UNKNOWN}}}]}}', 1),
+        ("interactions/batch", f'{{"interactions":[{{{UNKNOWN}}}]}}', 1),
+        ("recommendations", f'{{"user_id":1,"exclude":{NOTHING},"history":{NOTHING}}}', 2),
+        ("recommendations/batch", f'{{"queries":[{QUERIES}]}}', 50),
+        ("interactions", f'{{"user_id":1,"movie_id":1,"rating":4,"{"a" * 900_000}":1}}', 1),
+        ("interactions", f'{{"user_id":{"9" * 4_000},"movie_id":1,"rating":4}}', 1),
+        ("movies", f'{{"movie_id":1,"title":"{"a" * 900_000}","genres":{NOTHING}}}', 2),
+    ],
+)
+def test_a_body_with_very_many_or_long_errors_has_a_short_answer(
+    api: Server, path: str, body: str, errors: int
+) -> None:
+    headers = {"content-type": "application/json"}
+    problem = api.problem(422, "POST", f"/v1/{path}", content=body.encode(), headers=headers)
+    assert len(problem["errors"]) == errors
+    assert len(json.dumps(problem)) < 10_000
+
+
+def test_a_body_with_more_errors_than_can_be_described_says_how_many(api: Server) -> None:
+    batch = {"queries": [{f"wrong_{i}": 0 for i in range(20)}] * 1_000}
+    problem = api.problem(422, "POST", "/v1/recommendations/batch", json=batch)
+    assert problem["detail"] == "body: 21,000 fields or values of the body are invalid"
+
+
+def test_an_address_with_many_unknown_parameters_has_a_short_answer(api: Server) -> None:
+    address = "/v1/movies?" + "&".join(f"a{i}" for i in range(8_000))
+    problem = api.problem(422, "GET", address)
+    assert len(problem["errors"]) == 50
+    assert problem["detail"].endswith(" (and 7,999 more)")
+
+
+def test_a_body_without_a_content_type_is_refused(api: Server) -> None:
+    problem = api.problem(415, "POST", "/v1/recommendations", content=b'{"user_id": 1}')
+    assert problem["detail"] == (
+        "the content type of the body is application/octet-stream; expected application/json"
+    )
 
 
 def test_a_batch_has_at_most_a_thousand_queries(api: Server) -> None:

@@ -127,13 +127,15 @@ def test_two_workers_store_the_same_new_user_at_once(api: Server, watched: tuple
 def test_an_erasure_leaves_nothing_of_the_text(api: Server, watched: tuple[Path, str]) -> None:
     secret = "anne.meier@example.org/ü"
     api.ok("POST", "/v1/interactions", json={"user_id": secret, "movie_id": "42", "timestamp": LATE})
-    assert api.ok("DELETE", path(secret)) == {"user_id": secret, "removed": 1}
+    erased = {"user_id": secret, "removed": 1, "complete": True, "kept_in_versions": []}
+    assert api.ok("DELETE", path(secret)) == erased
     api.problem(404, "GET", path(secret))
     with Store.open(watched[1]) as store, store.reading() as connection:
         texts = connection.execute(sa.select(id_texts.c.text)).scalars().all()
         assert secret not in texts
-        erased = connection.execute(sa.select(erasures.c.user_id)).scalars().all()
-        assert encode_id(secret) in erased
+        hidden_ids = connection.execute(sa.select(erasures.c.hidden_id)).scalars().all()
+        assert encode_id(secret) not in hidden_ids
+        assert store.erased_among(np.array([encode_id(secret)])).tolist() == [encode_id(secret)]
     eventually(lambda: api.ok("GET", path(secret, "/recommendations"))["history_length"] == 0)
     assert (
         api.ok("POST", "/v1/interactions", json={"user_id": secret, "movie_id": "42", "timestamp": LATE})[

@@ -57,6 +57,35 @@ def test_a_path_cannot_forge_a_line_or_control_the_terminal() -> None:
     assert line.isprintable()
 
 
+NASTY = "/\n12:00:00 GET /\r\x1b[31m\x9b2J\u2028\u0085\x7f\U000e0001é"
+
+
+def test_no_reader_of_the_json_log_sees_a_second_line_or_a_control_character() -> None:
+    for field in ("path", "client", "request_id", "error", "key", "method"):
+        line = JsonFormatter().format(make_record({**REQUEST, field: NASTY}))
+        assert line.splitlines() == [line]
+        assert line.isprintable()
+        assert json.loads(line)[field] == NASTY
+
+
+def test_half_a_character_does_not_break_the_log() -> None:
+    line = JsonFormatter().format(make_record({**REQUEST, "path": "/\udcff\u2028"}))
+    assert json.loads(line)["path"] == "/\udcff\u2028"
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("formatter", [PlainFormatter(), JsonFormatter()])
+def test_the_message_of_an_error_forges_no_line(formatter: logging.Formatter) -> None:
+    record = make_record({}, name="nextreel", level=logging.ERROR)
+    try:
+        raise ValueError(f"no such title: {NASTY}")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    first, *others = formatter.format(record).splitlines()
+    assert "ValueError" in "".join([first, *others])
+    assert all(line.startswith("  ") and line.isprintable() for line in others)
+
+
 def test_a_warning_has_its_level_and_fields() -> None:
     record = make_record({"version": "b"}, "nextreel", logging.WARNING)
     assert PlainFormatter().format(record)[8:] == " WARNING: request, version b"
@@ -71,7 +100,7 @@ def test_an_exception_is_followed_by_its_traceback() -> None:
         )
     lines = PlainFormatter().format(record).splitlines()
     assert lines[0].endswith("ERROR: a request failed")
-    assert lines[-1] == "ZeroDivisionError: by zero"
+    assert lines[-1] == "  ZeroDivisionError: by zero"
 
 
 def test_json_has_every_field() -> None:

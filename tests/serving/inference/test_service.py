@@ -113,7 +113,7 @@ def test_a_rating_of_an_unknown_movie_stores_nothing(service: Service) -> None:
 def test_an_erased_user_is_unknown_to_every_server(
     service: Service, other: Engine, predictor: Predictor
 ) -> None:
-    assert service.erase(1) == len(predictor.dataset.interactions().filter(pl.col("UserID") == 1))
+    assert service.erase(1).removed == len(predictor.dataset.interactions().filter(pl.col("UserID") == 1))
     rows = predictor.dataset.interactions().filter(pl.col("UserID") != 1)
     without_user = Predictor(predictor.model, predictor.dataset.with_interactions(rows))
     queries = draw_queries(predictor.dataset, 100)
@@ -141,3 +141,18 @@ def test_an_export_holds_what_was_stored_about_a_user(service: Service) -> None:
         "interactions": [{"movie_id": 2, "rating": 4.5, "timestamp": 5}],
         "recommendations": [],
     }
+
+
+def test_another_process_forgets_who_was_erased_without_a_query(service: Service, other: Engine) -> None:
+    before = other.follower.last_snapshot
+    other.follower.forget_erased()
+    assert other.follower.last_snapshot is before
+    assert service.erase(1).complete
+    other.follower.forget_erased()
+    assert 1 in before.users
+    assert 1 not in other.follower.last_snapshot.users
+
+
+def test_an_erasure_names_the_version_that_holds_the_user(service: Service) -> None:
+    assert service.erase(1).kept_in_versions == [service.engine.version.name]
+    assert service.erase(90_001).kept_in_versions == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nextreel.artifacts import MANIFEST, format_manifest
-from nextreel.errors import ArtifactError, QueryError
+from nextreel.errors import ArtifactError, QueryError, StoreError
 from nextreel.models.popularity import Popularity, PopularityConfig
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, save
@@ -310,3 +310,24 @@ def test_processes_that_promote_at_the_same_time_leave_a_history_without_gaps(
     assert all(later != earlier for later, earlier in itertools.pairwise(promoted))
     assert (promoted.count("b"), promoted[-1]) == (8, "a")
     assert sorted(path.name for path in versions.directory.iterdir()) == [".lock", "current", "versions"]
+
+
+def test_what_depends_on_the_current_version_is_done_only_while_it_is_that(
+    versions: VersionDirectory,
+) -> None:
+    called: list[str] = []
+    versions.call_if_current("a", lambda: called.append("a"))
+    versions.call_if_current("b", lambda: called.append("b"))
+    versions.promote("b", announce=lambda name: called.append(f"{name} is announced"))
+    versions.call_if_current("a", lambda: called.append("a"))
+    versions.call_if_current("b", lambda: called.append("b"))
+    assert called == ["a", "b is announced", "b"]
+
+
+def test_a_promotion_that_cannot_be_announced_does_not_happen(versions: VersionDirectory) -> None:
+    def refuse(name: str) -> None:
+        raise StoreError("the store is away")
+
+    with pytest.raises(StoreError):
+        versions.promote("b", announce=refuse)
+    assert versions.current.name == "a"

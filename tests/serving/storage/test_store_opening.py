@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from nextreel.errors import StoreError
+from nextreel.errors import StoreError, UnusableStoreError
 from nextreel.serving.storage.sql_tables import FORMAT, facts
 from nextreel.serving.storage.store import Store
 from tests.serving.ratings import ANNE, rating
@@ -68,3 +68,40 @@ def test_a_file_that_is_no_database_is_refused(sqlite_url: str, tmp_path: Path) 
 def test_a_directory_is_no_database(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open database file"):
         Store.open(f"sqlite:///{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"), [("format", "x"), ("data_format", "x"), ("data_format", '{"x": 1}')]
+)
+def test_a_fact_of_a_store_that_is_damaged_is_told(sqlite_url: str, fact: str, value: str) -> None:
+    with Store.open(sqlite_url) as store, store.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM facts WHERE name = ?", (fact,))
+        connection.exec_driver_sql("INSERT INTO facts VALUES (?, ?)", (fact, value))
+    with pytest.raises(UnusableStoreError), Store.open(sqlite_url) as damaged:
+        _ = damaged.data_format
+
+
+def test_an_erroneous_message_of_the_database_itself_is_told(sqlite_url: str, tmp_path: Path) -> None:
+    Store.open(sqlite_url).close()
+    file = tmp_path / "nextreel.db"
+    file.write_bytes(file.read_bytes().replace(b"CREATE TABLE erasures", b"CREATE TA\xc7LE erasures"))
+    with pytest.raises(UnusableStoreError):
+        Store.open(sqlite_url)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO movie_changes (movie_id, deleted) VALUES ('x', 1)",
+        "INSERT INTO answers (user_id, at, version, movie_ids) VALUES (1, 5, 'v', 'x')",
+    ],
+)
+def test_one_bad_row_of_another_program_leaves_the_others(sqlite_url: str, statement: str) -> None:
+    with Store.open(sqlite_url) as store:
+        store.delete_movie(7)
+        with store.writing() as connection:
+            connection.exec_driver_sql(statement)
+        assert store.deleted_movies() == [7]
+        if "answers" in statement:
+            with pytest.raises(UnusableStoreError):
+                store.impressions()

@@ -1,13 +1,17 @@
 """Options that several commands have, with one help text each, and the parsing of their values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nextreel.documents import parse_json
 from nextreel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nextreel.serving.storage.store import Store
 
 IncludeSeen = Annotated[
     bool, typer.Option("--include-seen", help="Also recommend movies that the user has rated already.")
@@ -57,6 +61,23 @@ def complete_model(incomplete: str) -> list[str]:
 
 
 DEFAULT_STORE = "sqlite:///nextreel.db"
+
+
+@contextmanager
+def open_store(url: str) -> Iterator["Store"]:
+    """Provide the store that `--store` names, and say on stderr what its owner should know of it.
+
+    Raises StoreError like `Store.open`, and MissingExtraError without SQLAlchemy.
+    """
+    from nextreel.errors import require
+
+    require("sqlalchemy", "serve")
+    from nextreel.serving.storage.store import Store
+
+    with Store.open(url) as opened:
+        if opened.warning:
+            typer.echo(f"nextreel: {opened.warning}", err=True)
+        yield opened
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, object]:

@@ -22,12 +22,19 @@ class FittingTable(Table):
 
     def __init__(self, title: str, headings: Sequence[str], numbers: int) -> None:
         super().__init__(title=title, title_justify="left", title_style="bold", header_style="bold")
+        self.notes: Sequence[str] = ()
+        """Sentences below the table, which are as wide as the console; rich's caption is as narrow as the table."""
         for position, heading in enumerate(headings):
             is_number = position >= len(headings) - numbers
             self.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the form that fits the width of the console."""
+        """Yield the form that fits the width of the console, and the notes."""
+        yield from self._fit_to(console, options)
+        for note in self.notes:
+            yield Text(note, style="italic dim")
+
+    def _fit_to(self, console: Console, options: ConsoleOptions) -> RenderResult:
         columns = [self._measure(position) for position in range(len(self.columns))]
         available = options.max_width - 3 * len(columns) - 1  # two blanks and a line for each column
         if sum(column.whole for column in columns) <= available:
@@ -47,14 +54,7 @@ class FittingTable(Table):
         return _ColumnWidths(heading, cells, is_text)
 
     def _with_widths(self, widths: Sequence[int], is_broken: bool) -> Table:
-        narrow = Table(
-            title=self.title,
-            title_justify="left",
-            title_style="bold",
-            header_style="bold",
-            caption=self.caption,
-        )
-        narrow.caption_justify = self.caption_justify
+        narrow = Table(title=self.title, title_justify="left", title_style="bold", header_style="bold")
         for column, width in zip(self.columns, widths, strict=True):
             narrow.add_column(column.header, justify=column.justify, width=width)
         for row in self._rows_of_text():
@@ -80,8 +80,6 @@ class FittingTable(Table):
                 if value:
                     block.add_row(heading, value)
             yield Padding(block, (0, 0, 0, 2))
-        if self.caption:
-            yield Text(str(self.caption), style="italic dim")
 
     def _rows_of_text(self) -> Iterator[tuple[str, ...]]:
         columns: list[Column] = self.columns

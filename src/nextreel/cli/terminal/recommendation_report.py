@@ -5,9 +5,9 @@ from typing import Self
 
 import polars as pl
 from pydantic import JsonValue
-from rich.table import Table
 
 from nextreel.cli.terminal.console import table
+from nextreel.cli.terminal.fitting_table import FittingTable
 from nextreel.data.dataset import Dataset
 from nextreel.data.ids import Id, encode_ids
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
@@ -95,7 +95,7 @@ class RecommendationReport:
         del fields["rated"]  # only for the words of the table
         return {USER_ID: fields.pop("user_id"), TIMESTAMP: fields.pop("timestamp"), **fields}
 
-    def to_table(self, show_scores: bool = False) -> Table:
+    def to_table(self, show_scores: bool = False) -> FittingTable:
         """Return the report as a table with notes below it, on request with the scores, whose unit is the model's."""
         title = f"What user {self.user_id} should watch next, as of {format_timestamp(self.timestamp)}"
         columns = ["", "Movie", "Genres", MOVIE_ID, *(["Score"] if show_scores else [])]
@@ -104,8 +104,7 @@ class RecommendationReport:
             cells = [str(movie.Rank), _show_title(movie), ", ".join(movie.Genres or []), str(movie.MovieID)]
             score = "" if movie.Score is None else f"{movie.Score:.3f}"
             report.add_row(*cells, *([score] if show_scores else []))
-        report.caption = "\n".join(self._notes())
-        report.caption_justify = "left"
+        report.notes = self._notes()
         return report
 
     def _notes(self) -> list[str]:

@@ -24,6 +24,7 @@ from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.training_windows import TargetBaskets
 from nextreel.models.transformer.window_batches import batch_queries
+from nextreel.stopping import stop_if_unwanted
 
 QUERIES_AT_ONCE = 256
 """Number of queries that `score` passes to the network at once; bounds the memory of attention and of the logits."""
@@ -87,6 +88,7 @@ class Transformer(Recommender):
         with_history = np.flatnonzero(_has_rows(histories.last(self.config.window)))
         by_length = with_history[np.argsort(histories.lengths[with_history], kind="stable")]
         for start in range(0, len(by_length), QUERIES_AT_ONCE):
+            stop_if_unwanted()
             queries = by_length[start : start + QUERIES_AT_ONCE]
             with torch.inference_mode():
                 batch = batch_queries(histories[queries], timestamps[queries], self.config.window)

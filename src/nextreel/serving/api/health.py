@@ -20,9 +20,19 @@ async def is_alive() -> Response:
     responses={200: {"content": {"application/json": {"example": {"status": "ready"}}}}, **problems(503)},
 )
 async def is_ready(state: State) -> Response:
-    """Return 200 while the server can recommend: the model is loaded and the store can be read."""
-    lag = await state.run_writing(state.service.engine.follower.lag)
-    return write_json({"status": "ready", "store_lag": lag, "model": state.service.engine.model_facts})
+    """Return 200 while the server can recommend, which it does for a user and a newcomer at most once a second.
+
+    `clock` says what is wrong with the server's clock, if anything is.
+    """
+    lag = await state.run_health_check(state.readiness.check)
+    service = state.service
+    ready = {
+        "status": "ready",
+        "store_lag": lag,
+        "clock": service.clock.problem,
+        "model": service.engine.model_facts,
+    }
+    return write_json(ready)
 
 
 @router.get(

@@ -3,30 +3,22 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nextreel.data.times import DAY
 from nextreel.errors import QueryError
 from nextreel.serving.http import request_bodies, response_bodies
-from nextreel.serving.http.dependencies import AppState, State, write_json
+from nextreel.serving.http.access.acting_key import IdempotencyKey
+from nextreel.serving.http.dependencies import AppState, State, charge, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
+from nextreel.serving.inference.request_cost import COST_OF_A_STORED_ROW
 from nextreel.serving.storage.store import NewInteraction, Outcome
 
 router = APIRouter(prefix="/v1", tags=["interactions"])
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=255,
-        pattern=request_bodies.IDEMPOTENCY_KEY_PATTERN,
-        description="The same request sent again with this key within a day gets the first response again.",
-    ),
-]
 PROBLEMS = problems(409, *EVERYWHERE, *WITH_BODY)
 
 
@@ -43,7 +35,9 @@ PROBLEMS = problems(409, *EVERYWHERE, *WITH_BODY)
     },
 )
 async def add_interaction(
-    interaction: request_bodies.Interaction, state: State, idempotency_key: IdempotencyKey = None
+    interaction: request_bodies.Received[request_bodies.Interaction],
+    state: State,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store a rating. It is durable before the response, and counts in the user's next recommendation list.
 
@@ -81,7 +75,10 @@ async def add_interaction(
     },
 )
 async def add_interactions(
-    batch: request_bodies.InteractionBatch, state: State, idempotency_key: IdempotencyKey = None
+    batch: request_bodies.Received[request_bodies.InteractionBatch],
+    request: Request,
+    state: State,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store up to 1,000 ratings in one transaction.
 
@@ -89,6 +86,7 @@ async def add_interactions(
     outcome is `conflict`. A rating whose timestamp is ahead of the server's clock counts from its `counts_from` on.
     """
     rows = _read_rows(batch.interactions, idempotency_key)
+    charge(request, COST_OF_A_STORED_ROW * len(rows))
     outcomes = await _store(state, rows, idempotency_key)
     count = Counter(outcomes)
     stored = {

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from nextreel.data.times import end_of_this_second
 from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.access.acting_key import Actor
 from nextreel.serving.http.data_values import MovieIdParameter
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
@@ -85,7 +86,9 @@ async def find_similar(
         **problems(409, *EVERYWHERE, *WITH_BODY),
     },
 )
-async def add_movie(movie: request_bodies.NewMovie, request: Request, state: State) -> Response:
+async def add_movie(
+    movie: request_bodies.Received[request_bodies.NewMovie], request: Request, state: State
+) -> Response:
     """Add a movie. It can be rated and recommended at once; until a refit, it is scored by its genres, year and title.
 
     If the catalog has another movie with this MovieID, the response is 409. A movie that was deleted comes back with
@@ -112,13 +115,13 @@ async def add_movie(movie: request_bodies.NewMovie, request: Request, state: Sta
 @router.delete(
     "/movies/{movie_id}",
     status_code=204,
-    responses={204: {"description": "Deleted, now or before."}, **problems(404, *EVERYWHERE)},
+    responses={204: {"description": "Deleted, now or before."}, **problems(404, 415, *EVERYWHERE)},
 )
-async def delete_movie(movie_id: MovieId, state: State) -> Response:
+async def delete_movie(movie_id: MovieId, state: State, actor: Actor) -> Response:
     """Delete a movie, also one of the model's own catalog: no list and no search of any worker has it from then on.
 
     Its ratings stay in the histories. Deleting it again changes nothing; adding it again brings it back.
     """
-    if not await state.run_writing(state.service.delete_movie, movie_id):
+    if not await state.run_writing(state.service.delete_movie, movie_id, actor):
         raise HTTPException(404, NO_SUCH_MOVIE.format(movie_id))
     return Response(status_code=204)

@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
 from nextreel.data.ids import Id
@@ -14,7 +15,7 @@ from nextreel.data.times import end_of_this_second
 from nextreel.ranking.filters import Filters
 from nextreel.serving.http import request_bodies, response_bodies
 from nextreel.serving.http.data_values import UserIdParameter
-from nextreel.serving.http.dependencies import AppState, State, write_json
+from nextreel.serving.http.dependencies import AppState, State, charge, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
 from nextreel.serving.inference.engine import (
     NO_FILTERS,
@@ -24,6 +25,7 @@ from nextreel.serving.inference.engine import (
     RecommendationResult,
 )
 from nextreel.serving.inference.movie_cards import ScoredMovie, WatchedReason, as_data_have_them
+from nextreel.serving.inference.request_cost import MAX_COST, cost_of
 from nextreel.serving.storage.store import NewInteraction
 
 router = APIRouter(prefix="/v1", tags=["recommendations"])
@@ -54,7 +56,9 @@ class RecommendationFields(TypedDict):
     "/recommendations",
     responses={200: {"model": response_bodies.RecommendationAnswer}, **problems(*EVERYWHERE, *WITH_BODY)},
 )
-async def recommend(query: request_bodies.RecommendationQuery, request: Request, state: State) -> Response:
+async def recommend(
+    query: request_bodies.Received[request_bodies.RecommendationQuery], request: Request, state: State
+) -> Response:
     """Recommend k movies to a user as of a time: only ratings strictly before it count."""
     return await _recommend_one(state, request, _read_query(query, end_of_this_second(), query.explain))
 
@@ -66,12 +70,23 @@ async def recommend(query: request_bodies.RecommendationQuery, request: Request,
         **problems(*EVERYWHERE, *WITH_BODY),
     },
 )
-async def recommend_batch(batch: request_bodies.QueryBatch, request: Request, state: State) -> Response:
-    """Recommend for up to 1,000 queries; the lists come in the order of the queries."""
+async def recommend_batch(
+    batch: request_bodies.Received[request_bodies.QueryBatch], request: Request, state: State
+) -> Response:
+    """Recommend for up to 1,000 queries; the lists come in the order of the queries.
+
+    Together they may cost 10,000, where a list costs 1 + k / 50, and more with diversity, calibration, filters or a
+    guest's history.
+    """
     now = end_of_this_second()
-    body = await state.run_reading(
-        _recommend_many, state, [_read_query(query, now) for query in batch.queries]
-    )
+    queries = [_read_query(query, now) for query in batch.queries]
+    cost = cost_of(queries)
+    if cost > MAX_COST:
+        excess = f"these {len(queries):,} cost {cost:,.0f}, and one request may cost {MAX_COST:,}"
+        detail = f"{excess}: send fewer at once, or ask for shorter lists, less often with diversity or calibration"
+        raise RequestValidationError([{"type": "too_costly", "loc": ("body", "queries"), "msg": detail}])
+    charge(request, cost)
+    body = await state.run_scoring(cost, _recommend_many, state, queries)
     return Response(
         b'{"answers":' + body + b',"request_id":"' + request.state.request_id.encode() + b'"}',
         media_type="application/json",
@@ -111,7 +126,9 @@ async def recommend_to_user(
 
 
 async def _recommend_one(state: AppState, request: Request, query: RecommendationRequest) -> Response:
-    result, engine = (await state.run_reading(state.service.recommend, [query]))[0]
+    cost = cost_of([query])
+    charge(request, cost)
+    result, engine = (await state.run_scoring(cost, state.service.recommend, [query]))[0]
     _count(state, [(result, engine)])
     return write_json({**_fields(result, engine), "request_id": request.state.request_id})
 

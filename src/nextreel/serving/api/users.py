@@ -1,5 +1,6 @@
 """Routes for the data of one user: their history, an export of everything that is stored, and its erasure."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -7,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nextreel.serving.http import request_bodies, response_bodies
+from nextreel.serving.http.access.acting_key import Actor
 from nextreel.serving.http.data_values import UserIdParameter
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, problems
@@ -49,11 +51,16 @@ async def export_user(user_id: UserId, state: State) -> Response:
     return write_json(export)
 
 
-@router.delete("/{user_id}", responses={200: {"model": response_bodies.Erased}, **problems(*EVERYWHERE)})
-async def erase_user(user_id: UserId, state: State) -> Response:
-    """Erase a user from the store and from the memory of all servers; the next refit leaves them out too.
+@router.delete("/{user_id}", responses={200: {"model": response_bodies.Erased}, **problems(415, *EVERYWHERE)})
+async def erase_user(user_id: UserId, state: State, actor: Actor) -> Response:
+    """Erase a user from the store, its files and the memory of all servers; the next refit leaves them out too.
 
-    Erasing a user who is erased already, or was never known, removes 0 ratings and is no error.
+    Ratings and lists that were on their way when the user was erased aren't stored any more (409). Ratings that are
+    sent afterwards are those of a new user. Erasing a user who is erased already, or was never known, removes 0 ratings
+    and is no error.
+
+    Versions of the model that were fitted on data with the user still hold these data: `kept_in_versions` names them.
+    Refit, then delete these versions.
     """
-    n_removed = await state.run_writing(state.service.erase, user_id)
-    return write_json({"user_id": user_id, "removed": n_removed})
+    erased = await state.run_writing(state.service.erase, user_id, actor)
+    return write_json({"user_id": user_id, **asdict(erased)})

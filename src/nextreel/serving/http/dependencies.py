@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
+from threading import Event
 from typing import Annotated, ParamSpec, TypeVar
 
 import orjson
@@ -16,7 +17,9 @@ from starlette.responses import Response
 from nextreel.serving.http.data_values import served_format
 from nextreel.serving.http.prometheus_metrics import Metrics
 from nextreel.serving.http.request_limits import Limits
+from nextreel.serving.inference.readiness import Readiness
 from nextreel.serving.inference.service import Service
+from nextreel.stopping import stoppable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,13 +28,18 @@ READING_THREADS = 2
 """Scoring keeps a processor busy, and more threads would only take turns for Python's lock."""
 WRITING_THREADS = 8
 """Writing mostly waits for the database."""
+KEY_THREADS = 4
+"""Looking up API keys mostly waits for the database, too."""
+LARGEST_QUICK_COST = 50
+"""Highest cost (see `request_cost`) of a request that is quick: it takes a processor some 10 milliseconds."""
 
 
 @dataclass(frozen=True)
 class AppState:
-    """The service of one process, and the two thread pools that run its blocking functions.
+    """The service of one process, and the thread pools that run its blocking functions.
 
-    Reading has a pool of its own, so that recommendations don't queue behind writes that wait for the database.
+    Each kind of work has a pool of its own, so that none queues behind another: quick queries not behind large batches
+    or writes that wait for the database, and neither the lookup of an API key nor a health check behind any of them.
     """
 
     service: Service
@@ -40,16 +48,46 @@ class AppState:
     reading_pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(READING_THREADS, "read")
     )
+    batch_pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(READING_THREADS, "batch")
+    )
     writing_pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(WRITING_THREADS, "write")
     )
+    key_pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(KEY_THREADS, "key"))
+    health_pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "health"))
+
+    @cached_property
+    def readiness(self) -> Readiness:
+        """The check that this process can recommend."""
+        return Readiness(self.service)
 
     async def run_reading(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
-        """Run a function that scores or reads in the reading pool, and return its result.
+        """Run a quick function that scores or reads in the reading pool, and return its result.
 
-        Raises HTTPException (503) if it takes longer than `limits.answer_seconds`; the thread still finishes.
+        Raises HTTPException (503) if it takes longer than `limits.answer_seconds`; scoring then stops at its next step,
+        and a write finishes.
         """
         return await self._run(self.reading_pool, partial(function, *arguments, **keywords))
+
+    async def run_scoring(
+        self, cost: float, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs
+    ) -> T:
+        """Run a function that scores for a request of this cost: in the reading pool if it is quick, else in the batch
+        pool.
+
+        Returns its result; raises HTTPException like `run_reading`.
+        """
+        pool = self.reading_pool if cost <= LARGEST_QUICK_COST else self.batch_pool
+        return await self._run(pool, partial(function, *arguments, **keywords))
+
+    async def run_key_lookup(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """Run a function that looks up an API key; returns its result, and raises HTTPException like `run_reading`."""
+        return await self._run(self.key_pool, partial(function, *arguments, **keywords))
+
+    async def run_health_check(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """Run a function that checks the server; returns its result, and raises HTTPException like `run_reading`."""
+        return await self._run(self.health_pool, partial(function, *arguments, **keywords))
 
     async def run_writing(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Run a function that writes, or that must not queue behind scoring, in the writing pool.
@@ -60,16 +98,30 @@ class AppState:
 
     def close(self) -> None:
         """Wait until all threads have finished."""
-        self.reading_pool.shutdown()
-        self.writing_pool.shutdown()
+        for pool in (
+            self.reading_pool,
+            self.batch_pool,
+            self.writing_pool,
+            self.key_pool,
+            self.health_pool,
+        ):
+            pool.shutdown()
 
     async def _run(self, pool: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+        stop = Event()
+
+        def run() -> T:
+            with stoppable(stop):
+                return function()
+
         try:
             async with asyncio.timeout(self.limits.answer_seconds):
-                return await asyncio.get_running_loop().run_in_executor(pool, function)
+                return await asyncio.get_running_loop().run_in_executor(pool, run)
         except TimeoutError:
             detail = f"no response within {self.limits.answer_seconds:g} seconds"
             raise HTTPException(503, detail, {"Retry-After": "1"}) from None
+        finally:
+            stop.set()
 
 
 async def _get_state(request: Request) -> AppState:
@@ -79,6 +131,16 @@ async def _get_state(request: Request) -> AppState:
 
 State = Annotated[AppState, Depends(_get_state)]
 """Type of a route's parameter that receives the state of the process."""
+
+
+def charge(request: Request, cost: float) -> None:
+    """Take the cost of a request from what the rate limit of its API key allows; without keys, do nothing.
+
+    Raises HTTPException (429) if costly requests before this one have used up what the key may do.
+    """
+    charge_key: Callable[[float], None] | None = getattr(request.state, "charge", None)
+    if charge_key is not None:
+        charge_key(cost)
 
 
 async def note_served_format(request: Request) -> None:

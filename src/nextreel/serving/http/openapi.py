@@ -4,24 +4,25 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import JsonValue
 
-from nextreel.serving.http.access_control import needed_scope
+from nextreel.serving.http.access.access_control import needed_scope
 from nextreel.serving.http.response_bodies import ProblemDetails
 
 DESCRIPTIONS = {
     400: "The body isn't valid JSON, or the request isn't valid HTTP.",
     401: "The API key is missing or invalid.",
-    403: "The scope of the API key doesn't allow this request.",
+    403: "The scope of the API key doesn't allow this request, or a page of another web site caused it.",
     404: "The resource doesn't exist.",
     408: "The body took too long to arrive.",
     409: "The request conflicts with what is stored.",
     413: "The body is too long.",
     415: "The content type of the body isn't application/json.",
+    421: "The server isn't known under the name in Host.",
     422: "A field is invalid; `errors` names each invalid field.",
-    429: "Too many requests with this API key; Retry-After says how many seconds to wait.",
+    429: "Too many requests with this API key, or with wrong keys; Retry-After says how many seconds to wait.",
     503: "The store can't be reached, or the server is overloaded; try again.",
 }
 """What each status of a problem means."""
-EVERYWHERE = (401, 403, 422, 429, 503)
+EVERYWHERE = (401, 403, 421, 422, 429, 503)
 """Statuses of problems that every route may respond with."""
 WITH_BODY = (400, 408, 413, 415)
 """Further statuses of a route that takes a body."""

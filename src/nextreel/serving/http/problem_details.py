@@ -11,15 +11,27 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
-from nextreel.errors import ArtifactError, IdempotencyError, NextreelError, QueryError, StoreError
+from nextreel.errors import (
+    ArtifactError,
+    ErasedMeanwhileError,
+    IdempotencyError,
+    NextreelError,
+    NotReadyError,
+    QueryError,
+    StoreError,
+    UnusableStoreError,
+)
 from nextreel.serving.http.request_bodies import EXPECTED_BY_PATTERN
 from nextreel.serving.http.response_bodies import FieldProblem, ProblemDetails
+from nextreel.wording import shorten
 
 STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
     IdempotencyError: HTTPStatus.CONFLICT,
+    ErasedMeanwhileError: HTTPStatus.CONFLICT,
     ArtifactError: HTTPStatus.CONFLICT,
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Status of the response to an error of nextreel; the first matching class decides."""
 STORE_UNAVAILABLE = "the store can't be reached; nothing was written, try again"
@@ -29,6 +41,10 @@ FASTAPIS_UNREADABLE = "There was an error parsing the body"
 UNREADABLE = (
     "the body can't be read as JSON: it isn't UTF-8, is nested too deeply, or holds too long a number"
 )
+LISTED_ERRORS = 50
+"""Invalid fields that a problem lists; the detail says how many there are in all."""
+LONGEST_FIELD = 200
+"""Characters from which on the name of an invalid field, which the client may have chosen, is shortened."""
 MEDIA_TYPE = "application/problem+json"
 
 ShowProblem = Callable[[Request, int, str], Response | None]
@@ -94,10 +110,12 @@ async def _describe_invalid_request(request: Request, error: Exception) -> Respo
     if failures[0]["type"] == "json_invalid":
         return problem(400, f"the body isn't valid JSON: {failures[0]['ctx']['error']}", request_id)
     errors = [
-        FieldProblem(field=_name_field(failure["loc"]), detail=_describe_failure(failure))
-        for failure in failures
+        FieldProblem(
+            field=shorten(_name_field(failure["loc"]), LONGEST_FIELD), detail=_describe_failure(failure)
+        )
+        for failure in failures[:LISTED_ERRORS]
     ]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    more = f" (and {len(failures) - 1:,} more)" if len(failures) > 1 else ""
     return problem(422, f"{errors[0].field}: {errors[0].detail}{more}", request_id, errors)
 
 
@@ -109,8 +127,19 @@ async def _describe_nextreel_error(request: Request, error: Exception) -> Respon
         raise error
     request.state.error = str(error)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return problem(status, STORE_UNAVAILABLE, request.state.request_id, headers={"Retry-After": "1"})
+        return problem(status, tell(error), request.state.request_id, headers={"Retry-After": "1"})
     return problem(status, str(error), request.state.request_id)
+
+
+def tell(error: Exception) -> str:
+    """Return what a client may know of why the server can't do its work."""
+    match error:
+        case UnusableStoreError():
+            return error.told
+        case NotReadyError():
+            return str(error)
+        case _:
+            return STORE_UNAVAILABLE
 
 
 def _find_methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
@@ -123,7 +152,7 @@ def _find_methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
 def _describe_failure(failure: ErrorDetails) -> str:
     if failure["type"] == "string_pattern_mismatch":
         return EXPECTED_BY_PATTERN[failure["ctx"]["pattern"]]
-    return failure["msg"].removeprefix("Value error, ")
+    return shorten(failure["msg"].removeprefix("Value error, "))
 
 
 def _name_field(location: Sequence[str | int]) -> str:

@@ -1,7 +1,7 @@
 """Request bodies and parameters as pydantic models and types: requests are validated against them."""
 
 import re
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -11,7 +11,10 @@ from pydantic import (
     Field,
     JsonValue,
     StrictBool,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 
 from nextreel.data.times import LATEST_TIMESTAMP, check_seconds, parse_timestamp
@@ -24,6 +27,8 @@ MAX_K = 1_000
 """Movies of one recommendation list."""
 MAX_LIST = 10_000
 """MovieIDs, or ratings of a guest, in one list of a request."""
+MAX_FAILURES = 10_000
+"""Failures of a body that are described; the response lists only the first of them."""
 
 ISO_8601_PATTERN = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -118,6 +123,22 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
+def _refuse_many_failures(value: JsonValue, validate: ValidatorFunctionWrapHandler) -> Body:
+    """Validate a body; if very much is wrong with it, say only that, since describing each failure takes time."""
+    try:
+        body: Body = validate(value)
+    except ValidationError as error:
+        if error.error_count() <= MAX_FAILURES:
+            raise
+        raise ValueError(f"{error.error_count():,} fields or values of the body are invalid") from None
+    return body
+
+
+AnyBody = TypeVar("AnyBody", bound=Body)
+Received = Annotated[AnyBody, WrapValidator(_refuse_many_failures)]
+"""Type of a route's parameter that is the body of a request."""
+
+
 class GuestRating(Body):
     """A rating that counts for one request only."""
 
@@ -140,11 +161,11 @@ class Query(Body):
     """Number of movies."""
     exclude_seen: StrictBool = True
     """Whether to exclude the movies that the user rated before the timestamp."""
-    exclude: Annotated[list[MovieIdField], Field(max_length=MAX_LIST)] = []
+    exclude: Annotated[list[MovieIdField], Field(fail_fast=True, max_length=MAX_LIST)] = []
     """MovieIDs to exclude."""
-    include_genres: Annotated[list[GenreField], Field(max_length=100)] = []
+    include_genres: Annotated[list[GenreField], Field(fail_fast=True, max_length=100)] = []
     """Recommend only movies with at least one of these genres, in any case; empty allows every genre."""
-    exclude_genres: Annotated[list[GenreField], Field(max_length=100)] = []
+    exclude_genres: Annotated[list[GenreField], Field(fail_fast=True, max_length=100)] = []
     """Exclude movies with any of these genres, in any case."""
     year_min: YearField | None = None
     """Earliest release year."""
@@ -154,7 +175,7 @@ class Query(Body):
     """Strength of the re-ranking for diverse genres (maximal marginal relevance); with calibration at most 1 in all."""
     calibration: StrengthField = 0.0
     """Strength of the re-ranking towards the genre shares of the user's history; with diversity at most 1 in all."""
-    history: Annotated[list[GuestRating], Field(max_length=MAX_LIST)] | None = None
+    history: Annotated[list[GuestRating], Field(fail_fast=True, max_length=MAX_LIST)] | None = None
     """Ratings of a guest, used instead of the stored history of user_id; they aren't stored."""
 
 
@@ -230,5 +251,5 @@ class NewMovie(Body):
     """Title, which may end in the year."""
     year: YearField | None = None
     """Release year."""
-    genres: Annotated[list[GenreField], Field(max_length=20)] = []
+    genres: Annotated[list[GenreField], Field(fail_fast=True, max_length=20)] = []
     """Genres, by which the movie can be recommended until a refit learns it."""

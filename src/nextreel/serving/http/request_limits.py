@@ -8,6 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextreel.serving.http.problem_details import problem
+from nextreel.serving.http.request_rewriting import path_below_root
+
+HEALTH_CHECKS = frozenset({"/healthz", "/readyz"})
+"""Paths that are answered however many requests run and connections are open: a busy server isn't a dead one."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +23,17 @@ class Limits:
     body_seconds: float = 15.0
     """Time from the end of the headers to the end of the body."""
     header_bytes: int = 65_536
-    """Length of the URL and the headers together."""
+    """Length of the URL and the headers together; and of all that frames a body, such as trailers."""
     header_seconds: float = 10.0
     """Time from the connection, or from the first byte of a request, to the end of the headers."""
     answer_seconds: float = 30.0
     """Time that the work for a response may take."""
     send_seconds: float = 60.0
     """Time in which a client must receive a response that is waiting to be sent."""
+    idle_seconds: float = 30.0
+    """Time from a response to the first byte of the next request on its connection."""
+    connections: int = 500
+    """Connections of one process that may be open; beyond them, only health checks are answered."""
     at_once: int = 200
     """Number of requests that run at the same time; further ones are refused with 503."""
 
@@ -40,6 +48,9 @@ class RequestLimiter:
         """Pass one request on to the application, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if path_below_root(scope) in HEALTH_CHECKS:
+            await self._app(scope, self._limit_body(scope, receive), send)
             return
         if self._running >= self._limits.at_once:
             request_id = scope["state"]["request_id"]

@@ -1,5 +1,6 @@
 """The log, with one line per request: plain text in a terminal, JSON elsewhere."""
 
+import json
 import logging
 import re
 import secrets
@@ -19,6 +20,9 @@ from nextreel.serving.http.security_headers import security_headers
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """A request id that a client may choose; these characters can't forge a line of a log."""
+
+AFTER_USERS = re.compile(r"(?<=/users/).+", re.DOTALL | re.IGNORECASE)
+"""The part of a path that names a user, also where no endpoint has the path."""
 
 logger = logging.getLogger("nextreel")
 access_logger = logging.getLogger("nextreel.access")
@@ -52,7 +56,10 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "color_messa
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a log record as one line of JSON: time, level, message, and the fields of `extra`."""
+    """Formats a log record as one line of JSON: time, level, message, and the fields of `extra`.
+
+    Whatever a client sent is escaped: no path, name or message of an error can end the line or control a terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -65,13 +72,15 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        return orjson.dumps(line, default=str).decode()
+        text = _write_json(line)
+        return text if text.isprintable() else "".join(map(_escape_in_json, text))
 
 
 class PlainFormatter(logging.Formatter):
     """Formats a log record as a line for people, such as "18:03:21 GET /v1/movies/7 200 in 1.9 ms".
 
-    Times are those of the machine's time zone. Characters that could forge a line or control the terminal are escaped.
+    Times are those of the machine's time zone. Characters that could forge a line or control the terminal are escaped,
+    and the lines of a traceback are indented, since the message of an error may have lines of its own.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -92,12 +101,27 @@ class PlainFormatter(logging.Formatter):
         notes = "".join(f", {name} {value}" for name, value in fields.items())
         line = _escape(f"{clock} {message}{notes}")
         if record.exc_info:
-            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            written = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            line += "".join(f"\n  {_escape(each)}" for each in written.split("\n"))
         return line
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in vars(record).items() if name not in STANDARD}
+
+
+def _write_json(line: dict[str, object]) -> str:
+    try:
+        return orjson.dumps(line, default=str).decode()
+    except orjson.JSONEncodeError:  # half a surrogate pair, for example
+        return json.dumps(line, default=str)
+
+
+def _escape_in_json(character: str) -> str:
+    """Escape what JSON may hold as it is, but what ends a line or controls a terminal for some who read the log."""
+    if character.isprintable():
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else json.dumps(character)[1:-1]
 
 
 def _escape(text: str) -> str:
@@ -149,13 +173,21 @@ class RequestLog:
         fields = {
             "request_id": state["request_id"],
             "method": scope["method"],
-            "path": scope["path"],
+            "path": _hide_user(scope, route),
             "status": status,
             "ms": round(seconds * 1000, 3),
             "client": (scope.get("client") or ("",))[0],
             **{name: state[name] for name in ("key", "error") if name in state},
         }
         access_logger.info("request", extra=fields)
+
+
+def _hide_user(scope: Scope, route: str) -> str:
+    """Return the path of a request, but without the user whom it names: erasing a user can't reach the log."""
+    if "{user_id}" in route:
+        root_path: str = scope.get("root_path", "")
+        return root_path + route
+    return AFTER_USERS.sub("{user_id}", scope["path"])
 
 
 def _choose_id(headers: Headers) -> str:

@@ -201,6 +201,11 @@ class Erased(ResponseBody):
     """User."""
     removed: int
     """Number of ratings deleted."""
+    complete: bool
+    """Whether the database's files are free of the user already. If not, since somebody still read the rows or the
+    file is large, that is tried again every second; lists and exports are free of the user in any case."""
+    kept_in_versions: list[str]
+    """Versions of the model that hold the user's data, or that can't be read; a refit without them replaces these."""
 
 
 class ModelVersion(ResponseBody):
@@ -229,6 +234,30 @@ class ModelVersions(ResponseBody):
     """Versions, latest first."""
 
 
+class AuditedAct(ResponseBody):
+    """An administrative act."""
+
+    id: int
+    """Grows with every act."""
+    at: int
+    """When it was done, POSIX seconds."""
+    by: str
+    """Name of the API key that it was done with; `command line`, or `no key` where no keys are required."""
+    act: str
+    """What was done, such as `key created` or `user erased`."""
+    subject: str | None
+    """Name of the key or version, or id of the movie; null for an erased user."""
+
+
+class AuditLog(ResponseBody):
+    """A page of the log of administrative acts."""
+
+    acts: list[AuditedAct]
+    """Acts, latest first."""
+    next: int | None
+    """What `before` must be for the next page; null if this is the last one."""
+
+
 class FieldProblem(ResponseBody):
     """An invalid field of a request."""
 
@@ -254,4 +283,4 @@ class ProblemDetails(ResponseBody):
     request_id: str
     """Id of the request in the server's log."""
     errors: list[FieldProblem] | None = None
-    """The invalid fields, if there are any."""
+    """The invalid fields, if there are any: at most the first 50."""

@@ -38,6 +38,7 @@ from nextreel.serving.inference.user_histories import UserHistories
 from nextreel.serving.storage.data_lineage import require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion
 from nextreel.serving.storage.store import NewInteraction, Store
+from nextreel.stopping import stop_if_unwanted
 
 NO_FILTERS = Filters()
 
@@ -83,6 +84,8 @@ class RecommendationResult:
     """Why the list has fewer than k movies; None if it has k."""
     learned_from_later: bool
     """Whether the model has weights that were fitted on interactions at or after the query's timestamp, too."""
+    last_erasure: int
+    """Id of the last erasure that the history takes into account."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ class Engine:
         snapshot = self.follower.catch_up()
         results: dict[int, RecommendationResult] = {}
         for positions in _group(requests):
+            stop_if_unwanted()
             batch = [requests[i] for i in positions]
             results.update(zip(positions, self._recommend_batch(snapshot, batch), strict=True))
         return [results[i] for i in range(len(requests))]
@@ -187,6 +191,7 @@ class Engine:
                 if len(movies) >= request.k
                 else _explain_shortfall(len(movies), len(catalog.listed)),
                 learned_from_later=self._learned_from_later(request.timestamp),
+                last_erasure=snapshot.position.erasure,
             )
             for request, movies, reasons_of_movies, history_length, personal in zip(
                 batch, lists, reasons, lengths, is_personal, strict=True

@@ -9,26 +9,50 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
 from nextreel.data.ids import Id, encode_id
-from nextreel.errors import NextreelError, QueryError, StoreError
+from nextreel.errors import ArtifactError, NextreelError, QueryError, StoreError
 from nextreel.prediction.saving import load
 from nextreel.serving.inference.ab_assignment import Experiment
+from nextreel.serving.inference.clock_watch import ClockWatch
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.movie_cards import is_same_movie, make_card
+from nextreel.serving.storage.administration.audit_log import COMMAND_LINE, Act
+from nextreel.serving.storage.administration.audited_promotions import (
+    record_promotion,
+    record_served_version,
+)
 from nextreel.serving.storage.data_lineage import UnrelatedDataError, require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
+from nextreel.serving.storage.people.model_copies import find_copies
+from nextreel.serving.storage.people.user_export import UserExport
 from nextreel.serving.storage.store import Impression, NewInteraction, Outcome, Store
-from nextreel.serving.storage.user_export import UserExport
 
 NOW_SECONDS = 60
 """A query at most this many seconds in the past is about now: its list counts as shown to the user, an impression."""
 
+RETRY_SECONDS = 0.1
+"""How long another attempt to complete an erasure waits for who still reads what was deleted: writers wait too."""
+
 logger = logging.getLogger("nextreel")
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What an erasure removed, and what it left."""
+
+    removed: int
+    """Number of ratings deleted."""
+    complete: bool
+    """Whether the database's files are free of the user; if not, upkeep tries again every second."""
+    kept_in_versions: list[str]
+    """Names of the versions of the model that hold the user's data, or that can't be read."""
 
 
 class Service:
@@ -45,8 +69,11 @@ class Service:
             if experiment is None
             else Engine.open(versions.find(experiment.version), store, sibling=self._engine)
         )
+        self.clock = ClockWatch()
+        self.clock.look(self._engine.follower.last_snapshot.latest_timestamp)
         self._pending_impressions: deque[Impression] = deque()
         self._last_load_error: str | None = None
+        self._audited_version: str | None = None
         self._refused: dict[Path, UnrelatedDataError] = {}
 
     @property
@@ -98,10 +125,13 @@ class Service:
         QueryError
             A movie isn't in the catalog. Nothing is stored then.
         IdempotencyError
-            The key was used with other rows before. Nothing is stored then.
+            The key was used with other rows before, or for a user who was erased since. Nothing is stored then.
+        ErasedMeanwhileError
+            A user was erased while this waited for its turn to write. Nothing is stored then.
         StoreError
             The store can't be written.
         """
+        last_erasure = self.store.last_erasure
         follower = self._engine.follower
         movie_ids = np.array([encode_id(row.movie_id) for row in rows], dtype=np.int64)
         catalog = follower.last_snapshot.catalog
@@ -110,7 +140,7 @@ class Service:
             if is_unknown.any():
                 unknown = rows[int(np.argmax(is_unknown))].movie_id
                 raise QueryError(f"movie {unknown} isn't in the catalog: POST /v1/movies adds it")
-        return self.store.add(rows, idempotency_key)
+        return self.store.add(rows, idempotency_key, last_erasure)
 
     def add_movie(self, movie_id: Id, title: str, genres: Sequence[str]) -> bool:
         """Add a movie, or restore a deleted one, which can be recommended at once; return False if it is there already.
@@ -134,7 +164,7 @@ class Service:
         follower.catch_up()
         return is_new
 
-    def delete_movie(self, movie_id: Id) -> bool:
+    def delete_movie(self, movie_id: Id, by: str = COMMAND_LINE) -> bool:
         """Delete a movie, also one of the model's own; return False if the catalog never had it. Its ratings stay.
 
         No list or search of any server process on the store has the movie from then on. Deleting it again changes
@@ -145,7 +175,7 @@ class Service:
         code = encode_id(movie_id)
         if catalog.find(np.array([code]))[0] < 0 and code not in catalog.deleted:
             return False
-        self.store.delete_movie(movie_id)
+        self.store.delete_movie(movie_id, by)
         follower.catch_up()
         return True
 
@@ -156,18 +186,27 @@ class Service:
         """
         return self.store.export_user(user_id)
 
-    def erase(self, user_id: Id) -> int:
-        """Erase a user from the store and from memory, and return the number of ratings removed.
+    def erase(self, user_id: Id, by: str = COMMAND_LINE) -> Erasure:
+        """Erase a user from the store, its files and memory, and return what was removed and what is left.
 
         Raises StoreError if the store can't be written.
         """
-        n_removed = self.store.erase_user(user_id)
-        self._engine.follower.catch_up()
-        code = encode_id(user_id)
-        kept = [impression for impression in self._pending_impressions if impression.user_id != code]
-        self._pending_impressions.clear()
-        self._pending_impressions.extend(kept)
-        return n_removed
+        n_removed = self.store.erase_user(user_id, by)
+        for engine in self.engines:
+            engine.follower.catch_up()
+        self.store_impressions()  # without the user's
+        try:
+            is_complete = self.store.remove_remains()
+        except StoreError as error:
+            logger.warning("an erasure isn't complete; it is tried again", extra={"error": str(error)})
+            is_complete = False
+        return Erasure(n_removed, is_complete, self._find_copies(encode_id(user_id)))
+
+    def _find_copies(self, code: int) -> list[str]:
+        try:
+            return find_copies(self.versions, code)
+        except ArtifactError:  # versions that can't be listed can't be ruled out
+            return [engine.version.name for engine in self.engines]
 
     def refresh(self) -> StoredVersion:
         """Serve the version that the model directory names as the current one, and return it.
@@ -182,22 +221,29 @@ class Service:
                 logger.info("serving another version", extra={"version": current.name})
             return self._engine.version
 
-    def promote(self, version: str) -> StoredVersion:
-        """Make a version the current one, serve it, and return it.
+    def promote(self, version: str, by: str = COMMAND_LINE) -> StoredVersion:
+        """Make a version the current one, serve it, and return it; the audit log says `by` whom.
 
         Raises QueryError for an unknown version, ArtifactError for one that is damaged or of other data.
         """
         self._require_lineage(self.versions.find(version))
-        self.versions.promote(version)
+        self.versions.promote(version, partial(record_promotion, self.store, Act.VERSION_PROMOTED, by))
         return self.refresh()
 
-    def rollback(self) -> StoredVersion:
-        """Make the previous version current again, serve it, and return it. Raises QueryError if there was none."""
-        self.versions.rollback()
+    def rollback(self, by: str = COMMAND_LINE) -> StoredVersion:
+        """Make the previous version current again, serve it, and return it; the audit log says `by` whom.
+
+        Raises QueryError if there was none.
+        """
+        self.versions.rollback(partial(record_promotion, self.store, Act.VERSION_ROLLED_BACK, by))
         return self.refresh()
 
     def maintain(self) -> None:
-        """Do what is due every second: follow the model directory, merge recent interactions, store impressions."""
+        """Do what is due every second: follow the model directory, merge recent interactions, store impressions.
+
+        This also looks at the clock, and raises StoreError if the store can't be used any more.
+        """
+        self.clock.look(self._engine.follower.last_snapshot.latest_timestamp)
         try:
             self.refresh()
             self._last_load_error = None
@@ -208,8 +254,11 @@ class Service:
                     "the current version can't be served; the old one stays", extra={"error": str(error)}
                 )
         for engine in self.engines:
+            engine.follower.forget_erased()
             engine.follower.merge_if_due()
         self.store_impressions()
+        self._audit_version()
+        self.store.remove_remains(RETRY_SECONDS)
 
     def store_impressions(self) -> None:
         """Store the impressions kept since the last call; if the store can't be written, the next call tries again."""
@@ -218,6 +267,18 @@ class Service:
             self.store.keep_impressions(pending)
         except StoreError:
             self._pending_impressions.extendleft(reversed(pending))
+
+    def _audit_version(self) -> None:
+        """Log the version that is served, if it was made the current one on the command line."""
+        version = self._engine.version.name
+        if version == self._audited_version:
+            return
+
+        def record() -> None:
+            record_served_version(self.store, version, self.versions.promoted_at)
+            self._audited_version = version
+
+        self.versions.call_if_current(version, record)
 
     def _require_lineage(self, version: StoredVersion) -> None:
         """Raise UnrelatedDataError for a version of other data; one that was refused once isn't loaded again."""
@@ -237,6 +298,7 @@ class Service:
                 now,  # not the query's timestamp: only what the user does after seeing the list can be its effect
                 engine.version.name,
                 [encode_id(movie["movie_id"]) for movie in result.movies],
+                result.last_erasure,
             )
             for result, engine in served
             if result.request.history is None and now - NOW_SECONDS <= result.request.timestamp <= now + 1

@@ -178,6 +178,11 @@ class Snapshot:
         return len(self.base.timeline) + len(self.recent)
 
     @property
+    def users(self) -> Int64Array:
+        """int64[n]: everybody with an interaction, by UserID or by the code of a text id, ascending."""
+        return np.union1d(self.base.timeline.user_ids, self.recent.users)
+
+    @property
     def scale(self) -> RatingScale:
         """What the ratings mean."""
         return self.base.timeline.scale

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
@@ -19,6 +18,8 @@ from nextreel.data.rating_scale import STARS, RatingScale
 from nextreel.data.schema import INTERACTIONS
 from nextreel.serving.inference.catalog import Catalog
 from nextreel.serving.inference.snapshot import Snapshot, StorePosition, UnsortedInteractions
+from nextreel.serving.storage.interaction_rows import read_users_until
+from nextreel.serving.storage.people.erasure_log import match_hidden, read_log
 from nextreel.serving.storage.sql_tables import erasures, interactions, movie_changes, movies
 from nextreel.serving.storage.store import Store
 from nextreel.serving.storage.text_ids import read_texts
@@ -76,6 +77,14 @@ class StoreFollower:
                 self._snapshot = self._read_changes(self._snapshot, position)
             return self._snapshot
 
+    def forget_erased(self) -> None:
+        """Catch up if somebody was erased, so that no process holds them until its next query.
+
+        Raises StoreError if the store can't be read.
+        """
+        if self._read_position().erasure != self._snapshot.position.erasure:
+            self.catch_up()
+
     def merge_if_due(self) -> None:
         """Merge the recent interactions into the sorted base if they are many (see MERGE_FROM_SHARE).
 
@@ -115,7 +124,7 @@ class StoreFollower:
         extended = snapshot.extended_by(new, catalog, position)
         if position.erasure == snapshot.position.erasure:
             return extended
-        erased, remaining = self._read_erasures(snapshot.position, position)
+        erased, remaining = self._read_erasures(extended.users, snapshot.position, position)
         rated_since = UnsortedInteractions.of(remaining, catalog)
         return extended.without_users(erased).extended_by(rated_since, catalog, position)
 
@@ -129,24 +138,13 @@ class StoreFollower:
         changed = catalog.with_added(self._store.movies(), self._store.deleted_movies())
         return catalog if changed.equals(catalog) else changed
 
-    def _read_erasures(self, start: StorePosition, stop: StorePosition) -> tuple[Int64Array, pl.DataFrame]:
-        """Return the UserIDs erased between two positions, and these users' interactions since their erasure."""
-        erased = sa.select(erasures.c.user_id).where(
-            erasures.c.id > start.erasure, erasures.c.id <= stop.erasure
-        )
-        since = (
-            sa.select(
-                interactions.c.user_id,
-                interactions.c.movie_id,
-                interactions.c.rating,
-                interactions.c.timestamp,
-            )
-            .where(interactions.c.user_id.in_(erased), interactions.c.id <= stop.interaction)
-            .order_by(interactions.c.id)
-        )
+    def _read_erasures(
+        self, users: Int64Array, start: StorePosition, stop: StorePosition
+    ) -> tuple[Int64Array, pl.DataFrame]:
+        """Return who of `users` was erased between two positions, and their interactions since their erasure."""
         with self._store.reading() as connection:
-            user_ids = connection.execute(erased).scalars().all()
-            rows = [tuple(row) for row in connection.execute(since)]
-        return np.array(user_ids, dtype=np.int64), pl.DataFrame(
-            rows, schema=INTERACTIONS.schema, orient="row"
-        )
+            log = read_log(connection, start.erasure, stop.erasure)
+        erased = match_hidden(self._store.id_hider, users, [entry.hidden_id for entry in log])
+        with self._store.reading() as connection:
+            rows = read_users_until(connection, erased.tolist(), stop.interaction)
+        return erased, rows

@@ -16,7 +16,7 @@ from nextreel.serving.page.history_strip import LIST_LENGTH
 from nextreel.serving.page.new_user import NEW_USER_ID
 from nextreel.serving.page.posters import MovieWithPoster, Poster, with_poster
 from nextreel.serving.page.rendering import View
-from nextreel.serving.page.url_parameters import NewUserForm, read_id, require_id, require_number
+from nextreel.serving.page.url_parameters import NewUserForm, read_id, require_id, require_time
 from nextreel.wording import join_names
 
 
@@ -60,7 +60,7 @@ def show(service: Service, parameters: QueryParams, is_full_page: bool) -> Movie
         scale = service.engine_for(NEW_USER_ID).scale
         request = form.to_request(NEW_USER_ID, end_of_this_second(), LIST_LENGTH, scale, explain=True)
     else:
-        as_of = require_number(parameters, "at")
+        as_of = require_time(parameters, "at")
         request = RecommendationRequest(user_id, as_of, LIST_LENGTH, explain=True)
     engine = service.engine_for(request.user_id)
     result = engine.recommend([request])[0]

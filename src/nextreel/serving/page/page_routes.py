@@ -67,7 +67,7 @@ async def show_time_travel(request: Request, state: State) -> Response:
 @router.get("/strip")
 async def show_strip(request: Request, state: State) -> Response:
     """Show the chart of a user's ratings over time: a bar for each, by the rank of its movie just before it."""
-    return await _respond(request, state, "strip", time_travel.show_strip)
+    return await _respond(request, state, "strip", time_travel.show_strip, cost=time_travel.MAX_RATINGS)
 
 
 @router.get("/you")
@@ -108,7 +108,9 @@ async def send_asset(name: str) -> Response:
     return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": FOR_EVER})
 
 
-async def _respond(request: Request, state: AppState, template: str, show: ShowView) -> Response:
+async def _respond(
+    request: Request, state: AppState, template: str, show: ShowView, cost: float = 1
+) -> Response:
     is_full_page = "hx-request" not in request.headers or "hx-history-restore-request" in request.headers
     root_path: str = request.scope.get("root_path", "")
     ending = ".html" if is_full_page else "_part.html"
@@ -122,7 +124,7 @@ async def _respond(request: Request, state: AppState, template: str, show: ShowV
         return html, headers
 
     try:
-        content, headers = await state.run_reading(render_view)
+        content, headers = await state.run_scoring(cost, render_view)
         return HTMLResponse(content, headers=HEADERS | headers)
     except QueryError as error:
         problem = ProblemView("That can't be shown", str(error), SWAPPED_IDS.get(template))

@@ -71,11 +71,13 @@ class ServedModelsView(View):
     """Facts about each version of the model that is served: the current one and, in an experiment, the challenger."""
 
     cards: list[ServedModel]
+    clock: str | None
+    """What is wrong with the clock of the server; None if nothing is."""
 
 
 def show(service: Service, parameters: QueryParams, is_full_page: bool) -> ServedModelsView:
     """Show facts about each version of the model that is served; the URL parameters have no effect."""
-    return ServedModelsView([_describe(engine) for engine in service.engines])
+    return ServedModelsView([_describe(engine) for engine in service.engines], service.clock.problem)
 
 
 def _describe(engine: Engine) -> ServedModel:

@@ -11,6 +11,7 @@ from starlette.datastructures import QueryParams
 from nextreel.data.ids import Id, IdKind
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING, POSITIVE
+from nextreel.data.times import check_seconds
 from nextreel.data.titles import genre_key
 from nextreel.data.value_checks import parse_cell
 from nextreel.errors import QueryError
@@ -138,6 +139,15 @@ def require_number(parameters: QueryParams, name: str) -> int:
     if number is None:
         raise QueryError(f"{name} is missing")
     return number
+
+
+def require_time(parameters: QueryParams, name: str) -> int:
+    """Read a time in POSIX seconds. Raises QueryError if it is missing, no number, or not between 1970 and 2100."""
+    seconds = require_number(parameters, name)
+    try:
+        return check_seconds(seconds)
+    except QueryError as error:
+        raise QueryError(f"{name}: {error}") from None
 
 
 def _on_scale(stars: float, scale: RatingScale) -> float:

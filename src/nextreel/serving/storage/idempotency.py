@@ -12,16 +12,34 @@ from nextreel.data.ids import encode_id
 from nextreel.data.times import DAY
 from nextreel.errors import IdempotencyError
 from nextreel.serving.storage.interaction_rows import NewInteraction, Outcome
-from nextreel.serving.storage.sql_tables import replies, reply_users
+from nextreel.serving.storage.people.hidden_ids import IdHider
+from nextreel.serving.storage.sql_tables import erased_replies, replies, reply_users
 
 RETENTION_SECONDS = DAY
 """How long the outcomes under an Idempotency-Key are kept."""
 
 
 def delete_expired(connection: sa.Connection) -> None:
-    """Delete the outcomes that were recorded longer than RETENTION_SECONDS ago."""
-    expired = replies.c.created < int(time.time()) - RETENTION_SECONDS
-    connection.execute(sa.delete(replies).where(expired))
+    """Delete the outcomes that were recorded longer than RETENTION_SECONDS ago, and the keys of erased ones."""
+    oldest = int(time.time()) - RETENTION_SECONDS
+    for table in (replies, erased_replies):
+        connection.execute(sa.delete(table).where(table.c.created < oldest))
+
+
+def refuse_erased(connection: sa.Connection, key: str, hider: IdHider) -> None:
+    """Refuse to do a request again that was done before one of its users was erased.
+
+    Raises
+    ------
+    IdempotencyError
+        A request under this Idempotency-Key held a rating of a user who was erased since.
+    """
+    same = erased_replies.c.hidden_key == hider.hide_text(key)
+    if connection.execute(sa.select(erased_replies.c.created).where(same)).first() is not None:
+        raise IdempotencyError(
+            "this Idempotency-Key was used before, and ratings of that request were erased since; nothing was written: "
+            "send new ratings under another key"
+        )
 
 
 def find_outcomes(

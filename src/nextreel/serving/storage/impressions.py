@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from nextreel.serving.storage.people.erasure_log import find_last_erasures
+from nextreel.serving.storage.people.hidden_ids import IdHider
 from nextreel.serving.storage.sql_tables import impressions
 
 
@@ -21,6 +23,8 @@ class Impression:
     """Name of the model version that made the list."""
     movie_ids: Sequence[int]
     """MovieIDs of the list, or their codes, best first."""
+    last_erasure: int | None = field(default=None, compare=False)
+    """Id of the last erasure when the list was made, for one that waits to be stored; None for one that is stored."""
 
 
 def insert_impressions(connection: sa.Connection, shown: Sequence[Impression]) -> None:
@@ -35,6 +39,22 @@ def insert_impressions(connection: sa.Connection, shown: Sequence[Impression]) -
         for impression in shown
     ]
     connection.execute(sa.insert(impressions), rows)
+
+
+def leave_out_erased(
+    connection: sa.Connection, hider: IdHider, shown: Sequence[Impression]
+) -> list[Impression]:
+    """Return the impressions without those of users who were erased after their list was made."""
+    known = [impression.last_erasure for impression in shown if impression.last_erasure is not None]
+    if not known:
+        return [*shown]
+    users = {impression.user_id for impression in shown}
+    erased = find_last_erasures(connection, hider, users, after=min(known))
+    return [
+        impression
+        for impression in shown
+        if impression.last_erasure is None or erased.get(impression.user_id, 0) <= impression.last_erasure
+    ]
 
 
 def read_impressions(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Impression]:

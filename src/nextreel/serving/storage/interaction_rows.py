@@ -1,5 +1,6 @@
 """The log of interactions: append each event once, and read rows back as the frames of a data set."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,9 +11,12 @@ import sqlalchemy as sa
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.ids import Id, encode_id
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.schema import INTERACTIONS, LARGEST_INTEGER, MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.times import LATEST_TIMESTAMP
 from nextreel.serving.storage.sql_tables import interactions
 from nextreel.serving.storage.text_ids import write_texts
+
+logger = logging.getLogger("nextreel")
 
 BLOCK = 100_000
 """Rows copied or read at a time."""
@@ -101,6 +105,15 @@ def read_users(connection: sa.Connection, user_ids: Sequence[int]) -> pl.DataFra
     return _to_frame(rows)
 
 
+def read_users_until(connection: sa.Connection, user_ids: Sequence[int], last_id: int) -> pl.DataFrame:
+    """Return the rows of these users with an id up to `last_id`, ordered by (user, timestamp, id)."""
+    rows: list[Sequence[float]] = []
+    query = _ROWS_OF_USERS.where(interactions.c.id <= last_id)
+    for start in range(0, len(user_ids), PARAMETERS):
+        rows += connection.execute(query, {"users": user_ids[start : start + PARAMETERS]}).all()
+    return _to_frame(rows)
+
+
 def read_after(connection: sa.Connection, last_id: int) -> tuple[int, pl.DataFrame]:
     """Return the rows with an id above `last_id`, in order of id, and the last id (`last_id` if there are none)."""
     blocks = [_to_frame([])]
@@ -153,6 +166,40 @@ def sample_rows(connection: sa.Connection, n_rows: int) -> list[NewInteraction]:
 
 
 def _to_frame(rows: Sequence[Sequence[float]]) -> pl.DataFrame:
+    """Return rows as a frame; one that is no interaction, which only damage or another program wrote, is left out."""
+    try:
+        frame = _to_checked_frame(rows)
+        if frame.is_empty() or _are_usable(frame):
+            return frame
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        pass
+    good = [row for row in rows if _is_interaction(row)]
+    bad = next(row for row in rows if not _is_interaction(row))
+    extra = {"rows": len(rows) - len(good), "first": repr(tuple(bad))[:200]}
+    logger.warning("interactions of the store can't be read and are left out", extra=extra)
+    return _to_checked_frame(good)
+
+
+def _are_usable(frame: pl.DataFrame) -> bool:
+    earliest, latest = frame[TIMESTAMP].min(), frame[TIMESTAMP].max()
+    is_in_time = (
+        isinstance(earliest, int) and isinstance(latest, int) and 0 <= earliest <= latest <= LATEST_TIMESTAMP
+    )
+    has_gaps = any(column.null_count() for column in frame)
+    return is_in_time and not has_gaps and frame[RATING].is_finite().all()
+
+
+def _is_interaction(row: Sequence[float]) -> bool:
+    user, movie, rating, timestamp = row[:4]
+    return (
+        all(isinstance(number, int) and abs(number) <= LARGEST_INTEGER for number in (user, movie, timestamp))
+        and 0 <= timestamp <= LATEST_TIMESTAMP
+        and isinstance(rating, int | float)
+        and bool(np.isfinite(np.float32(rating)))
+    )
+
+
+def _to_checked_frame(rows: Sequence[Sequence[float]]) -> pl.DataFrame:
     columns = zip(*rows, strict=True) if rows else ((), (), (), ())
     named = zip(INTERACTIONS.schema.items(), columns, strict=False)
     return pl.DataFrame([pl.Series(name, values, dtype=dtype) for (name, dtype), values in named])

@@ -15,7 +15,8 @@ import errno
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ from nextreel.prediction.saving import load
 from nextreel.serving.storage.data_lineage import Overlap
 
 VERSIONS, CURRENT, LOCK = "versions", "current", ".lock"
+Announce = Callable[[str], None]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -131,6 +133,25 @@ class VersionDirectory:
             )
         return _describe(promoted[0], self._home / promoted[0], current=True)
 
+    def call_if_current(self, name: str, function: Callable[[], None]) -> None:
+        """Call a function while this version is the current one and nobody can change that; not at all if it isn't."""
+        with contextlib.ExitStack() as stack:
+            if not self.is_single:
+                with contextlib.suppress(
+                    ArtifactError
+                ):  # where nothing can be written, no promotion is under way
+                    stack.enter_context(self._locked())
+                if self._promoted()[:1] != (name,):
+                    return
+            function()
+
+    @property
+    def promoted_at(self) -> int:
+        """When the current version became that, POSIX seconds; now, if the directory doesn't say it."""
+        with contextlib.suppress(OSError):
+            return int((self.directory / (MANIFEST if self.is_single else CURRENT)).stat().st_mtime)
+        return int(time.time())
+
     def list(self) -> Sequence[StoredVersion | DamagedVersion]:
         """Return all versions, latest first, damaged ones at the end."""
         if self.is_single:
@@ -190,8 +211,10 @@ class VersionDirectory:
                 self._make_current((name,))
         return self.find(name)
 
-    def promote(self, name: str) -> StoredVersion:
+    def promote(self, name: str, announce: Announce | None = None) -> StoredVersion:
         """Make a version current, after verifying its files and loading it once, so that a server can start with it.
+
+        `announce` is called with the name when nothing can refuse the version any more, just before it becomes current.
 
         Raises
         ------
@@ -203,16 +226,18 @@ class VersionDirectory:
         version = self.find(name)
         if self.is_single:
             load(version.path)
+            if announce is not None:
+                announce(version.name)
             return version
         with self._locked():
             promoted = self._promoted()
             if promoted:
                 self._require_lineage(name, promoted)
-            self._make_current(promoted if promoted[:1] == (name,) else (name, *promoted))
+            self._make_current(promoted if promoted[:1] == (name,) else (name, *promoted), announce)
         return self.find(name)
 
-    def rollback(self) -> StoredVersion:
-        """Make the version that was current before current again, with the checks of `promote`.
+    def rollback(self, announce: Announce | None = None) -> StoredVersion:
+        """Make the version that was current before current again, with the checks and the call of `promote`.
 
         Another rollback goes one promotion further back. Versions that were removed since are skipped.
 
@@ -227,12 +252,12 @@ class VersionDirectory:
             raise QueryError(
                 f"{self.directory} is a single saved model; there is no earlier version to go back to"
             )
+        names = self._names()
         with self._locked():
-            names = self._names()
             earlier = tuple(name for name in self._promoted()[1:] if name in names)
             if not earlier:
                 raise QueryError(f"{self.directory} has no earlier version to go back to")
-            self._make_current(earlier)
+            self._make_current(earlier, announce)
         return self.find(earlier[0])
 
     @property
@@ -243,6 +268,10 @@ class VersionDirectory:
         """Return the names of the versions, sorted. A version that is still being written has no valid name yet."""
         if self.is_single:
             return [self.current.name]
+        if not self._home.is_dir():
+            raise ArtifactError(
+                f"{self.directory} holds no versions of a model any more: it was deleted or moved"
+            )
         directories = (path for path in self._home.glob("*") if path.is_dir())
         return sorted(path.name for path in directories if NAME.fullmatch(path.name))
 
@@ -279,7 +308,7 @@ class VersionDirectory:
         ):  # a damaged version can't be compared, and the new one is checked when it is loaded
             return True
 
-    def _make_current(self, promoted: tuple[str, ...]) -> None:
+    def _make_current(self, promoted: tuple[str, ...], announce: Announce | None = None) -> None:
         """Replace the file `current` after loading promoted[0], which becomes the current version."""
         try:
             load(self._home / promoted[0])
@@ -287,6 +316,8 @@ class VersionDirectory:
             current = self._promoted()[:1]
             stays = f"; {current[0]} stays current" if current else ""
             raise ArtifactError(f"{promoted[0]} can't become current{stays}: {error}") from error
+        if announce is not None:
+            announce(promoted[0])
         try:
             with replacing(self.directory / CURRENT) as temporary:
                 temporary.write_text("".join(f"{name}\n" for name in promoted), encoding="utf-8")

@@ -60,7 +60,11 @@ def read_deleted(connection: sa.Connection) -> list[int]:
     query = sa.select(movie_changes.c.movie_id).where(
         movie_changes.c.id.in_(last_changes), movie_changes.c.deleted
     )
-    return sorted(connection.execute(query).scalars())
+    found = list(connection.execute(query).scalars())
+    good = [movie_id for movie_id in found if isinstance(movie_id, int)]
+    if len(good) < len(found):
+        logger.warning("a deletion of a movie can't be read and is left out")
+    return sorted(good)
 
 
 def read_movies(connection: sa.Connection, kind: IdKind = "number") -> pl.DataFrame:

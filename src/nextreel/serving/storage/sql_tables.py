@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     ForeignKey,
     Identity,
     Index,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    inspect,
 )
 
 NUMBERS_FORMAT: Final = 1
@@ -37,7 +39,9 @@ facts = Table(
 )
 """`format`: version of the schema. `identity`: a random text that tells the store from every other. `dataset`:
 fingerprint of the data set that was imported. `data FINGERPRINT`: a data set whose models this store has served.
-`data_format`: the kinds of ids and the scale of the ratings, as JSON; a store without it has numeric ids and stars."""
+`data_format`: the kinds of ids and the scale of the ratings, as JSON; a store without it has numeric ids and stars.
+`erasure_secret`: key of the hidden ids. `to rewrite`, `to flush`: id of the last erasure whose remains the database's
+files may still hold. `backup of`: in a backup, the file that it is of."""
 
 id_texts = Table(
     "id_texts",
@@ -123,11 +127,20 @@ erasures = Table(
     "erasures",
     metadata,
     _growing_id(),
-    Column("user_id", BigInteger, nullable=False, unique=True),
+    Column("user_id", BigInteger, key="hidden_id", nullable=False, unique=True),
     Column("erased_at", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
-"""Ids of erased users, and nothing else about them, so that a refit omits what older files hold of them."""
+"""Hidden ids of erased users (see `erasure.hidden_ids`), and nothing else about them, so that a refit omits what older
+files hold of them, and a restore what a backup holds. The column's name is older: it held the ids themselves."""
+
+erased_replies = Table(
+    "erased_replies",
+    metadata,
+    Column("hidden_key", String, primary_key=True),
+    Column("created", BigInteger, nullable=False, index=True),
+)
+"""Hidden Idempotency-Keys of requests that held a rating of a user who was erased since: these aren't done again."""
 
 api_keys = Table(
     "api_keys",
@@ -138,5 +151,38 @@ api_keys = Table(
     Column("scope", String, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("revoked", BigInteger),
+    Column("expires", BigInteger),
 )
-"""API keys, without their secrets."""
+"""API keys, without their secrets. The column `expires` is missing in older stores; opening one adds it."""
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    _growing_id(),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("act", String, nullable=False),
+    Column("subject", Text),
+    sqlite_autoincrement=True,
+)
+"""Log of the administrative acts, see `administration.audit_log`. An erased user's id must never be in it."""
+Index("audit_log_by_act", audit_log.c.act, audit_log.c.id)
+
+
+def add_missing_columns(connection: Connection) -> None:
+    """Add the columns to a store's tables that an earlier nextreel didn't have; they may all be null."""
+    present = {column["name"] for column in inspect(connection).get_columns(api_keys.name)}
+    if "expires" not in present:
+        connection.exec_driver_sql(f"ALTER TABLE {api_keys.name} ADD COLUMN expires BIGINT")
+
+
+TABLES_WITH_PEOPLE: Final = (
+    interactions,
+    impressions,
+    replies,
+    reply_users,
+    id_texts,
+    erasures,
+    erased_replies,
+)
+"""The tables with a row for each rating, user or request."""

@@ -5,6 +5,7 @@ data set's timeline: by (user, timestamp, id), where the ids keep the order of a
 """
 
 import json
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -14,16 +15,37 @@ from typing import Self
 
 import numpy as np
 import polars as pl
+import psycopg
 import sqlalchemy as sa
+from pydantic import ValidationError
 
+from nextreel.arrays import Int64Array
 from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.dataset import Dataset
 from nextreel.data.ids import Id, encode_id, kind_of
 from nextreel.data.schema import MOVIE_ID, USER_ID
-from nextreel.errors import StoreError
-from nextreel.serving.storage.databases import Database, connect
-from nextreel.serving.storage.idempotency import delete_expired, find_outcomes, record_outcomes
-from nextreel.serving.storage.impressions import Impression, insert_impressions, read_impressions
+from nextreel.errors import ErasedMeanwhileError, StoreError, UnusableStoreError
+from nextreel.serving.storage.administration.audit_log import (
+    COMMAND_LINE,
+    Act,
+    AuditEntry,
+    read_acts,
+    record_act,
+)
+from nextreel.serving.storage.databases import DAMAGED, Database, SQLite, connect, is_damage
+from nextreel.serving.storage.facts import list_facts, read_fact, write_fact
+from nextreel.serving.storage.idempotency import (
+    delete_expired,
+    find_outcomes,
+    record_outcomes,
+    refuse_erased,
+)
+from nextreel.serving.storage.impressions import (
+    Impression,
+    insert_impressions,
+    leave_out_erased,
+    read_impressions,
+)
 from nextreel.serving.storage.interaction_rows import (
     NewInteraction,
     Outcome,
@@ -33,24 +55,42 @@ from nextreel.serving.storage.interaction_rows import (
     read_users,
 )
 from nextreel.serving.storage.movie_rows import mark_deleted, put_movie, read_deleted, read_movies
+from nextreel.serving.storage.people.erasure_journal import append_erasures, journal_of
+from nextreel.serving.storage.people.erasure_log import (
+    find_last_erasures,
+    log_erasure,
+    match_hidden,
+    prepare_log,
+    read_hider,
+    read_last,
+    read_log,
+)
+from nextreel.serving.storage.people.hidden_ids import IdHider
+from nextreel.serving.storage.people.person_rows import delete_person
+from nextreel.serving.storage.people.remains import (
+    forget_remains,
+    note_remains,
+    read_remains,
+    remove_remains,
+)
+from nextreel.serving.storage.people.user_export import UserExport, read_user
 from nextreel.serving.storage.sql_tables import (
     FORMAT,
     NUMBERS_FORMAT,
+    add_missing_columns,
     erasures,
     facts,
-    impressions,
     interactions,
     metadata,
-    replies,
-    reply_users,
 )
-from nextreel.serving.storage.text_ids import Entity, delete_text, read_all_texts, write_texts
-from nextreel.serving.storage.user_export import UserExport, read_user
+from nextreel.serving.storage.text_ids import Entity, read_all_texts, write_texts
 
 __all__ = ["Impression", "NewInteraction", "Outcome", "Store"]
 
 SERVED = "data "
 """What the name of a fact begins with that notes the fingerprint of a data set."""
+REMOVAL_SECONDS = 1.0
+"""How long an erasure waits for who still reads what it deletes."""
 
 
 class Store:
@@ -65,6 +105,7 @@ class Store:
         self._database = database
         self._url = database.engine.url.render_as_string(hide_password=True)
         self._data_format: DataFormat | None = None
+        self._id_hider: IdHider | None = None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -86,7 +127,7 @@ class Store:
 
     def close(self) -> None:
         """Close all connections."""
-        self._database.engine.dispose()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -121,7 +162,7 @@ class Store:
     def imported(self) -> str | None:
         """Fingerprint of the data set that was imported; None if there was no import."""
         with self.reading() as connection:
-            return _read_fact(connection, "dataset")
+            return read_fact(connection, "dataset")
 
     @property
     def url(self) -> str:
@@ -129,41 +170,46 @@ class Store:
         return self._url
 
     @property
+    def warning(self) -> str | None:
+        """What the store's owner should know of it, such as that others may read its file; None if there is nothing."""
+        return self._database.warning
+
+    @property
     def identity(self) -> str:
         """A random text that tells this store from every other, and stays with it when the database is moved."""
         with self.reading() as connection:
-            return _read_fact(connection, "identity") or ""
+            return read_fact(connection, "identity") or ""
 
     @property
     def data_format(self) -> DataFormat:
         """The kinds of ids and the scale of the ratings; numbers and stars unless an import said otherwise."""
         if self._data_format is None:  # once it is there, it never changes
             with self.reading() as connection:
-                text = _read_fact(connection, "data_format")
-            if text is None:
-                return ANY_FORMAT
-            self._data_format = DataFormat.model_validate_json(text)
+                text = read_fact(connection, "data_format")
+                if text is None:
+                    return ANY_FORMAT
+                self._data_format = DataFormat.model_validate_json(text)
         return self._data_format
 
     @property
     def known_data(self) -> set[str]:
         """Fingerprints of the data set that was imported and of those whose models this store has served."""
         with self.reading() as connection:
-            known = {name.removeprefix(SERVED) for name in _list_facts(connection, SERVED)}
-            imported = _read_fact(connection, "dataset")
+            known = {name.removeprefix(SERVED) for name in list_facts(connection, SERVED)}
+            imported = read_fact(connection, "dataset")
         return known if imported is None else {*known, imported}
 
     @property
     def remembers_models(self) -> bool:
         """Whether the store has noted which models it serves; False for one that an earlier nextreel filled."""
         with self.reading() as connection:
-            return bool(_list_facts(connection, SERVED))
+            return bool(list_facts(connection, SERVED))
 
     def remember_data(self, fingerprint: str) -> None:
         """Note that models of the data set with this fingerprint belong to the store."""
         with self.writing() as connection:
-            if _read_fact(connection, f"{SERVED}{fingerprint}") is None:
-                _write_fact(connection, f"{SERVED}{fingerprint}", str(int(time.time())))
+            if read_fact(connection, f"{SERVED}{fingerprint}") is None:
+                write_fact(connection, f"{SERVED}{fingerprint}", str(int(time.time())))
 
     def import_dataset(
         self, dataset: Dataset, on_progress: Callable[[int, int], None], learned: str | None = None
@@ -181,18 +227,17 @@ class Store:
                 self._database.copy_interactions(connection, block)
                 on_progress(n_copied, len(dataset.timeline))
             self._write_format(connection, dataset)
-            _write_fact(connection, "dataset", dataset.fingerprint)
-            _write_fact(connection, f"{SERVED}{learned or dataset.fingerprint}", str(int(time.time())))
+            write_fact(connection, "dataset", dataset.fingerprint)
+            write_fact(connection, f"{SERVED}{learned or dataset.fingerprint}", str(int(time.time())))
             connection.exec_driver_sql(f"ANALYZE {interactions.name}")
 
     @staticmethod
     def _write_format(connection: sa.Connection, dataset: Dataset) -> None:
         """Note of what kind the ids and the ratings are, and the texts of text ids."""
         format_ = dataset.format.model_copy(update={"columns": {}}).to_json()
-        connection.execute(sa.delete(facts).where(facts.c.name == "data_format"))
-        _write_fact(connection, "data_format", json.dumps(format_))
+        write_fact(connection, "data_format", json.dumps(format_))
         if format_:
-            connection.execute(sa.update(facts).where(facts.c.name == "format").values(value=str(FORMAT)))
+            write_fact(connection, "format", str(FORMAT))
         if kind_of(dataset.movies[MOVIE_ID]) == "text":
             write_texts(connection, "movie", dataset.movies[MOVIE_ID])
         if kind_of(dataset.users[USER_ID]) == "text":
@@ -213,18 +258,31 @@ class Store:
         with self.reading() as connection:
             return read_all_texts(connection, entity)
 
-    def add(self, rows: Sequence[NewInteraction], idempotency_key: str | None = None) -> list[Outcome]:
+    def add(
+        self,
+        rows: Sequence[NewInteraction],
+        idempotency_key: str | None = None,
+        last_erasure: int | None = None,
+    ) -> list[Outcome]:
         """Store ratings, each event once, and return an outcome for each; they are durable on return.
 
-        Under an Idempotency-Key, the same rows get the recorded outcomes again for a day, and other rows raise
-        IdempotencyError without anything being written.
+        Under an Idempotency-Key, the same rows get the recorded outcomes again for a day, and other rows, or those of a
+        user who was erased since, raise IdempotencyError without anything being written. With the id of the last
+        erasure when the ratings arrived, those of a user who was erased later raise ErasedMeanwhileError.
         """
         with self.writing() as connection:
+            if last_erasure is not None:
+                codes = {encode_id(row.user_id) for row in rows}
+                if find_last_erasures(connection, self.id_hider, codes, after=last_erasure):
+                    raise ErasedMeanwhileError(
+                        "a user of this request was erased while it waited; nothing was written"
+                    )
             if idempotency_key is None:
                 return append(connection, rows)
             delete_expired(connection)
             outcomes = find_outcomes(connection, idempotency_key, rows)
             if outcomes is None:
+                refuse_erased(connection, idempotency_key, self.id_hider)
                 outcomes = append(connection, rows)
                 record_outcomes(connection, idempotency_key, rows, outcomes)
             return outcomes
@@ -257,13 +315,16 @@ class Store:
         with self.writing() as connection:
             return put_movie(connection, movie_id, title, genres)
 
-    def delete_movie(self, movie_id: Id) -> bool:
+    def delete_movie(self, movie_id: Id, by: str = COMMAND_LINE) -> bool:
         """Delete a movie, added or of the model's own catalog; return False if it is deleted already.
 
-        Its ratings stay.
+        Its ratings stay. The audit log says `by` whom it was deleted.
         """
         with self.writing() as connection:
-            return mark_deleted(connection, encode_id(movie_id), True)
+            is_new = mark_deleted(connection, encode_id(movie_id), True)
+            if is_new:
+                record_act(connection, Act.MOVIE_DELETED, by, str(movie_id))
+            return is_new
 
     def restore_movie(self, movie_id: Id) -> bool:
         """Undo the deletion of a movie; return False if it isn't deleted."""
@@ -282,15 +343,21 @@ class Store:
             return read_deleted(connection)
 
     def keep_impressions(self, shown: Sequence[Impression]) -> None:
-        """Store lists that were shown during an experiment."""
+        """Store lists that were shown during an experiment, but not those of users who were erased since."""
         if shown:
             with self.writing() as connection:
-                insert_impressions(connection, shown)
+                if remaining := leave_out_erased(connection, self.id_hider, shown):
+                    insert_impressions(connection, remaining)
 
     def impressions(self) -> list[Impression]:
         """Return all lists that were shown during experiments, in the order in which they were stored."""
         with self.reading() as connection:
             return read_impressions(connection, sa.true())
+
+    def audit_log(self, limit: int, before: int | None = None) -> list[AuditEntry]:
+        """Return at most `limit` administrative acts, latest first, of those with an id below `before`."""
+        with self.reading() as connection:
+            return read_acts(connection, limit, before)
 
     def export_user(self, user_id: Id) -> UserExport:
         """Return all data about a user."""
@@ -298,45 +365,77 @@ class Store:
         with self.reading() as connection:
             return read_user(connection, user_id, format_)
 
-    def erase_user(self, outside_id: Id) -> int:
-        """Delete all data about a user, record the erasure, and return the number of interactions deleted.
+    def erase_user(self, outside_id: Id, by: str = COMMAND_LINE) -> int:
+        """Delete all rows of a user, log the erasure, and return the number of interactions deleted.
 
-        This also deletes the recorded outcomes of every request that held one of the user's ratings. Of a text id,
-        only its code remains.
+        What remains is the user's hidden id. Bytes of the rows are left in the database's files until `remove_remains`.
         """
-        user_id = encode_id(outside_id)
+        code = encode_id(outside_id)
         with self.writing() as connection:
-            keys = sa.select(reply_users.c.idempotency_key).where(reply_users.c.user_id == user_id)
-            connection.execute(sa.delete(replies).where(replies.c.idempotency_key.in_(keys)))
-            connection.execute(sa.delete(impressions).where(impressions.c.user_id == user_id))
-            n_deleted = connection.execute(
-                sa.delete(interactions).where(interactions.c.user_id == user_id)
-            ).rowcount
-            delete_text(connection, "user", user_id)
-            connection.execute(sa.delete(erasures).where(erasures.c.user_id == user_id))
-            connection.execute(sa.insert(erasures), {"user_id": user_id, "erased_at": int(time.time())})
+            n_deleted = delete_person(connection, code, self.id_hider)
+            erasure = log_erasure(connection, self.id_hider.hide(code))
+            note_remains(connection, erasure.id)
+            record_act(connection, Act.USER_ERASED, by)
+            self.write_journal(connection)
         return n_deleted
 
-    def erased_users(self) -> list[int]:
-        """Return the UserIDs that were erased, or their codes, ascending: a refit omits what older files hold."""
+    def erased_among(self, codes: Int64Array) -> Int64Array:
+        """Return those of these users, by UserID or code, who were ever erased: a refit omits what older files hold."""
         with self.reading() as connection:
-            query = sa.select(erasures.c.user_id).order_by(erasures.c.user_id)
-            return list(connection.execute(query).scalars())
+            hidden_ids = [entry.hidden_id for entry in read_log(connection)]
+        return match_hidden(self.id_hider, codes, hidden_ids)
 
     @property
     def last_erasure(self) -> int:
         """A number that grows with every erasure: rows that were read before it changed may be of an erased user."""
         with self.reading() as connection:
-            return connection.execute(sa.select(sa.func.max(erasures.c.id))).scalar_one() or 0
+            return read_last(connection)
+
+    @property
+    def id_hider(self) -> IdHider:
+        """What hides the ids of erased users; its secret never changes."""
+        if self._id_hider is None:
+            with self.reading() as connection:
+                self._id_hider = read_hider(connection)
+            if self._id_hider is None:
+                raise StoreError(f"{self._url}: an earlier nextreel wrote it; serve it once")
+        return self._id_hider
+
+    def remove_remains(self, seconds: float = REMOVAL_SECONDS, whatever_size: bool = False) -> bool:
+        """Remove what erased users have left in the database's files, waiting so long for who still reads it.
+
+        Large files of SQLite are only rewritten `whatever_size`, since nobody can write meanwhile. Returns False if
+        something is left; then the store remembers that, and it can be tried again.
+        """
+        with self.reading() as connection:
+            noted = read_remains(connection)
+        if not noted:
+            return True
+        with self._translated_errors():
+            removed = remove_remains(self._database, noted, seconds, whatever_size)
+        with self.writing() as connection:
+            forget_remains(connection, removed)
+        return removed == noted
+
+    def write_journal(self, connection: sa.Connection) -> None:
+        """Bring the journal of erasures beside a file of SQLite up to date; on PostgreSQL there is none."""
+        if isinstance(self._database, SQLite):
+            identity = read_fact(connection, "identity") or ""
+            append_erasures(journal_of(self._database.file), identity, read_log(connection))
 
     def _prepare(self) -> None:
         with self.writing() as connection:
             metadata.create_all(connection)
-            stored_format = _read_fact(connection, "format")
-            if _read_fact(connection, "identity") is None:
-                _write_fact(connection, "identity", uuid.uuid4().hex)
+            add_missing_columns(connection)
+            stored_format = read_fact(connection, "format")
+            if read_fact(connection, "identity") is None:
+                write_fact(connection, "identity", uuid.uuid4().hex)
+            if prepare_log(connection):
+                note_remains(connection, read_last(connection))
             if stored_format is None:
-                _write_fact(connection, "format", str(NUMBERS_FORMAT))
+                write_fact(connection, "format", str(NUMBERS_FORMAT))
+            elif not stored_format.isdecimal():
+                raise UnusableStoreError(f"{self._url}: its format is {stored_format[:50]!r}", DAMAGED)
             elif int(stored_format) > FORMAT:
                 raise StoreError(
                     f"{self._url}: written by a newer nextreel (format {stored_format}); update nextreel"
@@ -347,9 +446,18 @@ class Store:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            raise StoreError(f"{self._url}: {_first_line(error.orig)}") from error
+            raise self._translate(error.orig) from error
+        except (sqlite3.Error, psycopg.Error) as error:  # of a new connection, before SQLAlchemy has it
+            raise self._translate(error) from error
+        except (UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
+            # SQLite's own message holds damaged bytes, or a text isn't the JSON that it was stored as.
+            raise UnusableStoreError(f"{self._url}: {_first_line(error)}", DAMAGED) from error
         except sa.exc.TimeoutError as error:
             raise StoreError(f"{self._url}: all connections are busy") from error
+
+    def _translate(self, error: BaseException | None) -> StoreError:
+        message = f"{self._url}: {_first_line(error)}"
+        return UnusableStoreError(message, DAMAGED) if is_damage(error) else StoreError(message)
 
 
 def _first_line(error: BaseException | None) -> str:
@@ -360,17 +468,3 @@ def _is_unused(connection: sa.Connection) -> bool:
     used = [sa.exists(sa.select(table.c[0])) for table in (interactions, erasures)]
     never_imported = ~sa.exists(sa.select(facts.c.name).where(facts.c.name == "dataset"))
     return bool(connection.execute(sa.select(~sa.or_(*used) & never_imported)).scalar_one())
-
-
-def _read_fact(connection: sa.Connection, name: str) -> str | None:
-    return connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
-
-
-def _list_facts(connection: sa.Connection, prefix: str) -> list[str]:
-    """Return the names of all facts that begin with a prefix."""
-    query = sa.select(facts.c.name).where(facts.c.name.startswith(prefix, autoescape=True))
-    return list(connection.execute(query).scalars())
-
-
-def _write_fact(connection: sa.Connection, name: str, value: str) -> None:
-    connection.execute(sa.insert(facts), {"name": name, "value": value})

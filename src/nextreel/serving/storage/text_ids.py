@@ -75,4 +75,6 @@ def decode_ids(codes: pl.Series, texts: Mapping[int, str]) -> pl.Series:
 
 def _require_same(entity: Entity, one: str, other: str) -> None:
     if one != other:
-        raise StoreError(f"the {entity} ids {one!r} and {other!r} have the same 63-bit code: rename one")
+        # The message is logged, and a log must not name people.
+        names = "" if entity == "user" else f" {one!r} and {other!r}"
+        raise StoreError(f"two {entity} ids{names} have the same 63-bit code: rename one")

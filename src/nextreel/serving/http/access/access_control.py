@@ -5,35 +5,35 @@ prompts its user for the key as the password of `Authorization: Basic`. The brow
 request, even one that another web site caused. Such a key is therefore accepted only outside `/v1/`, where nothing
 can be changed.
 
-Every key has a bucket of tokens that fills at the allowed rate. A request takes a token; if there is none, the response
-says how long to wait. Each process has its own buckets, so n workers together allow a key up to n times the rate.
+Every key has a bucket of tokens, see `rate_limits`; if it is empty, the response says how long to wait. A costly
+request takes as many more as it costs, and may leave the bucket in debt.
 """
 
 import base64
 import math
 import re
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from nextreel.errors import StoreError
+from nextreel.serving.http.access.failed_attempts import FailedAttempts
+from nextreel.serving.http.access.rate_limits import RateLimiter
 from nextreel.serving.http.dependencies import AppState
-from nextreel.serving.http.problem_details import STORE_UNAVAILABLE, problem
+from nextreel.serving.http.problem_details import problem, tell
 from nextreel.serving.http.request_rewriting import path_below_root
-from nextreel.serving.storage.api_keys import Scope, find_key
+from nextreel.serving.storage.administration.api_keys import Scope, find_key
 
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Paths that need no key: they reveal nothing about users or movies."""
 READS_BY_POST = re.compile(r"/v1/recommendations(/batch)?/?")
 USER_DATA = re.compile(r"/v1/users/[^/]+/?")
 
-MAX_BUCKETS = 10_000
-"""Number of buckets from which on full ones are dropped, which changes nothing: a new bucket is full too."""
+COST_OF_A_TOKEN = 10
+"""Cost of a request (see `request_cost`) that one token pays for."""
 
 
 def needed_scope(method: str, path: str) -> Scope | None:
@@ -52,8 +52,8 @@ def needed_scope(method: str, path: str) -> Scope | None:
 class AccessControl:
     """Middleware that refuses requests without a valid key of the needed scope (401, 403), or too many (429)."""
 
-    def __init__(self, app: ASGIApp, limiter: "RateLimiter") -> None:
-        self._app, self._limiter = app, limiter
+    def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
+        self._app, self._limiter, self._failed = app, limiter, FailedAttempts()
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Pass one request on to the application, or refuse it."""
@@ -72,23 +72,34 @@ class AccessControl:
         if presented is None:
             detail = "an API key is required, in X-API-Key or as a Bearer token"
             return problem(401, detail, request_id, headers=challenge)
+        address: str = (scope.get("client") or ("",))[0]
+        if wait := self._failed.wait(address, presented):
+            detail = "too many requests from this address had a wrong API key"
+            return problem(429, detail, request_id, headers={"Retry-After": str(math.ceil(wait))})
         state: AppState = scope["app"].state.nextreel
         try:
-            key = await state.run_writing(find_key, state.service.store, presented)
+            key = await state.run_key_lookup(find_key, state.service.store, presented)
         except StoreError as error:
             scope["state"]["error"] = str(error)
-            return problem(503, STORE_UNAVAILABLE, request_id, headers={"Retry-After": "1"})
+            return problem(503, tell(error), request_id, headers={"Retry-After": "1"})
+        self._failed.note(address, presented, key is not None)
         if key is None:
-            detail = "this API key is unknown or was revoked"
+            detail = "this API key is unknown, has expired or was revoked"
             return problem(401, detail, request_id, headers=challenge)
-        scope["state"]["key"] = key.name
+        scope["state"]["key"], scope["state"]["key_id"] = key.name, key.id
         if not key.scope.allows(needed):
             detail = f"this request needs a key of scope {needed}; the scope of {key.name} is {key.scope}"
             return problem(403, detail, request_id)
+        detail = f"the key {key.name} may make {self._limiter.rate:g} requests per second; costly ones count for more"
         wait = self._limiter.wait(key.id)
         if wait:
-            detail = f"the key {key.name} may make {self._limiter.rate:g} requests per second"
             return problem(429, detail, request_id, headers={"Retry-After": str(math.ceil(wait))})
+
+        def charge(cost: float) -> None:
+            if wait := self._limiter.charge(key.id, cost / COST_OF_A_TOKEN - 1):
+                raise HTTPException(429, detail, {"Retry-After": str(math.ceil(wait))})
+
+        scope["state"]["charge"] = charge
         return None
 
 
@@ -106,47 +117,3 @@ def read_key(headers: Headers, is_page: bool = False) -> str | None:
         except ValueError:
             return None
     return None
-
-
-@dataclass
-class Bucket:
-    """Rate-limit tokens that one API key has left; every request takes one."""
-
-    tokens: float
-    updated: float
-    """When the tokens were counted, seconds of the limiter's clock."""
-
-
-@dataclass
-class RateLimiter:
-    """One token bucket per key (as in RFC 2697, with a single rate)."""
-
-    rate: float
-    """Requests per second in the long run."""
-    burst: float
-    """Maximum number of tokens of a key: so many requests are allowed at once after a pause."""
-    clock: Callable[[], float] = time.monotonic
-    """Function that returns the current time in seconds, for refilling tokens."""
-    _buckets: dict[str, Bucket] = field(default_factory=dict)
-
-    def wait(self, key: str) -> float:
-        """Take a token and return 0 or, if the key has none, return the seconds until it will."""
-        now = self.clock()
-        if len(self._buckets) >= MAX_BUCKETS:
-            self._drop_full_buckets(now)
-        bucket = self._buckets.setdefault(key, Bucket(self.burst, now))
-        bucket.tokens = min(self.burst, bucket.tokens + (now - bucket.updated) * self.rate)
-        bucket.updated = now
-        if bucket.tokens < 1:
-            return (1 - bucket.tokens) / self.rate
-        bucket.tokens -= 1
-        return 0.0
-
-    def _drop_full_buckets(self, now: float) -> None:
-        full = [
-            key
-            for key, bucket in self._buckets.items()
-            if bucket.tokens + (now - bucket.updated) * self.rate >= self.burst
-        ]
-        for key in full:
-            del self._buckets[key]

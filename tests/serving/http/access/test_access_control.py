@@ -7,10 +7,12 @@ import httpx
 import pytest
 
 from nextreel.serving.app import is_loopback
-from nextreel.serving.http.access_control import RateLimiter, needed_scope
-from nextreel.serving.storage.api_keys import Scope, create_key, revoke_key
+from nextreel.serving.http.access.access_control import needed_scope
+from nextreel.serving.http.access.rate_limits import RateLimiter
+from nextreel.serving.storage.administration.api_keys import Scope, create_key, revoke_key
 from nextreel.serving.storage.store import Store
 from tests.cli.commands import fail
+from tests.serving.http.connections.clients import CHUNK, CHUNKED, exchange
 from tests.serving.servers import Server, serving
 
 
@@ -57,6 +59,15 @@ def test_each_route_opens_to_its_scope_and_those_above(
         response = guarded.http.request(method, path, json=body, headers={"X-API-Key": key})
         assert (response.status_code == 403) == (scopes.index(scope) < scopes.index(needed)), response.text
     assert guarded.http.request(method, path, json=body).status_code == 401
+
+
+def test_a_key_in_a_trailer_opens_nothing(guarded: Server, keys: dict[str, str]) -> None:
+    field = f"X-API-Key: {keys['admin']}\r\n".encode()
+    start = CHUNKED[:-2] + b"connection: close\r\n"
+    assert exchange(guarded, start + field + b"\r\n" + CHUNK + b"0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    assert exchange(guarded, start + b"\r\n" + CHUNK + b"0\r\n" + field + b"\r\n").startswith(
+        b"HTTP/1.1 401 "
+    )
 
 
 def test_a_bearer_token_is_a_key_too(guarded: Server, keys: dict[str, str]) -> None:
@@ -201,3 +212,17 @@ def test_an_open_server_without_keys_says_how_to_make_one(model: Path, tmp_path:
 def test_no_keys_are_asked_for_when_told_so(model: Path, tmp_path: Path) -> None:
     with serving(model, f"sqlite:///{tmp_path}/s.db", "--host", "0.0.0.0", "--no-keys") as started:
         assert httpx.get(f"{started.url}/v1/model").status_code == 200
+
+
+def test_a_costly_request_takes_more_tokens_and_may_leave_a_debt_but_only_one() -> None:
+    now = 0.0
+    limiter = RateLimiter(rate=10, burst=20, clock=lambda: now)
+    assert limiter.wait("a") == 0
+    assert limiter.charge("a", 0.5) == 0
+    assert limiter.charge("a", 100) == 0
+    assert limiter.charge("a", 100) == pytest.approx((1 + 81.5) / 10)
+    assert limiter.wait("a") == pytest.approx((1 + 81.5) / 10)
+    assert limiter.charge("a", -0.9) == 0
+    assert limiter.wait("b") == 0
+    now = 8.25
+    assert limiter.wait("a") == 0

@@ -1,0 +1,1 @@
+"""Who may administer the store, and who did: API keys and the log of administrative acts."""

@@ -1,0 +1,1 @@
+"""What the store holds of one person: handing it out, erasing it, and staying sure of that without naming anybody."""
