@@ -203,7 +203,7 @@ class SQLite(Database):
     @property
     def file(self) -> Path:
         """The file, without those that SQLite keeps beside it."""
-        return Path(self.engine.url.database or "")
+        return Path((self.engine.url.database or "").removeprefix("file:"))
 
     def rewrite(self, seconds: float, whatever_size: bool) -> bool:
         """Copy the tables to new pages, unless the file is large (see REWRITTEN_BYTES).
@@ -236,10 +236,11 @@ class SQLite(Database):
             raise StoreError(f"{self.engine.url}: another writer is busy")
         try:
             self._require_same_file()
-            with closing(sqlite3.connect(self.file, timeout=seconds, isolation_level=None)) as connection:
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA secure_delete = ON")
-                yield connection
+            with closing(self.engine.raw_connection()) as connection:
+                driver: sqlite3.Connection = connection.driver_connection  # type: ignore[assignment]
+                connection.detach()  # so that it is closed in the end, and not used by others
+                driver.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+                yield driver
         except sqlite3.Error as error:
             raise StoreError(f"{self.engine.url}: {error}") from error
         finally:

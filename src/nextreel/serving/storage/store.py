@@ -428,8 +428,9 @@ class Store:
             return True
         with self._translated_errors():
             removed = remove_remains(self._database, noted, seconds, whatever_size)
-        with self.writing() as connection:
-            forget_remains(connection, removed)
+        if removed:
+            with self.writing() as connection:
+                forget_remains(connection, removed)
         return removed == noted
 
     def write_journal(self, connection: sa.Connection) -> None:
