@@ -294,8 +294,11 @@ def cast(values: pl.Series, column: Column) -> pl.Series:
         if values.dtype not in (pl.String, pl.Categorical, pl.Enum):
             raise TypeError
         return values.cast(pl.String)
-    cast_values = values.cast(DTYPES[column.kind])
     is_rating = column.kind in ("rating", "number")
+    # Ratings are checked with all their digits, as in files, and rounded to 32 bits afterwards.
+    cast_values = values.cast(
+        pl.Float64() if is_rating and values.dtype != pl.Float32 else DTYPES[column.kind]
+    )
     drops_fraction = values.dtype.is_float() and not is_rating and (cast_values != values).any()
     if values.dtype.is_temporal() or drops_fraction or (is_rating and values.dtype == pl.Boolean):
         raise TypeError

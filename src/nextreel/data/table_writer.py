@@ -47,7 +47,8 @@ def write_tables(frames: Mapping[Path, pl.DataFrame]) -> None:
     with ExitStack() as stack:  # which leaves the blocks in the opposite order
         temporaries = {path: stack.enter_context(replacing(path)) for path in reversed(list(frames))}
         for path, frame in frames.items():
-            _write(frame, temporaries[path], path.suffix)
+            # Polars takes a name that begins with ~ for one in the home directory.
+            _write(frame, temporaries[path].absolute(), path.suffix)
 
 
 def _write(frame: pl.DataFrame, file: Path, suffix: str) -> None:

@@ -73,7 +73,7 @@ def is_valid(column: Column) -> pl.Expr:
         case "rating":
             valid = value.is_between(LOWEST_RATING, HIGHEST_RATING)
         case "number":
-            valid = value.is_finite()
+            valid = value.is_between(-HIGHEST_FLOAT32, HIGHEST_FLOAT32)
         case "timestamp":
             valid = value.is_between(0, LATEST_TIMESTAMP)
         case "milliseconds" | "microseconds" | "nanoseconds":

@@ -117,7 +117,7 @@ def _read_frame(
     """
     try:
         with panics_as_errors():
-            frame = pl.read_parquet(file, glob=False)
+            frame = pl.read_parquet(file.absolute(), glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ArtifactError(f"{file} can't be read: it is damaged or isn't a Parquet file") from error
     expected = {key: pl.String() if kind == "text" else pl.Int64(), **types}

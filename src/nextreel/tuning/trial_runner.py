@@ -4,6 +4,8 @@ Needs Optuna, so import it only where that is certain to be installed.
 """
 
 import json
+import sqlite3
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +45,11 @@ class TrialRunner:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._train, self._queries, self._search = train, queries, search
         self._ranks = directory / RANKS
+        # Not by a URL, in which some characters of a directory's name would have a meaning.
+        connect = partial(sqlite3.connect, directory / STUDY, check_same_thread=False)
         self._study = optuna.create_study(
             study_name="nextreel",
-            storage=f"sqlite:///{(directory / STUDY).absolute()}",
+            storage=optuna.storages.RDBStorage(f"sqlite:///{STUDY}", engine_kwargs={"creator": connect}),
             direction="maximize",
             pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH),
             load_if_exists=True,

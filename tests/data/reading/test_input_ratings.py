@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
+import nextreel
 from nextreel.data.data_format import DataFormat
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.data_profile import Profile, profile_directory
@@ -78,3 +81,49 @@ def test_a_weight_is_a_number(tmp_path: Path, cell: str) -> None:
     (tmp_path / "c.tsv").write_text(f"user\titem\trating\ttime\n1\t7\t{cell}\t1\n")
     with pytest.raises(DataError, match=r"c\.tsv, line 2, column rating: "):
         read_tables(tmp_path / "c.tsv", DataFormat.request(liked_from=2))
+
+
+def as_frame(ratings: list[float]) -> pl.DataFrame:
+    n = len(ratings)
+    ids = list(range(n))
+    return pl.DataFrame({"UserID": ids, "MovieID": [1] * n, "Rating": ratings, "Timestamp": [10**9] * n})
+
+
+def between_two_floats() -> list[float]:
+    """Ratings whose 32-bit form depends on how often a decimal is rounded on the way to it."""
+    singles = np.random.default_rng(1).uniform(0.5, 5, 300).astype(np.float32)
+    middles = (singles.astype(np.float64) + np.nextafter(singles, np.float32(9)).astype(np.float64)) / 2
+    return [4.35, 0.7, 1.1, *middles, *np.nextafter(middles, 0), *np.nextafter(middles, 9)]
+
+
+def test_every_form_of_the_same_ratings_gives_the_same_data_set(tmp_path: Path) -> None:
+    frame = as_frame(between_two_floats())
+    frame.write_parquet(tmp_path / "a.parquet")
+    frame.write_ndjson(tmp_path / "a.jsonl")
+    lines = [",".join(map(repr, row)) for row in frame.rows()]
+    header = ",".join(frame.columns)
+    (tmp_path / "fast.csv").write_text("\n".join([header, *lines, ""]))
+    # A line break within quotes is left to the exact reader.
+    noted = [f'{line},"a\nb"' for line in lines]
+    (tmp_path / "exact.csv").write_text("\n".join([f"{header},note", *noted, ""]))
+    datasets = [
+        nextreel.Dataset.from_frames(frame),
+        nextreel.Dataset.from_frames(frame.to_pandas()),
+        *(read_dataset(tmp_path / name) for name in ("a.parquet", "a.jsonl", "fast.csv", "exact.csv")),
+    ]
+    assert {dataset.fingerprint for dataset in datasets} == {datasets[0].fingerprint}
+    np.testing.assert_array_equal(datasets[0].timeline.ratings, np.float32(frame["Rating"].to_numpy()))
+
+
+@pytest.mark.parametrize(("rating", "liked_from"), [(5.00000001, None), (0.49999999, None), (1e39, 3.0)])
+def test_every_form_refuses_a_rating_that_only_rounding_would_allow(
+    tmp_path: Path, rating: float, liked_from: float | None
+) -> None:
+    frame = as_frame([4.0, rating])
+    frame.write_parquet(tmp_path / "a.parquet")
+    frame.write_csv(tmp_path / "a.csv")
+    for name in ("a.parquet", "a.csv"):
+        with pytest.raises(DataError, match=r"out of range|too large"):
+            read_dataset(tmp_path / name, liked_from=liked_from)
+    with pytest.raises(DataError, match=r"out of range|too large"):
+        nextreel.Dataset.from_frames(frame, liked_from=liked_from)

@@ -199,3 +199,13 @@ def test_a_kill_loses_nothing_that_was_acknowledged_in_postgresql(
 def assert_nothing_is_lost(tally: crash.Tally) -> None:
     assert tally.acknowledged >= 3 * crash.BATCH
     assert (tally.lost, tally.half_written) == (0, 0)
+
+
+def test_a_reader_waits_at_most_two_seconds_for_a_lock_in_postgresql(postgres_url: str) -> None:
+    with Store.open(postgres_url) as store, Store.open(postgres_url) as other:
+        store.add(batch(1))
+        with other.writing() as connection:
+            connection.execute(sa.text("LOCK TABLE interactions IN ACCESS EXCLUSIVE MODE"))
+            with pytest.raises(StoreError, match="lock timeout"):
+                store.everything()
+        assert seconds_and_sizes(store) == [(1, 50)]

@@ -108,8 +108,8 @@ def _read_as_it_is(file: Path) -> pl.DataFrame | None:
     """Read a table without checks, a CSV file as text; None if that is impossible."""
     try:
         if file.suffix == ".parquet":
-            return pl.read_parquet(file, glob=False)
-        return pl.read_csv(file, infer_schema=False, glob=False)
+            return pl.read_parquet(file.absolute(), glob=False)
+        return pl.read_csv(file.absolute(), infer_schema=False, glob=False)
     except (OSError, pl.exceptions.PolarsError):
         return None
 

@@ -48,7 +48,8 @@ def find_tables(path: Path) -> TableFiles:
     if path.exists():
         return {INTERACTIONS: [path]}
     if any(mark in str(path) for mark in "*?"):
-        parts = [Path(name) for name in glob(str(path))]  # noqa: PTH207
+        # Only * and ? make a pattern: a bracket is part of a name.
+        parts = [Path(name) for name in glob(str(path).replace("[", "[[]"))]  # noqa: PTH207
         if parts:
             return {INTERACTIONS: _in_order(parts)}
         raise DataError(f"{path}: no file has a name of this pattern")

@@ -26,13 +26,33 @@ from nextreel.data.reading.csv_text import CsvText, open_csv
 from nextreel.data.reading.data_files import find_tables
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.typed_files import is_typed, open_typed
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, QUERIES, RATING, USER_ID, USERS, Table
+from nextreel.data.schema import (
+    DTYPES,
+    INTERACTIONS,
+    MOVIE_ID,
+    MOVIES,
+    QUERIES,
+    RATING,
+    USER_ID,
+    USERS,
+    Kind,
+    Table,
+)
 from nextreel.data.tables import Tables, find_scale
 from nextreel.data.value_checks import is_text_id, is_valid
 from nextreel.errors import DataError, DataProblem
 
 CANONICAL_NUMBER = r"^(0|[1-9][0-9]{0,17})$"
 """Ids that are numbers without doubt; longer ones may be too large."""
+
+
+READ_AS: dict[Kind, pl.DataType] = {
+    "iso time": pl.String(),
+    "rating": pl.Float64(),
+    "number": pl.Float64(),
+}
+"""Types in which a plain CSV file is read, where they aren't those of the table. A decimal that is rounded to 32 bits
+at once isn't always the one that Python, Parquet files and frames get, which have rounded it to 64 bits before."""
 
 
 @dataclass(frozen=True)
@@ -250,8 +270,7 @@ def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
     if not _is_plain(text, table):
         return None
     types = {
-        text.name_of(column.name): pl.String() if column.kind == "iso time" else table.schema[column.name]
-        for column in table.columns
+        text.name_of(column.name): READ_AS.get(column.kind, DTYPES[column.kind]) for column in table.columns
     }
     ours = {text.name_of(column.name): column.name for column in table.columns}
     names = [name if name in types else f"ignored {position}" for position, name in enumerate(text.header)]

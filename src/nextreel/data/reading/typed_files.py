@@ -80,8 +80,8 @@ def open_typed(path: Path, table: Table, format_: DataFormat) -> TypedTable:
         check_regular(path)
         try:
             with panics_as_errors():
-                # Without `glob`, polars would take a name with * or [ for a pattern, and read other files.
-                rows = pl.scan_parquet(path, glob=False)
+                # Polars would take a name with * or [ for a pattern, and ~ for the home directory.
+                rows = pl.scan_parquet(path.absolute(), glob=False)
                 found = _find(path.name, dict(rows.collect_schema()), table, format_)
                 frame = rows.select(found.sources.values()).collect()
         except (pl.exceptions.PolarsError, OSError) as error:

@@ -169,7 +169,7 @@ def _describe(plan: BacktestPlan, dataset: Dataset) -> dict[str, JsonValue]:
 
 def _read_ranks(file: Path, window: Window) -> pl.DataFrame:
     try:
-        ranks = pl.read_parquet(file, glob=False)
+        ranks = pl.read_parquet(file.absolute(), glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ArtifactError(f"{file} is damaged ({error}): remove it and run again") from None
     return ranks.select(pl.lit(window.number).alias("Window"), pl.all())

@@ -127,11 +127,19 @@ async def _describe_nextreel_error(request: Request, error: Exception) -> Respon
         raise error
     request.state.error = str(error)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        detail = STORE_UNAVAILABLE
-        if isinstance(error, UnusableStoreError | NotReadyError):
-            detail = error.told if isinstance(error, UnusableStoreError) else str(error)
-        return problem(status, detail, request.state.request_id, headers={"Retry-After": "1"})
+        return problem(status, tell(error), request.state.request_id, headers={"Retry-After": "1"})
     return problem(status, str(error), request.state.request_id)
+
+
+def tell(error: Exception) -> str:
+    """Return what a client may know of why the server can't do its work."""
+    match error:
+        case UnusableStoreError():
+            return error.told
+        case NotReadyError():
+            return str(error)
+        case _:
+            return STORE_UNAVAILABLE
 
 
 def _find_methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:

@@ -24,6 +24,10 @@ from nextreel.serving.inference.clock_watch import ClockWatch
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.movie_cards import is_same_movie, make_card
 from nextreel.serving.storage.administration.audit_log import COMMAND_LINE, Act
+from nextreel.serving.storage.administration.audited_promotions import (
+    record_promotion,
+    record_served_version,
+)
 from nextreel.serving.storage.data_lineage import UnrelatedDataError, require_lineage
 from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
 from nextreel.serving.storage.people.model_copies import find_copies
@@ -223,7 +227,7 @@ class Service:
         Raises QueryError for an unknown version, ArtifactError for one that is damaged or of other data.
         """
         self._require_lineage(self.versions.find(version))
-        self.versions.promote(version, partial(self.store.record_promotion, Act.VERSION_PROMOTED, by))
+        self.versions.promote(version, partial(record_promotion, self.store, Act.VERSION_PROMOTED, by))
         return self.refresh()
 
     def rollback(self, by: str = COMMAND_LINE) -> StoredVersion:
@@ -231,7 +235,7 @@ class Service:
 
         Raises QueryError if there was none.
         """
-        self.versions.rollback(partial(self.store.record_promotion, Act.VERSION_ROLLED_BACK, by))
+        self.versions.rollback(partial(record_promotion, self.store, Act.VERSION_ROLLED_BACK, by))
         return self.refresh()
 
     def maintain(self) -> None:
@@ -271,7 +275,7 @@ class Service:
             return
 
         def record() -> None:
-            self.store.record_served_version(version, self.versions.promoted_at)
+            record_served_version(self.store, version, self.versions.promoted_at)
             self._audited_version = version
 
         self.versions.call_if_current(version, record)

@@ -359,21 +359,6 @@ class Store:
         with self.reading() as connection:
             return read_acts(connection, limit, before)
 
-    def record_served_version(self, version: str, since: int) -> None:
-        """Log a promotion that nobody did through a server, unless another process of the server has logged it.
-
-        `since` is when the version became the current one, POSIX seconds.
-        """
-        with self.writing() as connection:
-            last = read_acts(connection, 1, acts=(Act.VERSION_PROMOTED, Act.VERSION_ROLLED_BACK))
-            if not last or last[0].subject != version:
-                record_act(connection, Act.VERSION_PROMOTED, COMMAND_LINE, version, since)
-
-    def record_promotion(self, act: Act, by: str, version: str) -> None:
-        """Log that a version is being promoted, or rolled back to."""
-        with self.writing() as connection:
-            record_act(connection, act, by, version)
-
     def export_user(self, user_id: Id) -> UserExport:
         """Return all data about a user."""
         format_ = self.data_format

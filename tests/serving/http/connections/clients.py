@@ -6,7 +6,7 @@ import time
 
 from tests.serving.servers import BODY, HEAD, Server, connect, read_all
 
-GET = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"
+GET = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 CHUNK = b"%x\r\n%s\r\n" % (len(BODY), BODY)
 """The body as one chunk."""

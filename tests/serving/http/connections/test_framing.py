@@ -13,7 +13,7 @@ from tests.serving.http.connections.clients import (
 )
 from tests.serving.servers import BODY, HEAD, Server, connect
 
-UNREAD = b"POST /nowhere HTTP/1.1\r\nhost: a\r\n"
+UNREAD = b"POST /nowhere HTTP/1.1\r\nhost: localhost\r\n"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.serving.http.connections.clients import (
 )
 from tests.serving.servers import BODY, HEAD, Server, connect, read_all
 
-UNREAD = b"POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 90000\r\n\r\n"
+UNREAD = b"POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 90000\r\n\r\n"
 """A request that is answered without its body."""
 
 
@@ -33,7 +33,7 @@ UNREAD = b"POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 90000\r\n\r\n"
         (CHUNKED + CHUNK + b"0\r\nX-A: b\r\n", b"408"),
         (UNREAD, b"404"),
         (UNREAD + b"{", b"404"),
-        (b"POST /nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{", b"404"),
+        (b"POST /nowhere HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{", b"404"),
         (GET, b"200"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_request_for_another_protocol_is_answered_in_http_1(strict: Server, as
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"\x00" * 100,
-        b"CONNECT example.com:443 HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"CONNECT example.com:443 HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ],
     ids=["TLS", "HTTP/2", "SSH", "zeros", "tunnel"],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.errors import QueryError
+from nextreel.errors import QueryError, UnusableStoreError
 from nextreel.serving.storage.administration.api_keys import (
     Scope,
     create_key,
@@ -250,3 +250,23 @@ def test_the_command_rotates_and_says_when_keys_expire(sqlite_url: str) -> None:
     assert fail("keys", "create", "app", "--scope", "read", "--expires", "soon", "--store", sqlite_url) == (
         "nextreel: --expires 'soon' is not a duration; expected a number and s, m, h, d or w, such as 30m or 7d\n"
     )
+
+
+@pytest.mark.parametrize("damage", ["scope = 'x'", "expires = 'x'", "revoked = 'x'", "created = 'x'"])
+def test_a_damaged_row_of_a_key_is_told(sqlite_url: str, damage: str) -> None:
+    with Store.open(sqlite_url) as store:
+        key = create_key(store, "shop", Scope.READ)
+        with store.writing() as connection:
+            connection.exec_driver_sql(f"UPDATE api_keys SET {damage}")
+        for use in (lambda: find_key(store, key), lambda: list_keys(store)):
+            with pytest.raises(UnusableStoreError, match=r"the row of the API key .* is damaged"):
+                use()
+
+
+@pytest.mark.parametrize("damage", ["x'00'", "'ä'", "''", "5"])
+def test_a_damaged_hash_is_that_of_no_key(sqlite_url: str, damage: str) -> None:
+    with Store.open(sqlite_url) as store:
+        key = create_key(store, "shop", Scope.READ)
+        with store.writing() as connection:
+            connection.exec_driver_sql(f"UPDATE api_keys SET secret_sha256 = {damage}")
+        assert find_key(store, key) is None

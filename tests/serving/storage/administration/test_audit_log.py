@@ -8,6 +8,7 @@ from nextreel.errors import QueryError
 from nextreel.serving.storage.administration import audit_log
 from nextreel.serving.storage.administration.api_keys import Scope, create_key, revoke_key, rotate_key
 from nextreel.serving.storage.administration.audit_log import Act
+from nextreel.serving.storage.administration.audited_promotions import record_promotion, record_served_version
 from nextreel.serving.storage.store import Store
 from tests.cli.commands import succeed
 from tests.serving.ratings import ANNE, rating
@@ -76,11 +77,11 @@ def test_many_acts_of_one_kind_push_none_of_another_out(
 
 
 def test_a_promotion_on_the_command_line_is_logged_once_whoever_notices_it(store: Store) -> None:
-    store.record_served_version("a", since=5)
-    store.record_served_version("a", since=5)
-    store.record_promotion(Act.VERSION_PROMOTED, "boss", "b")
-    store.record_served_version("b", since=7)
-    store.record_served_version("a", since=9)
+    record_served_version(store, "a", since=5)
+    record_served_version(store, "a", since=5)
+    record_promotion(store, Act.VERSION_PROMOTED, "boss", "b")
+    record_served_version(store, "b", since=7)
+    record_served_version(store, "a", since=9)
     assert acts(store) == [
         ("command line", "version promoted", "a"),
         ("boss", "version promoted", "b"),

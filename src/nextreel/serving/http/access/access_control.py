@@ -23,7 +23,7 @@ from nextreel.errors import StoreError
 from nextreel.serving.http.access.failed_attempts import FailedAttempts
 from nextreel.serving.http.access.rate_limits import RateLimiter
 from nextreel.serving.http.dependencies import AppState
-from nextreel.serving.http.problem_details import STORE_UNAVAILABLE, problem
+from nextreel.serving.http.problem_details import problem, tell
 from nextreel.serving.http.request_rewriting import path_below_root
 from nextreel.serving.storage.administration.api_keys import Scope, find_key
 
@@ -81,7 +81,7 @@ class AccessControl:
             key = await state.run_key_lookup(find_key, state.service.store, presented)
         except StoreError as error:
             scope["state"]["error"] = str(error)
-            return problem(503, STORE_UNAVAILABLE, request_id, headers={"Retry-After": "1"})
+            return problem(503, tell(error), request_id, headers={"Retry-After": "1"})
         self._failed.note(address, presented, key is not None)
         if key is None:
             detail = "this API key is unknown, has expired or was revoked"

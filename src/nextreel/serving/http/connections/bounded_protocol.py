@@ -1,9 +1,9 @@
 """HTTP/1.1 in which all that a client may send, leave open or not receive has a limit.
 
-uvicorn has options for the time of an idle connection and for a number of connections, beyond which it refuses health
-checks too, but none for the rest. The servers that were weighed against it, granian and hypercorn, bound the headers,
-but not the time of a body or of an answer, and keep nothing free for health checks; granian answered as fast, so this
-class would have become a proxy of its own in front of it.
+uvicorn's options limit the time of an idle connection, and the number of connections for health checks too. Other
+servers were weighed. granian, as fast, leaves a connection open in the middle of a body and takes chunk sizes without
+end. hypercorn's time limit is for each read, so that a byte now and then keeps a connection open. Neither keeps
+connections free for health checks. Each would have needed a class like this one.
 """
 
 import asyncio
@@ -195,7 +195,8 @@ class BoundedProtocol(HttpToolsProtocol):
             for other in self.connections
             if isinstance(other, BoundedProtocol) and other is not self and not other.transport.is_closing()
         ]
-        if len(others) < self._limits.connections:
+        reserved = [other for other in others if other._is_reserved]
+        if len(others) - len(reserved) < self._limits.connections:
             return
         idle = {
             other: other.timeout_keep_alive_task.when()
@@ -208,7 +209,6 @@ class BoundedProtocol(HttpToolsProtocol):
             min(idle, key=idle.__getitem__).transport.close()
             return
         self._is_reserved = True
-        reserved = [other for other in others if other._is_reserved]
         if len(reserved) >= RESERVED_CONNECTIONS:
             min(reserved, key=lambda other: other._opened_at).transport.abort()
 

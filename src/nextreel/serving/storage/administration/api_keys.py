@@ -12,11 +12,13 @@ import secrets
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
-from nextreel.errors import QueryError
+from nextreel.errors import QueryError, UnusableStoreError
 from nextreel.serving.storage.administration.audit_log import COMMAND_LINE, NO_KEY, Act, record_act
+from nextreel.serving.storage.databases import DAMAGED
 from nextreel.serving.storage.sql_tables import api_keys
 from nextreel.serving.storage.store import Store
 from nextreel.wording import shorten
@@ -148,7 +150,7 @@ def list_keys(store: Store) -> list[ApiKey]:
         rows = connection.execute(
             sa.select(*_KEY_COLUMNS).order_by(api_keys.c.created, api_keys.c.name)
         ).all()
-    return [ApiKey(row.id, row.name, Scope(row.scope), row.created, row.revoked, row.expires) for row in rows]
+    return [_read_key(store, row) for row in rows]
 
 
 def find_key(store: Store, key: str) -> ApiKey | None:
@@ -160,10 +162,18 @@ def find_key(store: Store, key: str) -> ApiKey | None:
     with store.reading() as connection:
         query = sa.select(*_KEY_COLUMNS, api_keys.c.secret_sha256).where(api_keys.c.id == key_id)
         row = connection.execute(query).one_or_none()
-    if row is None or not hmac.compare_digest(row.secret_sha256, hash_key(key)):
+    if row is None or not hmac.compare_digest(str(row.secret_sha256).encode(), hash_key(key).encode()):
         return None
-    found = ApiKey(row.id, row.name, Scope(row.scope), row.created, row.revoked, row.expires)
+    found = _read_key(store, row)
     return found if found.is_valid else None
+
+
+def _read_key(store: Store, row: sa.Row[*tuple[Any, ...]]) -> ApiKey:
+    """Return the key of a row. Raises UnusableStoreError for a scope or a time that no key has."""
+    times = (row.created, row.revoked, row.expires)
+    if row.scope not in {*Scope} or not all(isinstance(time, int | None) for time in times):
+        raise UnusableStoreError(f"{store.url}: the row of the API key {row.id} is damaged", DAMAGED)
+    return ApiKey(row.id, row.name, Scope(row.scope), *times)
 
 
 def hash_key(key: str) -> str:
