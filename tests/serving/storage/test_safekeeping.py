@@ -99,6 +99,19 @@ def test_where_the_store_is_lost_its_journal_knows(url: str, backup: Path, tmp_p
     assert people(url) == {BEN, CARL}
 
 
+def test_the_log_of_a_lost_store_is_not_applied_to_the_restored_one(
+    url: str, backup: Path, tmp_path: Path
+) -> None:
+    with Store.open(url) as store:
+        store.add([NewInteraction(BEN, 9, 4.0, 1)])
+        log = (tmp_path / "nextreel.db-wal").read_bytes()
+    assert log
+    (tmp_path / "nextreel.db").unlink()
+    (tmp_path / "nextreel.db-wal").write_bytes(log)
+    restore(backup, url)
+    assert check_store(url) == CheckedStore(4, 2, [])
+
+
 def test_where_the_store_is_damaged_its_journal_knows(url: str, backup: Path, tmp_path: Path) -> None:
     (tmp_path / "nextreel.db").write_bytes(b"no database " * 1000)
     restore(backup, url)

@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError
 
 from nextreel.errors import StoreError, UnusableStoreError
 from nextreel.serving.storage.private_file import create_private, describe_openness
-from nextreel.serving.storage.sql_tables import TABLES_WITH_PEOPLE, interactions
+from nextreel.serving.storage.sql_tables import TABLES_WITH_PEOPLE, erasures, interactions
 
 BUSY_SECONDS = 10
 """How long a writer waits for the write lock, or a request for a free connection, before it fails."""
@@ -46,6 +46,8 @@ REWRITTEN_BYTES = 256 * 2**20
 """Size up to which a file of SQLite is rewritten after an erasure: that takes some 20 seconds for a gigabyte, in which
 nobody can write."""
 
+LAST_ERASURE = f"SELECT max(id) FROM {erasures.name}"
+
 COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 """Columns of the interactions table in the order in which imported rows hold them."""
 EXPECTED_URL = "expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
@@ -64,6 +66,11 @@ class Database(ABC):
     def reading(self) -> sa.Connection:
         """Return a connection for queries; the caller closes it."""
         return self._reading_engine.connect()
+
+    def last_erasure(self) -> int:
+        """Return the id of the last erasure, 0 if there was none; it is asked before every write."""
+        with self.reading() as connection:
+            return int(connection.exec_driver_sql(LAST_ERASURE).scalar_one() or 0)
 
     def close(self) -> None:
         """Close all connections."""
@@ -129,6 +136,8 @@ class SQLite(Database):
         engine = self._create_engine(url, BUSY_SECONDS)
         self._writing_engine = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._write_lock = Lock()
+        self._asking_lock = Lock()
+        self._asking: sqlite3.Connection | None = None
         super().__init__(engine, self._create_engine(url, READ_BUSY_SECONDS))
 
     def _create_engine(self, url: URL, busy_seconds: float) -> sa.Engine:
@@ -200,10 +209,28 @@ class SQLite(Database):
         statement = f"INSERT INTO {interactions.name} ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?)"
         connection.exec_driver_sql(statement, rows.rows())
 
+    def last_erasure(self) -> int:
+        """Return the id of the last erasure by a connection of its own, which is much quicker than by the pool."""
+        self._require_same_file()
+        with self._asking_lock:
+            if self._asking is None:
+                self._asking = self._open()
+            # All rows are fetched, since the statement would go on reading otherwise.
+            (last,) = self._asking.execute(LAST_ERASURE).fetchall()
+        return int(last[0] or 0)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._asking_lock:
+            if self._asking is not None:
+                self._asking.close()
+                self._asking = None
+        super().close()
+
     @property
     def file(self) -> Path:
         """The file, without those that SQLite keeps beside it."""
-        return Path(self.engine.url.database or "")
+        return Path((self.engine.url.database or "").removeprefix("file:"))
 
     def rewrite(self, seconds: float, whatever_size: bool) -> bool:
         """Copy the tables to new pages, unless the file is large (see REWRITTEN_BYTES).
@@ -229,6 +256,13 @@ class SQLite(Database):
             is_blocked = _read_pragma(connection, "wal_checkpoint(TRUNCATE)")[0]
         return not is_blocked
 
+    def _open(self) -> sqlite3.Connection:
+        """Return a connection outside the pool, which the caller closes."""
+        pooled = self.engine.raw_connection()
+        connection: sqlite3.Connection = pooled.driver_connection  # type: ignore[assignment]
+        pooled.detach()
+        return connection
+
     @contextmanager
     def _alone(self, seconds: float) -> Iterator[sqlite3.Connection]:
         """Hold a connection outside the pool while no other thread of this process writes."""
@@ -236,9 +270,8 @@ class SQLite(Database):
             raise StoreError(f"{self.engine.url}: another writer is busy")
         try:
             self._require_same_file()
-            with closing(sqlite3.connect(self.file, timeout=seconds, isolation_level=None)) as connection:
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA secure_delete = ON")
+            with closing(self._open()) as connection:
+                connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
                 yield connection
         except sqlite3.Error as error:
             message = f"{self.engine.url}: {error}"

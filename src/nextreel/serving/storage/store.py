@@ -271,7 +271,7 @@ class Store:
         erasure when the ratings arrived, those of a user who was erased later raise ErasedMeanwhileError.
         """
         with self.writing() as connection:
-            if last_erasure is not None:
+            if last_erasure is not None and self.last_erasure > last_erasure:
                 codes = {encode_id(row.user_id) for row in rows}
                 if find_last_erasures(connection, self.id_hider, codes, after=last_erasure):
                     raise ErasedMeanwhileError(
@@ -388,8 +388,8 @@ class Store:
     @property
     def last_erasure(self) -> int:
         """A number that grows with every erasure: rows that were read before it changed may be of an erased user."""
-        with self.reading() as connection:
-            return read_last(connection)
+        with self._translated_errors():
+            return self._database.last_erasure()
 
     @property
     def id_hider(self) -> IdHider:
@@ -413,8 +413,9 @@ class Store:
             return True
         with self._translated_errors():
             removed = remove_remains(self._database, noted, seconds, whatever_size)
-        with self.writing() as connection:
-            forget_remains(connection, removed)
+        if removed:
+            with self.writing() as connection:
+                forget_remains(connection, removed)
         return removed == noted
 
     def write_journal(self, connection: sa.Connection) -> None:

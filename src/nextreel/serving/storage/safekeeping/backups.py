@@ -30,6 +30,7 @@ from nextreel.serving.storage.safekeeping.known_erasures import KnownErasures, r
 from nextreel.serving.storage.safekeeping.sqlite_files import (
     close_copy,
     copy_database,
+    forget_log,
     open_copy,
     reading_store,
     require_file,
@@ -140,6 +141,8 @@ def restore(file: Path, url: str, journals: Sequence[Path] = (), without_erasure
             with store.reading() as connection:
                 counts = count_rows(connection)
         close_copy(copy)
+        if live is None:
+            forget_log(target)
     with Store.open(url) as store, store.writing() as connection:
         store.write_journal(connection)
     return Copied(*counts, n_replayed, keeps_keys)

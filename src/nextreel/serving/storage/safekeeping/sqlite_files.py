@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from nextreel.errors import StoreError
 from nextreel.serving.storage.databases import connect
+from nextreel.serving.storage.private_file import COMPANIONS
 from nextreel.serving.storage.store import Store
 
 ELSEWHERE = (
@@ -104,6 +105,12 @@ def close_copy(file: Path) -> None:
     """Make a copy one file, without a write-ahead log beside it."""
     with translated_errors(file), closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
+
+
+def forget_log(file: Path) -> None:
+    """Delete the write-ahead log of a store that is lost or damaged: SQLite would apply it to the one in its place."""
+    for ending in COMPANIONS:
+        file.with_name(f"{file.name}{ending}").unlink(missing_ok=True)
 
 
 @contextmanager
