@@ -275,7 +275,9 @@ class SQLite(Database):
                 yield connection
         except sqlite3.Error as error:
             message = f"{self.engine.url}: {error}"
-            raise (UnusableStoreError(message, DAMAGED) if is_damage(error) else StoreError(message)) from error
+            raise (
+                UnusableStoreError(message, DAMAGED) if is_damage(error) else StoreError(message)
+            ) from error
         finally:
             self._write_lock.release()
 
