@@ -45,7 +45,7 @@ def read_json_file(file: Path) -> "JsonValue":
     ValueError
         It isn't JSON in UTF-8, is nested too deeply, or holds too long a number.
     """
-    return parse_json(_read_text(file))
+    return parse_json(read_text_file(file))
 
 
 def read_toml_file(file: Path) -> dict[str, object]:
@@ -59,14 +59,23 @@ def read_toml_file(file: Path) -> dict[str, object]:
         It isn't TOML, is nested too deeply, or holds too long a number.
     """
     try:
-        content = tomllib.loads(_read_text(file))
+        content = tomllib.loads(read_text_file(file))
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
     _require_few_levels(content)
     return content
 
 
-def _read_text(file: Path) -> str:
+def read_text_file(file: Path) -> str:
+    """Read a text file in UTF-8.
+
+    Raises
+    ------
+    OSError
+        The file can't be read, or is a pipe or a device.
+    ValueError
+        It isn't UTF-8.
+    """
     if file.exists() and not file.is_file() and not file.is_dir():
         # To read a pipe would wait for a writer, and a device may never end.
         raise OSError(errno.EINVAL, "it is not a regular file", str(file))

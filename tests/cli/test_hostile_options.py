@@ -160,6 +160,19 @@ def test_a_manifest_with_numbers_out_of_all_bounds_is_damaged(home: Path, tmp_pa
     assert "model.safetensors has" in fail("recommend", "model", "--user", "1", cwd=tmp_path)
 
 
+def test_a_damaged_study_of_a_search_is_named(home: Path, tmp_path: Path) -> None:
+    search = ("tune", home / "parts", "--model", "ease", "--out", tmp_path / "tuning")
+    succeed(*search, "--trials", 2)
+    (tmp_path / "tuning" / "study.db").write_bytes(b"x" * 5_000)
+    assert "study.db can't be read" in refuse(*search, "--trials", 3)
+
+
+def test_a_message_quotes_a_part_of_an_argument_of_any_length(home: Path) -> None:
+    error = fail("recommend", "model", "--user", 1, "--at", "9" * 50_000, cwd=home)
+    assert "[...]" in error
+    assert len(error) < 2_100
+
+
 def test_a_sample_beyond_the_memory_is_refused_in_one_sentence(tmp_path: Path) -> None:
     error = fail("sample", tmp_path / "data", "--users", 10**12, "--movies", 90, "--ratings", 10**15)
     assert error.count("\n") == 1

@@ -1,5 +1,6 @@
 """A server keeps the version that it serves, whatever becomes of the files of another one or of the directory."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,14 +122,37 @@ def test_a_server_that_finds_it_named_as_current_goes_on_and_says_so(
         current.write_text("a\n")
 
 
-def test_a_server_goes_on_when_its_directory_is_moved_away(standing: Server, home: Path) -> None:
+def test_a_pipe_in_place_of_a_file_of_the_directory_stops_nothing(standing: Server, home: Path) -> None:
     before, n_logged = standing.recommend(1, LATE)["movies"], len(complaints(standing))
+    for name in ("current", ".lock"):
+        file = home / "models" / name
+        file.unlink(missing_ok=True)
+        os.mkfifo(file)
+    try:
+        eventually(lambda: len(complaints(standing)) > n_logged)
+        assert standing.recommend(1, LATE)["movies"] == before
+        standing.problem(409, "POST", "/v1/admin/models/a/promote")
+        assert "current can't be read" in fail("models", "list", home / "models")
+        (home / "models" / "current").unlink()
+        assert ".lock is a pipe" in fail("models", "promote", home / "models", "a")
+    finally:
+        for name in ("current", ".lock"):
+            (home / "models" / name).unlink(missing_ok=True)
+        (home / "models" / "current").write_text("a\n")
+
+
+def test_a_server_goes_on_when_its_directory_is_moved_away(standing: Server, home: Path) -> None:
+    before = standing.recommend(1, LATE)["movies"]
+    (home / "models" / "current").write_text("gone-before-the-move\na\n")
+    eventually(lambda: "gone-before-the-move" in str(complaints(standing)[-1]["error"]))
+    n_logged = len(complaints(standing))
     shutil.move(home / "models", home / "elsewhere")
     try:
         eventually(lambda: len(complaints(standing)) > n_logged)
         assert standing.recommend(1, LATE)["movies"] == before
     finally:
         shutil.move(home / "elsewhere", home / "models")
+        (home / "models" / "current").write_text("a\n")
 
 
 def complaints(server: Server) -> list[dict[str, object]]:

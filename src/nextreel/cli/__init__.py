@@ -26,6 +26,7 @@ from nextreel.cli.terminal.grouped_commands import GroupedCommands
 from nextreel.cli.terminal.json_output import CommandWithJsonFile
 from nextreel.cli.tune import tune
 from nextreel.errors import NextreelError
+from nextreel.wording import shorten
 
 app = typer.Typer(
     name="nextreel",
@@ -35,6 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+LONGEST_LINE = 2_000
+"""Number of characters of the longest line of a message; an argument that it quotes may be longer."""
 START, DATA, MODELS, EVALUATION, SERVING = "Start here", "Data", "Models", "Evaluation", "Serving"
 for panel, commands in (
     (START, (demo,)),
@@ -76,7 +79,8 @@ def main() -> None:
     try:
         app()
     except NextreelError as error:
-        print(f"nextreel: {error}", file=sys.stderr)
+        lines = [shorten(line, LONGEST_LINE) for line in f"nextreel: {error}".splitlines()]
+        print("\n".join(lines), file=sys.stderr)
         sys.exit(1)
     except MemoryError as error:
         print(f"nextreel: out of memory{f': {error}' if str(error) else ''}", file=sys.stderr)

@@ -107,3 +107,7 @@ def restore(
     typer.echo(
         f"Restored {held} to {url}; {number_of(copied.erasures, 'erasure')} since the backup replayed."
     )
+    if not copied.keeps_keys:
+        typer.echo(
+            "The API keys are those of the backup, so those revoked since are valid again: see nextreel keys list."
+        )

@@ -12,6 +12,7 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
 
 from nextreel.arrays import Float64Array
 from nextreel.atomic_files import replacing
@@ -47,14 +48,20 @@ class TrialRunner:
         self._ranks = directory / RANKS
         # Not by a URL, in which some characters of a directory's name would have a meaning.
         connect = partial(sqlite3.connect, directory / STUDY, check_same_thread=False)
-        self._study = optuna.create_study(
-            study_name="nextreel",
-            storage=optuna.storages.RDBStorage(f"sqlite:///{STUDY}", engine_kwargs={"creator": connect}),
-            direction="maximize",
-            pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH),
-            load_if_exists=True,
-        )
-        self._drop_unfinished()
+        try:
+            self._study = optuna.create_study(
+                study_name="nextreel",
+                storage=optuna.storages.RDBStorage(f"sqlite:///{STUDY}", engine_kwargs={"creator": connect}),
+                direction="maximize",
+                pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH),
+                load_if_exists=True,
+            )
+            self._drop_unfinished()
+        except (optuna.exceptions.StorageInternalError, SQLAlchemyError, sqlite3.Error) as error:
+            reason = str(error).partition("\n")[0]
+            raise ArtifactError(
+                f"{directory / STUDY} can't be read ({reason}): choose another name"
+            ) from error
 
     def trials(self) -> list[Trial]:
         """Return the finished trials in order of time, numbered without those that were interrupted."""

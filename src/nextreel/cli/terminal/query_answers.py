@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from nextreel.data.data_format import DataFormat
+from nextreel.data.reading.polars_panics import panics_as_errors
 from nextreel.data.reading.table_reader import read_queries
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
@@ -108,7 +109,8 @@ def _read_as_it_is(file: Path) -> pl.DataFrame | None:
     """Read a table without checks, a CSV file as text; None if that is impossible."""
     try:
         if file.suffix == ".parquet":
-            return pl.read_parquet(file.absolute(), glob=False)
+            with panics_as_errors():
+                return pl.read_parquet(file.absolute(), glob=False)
         return pl.read_csv(file.absolute(), infer_schema=False, glob=False)
     except (OSError, pl.exceptions.PolarsError):
         return None

@@ -52,7 +52,7 @@ READ_AS: dict[Kind, pl.DataType] = {
     "number": pl.Float64(),
 }
 """Types in which a plain CSV file is read, where they aren't those of the table. A decimal that is rounded to 32 bits
-at once isn't always the one that Python, Parquet files and frames get, which have rounded it to 64 bits before."""
+at once isn't always what it is in Python, Parquet files and frames, which round it to 64 bits before."""
 
 
 @dataclass(frozen=True)

@@ -246,7 +246,7 @@ class AuditedAct(ResponseBody):
     act: str
     """What was done, such as `key created` or `user erased`."""
     subject: str | None
-    """Name of the key or version, or id of the movie; null for an erased user."""
+    """Name of the key, version or backup, or id of the movie; null for an erased user."""
 
 
 class AuditLog(ResponseBody):

@@ -274,7 +274,10 @@ class SQLite(Database):
                 connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
                 yield connection
         except sqlite3.Error as error:
-            raise StoreError(f"{self.engine.url}: {error}") from error
+            message = f"{self.engine.url}: {error}"
+            raise (
+                UnusableStoreError(message, DAMAGED) if is_damage(error) else StoreError(message)
+            ) from error
         finally:
             self._write_lock.release()
 

@@ -11,6 +11,7 @@ A directory that is itself a saved model counts as one version; there is nothing
 """
 
 import contextlib
+import errno
 import hashlib
 import re
 import shutil
@@ -25,6 +26,7 @@ from typing import Self
 from nextreel.artifacts import MANIFEST, list_files, read_manifest
 from nextreel.atomic_files import atomic_directory, replacing
 from nextreel.atomic_files.unfinished import recover_directory
+from nextreel.documents import read_text_file
 from nextreel.errors import ArtifactError, DataError, NextreelError, QueryError
 from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saving import load
@@ -276,7 +278,7 @@ class VersionDirectory:
     def _promoted(self) -> tuple[str, ...]:
         """Return the names that were made current, the latest first."""
         try:
-            lines = (self.directory / CURRENT).read_text(encoding="utf-8").split()
+            lines = read_text_file(self.directory / CURRENT).split()
         except FileNotFoundError:
             return ()
         except (OSError, ValueError) as error:
@@ -326,6 +328,8 @@ class VersionDirectory:
     def _locked(self) -> Iterator[None]:
         """Hold the lock that serializes changes across processes and threads; on Windows there is none."""
         try:
+            if (self.directory / LOCK).is_fifo():
+                raise OSError(errno.EINVAL, f"{LOCK} is a pipe")  # to open it would wait for a reader
             with (self.directory / LOCK).open("w") as lock:
                 with contextlib.suppress(ImportError):  # Windows lacks the module
                     import fcntl

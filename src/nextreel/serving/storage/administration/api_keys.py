@@ -12,7 +12,6 @@ import secrets
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -150,7 +149,7 @@ def list_keys(store: Store) -> list[ApiKey]:
         rows = connection.execute(
             sa.select(*_KEY_COLUMNS).order_by(api_keys.c.created, api_keys.c.name)
         ).all()
-    return [_read_key(store, row) for row in rows]
+    return [_read_key(store, *row) for row in rows]
 
 
 def find_key(store: Store, key: str) -> ApiKey | None:
@@ -164,16 +163,17 @@ def find_key(store: Store, key: str) -> ApiKey | None:
         row = connection.execute(query).one_or_none()
     if row is None or not hmac.compare_digest(str(row.secret_sha256).encode(), hash_key(key).encode()):
         return None
-    found = _read_key(store, row)
+    found = _read_key(store, *row[: len(_KEY_COLUMNS)])
     return found if found.is_valid else None
 
 
-def _read_key(store: Store, row: sa.Row[*tuple[Any, ...]]) -> ApiKey:
+def _read_key(
+    store: Store, key_id: str, name: str, scope: str, created: int, revoked: int | None, expires: int | None
+) -> ApiKey:
     """Return the key of a row. Raises UnusableStoreError for a scope or a time that no key has."""
-    times = (row.created, row.revoked, row.expires)
-    if row.scope not in {*Scope} or not all(isinstance(time, int | None) for time in times):
-        raise UnusableStoreError(f"{store.url}: the row of the API key {row.id} is damaged", DAMAGED)
-    return ApiKey(row.id, row.name, Scope(row.scope), *times)
+    if scope not in {*Scope} or not all(isinstance(time, int | None) for time in (created, revoked, expires)):
+        raise UnusableStoreError(f"{store.url}: the row of the API key {key_id} is damaged", DAMAGED)
+    return ApiKey(key_id, name, Scope(scope), created, revoked, expires)
 
 
 def hash_key(key: str) -> str:

@@ -32,6 +32,7 @@ class Act(StrEnum):
     VERSION_ROLLED_BACK = "version rolled back"
     MOVIE_DELETED = "movie deleted"
     USER_ERASED = "user erased"
+    STORE_RESTORED = "store restored"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class AuditEntry:
     """Name of the API key that it was done with, or COMMAND_LINE or NO_KEY."""
     act: Act
     subject: str | None
-    """What was changed: the name of a key or of a version, or a MovieID; None for an erased user."""
+    """What was changed: the name of a key, version or backup, or a MovieID; None for an erased user."""
 
 
 def record_act(

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from nextreel.atomic_files import replacing
 from nextreel.errors import StoreError
+from nextreel.serving.storage.administration.carried_over import carry_over, record_restore
 from nextreel.serving.storage.databases import BUSY_SECONDS
 from nextreel.serving.storage.facts import read_fact, write_fact
 from nextreel.serving.storage.people.erasure_log import (
@@ -52,6 +53,8 @@ class Copied:
     """Number of users with at least one rating."""
     erasures: int = 0
     """Number of erasures since the backup that were replayed."""
+    keeps_keys: bool = True
+    """Whether the API keys are those of now; if not, those that were revoked since the backup are valid again."""
 
 
 def back_up(url: str, file: Path, force: bool = False) -> Copied:
@@ -131,6 +134,9 @@ def restore(file: Path, url: str, journals: Sequence[Path] = (), without_erasure
             prepare_log(connection, hider)
         with Store.open(f"sqlite:///{copy}") as store:
             n_replayed = _replay(store, [*entries, *(logged or ())])
+            with store.writing() as connection:
+                keeps_keys = _keep_administration(connection, live, origin, saved)
+                record_restore(connection, file.name)
             store.remove_remains(BUSY_SECONDS)
             with store.reading() as connection:
                 counts = count_rows(connection)
@@ -139,7 +145,7 @@ def restore(file: Path, url: str, journals: Sequence[Path] = (), without_erasure
             forget_log(target)
     with Store.open(url) as store, store.writing() as connection:
         store.write_journal(connection)
-    return Copied(*counts, n_replayed)
+    return Copied(*counts, n_replayed, keeps_keys)
 
 
 def _read_replaced(live: sa.Connection | None, target: Path, saved: KnownErasures) -> list[KnownErasures]:
@@ -159,6 +165,27 @@ def _read_origin(origin: Path, target: Path, saved: KnownErasures) -> list[Known
     with reading_store(origin) as connection:
         known = KnownErasures.read(connection)
     return [known] if known.identity == saved.identity else []
+
+
+def _keep_administration(
+    restored: sa.Connection, live: sa.Connection | None, origin: Path, saved: KnownErasures
+) -> bool:
+    """Keep the keys and the log of the store that is replaced or, if there is none, of the one that the backup is of.
+
+    Returns False if there is neither.
+    """
+    try:
+        if live is not None and sa.inspect(live).get_table_names():
+            carry_over(live, restored)
+            return True
+        if origin.is_file():
+            with reading_store(origin) as connection:
+                if KnownErasures.read(connection).identity == saved.identity:
+                    carry_over(connection, restored)
+                    return True
+    except (sa.exc.DatabaseError, StoreError):  # damaged, which may be why another one takes its place
+        pass
+    return False
 
 
 def _replay(store: Store, entries: Sequence[LoggedErasure]) -> int:
