@@ -131,6 +131,13 @@ class Timeline:
             offsets=np.append(0, np.cumsum(kept))[self.offsets],
         )
 
+    def without_users(self, user_ids: Int64Array) -> Self:
+        """Return a timeline without these UserIDs and their rows."""
+        stays = ~np.isin(self.user_ids, user_ids)
+        kept = self.keep(np.repeat(stays, np.diff(self.offsets)))
+        offsets = np.append(kept.offsets[:-1][stays], kept.offsets[-1])
+        return replace(kept, user_ids=self.user_ids[stays], offsets=offsets)
+
     def renumber(self, movies: Int32Array) -> Self:
         """Return a timeline with other movie indices.
 

@@ -233,10 +233,8 @@ class Snapshot:
         return self.of(interactions.to_timeline(self.scale), self.catalog, self.position)
 
     def without_users(self, user_ids: Int64Array) -> Self:
-        """Return this snapshot without any interaction of these users."""
-        timeline = self.base.timeline
-        stays = ~np.isin(timeline.user_ids, user_ids)
-        remaining = timeline.keep(np.repeat(stays, np.diff(timeline.offsets)))
+        """Return this snapshot without these users."""
+        remaining = self.base.timeline.without_users(user_ids)
         recent = self.recent[~np.isin(self.recent.users, user_ids)]
         return self.of(remaining, self.catalog, self.position).extended_by(
             recent, self.catalog, self.position
