@@ -147,7 +147,7 @@ class RecommenderConformance(ABC):
     def test_a_saved_state_gives_the_same_scores(self) -> None:
         dataset = tiny_dataset()
         model = self.make().fit(dataset)
-        restored = type(model)(model.config).restore(model.state)
+        restored = self.make().restore(model.state)
         np.testing.assert_array_equal(self._scores(restored, dataset), self._scores(model, dataset))
 
     def test_a_damaged_state_is_refused(self) -> None:
@@ -157,13 +157,13 @@ class RecommenderConformance(ABC):
         """
         dataset = tiny_dataset()
         model = self.make().fit(dataset)
-        restore_checked(type(model)(model.config), model.state, dataset.n_movies)
+        restore_checked(self.make(), model.state, dataset.n_movies)
         damaged = [*with_not_finite_numbers(model.state)]
         if model.array_specs() is not None:
             damaged += damage_each_array(model.state)
         for case in damaged:
             try:
-                restored = restore_checked(type(model)(model.config), case.state, dataset.n_movies)
+                restored = restore_checked(self.make(), case.state, dataset.n_movies)
             except ArtifactError:
                 continue
             assert not case.is_impossible, case.damage
