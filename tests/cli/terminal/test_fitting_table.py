@@ -68,3 +68,12 @@ def test_notes_are_as_wide_as_the_console_in_every_form_of_the_table(
     assert max(map(len, lines)) <= width
     assert " ".join(lines).endswith(" ".join(figures.notes))
     assert width < 66 or lines[-2:] == figures.notes
+
+
+@pytest.mark.parametrize("width", [120, 66, 20])
+def test_no_form_of_the_table_prints_control_characters(width: int) -> None:
+    escaped = "Red \x1b[31malert\x07"
+    movies = table(escaped, "", escaped, "MovieID", numbers=1)
+    movies.add_row("1", escaped, "7")
+    movies.notes = [escaped]
+    assert not {"\x1b", "\x07"} & set("".join(draw(movies, width)))

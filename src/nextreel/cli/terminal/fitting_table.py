@@ -32,7 +32,7 @@ class FittingTable(Table):
         """Yield the form that fits the width of the console, and the notes."""
         yield from self._fit_to(console, options)
         for note in self.notes:
-            yield Text(note, style="italic dim")
+            yield console.render_str(note, style="italic dim")
 
     def _fit_to(self, console: Console, options: ConsoleOptions) -> RenderResult:
         columns = [self._measure(position) for position in range(len(self.columns))]
@@ -45,7 +45,7 @@ class FittingTable(Table):
             if widths is not None:
                 yield self._with_widths(widths, is_broken)
                 return
-        yield from self._stack()
+        yield from self._stack(console)
 
     def _measure(self, position: int) -> "_ColumnWidths":
         column = self.columns[position]
@@ -61,18 +61,18 @@ class FittingTable(Table):
             narrow.add_row(*(_break_interval(cell) if is_broken else cell for cell in row))
         return narrow
 
-    def _stack(self) -> Iterator[Text | Padding]:
+    def _stack(self, console: Console) -> Iterator[Text | Padding]:
         """Yield a heading and the named values of each row, below one another."""
         headings = [_in_one_line(str(column.header)) for column in self.columns]
         if self.title:
-            yield Text(str(self.title), style="bold")
+            yield console.render_str(str(self.title), style="bold")
         for row in self._rows_of_text():
             values = list(zip(headings, row, strict=True))
             (first_heading, name), *values = values
             if not first_heading and values:
                 (_, second), *values = values
                 name = f"{name} {second}".strip()
-            yield Text(name, style="bold")
+            yield console.render_str(name, style="bold")
             block = Table.grid(padding=(0, 0, 0, 2))
             block.add_column(style="dim", no_wrap=max(map(len, headings)) <= 2 * LEAST_TEXT_WIDTH)
             block.add_column(overflow="fold")
