@@ -263,7 +263,8 @@ class Soak:
     async def _repeat(self, name: str, event: Callable[[], Awaitable[bool]]) -> None:
         """Let an event happen at random times, and count how often it succeeded."""
         while True:
-            await asyncio.sleep(self.random.expovariate(1 / PAUSES[name]))
+            pause = self.random.expovariate(1 / PAUSES[name])
+            await asyncio.sleep(min(pause, max(0.0, self._ends - time.monotonic())))
             await self._is_up.wait()
             if not self._goes_on:
                 return
