@@ -161,11 +161,6 @@ class Site:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def stop(self) -> None:
-        """Ask the server to stop, and wait until it has."""
-        self.process.terminate()
-        self.process.wait()
-
     def worker_pids(self) -> list[int]:
         """Return the processes that answer requests."""
         pid = self.process.pid
@@ -201,7 +196,7 @@ class Soak:
     _ends: float = 0.0
 
     async def run(self, seconds: float) -> None:
-        """Start the server, do everything at once for so long, and stop it."""
+        """Start the server, do everything at once for so long, and kill it."""
         await self.site.start()
         self._is_up.set()
         self._ends = time.monotonic() + seconds
@@ -224,7 +219,6 @@ class Soak:
                         tasks.create_task(self._be_slow(beginning))
                 for name, event in events.items():
                     tasks.create_task(self._repeat(name, event))
-            self.site.stop()
         finally:
             self.site.kill()
 
