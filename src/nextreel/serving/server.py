@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from uvicorn import Config, Server
-from uvicorn.supervisors import Multiprocess
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.ids import encode_ids
@@ -25,6 +24,7 @@ from nextreel.serving.http.request_log import describe_logging
 from nextreel.serving.storage.data_lineage import Overlap, find_difference, require_lineage
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
+from nextreel.serving.worker_supervisor import WorkerSupervisor
 
 try:
     import resource
@@ -183,7 +183,7 @@ def run(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="nextreel-metrics-") as directory:
         os.environ[MULTIPROCESS] = directory
-        Multiprocess(config, [listener]).run()
+        WorkerSupervisor(config, [listener]).run()
 
 
 def _list_health_paths(root_path: str) -> frozenset[bytes]:
