@@ -24,7 +24,11 @@ def run_notebook(directory: Path, more_cells: Sequence[str] = ()) -> NotebookNod
     notebook: NotebookNode = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in more_cells]  # type: ignore[no-untyped-call]
     resources = {"metadata": {"path": str(directory)}}
-    NotebookClient(notebook, timeout=TIMEOUT, record_timing=False, resources=resources).execute()
+    # What a cell prints comes in one piece or in several, depending on how busy the machine is.
+    client = NotebookClient(
+        notebook, timeout=TIMEOUT, record_timing=False, resources=resources, coalesce_streams=True
+    )
+    client.execute()
     return notebook
 
 

@@ -38,6 +38,11 @@ _ROWS_AFTER_ID = (
     .order_by(interactions.c.id)
     .limit(sa.bindparam("block"))
 )
+_ROWS_OF_SECOND = (
+    sa.select(*_ROW)
+    .where(interactions.c.user_id == sa.bindparam("user"), interactions.c.timestamp == sa.bindparam("second"))
+    .order_by(interactions.c.id)
+)
 _USER_SECONDS = sa.values(
     sa.column("user_id", sa.BigInteger), sa.column("timestamp", sa.BigInteger), name="moment"
 )
@@ -144,13 +149,23 @@ def read_ratings(connection: sa.Connection, rows: Sequence[NewInteraction]) -> d
     ratings: dict[Event, float] = {}
     user_seconds = sorted({(encode_id(row.user_id), row.timestamp) for row in rows})
     for start in range(0, len(user_seconds), PARAMETERS):
-        # A join, because both databases plan (user_id, timestamp) IN (many pairs) as a scan or as many ORs.
-        pairs = _USER_SECONDS.data(user_seconds[start : start + PARAMETERS]).cte()
-        same = (interactions.c.user_id == pairs.c.user_id) & (interactions.c.timestamp == pairs.c.timestamp)
-        query = sa.select(*_ROW).join(pairs, same).order_by(interactions.c.id)
-        for user, movie, rating, timestamp in connection.execute(query):
+        for user, movie, rating, timestamp in _read_seconds(
+            connection, user_seconds[start : start + PARAMETERS]
+        ):
             ratings[user, movie, timestamp] = float(np.float32(rating))
     return ratings
+
+
+def _read_seconds(
+    connection: sa.Connection, user_seconds: Sequence[tuple[int, int]]
+) -> sa.CursorResult[int, int, float, int]:
+    if len(user_seconds) == 1:  # the most frequent case, whose statement is compiled only once
+        (user, second) = user_seconds[0]
+        return connection.execute(_ROWS_OF_SECOND, {"user": user, "second": second})
+    # A join, because both databases plan (user_id, timestamp) IN (many pairs) as a scan or as many ORs.
+    pairs = _USER_SECONDS.data(user_seconds).cte()
+    same = (interactions.c.user_id == pairs.c.user_id) & (interactions.c.timestamp == pairs.c.timestamp)
+    return connection.execute(sa.select(*_ROW).join(pairs, same).order_by(interactions.c.id))
 
 
 def sample_rows(connection: sa.Connection, n_rows: int) -> list[NewInteraction]:
