@@ -117,7 +117,7 @@ def rotate_key(
             newest_first.order_by(api_keys.c.created.desc(), api_keys.c.expires.desc())
         ).first()
         if old is None:
-            raise QueryError(f"no valid key is named {name}; nextreel keys list shows all keys")
+            raise _no_valid_key(name)
         outlives = api_keys.c.expires.is_(None) | (api_keys.c.expires > now + overlap)
         connection.execute(sa.update(api_keys).where(named & outlives).values(expires=now + overlap))
         if expires_in is None and old.expires is not None:
@@ -139,7 +139,7 @@ def revoke_key(store: Store, name: str, by: str = COMMAND_LINE) -> None:
     with store.writing() as connection:
         named = (api_keys.c.name == name) & _is_valid(now)
         if connection.execute(sa.update(api_keys).where(named).values(revoked=now)).rowcount == 0:
-            raise QueryError(f"no valid key is named {name}; nextreel keys list shows all keys")
+            raise _no_valid_key(name)
         record_act(connection, Act.KEY_REVOKED, by, name)
 
 
@@ -194,6 +194,10 @@ def _insert_key(connection: sa.Connection, name: str, scope: Scope, now: int, ex
     }
     connection.execute(sa.insert(api_keys), row)
     return key
+
+
+def _no_valid_key(name: str) -> QueryError:
+    return QueryError(f"no valid key is named {name}; nextreel keys list shows all keys")
 
 
 def _check_name(name: str) -> None:
