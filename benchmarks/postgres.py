@@ -41,7 +41,10 @@ class Postgres:
     """A server with one superuser; if this process runs as root, the server runs as the user postgres, as it must."""
 
     def __init__(self, *, durable: bool) -> None:
-        """Create the server's files; without `durable` it doesn't sync to disk, so a crash of the machine loses data.
+        """Create the server's files.
+
+        Without `durable` the server doesn't sync to disk, so a crash of the machine loses data, and it doesn't vacuum
+        in the background, so that nothing happens in it at a time of its own choosing.
 
         Raises NoPostgresError if PostgreSQL isn't installed or can't run here.
         """
@@ -113,6 +116,7 @@ class Postgres:
             "unix_socket_directories": "",
             "fsync": "on" if self._durable else "off",
             "full_page_writes": "on" if self._durable else "off",
+            "autovacuum": "on" if self._durable else "off",
             "log_min_messages": "fatal",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

@@ -86,11 +86,14 @@ def test_a_full_disk_refuses_until_there_is_space_again_in_postgresql(
     with postgres.connect() as connection:
         connection.execute(f"CREATE TABLESPACE \"{name}\" LOCATION '{space}'")
         connection.execute(f'CREATE DATABASE "{name}" TABLESPACE "{name}"')
-    with Store.open(postgres.url(name)) as store:
-        check_full_disk(store, small_disk, "could not extend file")
-    with postgres.connect() as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        connection.execute(f'DROP TABLESPACE "{name}"')
+    try:
+        with Store.open(postgres.url(name)) as store:
+            check_full_disk(store, small_disk, "could not extend file")
+    finally:  # or the server, which other tests share, couldn't recover without the disk
+        (small_disk / "ballast").unlink(missing_ok=True)
+        with postgres.connect() as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            connection.execute(f'DROP TABLESPACE "{name}"')
 
 
 def check_full_disk(store: Store, disk: Path, message: str) -> None:
