@@ -68,7 +68,7 @@ def test_an_empty_store_has_nothing_to_compare(tmp_path: Path) -> None:
 
 
 def test_the_command_explains_itself() -> None:
-    assert "Usage: python -m nextreel experiment report" in succeed("experiment", "report", "--help")
+    assert "nextreel experiment report [OPTIONS]" in succeed("experiment", "report", "--help")
 
 
 def test_what_is_liked_is_decided_by_the_data_of_the_store(url: str) -> None:

@@ -61,4 +61,4 @@ def test_a_saved_model_is_listed_as_one_version(home: Path) -> None:
 
 @pytest.mark.parametrize("command", ["list", "add", "promote", "rollback", "data"])
 def test_every_command_on_versions_has_a_help_text(command: str) -> None:
-    assert f"Usage: python -m nextreel models {command}" in succeed("models", command, "--help")
+    assert f"nextreel models {command} [OPTIONS]" in succeed("models", command, "--help")

@@ -1,0 +1,66 @@
+"""The cores and the memory that this process may use.
+
+A container or a batch system often grants less than the machine has, through the process's affinity or its control
+group (cgroup v2, https://docs.kernel.org/admin-guide/cgroup-v2.html). Linux doesn't refuse memory beyond such a limit:
+it kills the process.
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+"""Where the control groups are mounted."""
+PROCESS = Path("/proc/self/cgroup")
+"""The file that names this process's control group."""
+MEMORY = Path("/proc/meminfo")
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use, at least 1."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        cores = os.cpu_count() or 1
+    for group in _control_groups():
+        quota, _, period = _read(group / "cpu.max").partition(" ")
+        if quota.isdigit() and period.isdigit():
+            cores = min(cores, math.ceil(int(quota) / int(period)))
+    return max(1, cores)
+
+
+def usable_memory() -> int | None:
+    """Return how many bytes this process could allocate now without being killed or swapped out; None if unknown.
+
+    Memory that holds only copies of files counts as free, since the system gives it up when it is needed.
+    """
+    free = [line.split()[1] for line in _read(MEMORY).splitlines() if line.startswith("MemAvailable:")]
+    if not free:
+        return None
+    usable = int(free[0]) * 1024
+    for group in _control_groups():
+        limit, used = _read(group / "memory.max"), _read(group / "memory.current")
+        if limit.isdigit() and used.isdigit():
+            cached = dict(line.split() for line in _read(group / "memory.stat").splitlines()).get(
+                "inactive_file", "0"
+            )
+            usable = min(usable, int(limit) - int(used) + int(cached))
+    return max(0, usable)
+
+
+def _control_groups() -> Iterator[Path]:
+    """Yield the directories of this process's control group and of the groups that it is part of."""
+    for line in _read(PROCESS).splitlines():
+        if line.startswith("0::/"):
+            group = CGROUPS / line.removeprefix("0::/")
+            yield group
+            yield from (parent for parent in group.parents if parent.is_relative_to(CGROUPS))
+
+
+def _read(file: Path) -> str:
+    """Return the text of a file without white space around it; empty if it can't be read."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
