@@ -37,7 +37,9 @@ def test_without_limits_the_machine_counts(groups: Path) -> None:
     assert machine.usable_memory() == 8 * GIB
 
 
-@pytest.mark.parametrize(("quota", "cores"), [("200000 100000", 2), ("150000 100000", 2), ("10000 100000", 1)])
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("200000 100000", 2), ("150000 100000", 2), ("10000 100000", 1)]
+)
 def test_a_quota_of_a_group_limits_the_cores(groups: Path, quota: str, cores: int) -> None:
     (groups / "cpu.max").write_text(quota, encoding="utf-8")
     assert machine.usable_cores() == cores

@@ -269,7 +269,7 @@ def test_an_interrupted_fit_resumes_to_the_same_result(home: Path, tmp_path: Pat
     assert hashes[0] == hashes[1]
 
 
-def test_the_demo_runs_all_its_commands_and_can_run_again(tmp_path: Path) -> None:
+def test_the_demo_runs_all_its_commands(tmp_path: Path) -> None:
     printed = run("demo", cwd=tmp_path)
     for part in (
         "is fit for use",
@@ -281,4 +281,8 @@ def test_the_demo_runs_all_its_commands_and_can_run_again(tmp_path: Path) -> Non
         "serve demo/model",
     ):
         assert part in printed
-    run("demo", cwd=tmp_path)
+
+
+def test_the_demo_can_run_again(home: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        run("demo", "--data", home / "data", cwd=tmp_path)

@@ -35,6 +35,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.fixture(scope="module")
+def little_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("little-sample")
+    write_sample(make_sample(users=60, movies=150, ratings=2_000), directory)
+    return directory
+
+
 def recommend(
     data: Path, out: Path, threads: int, models: dict[str, dict[str, object]]
 ) -> dict[str, list[tuple[int, ...]]]:
@@ -61,7 +68,9 @@ def test_the_lists_of_closed_form_models_do_not_depend_on_the_number_of_threads(
             assert (name, identical >= 0.99, common >= 0.999) == (name, True, True), (identical, common)
 
 
-def test_networks_give_the_same_lists_for_the_same_seed_and_threads(data: Path, tmp_path: Path) -> None:
+def test_networks_give_the_same_lists_for_the_same_seed_and_threads(
+    little_data: Path, tmp_path: Path
+) -> None:
     models: dict[str, dict[str, object]] = {
         "transformer": NETWORK,
         "blend": {
@@ -70,5 +79,5 @@ def test_networks_give_the_same_lists_for_the_same_seed_and_threads(data: Path, 
             "ridge": {"dimensions": 8, "hidden": 16, "rank": 8},
         },
     }
-    first, second = (recommend(data, tmp_path / name, 2, models) for name in ("first", "second"))
+    first, second = (recommend(little_data, tmp_path / name, 2, models) for name in ("first", "second"))
     assert first == second
