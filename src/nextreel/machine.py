@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+GIB = 2**30
+"""Bytes in a gibibyte."""
 CGROUPS = Path("/sys/fs/cgroup")
 """Where the control groups are mounted."""
 PROCESS = Path("/proc/self/cgroup")

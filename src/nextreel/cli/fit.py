@@ -71,6 +71,13 @@ def fit(
             help="Replace a saved model in --out even if it is another model or was fitted on other data.",
         ),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only read the data and say about how long the fit would take, and how much memory.",
+        ),
+    ] = False,
     mlflow: MLflow = False,
     list_models: Annotated[
         bool,
@@ -101,6 +108,14 @@ def fit(
     model = model or DEFAULT_MODEL
     if budget is not None:
         model_options["minutes"] = parse_budget(budget, model)
+    if dry_run:
+        from nextreel.cli.terminal.fit_estimate import describe_fit
+        from nextreel.data.dataset import Dataset
+        from nextreel.data.reading.table_reader import read_tables
+
+        tables = read_tables(directory, DataFormat.parse(columns, liked_from))
+        stdout().print(describe_fit(create_model(model, model_options), Dataset.from_tables(tables)))
+        return
     with tracked(f"fit {model}", mlflow):
         predictor, facts = fit_with_progress(
             create_model(model, model_options),

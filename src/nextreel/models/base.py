@@ -17,9 +17,15 @@ from nextreel.arrays import Arrays, BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.deprecation import warn_renamed
-from nextreel.errors import ArtifactError, ConfigError, NotFittedError
+from nextreel.errors import ArtifactError, ConfigError, NotFittedError, TooLargeError
+from nextreel.machine import GIB, usable_memory
+from nextreel.models.fit_cost import FitCost
 from nextreel.models.training.epochs import Training
 from nextreel.options import Options
+from nextreel.wording import number_of
+
+MEMORY_SHARE = 0.8
+"""Share of the free memory that a fit may need; the rest is for what an estimate misses, and for other processes."""
 
 
 class ModelConfig(Options):
@@ -60,6 +66,30 @@ class Recommender(ABC):
         `training` says where a fit of many epochs reports its progress and keeps its checkpoints; a model with a
         closed form ignores it.
         """
+
+    def fit_cost(self, dataset: Dataset) -> FitCost | None:
+        """Estimate the memory and the work of `fit` on a data set, without doing it; None if the model doesn't say."""
+        return None
+
+    def require_memory(self, dataset: Dataset) -> Self:
+        """Return this model if there is memory enough to fit it on a data set.
+
+        Linux doesn't refuse memory that it lacks but kills the process later, so this is found out before the fit.
+
+        Raises
+        ------
+        TooLargeError
+            The fit would need more than MEMORY_SHARE of the memory that this process may use.
+        """
+        cost, usable = self.fit_cost(dataset), usable_memory()
+        if cost is not None and usable is not None and cost.memory > MEMORY_SHARE * usable:
+            advice = f": {cost.advice}" if cost.advice else ""
+            raise TooLargeError(
+                f"{type(self).__name__} would need about {cost.memory / GIB:.1f} GiB of memory to learn from "
+                f"{number_of(len(dataset.timeline), 'interaction')} of {number_of(dataset.n_movies, 'movie')}, and "
+                f"{usable / GIB:.1f} GiB are free{advice}"
+            )
+        return self
 
     @abstractmethod
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:

@@ -21,6 +21,7 @@ from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
+from nextreel.models.fit_cost import SORTING_STEPS, FitCost
 from nextreel.models.popularity import CATALOG_SIZE, Popularity
 from nextreel.models.training.epochs import Training
 from nextreel.options import Range
@@ -73,6 +74,10 @@ class NextChoices(Recommender):
             "places_": ArraySpec("int32", ("n_interactions",), least=0),
             "n_movies_": CATALOG_SIZE,
         }
+
+    def fit_cost(self, dataset: Dataset) -> FitCost:
+        n_rows = len(dataset.timeline)
+        return FitCost(memory=40 * n_rows, steps=SORTING_STEPS * n_rows)
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         timeline = dataset.timeline

@@ -17,6 +17,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
 from nextreel.models.base import ModelConfig, Recommender
+from nextreel.models.fit_cost import SORTING_STEPS, FitCost
 from nextreel.models.training.epochs import Training
 from nextreel.options import Range
 
@@ -63,6 +64,10 @@ class Popularity(Recommender):
             "movies_": ArraySpec("int32", ("n_interactions",), least=0, below="n_movies"),
             "n_movies_": CATALOG_SIZE,
         }
+
+    def fit_cost(self, dataset: Dataset) -> FitCost:
+        n_rows = len(dataset.timeline)
+        return FitCost(memory=20 * n_rows, steps=SORTING_STEPS * n_rows)
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         timeline = dataset.timeline

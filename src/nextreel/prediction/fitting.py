@@ -41,9 +41,11 @@ def fit(dataset: Dataset, model: str = DEFAULT_MODEL, **options: object) -> Pred
         `dataset` is no Dataset.
     ConfigError
         There is no such model, or an option is unknown or out of range.
+    TooLargeError
+        The fit would need more memory than there is.
     """
     require_dataset(dataset)
-    return Predictor(create_model(model, options).fit(dataset), dataset)
+    return Predictor(create_model(model, options).require_memory(dataset).fit(dataset), dataset)
 
 
 def fit_and_save(
@@ -96,6 +98,8 @@ def fit_and_save(
         `out` exists and isn't a saved model, or holds one that may not be replaced.
     DataError
         The data directory can't be read.
+    TooLargeError
+        The fit would need more memory than there is.
     """
     if out.exists() and not (out / MANIFEST).is_file():
         raise ArtifactError(
@@ -124,7 +128,7 @@ def fit_and_save(
     on_stage(f"learning from {number_of(len(dataset.timeline), 'interaction')}")
     started = time.perf_counter()
     try:
-        model.fit(dataset, training)
+        model.require_memory(dataset).fit(dataset, training)
     except KeyboardInterrupt:
         if checkpoint.exists():
             on_interrupt()

@@ -146,7 +146,7 @@ class TrialRunner:
 
     def _measure(self, model: Recommender, training: Training, number: int) -> float:
         """Fit the model, write the rank of each query's relevant movie to a file, and return the mean NDCG@10."""
-        model.fit(self._train, training)
+        model.require_memory(self._train).fit(self._train, training)
         ranks = ranks_of(self._queries.rank_with(model, K).movies, self._queries.relevant)
         with replacing(self._ranks / f"{number:04}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, ranks.astype(np.uint8), allow_pickle=False)

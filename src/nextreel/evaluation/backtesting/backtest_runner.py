@@ -143,7 +143,7 @@ class _WindowEvaluator:
 
     def _fit(self, timestamp: int) -> Predictor:
         dataset = dataset_before(self.tables, timestamp)
-        return Predictor(self.plan.create_model().fit(dataset), dataset)
+        return Predictor(self.plan.create_model().require_memory(dataset).fit(dataset), dataset)
 
     def _rank(self, predictor: Predictor, rows: pl.DataFrame, window: Window) -> Int64Array:
         """Return the rank of each query's relevant movie in its list, int64[n_queries]; 0 if it isn't there."""

@@ -212,7 +212,7 @@ def _fit(contestant: Contestant, parts: TrainTest) -> tuple[Recommender, float, 
     epochs: list[Epoch] = []
     model = create_model(contestant.model, dict(contestant.options))
     started = time.perf_counter()
-    model.fit(parts.train, Training(on_epoch=epochs.append))
+    model.require_memory(parts.train).fit(parts.train, Training(on_epoch=epochs.append))
     return model, time.perf_counter() - started, epochs
 
 
