@@ -30,6 +30,22 @@ def find_sorted(ids: Int64Array, wanted: npt.NDArray[np.integer]) -> Int64Array:
     return np.where(ids[positions] == wanted, positions, -1)
 
 
+def stable_order(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> Int64Array:
+    """Return int64[n]: the order that sorts by `first`, then by `second`; equal pairs keep their order.
+
+    It is that of `np.lexsort((second, first))`, but takes a fraction of the time where both fit into one number.
+    """
+    if len(first) == 0:
+        return np.zeros(0, dtype=np.int64)
+    lowest, span = int(second.min()), int(second.max()) - int(second.min()) + 1
+    if int(first.min()) < 0 or (int(first.max()) + 1) * span > np.iinfo(np.int64).max:
+        return np.lexsort((second, first))
+    key = first.astype(np.int64) * span
+    key += second
+    key -= lowest
+    return np.argsort(key, kind="stable")
+
+
 def write_arrays(arrays: Arrays, file: Path) -> None:
     """Write named arrays as a safetensors file."""
     file.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))

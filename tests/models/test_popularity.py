@@ -1,3 +1,5 @@
+from unittest import mock
+
 import numpy as np
 import polars as pl
 from hypothesis import given
@@ -34,9 +36,15 @@ def scores_at(
     return dict(zip(dataset.movie_ids.tolist(), scores.T.tolist(), strict=True))
 
 
-@given(any_interactions(), st.lists(st.integers(0, 13), min_size=1, max_size=8))
-def test_the_score_is_the_number_of_earlier_interactions(rows: pl.DataFrame, timestamps: list[int]) -> None:
-    for movie, scores in scores_at(rows, timestamps).items():
+@given(
+    any_interactions(), st.lists(st.integers(0, 13), min_size=1, max_size=8), st.sampled_from([1, 4, 2**18])
+)
+def test_the_score_is_the_number_of_earlier_interactions(
+    rows: pl.DataFrame, timestamps: list[int], between_checkpoints: int
+) -> None:
+    with mock.patch("nextreel.models.popularity.EVENTS_BETWEEN_CHECKPOINTS", between_checkpoints):
+        found = scores_at(rows, timestamps)
+    for movie, scores in found.items():
         counts = [
             len(rows.filter((pl.col(MOVIE_ID) == movie) & (pl.col(TIMESTAMP) < moment)))
             for moment in timestamps

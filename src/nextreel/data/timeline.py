@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, find_sorted
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, find_sorted, stable_order
 from nextreel.data.rating_scale import STARS, RatingScale
 
 NEVER = np.iinfo(np.int64).max
@@ -66,7 +66,7 @@ class Timeline:
         scale : RatingScale
             What the ratings mean.
         """
-        order = np.lexsort((timestamps, users))
+        order = stable_order(users, timestamps)
         counts = np.bincount(users, minlength=len(user_ids))
         return cls(
             movies=movies[order].astype(np.int32),
@@ -96,7 +96,7 @@ class Timeline:
 
         None if no user rated a movie twice.
         """
-        order = np.lexsort((self.movies, self.users))
+        order = stable_order(self.users, self.movies)
         again = (self.users[order][1:] == self.users[order][:-1]) & (
             self.movies[order][1:] == self.movies[order][:-1]
         )

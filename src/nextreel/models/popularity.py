@@ -6,13 +6,14 @@ the timeline, what is popular this month beats many learned models (Ji et al., "
 in Recommender Systems", SIGIR 2020).
 """
 
+from functools import cached_property
 from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
 
 from nextreel.array_specs import ArraySpec, Specs
-from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+from nextreel.arrays import Arrays, BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
@@ -23,6 +24,9 @@ from nextreel.options import Range
 
 CATALOG_SIZE = ArraySpec("int64", (1,), equals="n_movies")
 """What a saved number of movies must be like."""
+EVENTS_BETWEEN_CHECKPOINTS = 2**18
+"""Number of interactions after which the counts of all movies are kept in memory; a query counts the rest anew, which
+takes less than a millisecond."""
 
 
 class PopularityConfig(ModelConfig):
@@ -58,6 +62,10 @@ class Popularity(Recommender):
         """
         return cls()._fit_events(timestamps, movies, n_movies)
 
+    def restore(self, state: Arrays) -> Self:
+        vars(self).pop("_checkpoints", None)
+        return super().restore(state)
+
     def array_specs(self) -> Specs:
         return {
             "times_": ArraySpec("int64", ("n_interactions",), order="ascending"),
@@ -91,8 +99,21 @@ class Popularity(Recommender):
     def knows(self, histories: Histories) -> BoolArray:
         return np.ones(len(histories), dtype=np.bool_)
 
+    @cached_property
+    def _checkpoints(self) -> Float32Array:
+        """float32[n_checkpoints, n_movies]: how often each movie is among the first 0, 1, 2 ... times
+        EVENTS_BETWEEN_CHECKPOINTS interactions, so that a query counts only those since the last checkpoint."""
+        n_checkpoints = len(self.movies_) // EVENTS_BETWEEN_CHECKPOINTS
+        counts = np.zeros((1 + n_checkpoints, self.n_movies_), dtype=np.float32)
+        for number in range(n_checkpoints):
+            start = number * EVENTS_BETWEEN_CHECKPOINTS
+            events = self.movies_[start : start + EVENTS_BETWEEN_CHECKPOINTS]
+            counts[number + 1] = counts[number] + np.bincount(events, minlength=self.n_movies_)
+        return counts
+
     def _fit_events(self, timestamps: Int64Array, movies: Int32Array, n_movies: int) -> Self:
         self.times_, self.movies_, self.n_movies_ = timestamps, movies, n_movies
+        vars(self).pop("_checkpoints", None)
         return self
 
     def _count_before(self, stops: Int64Array) -> Float32Array:
@@ -108,7 +129,10 @@ class Popularity(Recommender):
         cells = interval * n_movies + self.movies_[first:last]
         in_interval = np.bincount(cells, minlength=len(stops) * n_movies).astype(np.float32)
         counts = in_interval.reshape(len(stops), n_movies)
-        counts[0] += np.bincount(self.movies_[:first], minlength=n_movies)
+        checkpoint = first // EVENTS_BETWEEN_CHECKPOINTS
+        since = slice(checkpoint * EVENTS_BETWEEN_CHECKPOINTS, first)
+        counts[0] += self._checkpoints[checkpoint]
+        counts[0] += np.bincount(self.movies_[since], minlength=n_movies)
         # A loop over rows, since numpy's cumsum along the first axis strides through memory, ten times slower.
         for i in range(1, len(stops)):
             counts[i] += counts[i - 1]
