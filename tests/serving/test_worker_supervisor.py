@@ -13,7 +13,7 @@ SECONDS = 60
 
 
 def test_the_wait_for_an_answer_ends_when_the_worker_does() -> None:
-    supervisor = WorkerSupervisor(Config("nothing:app", workers=1), [])
+    supervisor = WorkerSupervisor(Config("nothing:app", workers=1), [], lambda: None)
     supervisor.init_processes()
     (worker,) = supervisor.processes
     assert worker.pid is not None

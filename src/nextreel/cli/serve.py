@@ -133,12 +133,15 @@ def serve(
                     f"{next_command('keys', 'create', 'NAME', '--scope', 'read', *elsewhere)} makes one"
                 )
     listener = listen(host, port)
-    console = stdout()
-    if prepared.imported:
-        console.print(f"Imported {number_of(prepared.imported, 'rating')}.")
-    for note in prepared.notes:
-        console.print(note, soft_wrap=True, markup=False)
     address = f"[{host}]" if ":" in host else host
     url = f"http://{address}:{listener.getsockname()[1]}{settings.root_path}"
-    console.print(f"Serving {model} on {url} (Ctrl+C stops)")
-    run(settings, listener, workers)
+
+    def announce() -> None:
+        console = stdout()
+        if prepared.imported:
+            console.print(f"Imported {number_of(prepared.imported, 'rating')}.")
+        for note in prepared.notes:
+            console.print(note, soft_wrap=True, markup=False)
+        console.print(f"Serving {model} on {url} (Ctrl+C stops)")
+
+    run(settings, listener, announce, workers)

@@ -160,8 +160,28 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
-    """Serve until a signal stops the server; running requests are finished first."""
+class SingleServer(Server):
+    """uvicorn's server, which says that it serves once it reacts to signals.
+
+    An earlier signal is a KeyboardInterrupt wherever Python happens to be. Where that is in the finalizer of an object,
+    Python ignores it, and the server would go on.
+    """
+
+    def __init__(self, config: Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say that the server serves, and begin to accept connections."""
+        self._announce()
+        await super().startup(sockets)
+
+
+def run(settings: Settings, listener: socket.socket, announce: Callable[[], None], workers: int = 1) -> None:
+    """Serve until a signal stops the server; running requests are finished first.
+
+    `announce` is called when a signal would be heeded, and connections to the listener are answered soon.
+    """
     _allow_open_files(settings.limits.connections + SPARE_FILES)
     config = Config(
         partial(create_app, settings),
@@ -179,11 +199,11 @@ def run(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
         timeout_worker_healthcheck=START_SECONDS,
     )
     if workers == 1:
-        Server(config).run([listener])
+        SingleServer(config, announce).run([listener])
         return
     with tempfile.TemporaryDirectory(prefix="nextreel-metrics-") as directory:
         os.environ[MULTIPROCESS] = directory
-        WorkerSupervisor(config, [listener]).run()
+        WorkerSupervisor(config, [listener], announce).run()
 
 
 def _list_health_paths(root_path: str) -> frozenset[bytes]:

@@ -1,5 +1,9 @@
 """The first process of a server with several workers, which starts them and replaces those that end."""
 
+from collections.abc import Callable
+from socket import socket
+
+from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
 
@@ -11,8 +15,13 @@ class WorkerSupervisor(Multiprocess):
     waits until the time limit of the answer, and meanwhile neither replaces workers nor reacts to signals.
     """
 
+    def __init__(self, config: Config, sockets: list[socket], announce: Callable[[], None]) -> None:
+        super().__init__(config, sockets)
+        self._announce = announce
+
     def init_processes(self) -> None:
-        """Start the workers."""
+        """Start the workers, and say so: from here on, signals are heeded."""
+        self._announce()
         super().init_processes()
         self._leave_pipes_to_workers()
 
