@@ -56,7 +56,7 @@ def refuse(*arguments: object) -> str:
         ("popularity", "window_days", "NaN", r"expected a finite number"),
         ("funk-svd", "dimensions", "1000000000", r"up to 4096"),
         ("funk-svd", "batch_size", LONG, r"up to 10000000"),
-        ("item-knn", "neighbours", LONG, r"up to 10000000"),
+        ("item-knn", "neighbours", LONG, r"up to 10000"),
         ("next-choices", "first", LONG, r"up to 10000"),
         ("sequential-ridge", "dimensions", "1000000000", r"up to 4096"),
         ("sequential-ridge", "hidden", "1000000000", r"up to 16384"),

@@ -1,7 +1,9 @@
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from nextreel.data.dataset import Dataset
+from nextreel.models import als
 from nextreel.models.als import ALS, ALSConfig
 from nextreel.models.base import Recommender
 from nextreel.models.user_vectors import build_interaction_matrix, build_profiles
@@ -114,3 +116,12 @@ def test_a_user_who_was_not_trained_on_is_answered_from_the_history() -> None:
         model.score(dataset.with_interactions(copy).histories(np.array([stranger]), timestamps), timestamps),
         model.score(dataset.histories(np.array([somebody]), timestamps), timestamps),
     )
+
+
+def test_users_solved_in_blocks_get_the_factors_that_they_get_all_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = ALSConfig(factors=6, alpha=5, regularization=1)
+    at_once = ALS(config).fit(tiny_dataset()).movie_factors_
+    monkeypatch.setattr(als, "ENTRIES_AT_ONCE", 50)
+    np.testing.assert_allclose(ALS(config).fit(tiny_dataset()).movie_factors_, at_once, rtol=1e-4, atol=1e-5)

@@ -1,9 +1,12 @@
 import numpy as np
+import polars as pl
 import pytest
 
 from nextreel.data.dataset import Dataset
+from nextreel.errors import DataError
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE, EASEConfig
+from nextreel.models.saved_state import restore_checked
 from nextreel.models.user_vectors import build_interaction_matrix
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
@@ -20,6 +23,51 @@ class TestConformance(RecommenderConformance):
 class TestConformanceAsInThePaper(RecommenderConformance):
     def make(self) -> Recommender:
         return EASE(EASEConfig(regularization=5, half_life=None, unliked_weight=1))
+
+
+class TestConformanceOfALargeCatalog(RecommenderConformance):
+    def make(self) -> Recommender:
+        return EASE(EASEConfig(regularization=5, most_movies=20))
+
+
+def test_above_its_limit_it_learns_the_most_rated_movies_as_if_there_were_no_others() -> None:
+    dataset = tiny_dataset()
+    counts = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies)
+    model = EASE(EASEConfig(most_movies=20)).fit(dataset)
+    others = np.setdiff1d(np.arange(dataset.n_movies), model.learned_)
+    assert counts[model.learned_].min() >= counts[others].max()
+    kept = dataset.interactions().filter(pl.col("MovieID").is_in(dataset.movie_ids[model.learned_]))
+    alone = EASE().fit(dataset.with_interactions(kept))
+    np.testing.assert_allclose(
+        model.weights_, alone.weights_[np.ix_(model.learned_, model.learned_)], rtol=1e-4, atol=1e-6
+    )
+    timestamps = np.full(dataset.n_users, LATER)
+    scores = model.score(dataset.histories(dataset.user_ids, timestamps), timestamps)
+    assert not scores[:, others].any()
+    assert scores[:, model.learned_].any()
+
+
+def test_a_user_of_movies_that_it_has_not_learned_is_unknown() -> None:
+    rows = interactions((1, 0, 5, 0), (1, 1, 5, 1), (2, 0, 5, 0), (2, 1, 5, 1), (3, 2, 5, 0))
+    dataset = Dataset.from_frames(rows)
+    model = EASE(EASEConfig(most_movies=2)).fit(dataset)
+    histories = dataset.histories(dataset.user_ids, np.full(3, LATER))
+    assert model.knows(histories).tolist() == [True, True, False]
+
+
+def test_a_regularization_that_rounding_outweighs_is_refused() -> None:
+    rows = interactions(*((user, movie, 5, movie) for user in range(9) for movie in range(3)))
+    with pytest.raises(DataError, match="the regularization 1e-09 is too small for so many interactions"):
+        EASE(EASEConfig(regularization=1e-9)).fit(Dataset.from_frames(rows))
+
+
+def test_the_state_that_an_earlier_version_saved_gives_the_same_scores() -> None:
+    dataset = tiny_dataset()
+    model = EASE().fit(dataset)
+    restored = restore_checked(EASE(), {"weights_": model.weights_}, dataset.n_movies)
+    timestamps = np.full(dataset.n_users, LATER)
+    histories = dataset.histories(dataset.user_ids, timestamps)
+    np.testing.assert_array_equal(restored.score(histories, timestamps), model.score(histories, timestamps))
 
 
 def test_no_movie_explains_itself() -> None:

@@ -6,10 +6,13 @@ from hypothesis import strategies as st
 
 from nextreel.arrays import Float32Array
 from nextreel.data.dataset import Dataset
+from nextreel.models import common_users
 from nextreel.models.base import Recommender
 from nextreel.models.item_knn import ItemKNN, ItemKNNConfig
+from nextreel.models.saved_state import restore_checked
 from nextreel.models.user_vectors import HALVINGS_KEPT, build_interaction_matrix, build_profiles
 from nextreel.testing import RecommenderConformance
+from nextreel.testing.conformance import tiny_dataset
 from tests.frames import any_interactions, catalog, interactions
 
 LATER = 1_000_000
@@ -25,9 +28,13 @@ class TestConformanceAsInThePapers(RecommenderConformance):
         return ItemKNN(ItemKNNConfig(shrinkage=0, neighbours=5, half_life=None, unliked_weight=1))
 
 
-def similarities(rows: pl.DataFrame, shrinkage: float = 0, neighbours: int | None = None) -> Float32Array:
-    config = ItemKNNConfig(shrinkage=shrinkage, neighbours=neighbours)
-    return ItemKNN(config).fit(Dataset.from_frames(rows)).similarities_
+def similarities(rows: pl.DataFrame, shrinkage: float = 0, neighbours: int = 100) -> Float32Array:
+    """The similarity of each movie to each other one, 0 where it isn't kept."""
+    model = ItemKNN(ItemKNNConfig(shrinkage=shrinkage, neighbours=neighbours)).fit(Dataset.from_frames(rows))
+    n_movies = len(model.neighbours_)
+    dense = np.zeros((n_movies, n_movies), dtype=np.float32)
+    np.add.at(dense, (np.arange(n_movies)[:, None], model.neighbours_), model.similarities_)
+    return dense
 
 
 TOGETHER = interactions((1, 0, 5, 0), (1, 1, 5, 1), (2, 0, 5, 0), (2, 1, 5, 1), (2, 2, 5, 2), (3, 2, 5, 0))
@@ -51,13 +58,43 @@ def test_shrinkage_trusts_a_movie_with_few_users_less() -> None:
 
 
 def test_only_the_nearest_neighbours_are_kept() -> None:
-    np.testing.assert_allclose(similarities(TOGETHER, neighbours=1), [[0, 1, 0], [1, 0, 0], [1, 0, 0]])
+    np.testing.assert_allclose(
+        similarities(TOGETHER, neighbours=1), [[0, 2 / 3, 0], [2 / 3, 0, 0], [1 / 2, 0, 0]], rtol=1e-6
+    )
+
+
+def test_movies_are_compared_in_blocks_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = ItemKNN().fit(tiny_dataset())
+    monkeypatch.setattr(common_users, "PAIRS_AT_ONCE", 7 * tiny_dataset().n_movies)
+    in_blocks = ItemKNN().fit(tiny_dataset())
+    np.testing.assert_array_equal(in_blocks.neighbours_, at_once.neighbours_)
+    np.testing.assert_array_equal(in_blocks.similarities_, at_once.similarities_)
+
+
+def test_a_large_catalog_takes_the_neighbours_memory_and_not_the_square_of_it() -> None:
+    rows = interactions(*((1, movie, 5, movie) for movie in range(0, 90_000, 30_000)))
+    model = ItemKNN(ItemKNNConfig(neighbours=4)).fit(Dataset.from_frames(rows, catalog(90_000)))
+    assert sum(array.nbytes for array in model.state.values()) == 90_000 * 4 * 8
+    assert model.neighbours_[30_000, :2].tolist() == [0, 60_000]
+
+
+def test_the_state_that_an_earlier_version_saved_gives_the_same_scores() -> None:
+    dataset = tiny_dataset()
+    model = ItemKNN(ItemKNNConfig(neighbours=7)).fit(dataset)
+    dense = np.zeros((dataset.n_movies, dataset.n_movies), dtype=np.float32)
+    np.add.at(dense, (np.arange(dataset.n_movies)[:, None], model.neighbours_), model.similarities_)
+    restored = restore_checked(ItemKNN(), {"similarities_": dense}, dataset.n_movies)
+    timestamps = np.full(dataset.n_users, 2_000_000_000)
+    histories = dataset.histories(dataset.user_ids, timestamps)
+    np.testing.assert_allclose(
+        restored.score(histories, timestamps), model.score(histories, timestamps), rtol=1e-5
+    )
 
 
 def test_a_movie_that_nobody_rated_resembles_nothing() -> None:
     model = ItemKNN().fit(Dataset.from_frames(TOGETHER, catalog(4)))
     assert not model.similarities_[3].any()
-    assert not model.similarities_[:, 3].any()
+    assert not model.similarities_[model.neighbours_ == 3].any()
 
 
 def test_the_latest_movie_counts_most() -> None:

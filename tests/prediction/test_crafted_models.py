@@ -48,7 +48,7 @@ def test_the_message_names_the_file_the_array_and_what_was_expected(ease: Path) 
     change_arrays(file, weights_=weights[:, :40])
     message = refused(ease)
     assert f"{file} doesn't hold a ease model of these options" in message
-    assert "the array 'weights_' has the shape (60, 40); expected (60, 60) (n_movies, n_movies)" in message
+    assert "the array 'weights_' has the shape (60, 40); expected (60, 60) (n_learned, n_learned)" in message
 
 
 def test_the_options_must_fit_the_arrays(made_once: Path, tmp_path: Path) -> None:

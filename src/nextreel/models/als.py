@@ -18,6 +18,7 @@ interaction has a weight w, which is smaller the older it is: the share w counts
 rated, which puts a factor w before the terms of both sums.
 """
 
+from itertools import pairwise
 from typing import Annotated, Self
 
 import numpy as np
@@ -42,8 +43,10 @@ QUERY_TOLERANCE = 1e-6
 precision of float32, since no further iteration follows."""
 MAX_STEPS = 30
 """Maximum number of conjugate gradient steps for an equation; its solution is then used even if it isn't exact."""
-ROWS_AT_ONCE = 1024
-"""Number of users or movies that are solved for together; bounds the memory of their dense confidences."""
+ENTRIES_AT_ONCE = 4096
+"""About how many interactions the users or movies have that are solved for together: their factors fit in a cache."""
+ROW_SIZE = 4
+"""Number of interactions that a user or movie counts as in addition, for its own vectors."""
 
 
 class ALSConfig(ModelConfig):
@@ -120,45 +123,65 @@ class ALS(Recommender):
         -------
         float32[n_rows, n_factors]
         """
-        blocks = [slice(first, first + ROWS_AT_ONCE) for first in range(0, len(start), ROWS_AT_ONCE)]
-        solved = (self._descend(weights[rows], factors, start[rows], tolerance) for rows in blocks)
-        return np.concatenate([start[:0], *solved])
+        penalty = self.config.regularization * np.eye(factors.shape[1], dtype=np.float32)
+        gram = factors.T @ factors + penalty
+        preconditioner = np.asarray(np.linalg.inv(gram), dtype=np.float32)
+        # A row's own vectors take as much room as a few entries.
+        block = (weights.indptr[1:] + ROW_SIZE * np.arange(len(start))) // ENTRIES_AT_ONCE
+        bounds = [*np.flatnonzero(np.diff(block, prepend=-1)), len(start)]
+        solution = np.empty_like(start)
+        for first, stop in pairwise(bounds):
+            solution[first:stop] = self._descend(
+                weights[first:stop], factors, gram, preconditioner, start[first:stop].copy(), tolerance
+            )
+        return solution
 
     def _descend(
-        self, weights: csr_array, factors: Float32Array, solution: Float32Array, tolerance: float
+        self,
+        weights: csr_array,
+        factors: Float32Array,
+        gram: Float32Array,
+        preconditioner: Float32Array,
+        solution: Float32Array,
+        tolerance: float,
     ) -> Float32Array:
         """Solve the equations of a block of rows by conjugate gradients, with arguments as in `_solve`, in parallel.
 
-        The preconditioner is the matrix of a row without interactions, Y' Y + lambda I.
-
-        A row stops once its own residual is small enough, whatever the other rows do. The confidences are dense, since
-        two large matrix products are faster than many small ones.
+        `gram` is the matrix of a row without interactions, Y' Y + lambda I, and `preconditioner` its inverse. The
+        matrix of another row adds a term for each of its interactions, so that a product takes time in proportion to
+        these, not to the number of all movies or users. A row stops once its own residual is small enough, whatever the
+        other rows do.
         """
-        alpha, regularization = self.config.alpha, self.config.regularization
-        identity = np.eye(factors.shape[1], dtype=np.float32)
-        preconditioner = np.linalg.inv(factors.T @ factors + regularization * identity)
-        confidence = 1 + alpha * weights.toarray()
+        alpha, lengths = self.config.alpha, np.diff(weights.indptr)
+        entries = factors[weights.indices]  # float32[n_entries, n_factors], gathered once for all steps
+        by_row = csr_array(
+            (weights.data, np.arange(len(entries)), weights.indptr), shape=(len(lengths), len(entries))
+        )
 
         def multiply(rows: Float32Array) -> Float32Array:
             """Multiply each row by the matrix of its own least-squares equation."""
-            product: Float32Array = (confidence * (rows @ factors.T)) @ factors + regularization * rows
+            predicted = _dot(entries, np.repeat(rows, lengths, axis=0))
+            by_row.data = alpha * weights.data * predicted
+            product = rows @ gram
+            product += by_row @ entries
             return product
 
-        right_side = (1 + alpha) * (weights @ factors)
-        threshold = tolerance * np.linalg.norm(right_side, axis=1)
+        right_side = (1 + alpha) * (by_row @ entries)
+        threshold = tolerance**2 * _dot(right_side, right_side)
         residual = right_side - multiply(solution)
         direction, last_slope = np.zeros_like(solution), np.ones(len(solution), dtype=np.float32)
         for _ in range(MAX_STEPS):
-            unsolved = np.linalg.norm(residual, axis=1) > threshold
+            unsolved = _dot(residual, residual) > threshold
             if not unsolved.any():
                 break
             downhill = residual @ preconditioner
             slope = _dot(residual, downhill)
-            direction = downhill + (slope / last_slope)[:, None] * direction
+            direction *= (slope / last_slope)[:, None]
+            direction += downhill
             change = multiply(direction)
             length = np.divide(slope, _dot(direction, change), out=np.zeros_like(slope), where=unsolved)
-            solution = solution + length[:, None] * direction
-            residual = residual - length[:, None] * change
+            solution += length[:, None] * direction
+            residual -= length[:, None] * change
             last_slope = np.where(unsolved, slope, 1)
         return solution
 

@@ -150,6 +150,13 @@ class Recommender(ABC):
         """
         return None
 
+    def upgrade(self, state: Arrays) -> Arrays:
+        """Return this model's own arrays in the form of now, from a file that an earlier nextreel may have written.
+
+        The arrays haven't been checked. By default they are returned as they are.
+        """
+        return state
+
     def restore(self, state: Arrays) -> Self:
         """Set the fitted arrays from a `state` that was read from a file, and return this model.
 

@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 PRESETS = {"fast": "sequential-ridge", "best": "blend", "baseline": "funk-svd", "simple": "popularity"}
 """Model names by purpose, usable wherever a model's name is, for people who don't want to read papers first."""
 DEFAULT_MODEL = "sequential-ridge"
-SHARED = ("base", "canonical_signs", "fit_cost", "registry", "saved_state", "training", "user_vectors")
+SHARED = (
+    "base",
+    "canonical_signs",
+    "common_users",
+    "fit_cost",
+    "registry",
+    "saved_state",
+    "training",
+    "user_vectors",
+)
 """Modules and packages directly in `nextreel.models` that aren't models."""
 GROUP = "nextreel.models"
 """Name of the entry point group by which other installed packages add models."""
