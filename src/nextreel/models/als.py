@@ -18,6 +18,7 @@ interaction has a weight w, which is smaller the older it is: the share w counts
 rated, which puts a factor w before the terms of both sums.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -71,12 +72,25 @@ class ALSConfig(ModelConfig):
     """Seed of the movies' initial factors, the only random numbers."""
 
 
+@dataclass(frozen=True)
+class _HeldSide:
+    """The side, users or movies, whose factors are held fixed while those of the other side are solved for."""
+
+    factors: Float32Array
+    """float32[n, n_factors]: the factors, Y in the module's formulas if it's the movies' turn to be held."""
+    gram: Float32Array
+    """float32[n_factors, n_factors]: Y' Y + lambda I, the matrix of a row of the other side without interactions."""
+    inverse: Float32Array
+    """float32[n_factors, n_factors]: inverse of `gram`."""
+
+
 class ALS(Recommender):
     Config = ALSConfig
     config: ALSConfig
 
     movie_factors_: Float32Array
     """float32[n_movies, factors]: factors of the movies, Y in the module's formulas."""
+    _held: _HeldSide | None = None
 
     def array_specs(self) -> Specs:
         return {"movie_factors_": ArraySpec("float32", ("n_movies", self.config.factors))}
@@ -90,8 +104,8 @@ class ALS(Recommender):
         movie_factors[np.diff(by_movie.indptr) == 0] = 0
         user_factors = np.zeros((dataset.n_users, self.config.factors), dtype=np.float32)
         for _ in range(self.config.iterations):
-            user_factors = self._solve(by_user, movie_factors, user_factors, FIT_TOLERANCE)
-            movie_factors = self._solve(by_movie, user_factors, movie_factors, FIT_TOLERANCE)
+            user_factors = self._solve(by_user, self._hold(movie_factors), user_factors, FIT_TOLERANCE)
+            movie_factors = self._solve(by_movie, self._hold(user_factors), movie_factors, FIT_TOLERANCE)
         self.movie_factors_ = movie_factors
         return self
 
@@ -99,12 +113,24 @@ class ALS(Recommender):
         n_movies, n_factors = self.movie_factors_.shape
         users = build_profiles(histories, n_movies, self.config.half_life, self.config.unliked_weight)
         start = np.zeros((len(histories), n_factors), dtype=np.float32)
-        user_factors = self._solve(users, self.movie_factors_, start, QUERY_TOLERANCE)
+        user_factors = self._solve(users, self._movies, start, QUERY_TOLERANCE)
         scores: Float32Array = user_factors @ self.movie_factors_.T
         return scores
 
+    @property
+    def _movies(self) -> _HeldSide:
+        """The movies' side, computed anew only if the factors were replaced: it takes longer than a few queries."""
+        if self._held is None or self._held.factors is not self.movie_factors_:
+            self._held = self._hold(self.movie_factors_)
+        return self._held
+
+    def _hold(self, factors: Float32Array) -> _HeldSide:
+        penalty = self.config.regularization * np.eye(factors.shape[1], dtype=np.float32)
+        gram = factors.T @ factors + penalty
+        return _HeldSide(factors, gram, np.linalg.inv(gram).astype(np.float32, copy=False))
+
     def _solve(
-        self, weights: csr_array, factors: Float32Array, start: Float32Array, tolerance: float
+        self, weights: csr_array, held: _HeldSide, start: Float32Array, tolerance: float
     ) -> Float32Array:
         """Solve for the factors of one side (users or movies), given those of the other side, in blocks of rows.
 
@@ -112,8 +138,8 @@ class ALS(Recommender):
         ----------
         weights : sparse float32[n_rows, n_columns]
             Weight (w in the module's docstring) of each interaction of a row of the solved side with one of the other.
-        factors : float32[n_columns, n_factors]
-            Factors of the other side.
+        held : _HeldSide
+            The other side, with its n_columns factors.
         start : float32[n_rows, n_factors]
             Where the search for the solution starts.
         tolerance : float
@@ -123,37 +149,27 @@ class ALS(Recommender):
         -------
         float32[n_rows, n_factors]
         """
-        penalty = self.config.regularization * np.eye(factors.shape[1], dtype=np.float32)
-        gram = factors.T @ factors + penalty
-        preconditioner = np.asarray(np.linalg.inv(gram), dtype=np.float32)
         # A row's own vectors take as much room as a few entries.
         block = (weights.indptr[1:] + ROW_SIZE * np.arange(len(start))) // ENTRIES_AT_ONCE
         bounds = [*np.flatnonzero(np.diff(block, prepend=-1)), len(start)]
         solution = np.empty_like(start)
         for first, stop in pairwise(bounds):
-            solution[first:stop] = self._descend(
-                weights[first:stop], factors, gram, preconditioner, start[first:stop].copy(), tolerance
-            )
+            rows = slice(first, stop)
+            solution[rows] = self._descend(weights[rows], held, start[rows].copy(), tolerance)
         return solution
 
     def _descend(
-        self,
-        weights: csr_array,
-        factors: Float32Array,
-        gram: Float32Array,
-        preconditioner: Float32Array,
-        solution: Float32Array,
-        tolerance: float,
+        self, weights: csr_array, held: _HeldSide, solution: Float32Array, tolerance: float
     ) -> Float32Array:
         """Solve the equations of a block of rows by conjugate gradients, with arguments as in `_solve`, in parallel.
 
-        `gram` is the matrix of a row without interactions, Y' Y + lambda I, and `preconditioner` its inverse. The
-        matrix of another row adds a term for each of its interactions, so that a product takes time in proportion to
-        these, not to the number of all movies or users. A row stops once its own residual is small enough, whatever the
-        other rows do.
+        `solution` is where the search starts, and is overwritten. The preconditioner is the matrix of a row without
+        interactions. The matrix of another row adds a term for each of its interactions, so that a product takes time
+        in proportion to these, not to the number of all movies or users. A row stops once its own residual is small
+        enough, whatever the other rows do.
         """
         alpha, lengths = self.config.alpha, np.diff(weights.indptr)
-        entries = factors[weights.indices]  # float32[n_entries, n_factors], gathered once for all steps
+        entries = held.factors[weights.indices]  # float32[n_entries, n_factors], gathered once for all steps
         by_row = csr_array(
             (weights.data, np.arange(len(entries)), weights.indptr), shape=(len(lengths), len(entries))
         )
@@ -162,7 +178,7 @@ class ALS(Recommender):
             """Multiply each row by the matrix of its own least-squares equation."""
             predicted = _dot(entries, np.repeat(rows, lengths, axis=0))
             by_row.data = alpha * weights.data * predicted
-            product = rows @ gram
+            product = rows @ held.gram
             product += by_row @ entries
             return product
 
@@ -174,7 +190,7 @@ class ALS(Recommender):
             unsolved = _dot(residual, residual) > threshold
             if not unsolved.any():
                 break
-            downhill = residual @ preconditioner
+            downhill = residual @ held.inverse
             slope = _dot(residual, downhill)
             direction *= (slope / last_slope)[:, None]
             direction += downhill

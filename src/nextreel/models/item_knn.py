@@ -18,7 +18,7 @@ from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, get_index_dtype
 
 from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import Arrays, Float32Array, Int32Array, Int64Array
@@ -98,7 +98,9 @@ class ItemKNN(Recommender):
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         n_movies, n_kept = self.neighbours_.shape
+        # With wider numbers than it needs, the matrix would be a copy of the arrays instead of a view.
         bounds = np.arange(n_movies + 1) * n_kept
+        bounds = bounds.astype(get_index_dtype(maxval=n_movies * n_kept))
         similarities = csr_array(
             (self.similarities_.ravel(), self.neighbours_.ravel(), bounds), shape=(n_movies, n_movies)
         )
