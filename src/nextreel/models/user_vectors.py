@@ -9,7 +9,7 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, get_index_dtype
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, Histories
@@ -51,9 +51,10 @@ def build_profiles(
         recent = age <= HALVINGS_KEPT * half_life
         query, row, weights = query[recent], row[recent], weights[recent] * np.exp2(-age[recent] / half_life)
         stops = np.cumsum(np.bincount(query, minlength=len(histories)))
+    # Without wide numbers, scipy neither copies the movies nor, in a product, the other factor.
+    bounds = np.concatenate([[0], stops]).astype(get_index_dtype(maxval=len(row)))
     return csr_array(
-        (weights.astype(np.float32), histories.timeline.movies[row], np.concatenate([[0], stops])),
-        shape=(len(histories), n_movies),
+        (weights.astype(np.float32), histories.timeline.movies[row], bounds), shape=(len(histories), n_movies)
     )
 
 
