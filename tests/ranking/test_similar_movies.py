@@ -10,6 +10,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP
 from nextreel.errors import QueryError
+from nextreel.ranking import similar_movies
 from nextreel.ranking.similar_movies import SimilarMovies
 from tests.frames import any_interactions, catalog, interactions
 
@@ -131,3 +132,15 @@ def test_real_movies_have_the_neighbours_that_a_person_would_name(movielens_1m: 
     for title, expected_neighbours in expected.items():
         movies, _ = similar.find(titles.index(title), LATER)
         assert expected_neighbours <= {titles[movie] for movie in movies}, title
+
+
+def test_of_very_many_users_who_like_a_movie_the_latest_stand_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    everyone = SimilarMovies.of(TWO_TASTES).find(0, LATER)
+    monkeypatch.setattr(similar_movies, "MOST_LIKERS", 10)
+    latest = SimilarMovies.of(TWO_TASTES).find(0, LATER)
+    assert (
+        latest[0].tolist() == everyone[0].tolist()
+    )  # who liked movie 0 also liked movie 1, without an exception
+    np.testing.assert_allclose(latest[1], everyone[1], rtol=1e-5)

@@ -8,6 +8,9 @@ popular ones and those that very active users have seen. s shrinks the similarit
 which only uses the catalog: the cosine of the two movies' genres, which falls with the years between them. So even a
 movie without ratings has similar movies. The cosine that the formula starts from is that of item-based filtering
 (Sarwar et al., WWW 2001).
+
+Of a movie that very many users like, n(i and j) is counted among the latest of them and scaled up, so that a popular
+movie is compared as quickly as others.
 """
 
 from dataclasses import dataclass
@@ -18,9 +21,9 @@ import polars as pl
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import Timeline
 from nextreel.errors import QueryError
 from nextreel.ranking.genres import share_genres, unit_rows
+from nextreel.ranking.likes_by_movie import LikesByMovie
 from nextreel.ranking.ranker import find_released_at
 from nextreel.wording import number_of
 
@@ -31,6 +34,8 @@ CATALOG_SIMILARITY = 0.1
 
 For comparison, movies that are similar by the users who like them reach 0.1 to 0.3.
 """
+MOST_LIKERS = 4000
+"""Number of users who like the movie, the latest, whose other likes are counted."""
 YEAR_SCALE = 10
 """Number of years between two movies at which their similarity by catalog data has fallen to 1 / e."""
 
@@ -39,7 +44,8 @@ YEAR_SCALE = 10
 class SimilarMovies:
     """An index of interactions and catalog that finds similar movies as of any time; `of` builds it."""
 
-    timeline: Timeline
+    likes: LikesByMovie
+    """The interactions."""
     genre_vectors: Float32Array
     """float32[n_movies, n_genres]: the genres of each movie as a unit vector."""
     years: Float32Array
@@ -53,7 +59,7 @@ class SimilarMovies:
         years = dataset.movies["Year"].cast(pl.Float32).to_numpy()
         genre_vectors = unit_rows(share_genres(dataset.movies))
         released_at = find_released_at(dataset.timeline, dataset.movies)
-        return cls(dataset.timeline, genre_vectors, years, released_at)
+        return cls(LikesByMovie.of(dataset.timeline), genre_vectors, years, released_at)
 
     def find(
         self, movie: int, timestamp: int, k: int = 10, allowed: BoolArray | None = None
@@ -89,28 +95,26 @@ class SimilarMovies:
         if allowed is not None:
             candidate &= allowed
         candidates = np.flatnonzero(candidate)
+        if k < len(candidates):
+            bound = np.partition(similarity[candidates], -k)[-k]
+            candidates = candidates[similarity[candidates] >= bound]
         best = candidates[np.lexsort((-likes[candidates], -similarity[candidates]))[:k]]
         return best.astype(np.int32), similarity[best]
 
     def _compare(self, movie: int, timestamp: int) -> tuple[Float32Array, Int64Array]:
         """Return each movie's similarity to `movie`, float32[n_movies], and number of likes, int64[n_movies]."""
-        user, liked = self._likes_before(timestamp)
-        likes = np.bincount(liked, minlength=len(self.years))
-        likes_movie = np.zeros(self.timeline.n_users, dtype=np.bool_)
-        likes_movie[user[liked == movie]] = True
-        together = np.bincount(liked[likes_movie[user]], minlength=len(self.years))
-        expected = together.sum() * likes / max(1, likes.sum())
-        years_apart = np.abs(self.years - self.years[movie])
+        likes = self.likes.count(timestamp, len(self.years))
+        likers = self.likes.find_likers(movie, timestamp)
+        asked = likers[-MOST_LIKERS:]
+        timeline = self.likes.timeline
+        _, row = timeline.as_of(asked, np.full(len(asked), timestamp)).rows()
+        liked = timeline.movies[row[timeline.is_positive(row)]]
+        scale = len(likers) / max(1, len(asked))
+        together = np.float32(scale) * np.bincount(liked, minlength=len(self.years)).astype(np.float32)
+        n_likes = likes.astype(np.float32)
+        expected = n_likes * np.float32(scale * len(liked) / max(1, likes.sum()))
         by_catalog = self.genre_vectors @ self.genre_vectors[movie]
-        by_catalog = by_catalog * np.nan_to_num(np.exp(-years_apart / YEAR_SCALE))
-        support = np.sqrt(likes * likes[movie]) + SHRINKAGE
+        by_catalog *= np.nan_to_num(np.exp(np.abs(self.years - self.years[movie]) / np.float32(-YEAR_SCALE)))
+        support = np.sqrt(n_likes * n_likes[movie]) + SHRINKAGE
         similarity = (together - expected + SHRINKAGE * CATALOG_SIMILARITY * by_catalog) / support
-        return similarity.astype(np.float32), likes
-
-    def _likes_before(self, timestamp: int) -> tuple[Int32Array, Int32Array]:
-        """Return user index and movie index of each like before a timestamp that no rating had replaced by then."""
-        timeline = self.timeline
-        stands = (timeline.timestamps < timestamp) & timeline.is_positive()
-        if timeline.superseded_at is not None:
-            stands &= timeline.superseded_at >= timestamp
-        return timeline.users[stands], timeline.movies[stands]
+        return similarity, likes

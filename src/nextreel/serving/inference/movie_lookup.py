@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 
 from nextreel.data.ids import Id, encode_id
+from nextreel.data.timeline import Timeline
+from nextreel.ranking.likes_by_movie import LikesByMovie
 from nextreel.ranking.similar_movies import SimilarMovies
 from nextreel.ranking.title_search import TitleSearch
 from nextreel.serving.inference.catalog import Catalog
@@ -23,6 +25,7 @@ class MovieLookup:
     def __init__(self, follower: StoreFollower) -> None:
         self._follower = follower
         self._title_search: tuple[Catalog, TitleSearch] | None = None
+        self._likes: LikesByMovie | None = None
 
     def find(self, movie_id: Id) -> MovieCard | None:
         """Return the movie with this MovieID, None if the catalog has none."""
@@ -60,11 +63,17 @@ class MovieLookup:
         if movie < 0:
             return None
         years = catalog.movies["Year"].cast(pl.Float32).to_numpy()
-        similar_movies = SimilarMovies(
-            snapshot.base.timeline, catalog.genre_directions, years, snapshot.listed_from
-        )
+        likes = self._likes_of(snapshot.base.timeline)
+        similar_movies = SimilarMovies(likes, catalog.genre_directions, years, snapshot.listed_from)
         indices, scores = similar_movies.find(movie, timestamp, k)
         return _scored_movies(catalog, indices.tolist(), scores.tolist())
+
+    def _likes_of(self, timeline: Timeline) -> LikesByMovie:
+        """Return the index of a timeline's likes; it is rebuilt only if the timeline has changed."""
+        likes = self._likes
+        if likes is None or likes.timeline is not timeline:
+            likes = self._likes = LikesByMovie.of(timeline)
+        return likes
 
     def _search_of(self, snapshot: Snapshot) -> TitleSearch:
         """Return the title index of the snapshot's catalog; it is rebuilt only if the catalog has changed."""

@@ -1,0 +1,69 @@
+"""The likes of every movie in order of time: who liked it before a timestamp is found without a pass over all rows.
+
+A like before a timestamp counts unless its user had rated the movie again by then.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from nextreel.arrays import Int64Array
+from nextreel.data.timeline import NEVER, Timeline
+
+
+@dataclass(frozen=True)
+class LikesByMovie:
+    """An index of a timeline's positives by movie; `of` builds it."""
+
+    timeline: Timeline
+    rows: Int64Array
+    """int64[n_likes]: rows of the timeline with a positive, sorted by movie, then by time."""
+    bounds: Int64Array
+    """int64[n_rated + 1]: the likes of movie i are rows[bounds[i]] to rows[bounds[i + 1] - 1]; n_rated is one more than
+    the highest index of a movie with a like."""
+    latest: Int64Array
+    """int64[n_rated]: timestamp of each movie's latest like; of a movie without one, it has no meaning."""
+    replaced: Int64Array
+    """int64[n_replaced]: those of `rows` whose user rated the movie again later."""
+
+    @classmethod
+    def of(cls, timeline: Timeline) -> Self:
+        """Sort the positives of a timeline."""
+        liked = np.flatnonzero(timeline.is_positive())
+        rows = liked[np.lexsort((timeline.timestamps[liked], timeline.movies[liked]))]
+        bounds = np.append(0, np.cumsum(np.bincount(timeline.movies[rows]))).astype(np.int64)
+        superseded_at = timeline.superseded_at
+        replaced = rows[:0] if superseded_at is None else rows[superseded_at[rows] < NEVER]
+        latest = timeline.timestamps[rows[bounds[1:] - 1]]
+        return cls(timeline, rows, bounds, latest, replaced)
+
+    def count(self, timestamp: int, n_movies: int) -> Int64Array:
+        """Return how many users like each movie of a catalog as of a timestamp, int64[n_movies]."""
+        timeline = self.timeline
+        low, high = self.bounds[:-1].copy(), self.bounds[1:].copy()
+        is_over = self.latest < timestamp
+        low[is_over] = high[is_over]
+        # A binary search for the first like that isn't earlier, for all other movies together.
+        while len(open_ := np.flatnonzero(low < high)):
+            middle = (low[open_] + high[open_]) // 2
+            is_earlier = timeline.timestamps[self.rows[middle]] < timestamp
+            low[open_] = np.where(is_earlier, middle + 1, low[open_])
+            high[open_] = np.where(is_earlier, high[open_], middle)
+        counts = np.zeros(n_movies, dtype=np.int64)
+        counts[: len(low)] = low - self.bounds[:-1]
+        if timeline.superseded_at is not None:
+            ended = self.replaced[timeline.superseded_at[self.replaced] < timestamp]
+            counts -= np.bincount(timeline.movies[ended], minlength=n_movies)
+        return counts
+
+    def find_likers(self, movie: int, timestamp: int) -> Int64Array:
+        """Return the UserIDs of the users who like a movie as of a timestamp, int64[n], in the order of their likes."""
+        if movie >= len(self.bounds) - 1:
+            return np.empty(0, dtype=np.int64)
+        timeline = self.timeline
+        rows = self.rows[self.bounds[movie] : self.bounds[movie + 1]]
+        rows = rows[: np.searchsorted(timeline.timestamps[rows], timestamp)]
+        if timeline.superseded_at is not None:
+            rows = rows[timeline.superseded_at[rows] >= timestamp]
+        return timeline.user_ids[np.searchsorted(timeline.offsets, rows, side="right") - 1]
