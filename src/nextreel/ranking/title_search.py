@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.arrays import BoolArray, Float32Array, Int64Array
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import require
@@ -40,7 +40,7 @@ BEGINNING = 0.9
 COMPLETENESS = 0.2
 """Part of the score that depends on how much of the title was typed: it ranks Alien before Alien Nation."""
 AS_ONE_STRING = 0.9
-"""Factor on the score of the comparison without blanks, made only if no title scores as high word by word."""
+"""Factor on the score of the comparison without blanks, made only if no title has every word of the query."""
 POPULARITY_WEIGHT = 0.1
 """Advantage of the most popular movie over one without ratings among matches that lack a word of the query, in units
 of the score."""
@@ -87,12 +87,14 @@ class TitleSearch:
     """str[n_words]: the distinct words of all titles, with their years and other spellings of numbers, sorted."""
     rarity: Float32Array
     """float32[n_words]: inverse document frequency of each word of `vocabulary` among the titles."""
-    words: Int64Array
-    """int64[n_occurrences]: the words of all titles, title after title, as indices into `vocabulary`."""
-    in_title: BoolArray
-    """bool[n_occurrences]: whether each of `words` is in the title itself; False for the year and other spellings."""
-    starts: Int64Array
-    """int64[n_titles]: index in `words` of each title's first word."""
+    titles: Int64Array
+    """int64[n_occurrences]: the title of each occurrence of a word, by the words of `vocabulary` in their order."""
+    own_rarity: Float32Array
+    """float32[n_occurrences]: rarity of the word if it is in the title itself; 0 for the year and other spellings."""
+    bounds: Int64Array
+    """int64[n_words + 1]: the occurrences of word i are bounds[i] to bounds[i + 1] - 1."""
+    title_rarity: Float32Array
+    """float32[n_titles]: sum of `own_rarity` over the title's words."""
 
     @classmethod
     def of(cls, movies: pl.DataFrame, popularity: npt.NDArray[np.number] | None = None) -> Self:
@@ -121,19 +123,25 @@ class TitleSearch:
         vocabulary = sorted({word for _, own, extra in titles for word in own + extra})
         index_of = {word: i for i, word in enumerate(vocabulary)}
         words = np.array([index_of[word] for _, own, extra in titles for word in own + extra], dtype=np.int64)
-        in_title = [i < len(own) for _, own, extra in titles for i in range(len(own + extra))]
-        lengths = np.array([len(own + extra) for _, own, extra in titles], dtype=np.int64)
+        in_title = np.array(
+            [i < len(own) for _, own, extra in titles for i in range(len(own + extra))], dtype=np.bool_
+        )
+        title = np.repeat(np.arange(len(titles)), [len(own + extra) for _, own, extra in titles])
         rows = np.array([row for row, _, _ in titles], dtype=np.int64)
         counts = np.bincount(words, minlength=len(vocabulary))
+        rarity = np.log1p(len(titles) / counts).astype(np.float32)
+        own_rarity = rarity[words] * in_title
+        by_word = np.argsort(words, kind="stable")
         return cls(
             movie_ids=encode_ids(movies[MOVIE_ID])[rows],
             popularity=popular[rows],
             joined=["".join(_without_article(own)) for _, own, _ in titles],
             vocabulary=vocabulary,
-            rarity=np.log1p(len(titles) / counts).astype(np.float32),
-            words=words,
-            in_title=np.array(in_title, dtype=np.bool_),
-            starts=np.cumsum(lengths) - lengths,
+            rarity=rarity,
+            titles=title[by_word],
+            own_rarity=own_rarity[by_word],
+            bounds=np.append(0, np.cumsum(counts)),
+            title_rarity=np.bincount(title, own_rarity, len(titles)).astype(np.float32),
         )
 
     def find(self, text: str, limit: int = 10) -> list[TitleMatch]:
@@ -142,7 +150,7 @@ class TitleSearch:
         if not words or not self.joined:
             return []
         share, score = self._score_words(words)
-        if score.max() < AS_ONE_STRING:
+        if share.max() < BEGINNING - ROUNDING:
             np.maximum(score, AS_ONE_STRING * self._score_as_one_string(words), out=score)
         matches = np.flatnonzero(score >= LEAST_SCORE)
         best_first = matches[self._order(share[matches], score[matches], self.popularity[matches])]
@@ -173,21 +181,36 @@ class TitleSearch:
         score : float32[n_titles]
             The same, but its part COMPLETENESS is multiplied by the share of the title's words that the query has.
         """
-        total_weight, matched_weight = np.float32(0), np.zeros(len(self.starts), dtype=np.float32)
-        typed = np.zeros(len(self.words), dtype=np.float32)
+        n_titles = len(self.joined)
+        total_weight, matched_weight = np.float32(0), np.zeros(n_titles, dtype=np.float32)
+        typed = np.zeros(len(self.titles), dtype=np.float32)
         for position, word in enumerate(words):
             similarity = self._compare_word(word, still_typing=position == len(words) - 1)
             best = int(similarity.argmax())
             weight = self.rarity[best] if similarity[best] > 0 else self.rarity.max()
-            of_occurrence = similarity[self.words]
+            occurrence, of_occurrence = self._find_occurrences(similarity)
+            of_title = np.zeros(n_titles, dtype=np.float32)
+            np.maximum.at(of_title, self.titles[occurrence], of_occurrence)
             total_weight += weight
-            matched_weight += weight * np.maximum.reduceat(of_occurrence, self.starts)
-            np.maximum(typed, of_occurrence, out=typed)
-        rarity = self.rarity[self.words] * self.in_title
-        complete = np.add.reduceat(rarity * typed, self.starts) / np.add.reduceat(rarity, self.starts)
+            matched_weight += weight * of_title
+            typed[occurrence] = np.maximum(typed[occurrence], of_occurrence)
+        found = np.flatnonzero(typed)
+        typed_rarity = np.bincount(self.titles[found], typed[found] * self.own_rarity[found], n_titles)
+        complete = typed_rarity.astype(np.float32) / self.title_rarity
         share = matched_weight / total_weight
         score = share * (1 - COMPLETENESS + COMPLETENESS * complete)
         return np.asarray(share, dtype=np.float32), np.asarray(score, dtype=np.float32)
+
+    def _find_occurrences(self, similarity: Float32Array) -> tuple[Int64Array, Float32Array]:
+        """Return where words like the query's occur, int64[n], and the similarity of each of these words, float32[n].
+
+        `similarity`, float32[n_words], is what `_compare_word` returns.
+        """
+        words = np.flatnonzero(similarity)
+        first, counts = self.bounds[words], self.bounds[words + 1] - self.bounds[words]
+        stops = np.cumsum(counts)
+        occurrence = np.arange(stops[-1] if len(stops) else 0) + np.repeat(first - (stops - counts), counts)
+        return occurrence, np.repeat(similarity[words], counts)
 
     def _compare_word(self, word: str, still_typing: bool) -> Float32Array:
         """Return the similarity of a word to each word of the vocabulary, float32[n_words]; 0 for words unlike it."""
