@@ -31,6 +31,8 @@ from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
+from nextreel.models.common_users import MATRIX_BYTES
+from nextreel.models.fit_cost import FitCost
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import HalfLife, UnlikedWeight, build_interaction_matrix, build_profiles
 from nextreel.options import Range
@@ -48,6 +50,8 @@ ENTRIES_AT_ONCE = 4096
 """About how many interactions the users or movies have that are solved for together: their factors fit in a cache."""
 ROW_SIZE = 4
 """Number of interactions that a user or movie counts as in addition, for its own vectors."""
+PRODUCTS_PER_STEP = 3.0
+"""Number of an interaction's factors that are solved for in one of the steps of a FitCost, with all their products."""
 
 
 class ALSConfig(ModelConfig):
@@ -94,6 +98,12 @@ class ALS(Recommender):
 
     def array_specs(self) -> Specs:
         return {"movie_factors_": ArraySpec("float32", ("n_movies", self.config.factors))}
+
+    def fit_cost(self, dataset: Dataset) -> FitCost:
+        n_rows, n_vectors = len(dataset.timeline), dataset.n_users + dataset.n_movies
+        memory = MATRIX_BYTES * n_rows + 12 * self.config.factors * n_vectors
+        products = 2 * self.config.iterations * self.config.factors * (n_rows + ROW_SIZE * n_vectors)
+        return FitCost(memory, steps=products / PRODUCTS_PER_STEP, advice="set factors lower")
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         by_user = build_interaction_matrix(dataset)

@@ -1,24 +1,31 @@
 """How many users each two movies have in common, counted exactly for a few movies at a time.
 
 Users with long histories decide the time: it is proportional to the sum of the squared lengths of all histories. The
-memory isn't, since only a block of the product of the two sparse matrices exists at a time.
+memory isn't, since only a few blocks of the product of the two sparse matrices exist at a time.
 """
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from scipy.sparse import csr_array
+
+from nextreel.data.dataset import Dataset
+from nextreel.machine import usable_cores
 
 PAIRS_AT_ONCE = 4_000_000
 """Number of pairs of movies that a thread counts at once; bounds the memory."""
+MATRIX_BYTES = 48
+"""Memory for each interaction while the binary user-movie matrix and its transpose are built."""
+STEPS_PER_PAIR, STEPS_PER_MOVIE = 1.6, 4000.0
+"""Steps of a FitCost for each pair of interactions of one user, and for each movie."""
 
 
 def visit_common_users(by_user: csr_array, visit: Callable[[int, csr_array], None]) -> None:
     """Count the users that movies have in common, and call `visit` with the counts of a few movies after another.
 
-    Blocks of movies are counted on as many threads as there are cores, or as the environment variable OMP_NUM_THREADS
-    allows. `visit` is called by these threads, in any order.
+    The threads that count also call `visit`, in any order.
 
     Parameters
     ----------
@@ -31,11 +38,23 @@ def visit_common_users(by_user: csr_array, visit: Callable[[int, csr_array], Non
     by_movie = by_user.T.tocsr()
     n_movies = by_movie.shape[0]
     n_block = max(1, PAIRS_AT_ONCE // max(1, n_movies))
-    n_threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
 
     def count(first: int) -> None:
         visit(first, by_movie[first : first + n_block] @ by_user)
 
-    with ThreadPoolExecutor(n_threads) as pool:
+    with ThreadPoolExecutor(_threads()) as pool:
         for _ in pool.map(count, range(0, n_movies, n_block)):
             pass  # Only to raise what a thread raised.
+
+
+def counting_steps(dataset: Dataset) -> float:
+    """Return the steps, as a FitCost has them, of counting the users that all movies of a data set have in common."""
+    lengths = np.diff(dataset.timeline.offsets).astype(np.float64)
+    steps = STEPS_PER_PAIR * float(lengths @ lengths) + STEPS_PER_MOVIE * dataset.n_movies
+    return steps / _threads()
+
+
+def _threads() -> int:
+    """Return the number of usable cores, or of threads that OMP_NUM_THREADS allows, if that is less: as BLAS does."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(usable_cores(), int(limit))) if limit.isdigit() else usable_cores()

@@ -26,7 +26,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.common_users import visit_common_users
+from nextreel.models.common_users import MATRIX_BYTES, counting_steps, visit_common_users
+from nextreel.models.fit_cost import FitCost
 from nextreel.models.popularity import CATALOG_SIZE
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import HalfLife, UnlikedWeight, build_interaction_matrix, build_profiles
@@ -76,6 +77,11 @@ class EASE(Recommender):
             return state
         n_movies = len(state["weights_"])
         return {**state, "learned_": np.arange(n_movies, dtype=np.int32), "n_movies_": np.array([n_movies])}
+
+    def fit_cost(self, dataset: Dataset) -> FitCost:
+        n_learned = min(self.config.most_movies, dataset.n_movies)
+        memory = MATRIX_BYTES * len(dataset.timeline) + 4 * n_learned**2
+        return FitCost(memory, n_learned**3 / 2, counting_steps(dataset), advice="set most_movies lower")
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         """Count the users that movies have in common, and invert the matrix of these counts.

@@ -25,7 +25,8 @@ from nextreel.arrays import Arrays, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.common_users import visit_common_users
+from nextreel.models.common_users import MATRIX_BYTES, counting_steps, visit_common_users
+from nextreel.models.fit_cost import FitCost
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import HalfLife, UnlikedWeight, build_interaction_matrix, build_profiles
 from nextreel.options import Range
@@ -74,6 +75,11 @@ class ItemKNN(Recommender):
             "neighbours_": nearest.astype(np.int32),
             "similarities_": np.take_along_axis(similarities, nearest, axis=1),
         }
+
+    def fit_cost(self, dataset: Dataset) -> FitCost:
+        n_kept = min(self.config.neighbours, dataset.n_movies)
+        memory = MATRIX_BYTES * len(dataset.timeline) + 8 * n_kept * dataset.n_movies
+        return FitCost(memory, steps=counting_steps(dataset), advice="set neighbours lower")
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         n_movies = dataset.n_movies
