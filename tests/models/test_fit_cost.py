@@ -10,8 +10,12 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.errors import TooLargeError
 from nextreel.models import base
+from nextreel.models.als import ALS, ALSConfig
 from nextreel.models.base import Recommender
+from nextreel.models.ease import EASE, EASEConfig
 from nextreel.models.fit_cost import FitCost, Speed
+from nextreel.models.item_knn import ItemKNN, ItemKNNConfig
+from nextreel.testing.conformance import tiny_dataset
 from tests.frames import interactions
 
 
@@ -71,3 +75,27 @@ def test_seconds_are_those_of_products_of_steps_and_of_a_budget() -> None:
 def test_the_speed_of_this_processor_is_measured() -> None:
     speed = Speed.measure()
     assert speed.products_per_second > speed.steps_per_second > 0
+
+
+@pytest.mark.parametrize("model", [ItemKNN(), EASE(), ALS()], ids=lambda model: type(model).__name__)
+def test_the_estimate_covers_what_is_kept(model: Recommender) -> None:
+    dataset = tiny_dataset()
+    cost = model.fit_cost(dataset)
+    assert cost is not None
+    assert cost.memory >= sum(array.nbytes for array in model.fit(dataset).state.values())
+
+
+@pytest.mark.parametrize(
+    ("plain", "advised"),
+    [
+        (ItemKNN(), ItemKNN(ItemKNNConfig(neighbours=10))),
+        (EASE(), EASE(EASEConfig(most_movies=10))),
+        (ALS(), ALS(ALSConfig(factors=10))),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_who_follows_the_advice_needs_less_memory(plain: Recommender, advised: Recommender) -> None:
+    costs = [model.fit_cost(tiny_dataset()) for model in (plain, advised)]
+    assert costs[0] is not None
+    assert costs[1] is not None
+    assert costs[0].memory > costs[1].memory
