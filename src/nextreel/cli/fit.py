@@ -114,7 +114,9 @@ def fit(
         from nextreel.data.reading.table_reader import read_tables
 
         tables = read_tables(directory, DataFormat.parse(columns, liked_from))
-        stdout().print(describe_fit(create_model(model, model_options), Dataset.from_tables(tables)))
+        console = stdout()
+        estimate = describe_fit(create_model(model, model_options), Dataset.from_tables(tables))
+        console.print(estimate, soft_wrap=not console.is_terminal)
         return
     with tracked(f"fit {model}", mlflow):
         predictor, facts = fit_with_progress(
