@@ -38,6 +38,8 @@ class ArraySpec:
     """Order in which the values must be."""
     numbers: Dimension | None = None
     """If given, the values other than -1 must be 0, 1, 2, ... in this order, as many as this."""
+    is_optional: bool = False
+    """Whether the array may be missing, as it is in files of earlier versions."""
 
 
 Specs = Mapping[str, ArraySpec]
@@ -61,14 +63,14 @@ def check_arrays(arrays: Arrays, specs: Specs, sizes: Mapping[str, int]) -> None
     ArtifactError
         An array is missing or unknown, or isn't as described; the message names it.
     """
-    for name in specs.keys() - arrays.keys():
+    for name in [name for name in specs.keys() - arrays.keys() if not specs[name].is_optional]:
         raise ArtifactError(f"the array {name!r} is missing")
     for name in arrays.keys() - specs.keys():
         raise ArtifactError(f"the array {name!r} is unknown")
-    known = dict(sizes)
-    for name, spec in specs.items():
+    known, present = dict(sizes), {name: spec for name, spec in specs.items() if name in arrays}
+    for name, spec in present.items():
         _check_form(name, arrays[name], spec, known)
-    for name, spec in specs.items():
+    for name, spec in present.items():
         _check_values(name, arrays[name], spec, known)
 
 

@@ -142,7 +142,7 @@ def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_seco
     dataset = tiny_dataset()
     timeline = dataset.timeline
     model = SequentialRidge(config).fit(dataset)
-    features = FeatureMap(model.embeddings_, model.mixing_)
+    features = FeatureMap(model.embeddings_, model.columns_ >= 0, model.mixing_)
     rows, targets = [], []
     for user in range(dataset.n_users):
         own = np.arange(timeline.offsets[user], timeline.offsets[user + 1])

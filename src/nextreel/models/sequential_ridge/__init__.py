@@ -27,6 +27,7 @@ Recommendation", WWW 2021), and its closed form is that of EASE (Steck, WWW 2019
 Recht, "Weighted Sums of Random Kitchen Sinks", NIPS 2008.
 """
 
-from nextreel.models.sequential_ridge.ridge_model import SequentialRidge, SequentialRidgeConfig
+from nextreel.models.sequential_ridge.hyperparameters import SequentialRidgeConfig
+from nextreel.models.sequential_ridge.ridge_model import SequentialRidge
 
 __all__ = ["SequentialRidge", "SequentialRidgeConfig"]

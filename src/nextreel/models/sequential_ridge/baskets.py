@@ -1,13 +1,12 @@
-"""Histories as sequences of baskets, the sets of movies that a user rated in one second, in sparse matrices."""
+"""Histories as sequences of baskets, the sets of movies that a user rated in one second, and sums over their events."""
 
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array, diags_array
 
-from nextreel.arrays import BoolArray, Float32Array, Int64Array
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.timeline import Histories
 
 BASKET_DECAY = 0.5
@@ -16,18 +15,22 @@ the co-occurrences that embeddings are made of: the latest basket weighs as much
 MIN_WEIGHT = 1e-3
 """Decayed weights of baskets below this count as zero, which keeps the matrices sparse; with BASKET_DECAY, the latest
 ten baskets of a history count."""
+EVENTS_PER_BLOCK = 64
+"""Number of events that `running_sum` sums up in one product of matrices."""
 
 
 @dataclass(frozen=True)
 class BasketSequences:
     """The histories of some users as sequences of baskets. An event is one interaction of a history."""
 
-    events: csr_array
-    """Sparse float32[n_events, n_movies]: a single 1 in each row, at the movie of the event."""
-    liked: Float32Array
-    """float32[n_events]: 1 where the movie was liked, else 0."""
+    movies: Int32Array
+    """int32[n_events]: movie index of the event."""
+    liked: BoolArray
+    """bool[n_events]: whether the movie was liked."""
     users: Int64Array
     """int64[n_events]: number of the event's user, counted from 0 in the order of the histories; ascending."""
+    user_ids: Int64Array
+    """int64[n_events]: UserID of the event's user."""
     timestamps: Int64Array
     """int64[n_events]: timestamp of the event, POSIX seconds; ascending within a user."""
     baskets: Int64Array
@@ -36,22 +39,25 @@ class BasketSequences:
     """int64[n_baskets]: number of the basket's user, as in `users`; ascending."""
 
     @classmethod
-    def of(cls, histories: Histories, n_movies: int) -> Self:
-        """Divide histories into baskets; the movie indices in them must be below `n_movies`."""
+    def of(cls, histories: Histories) -> Self:
+        """Divide histories into baskets."""
         timeline = histories.timeline
         users, row = histories.rows()
         starts = starts_basket(users, timeline.timestamps[row])
         return cls(
-            events=csr_array(
-                (np.ones(len(row), dtype=np.float32), timeline.movies[row], np.arange(len(row) + 1)),
-                shape=(len(row), n_movies),
-            ),
-            liked=timeline.is_positive(row).astype(np.float32),
+            movies=timeline.movies[row],
+            liked=timeline.is_positive(row),
             users=users,
+            user_ids=histories.user_ids[users],
             timestamps=timeline.timestamps[row],
             baskets=np.cumsum(starts) - 1,
             basket_users=users[starts],
         )
+
+    @property
+    def places(self) -> Int64Array:
+        """int64[n_events]: number of earlier events of the same user."""
+        return np.arange(len(self.users)) - np.searchsorted(self.users, self.users)
 
 
 def starts_basket(users: Int64Array, timestamps: Int64Array) -> BoolArray:
@@ -60,11 +66,29 @@ def starts_basket(users: Int64Array, timestamps: Int64Array) -> BoolArray:
     return starts
 
 
-def basket_matrix(sequences: BasketSequences) -> csr_array:
-    """Return sparse float32[n_baskets, n_movies]: 1 where the basket (row) holds the movie (column)."""
-    n_baskets, events = len(sequences.basket_users), sequences.events
-    bounds = np.searchsorted(sequences.baskets, np.arange(n_baskets + 1))
-    return csr_array((events.data, events.indices, bounds), shape=(n_baskets, events.shape[1]))
+def select_movies(movies: Int32Array, columns: Int32Array) -> csr_array:
+    """Return sparse float32[n_events, n_columns]: 1 at the column of each event's movie.
+
+    Parameters
+    ----------
+    movies : int32[n_events]
+        Movie indices.
+    columns : int32[n_movies]
+        Column of each movie, numbered from 0; the row of an event whose movie has none, -1, is empty.
+    """
+    column = columns[movies]
+    has_column = column >= 0
+    bounds = np.append(0, np.cumsum(has_column))
+    ones = np.ones(bounds[-1], dtype=np.float32)
+    return csr_array(
+        (ones, column[has_column], bounds), shape=(len(movies), int(columns.max(initial=-1)) + 1)
+    )
+
+
+def select_baskets(baskets: Int64Array) -> csr_array:
+    """Return sparse float32[n_baskets, n_events]: 1 where the basket holds the event."""
+    bounds = np.searchsorted(baskets, np.arange(baskets[-1] + 2 if len(baskets) else 1))
+    return csr_array((np.ones(len(baskets), dtype=np.float32), np.arange(len(baskets)), bounds))
 
 
 def decay_matrix(basket_users: Int64Array, decay: float) -> csr_array:
@@ -73,24 +97,64 @@ def decay_matrix(basket_users: Int64Array, decay: float) -> csr_array:
     A product with it sums, up to each basket, the values of the user's baskets with decaying weights.
     """
     n_baskets = len(basket_users)
-    reach = min(int(np.log(MIN_WEIGHT) / np.log(decay)), n_baskets - 1)
+    reach = min(_reach(decay), n_baskets - 1)
     bands = [decay**s * (basket_users[s:] == basket_users[: n_baskets - s]) for s in range(reach + 1)]
     return csr_array(diags_array(bands, offsets=[-s for s in range(reach + 1)], dtype=np.float32))
 
 
-def later_in_basket(baskets: Int64Array) -> csr_array:
-    """Return sparse float32[n_events, n_events]: 1 at [i, j] if event j comes after event i in the same basket."""
-    n_events = len(baskets)
-    n_later = np.searchsorted(baskets, baskets, side="right") - np.arange(n_events) - 1
-    bounds = np.append(0, np.cumsum(n_later))
-    shift = np.arange(n_events) + 1 - bounds[:-1]
-    later = np.arange(bounds[-1]) + np.repeat(shift, n_later)
-    return csr_array((np.ones(len(later), dtype=np.float32), later, bounds), shape=(n_events, n_events))
+def latest_baskets(sequences: BasketSequences, rows: Int64Array) -> csr_array:
+    """Return sparse float32[n_rows, n_events]: the weights of the events of each history's latest baskets.
+
+    A row is the history that ends with an event in `rows`: its latest basket has the weight 1, the one before
+    BASKET_DECAY, and so on.
+    """
+    baskets, basket_users = sequences.baskets, sequences.basket_users
+    earliest = np.maximum(
+        baskets[rows] - _reach(BASKET_DECAY), np.searchsorted(basket_users, sequences.users[rows])
+    )
+    row, event, bounds = list_ranges(np.searchsorted(baskets, earliest), rows + 1)
+    weights = np.float32(BASKET_DECAY) ** (baskets[rows][row] - baskets[event]).astype(np.float32)
+    return csr_array((weights, event, bounds), shape=(len(rows), len(baskets)))
 
 
-def running_sum(users: Int64Array, values: npt.NDArray[np.floating]) -> Float32Array:
-    """Return float32[n_events, n]: the sum of `values` over a user's events up to each event, itself included."""
-    total = np.cumsum(values, axis=0, dtype=np.float64)
-    first = np.searchsorted(users, users)
-    sums: Float32Array = (total - (total - values)[first]).astype(np.float32)
+def list_ranges(starts: Int64Array, stops: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Return the whole numbers from each start to before its stop, one range after the other.
+
+    Returns
+    -------
+    number, value : int64[n_values] each
+        The number of the range, counted from 0, and the value.
+    bounds : int64[n_ranges + 1]
+        The values of range r are those at bounds[r] to bounds[r + 1] - 1.
+    """
+    bounds = np.append(0, np.cumsum(stops - starts))
+    number = np.repeat(np.arange(len(starts)), stops - starts)
+    return number, np.arange(bounds[-1]) + (starts - bounds[:-1])[number], bounds
+
+
+def running_sum(groups: Int64Array, values: Float32Array, rows: Int64Array) -> Float32Array:
+    """Return float32[n_rows, n]: the sum of `values` over a group's events up to each event of `rows`, itself included.
+
+    A group is a user or a basket; `groups`, int64[n_events], is ascending, and `values` is float32[n_events, n]. The
+    sums are computed in blocks of events, within a block by a product with a triangular matrix, which is much quicker
+    than a cumulative sum.
+    """
+    n_events, n = values.shape
+    blocks = np.zeros((n_events // EVENTS_PER_BLOCK + 1, EVENTS_PER_BLOCK, n), dtype=np.float32)
+    blocks.reshape(-1, n)[:n_events] = values
+    within = np.tri(EVENTS_PER_BLOCK, dtype=np.float32) @ blocks
+    before = np.cumsum(within[:, -1], axis=0, dtype=np.float64) - within[:, -1]
+    first = np.searchsorted(groups, groups[rows])
+    (row_block, row_place), (first_block, first_place) = (
+        np.divmod(event, EVENTS_PER_BLOCK) for event in (rows, first)
+    )
+    sums: Float32Array = (before[row_block] - before[first_block]).astype(np.float32)
+    sums += within[row_block, row_place]
+    sums -= within[first_block, first_place]
+    sums += values[first]
     return sums
+
+
+def _reach(decay: float) -> int:
+    """Return the age of the oldest basket whose weight isn't below MIN_WEIGHT; the latest has age 0."""
+    return int(np.log(MIN_WEIGHT) / np.log(decay))

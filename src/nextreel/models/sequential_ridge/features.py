@@ -9,16 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from nextreel.arrays import Float32Array, Int32Array, Int64Array
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.timeline import Histories
 from nextreel.models.sequential_ridge.baskets import (
     BASKET_DECAY,
     MIN_WEIGHT,
     BasketSequences,
-    basket_matrix,
     decay_matrix,
-    later_in_basket,
     running_sum,
+    select_baskets,
     starts_basket,
 )
 from nextreel.models.sequential_ridge.low_rank import unit_rows
@@ -35,8 +34,10 @@ class FeatureMap:
     """Computes the features of histories: x, the latest baskets' movies, and z, the user's taste and the length."""
 
     embeddings: Float32Array
-    """float32[2, n_learned, dimensions]: two unit vectors for each movie, the first made from which users movies have
+    """float32[2, n_movies, dimensions]: two unit vectors for each movie, the first made from which users movies have
     in common, the second from which movies are rated close to each other."""
+    is_known: BoolArray
+    """bool[n_movies]: whether the movie has embeddings; others are left out of a history."""
     mixing: Float32Array
     """float32[4 * dimensions + 1, hidden]: H, the fixed random matrix in the package's formulas; its last row is a
     constant added for each history."""
@@ -48,30 +49,31 @@ class FeatureMap:
         return int(n_inputs - 1 + LENGTH_CLASSES + hidden)
 
     def of_histories(self, histories: Histories, columns: Int32Array) -> tuple[csr_array, Float32Array]:
-        """Return the features x and z of each history: sparse float32[n, n_learned], and float32[n, n_dense].
+        """Return the features x and z of each history: sparse float32[n, n_columns], and float32[n, n_dense].
 
         Parameters
         ----------
         histories : Histories
         columns : int32[n_movies]
-            Number of each movie among those that the model learns; movies with -1 are ignored.
+            Column of each movie in x, numbered from 0; movies with -1 have none.
         """
         timeline = histories.timeline
         query, row = histories.rows()
-        is_learned = columns[timeline.movies[row]] >= 0
-        query, row = query[is_learned], row[is_learned]
-        movie = columns[timeline.movies[row]]
+        known = self.is_known[timeline.movies[row]]
+        query, row = query[known], row[known]
+        movie = timeline.movies[row]
         bounds = np.searchsorted(query, np.arange(len(histories) + 1))
         basket: Int64Array = np.cumsum(starts_basket(query, timeline.timestamps[row]))
         age = (basket[bounds[query + 1] - 1] - basket).astype(
             np.float32
         )  # 0 in the latest basket, then 1, 2, ...
 
-        def sum_movies(weights: Float32Array) -> csr_array:
-            kept = weights >= MIN_WEIGHT
+        def sum_movies(weights: Float32Array, column: Int32Array = movie) -> csr_array:
+            kept = (weights >= MIN_WEIGHT) & (column >= 0)
             kept_bounds = np.append(0, np.cumsum(kept))[bounds]
-            shape = (len(histories), self.embeddings.shape[1])
-            return csr_array((weights[kept], movie[kept], kept_bounds), shape=shape)
+            return csr_array(
+                (weights[kept], column[kept], kept_bounds), shape=(len(histories), len(self.is_known))
+            )
 
         by_user, by_basket = self.embeddings
         liked = timeline.is_positive(row)
@@ -82,32 +84,33 @@ class FeatureMap:
             sum_movies(FAST_DECAY**age) @ by_basket,
             np.diff(bounds),
         )
-        return sum_movies(BASKET_DECAY**age), z
+        x = sum_movies(BASKET_DECAY**age, columns[movie])
+        x.resize(len(histories), int(columns.max(initial=-1)) + 1)
+        return x, z
 
-    def of_rows(self, sequences: BasketSequences, rows: Int64Array) -> tuple[csr_array, Float32Array]:
-        """Return the features x and z, as `of_histories` does, of the history that ends with each event in `rows`.
+    def of_rows(self, sequences: BasketSequences, rows: Int64Array) -> Float32Array:
+        """Return the dense features z, as `of_histories` does, of the history that ends with each event in `rows`.
 
-        Decaying sums are computed once for each whole basket; the events that come after the given event in its basket
-        are then subtracted.
+        Decaying sums are computed once for each whole basket; what comes after the given event in its basket is then
+        subtracted.
         """
-        by_user, by_basket = self.embeddings
-        events, users, baskets = sequences.events, sequences.users, sequences.baskets
-        later = later_in_basket(baskets)[rows] @ (events @ by_basket)
-        basket_sums = basket_matrix(sequences) @ by_basket
+        by_user, by_basket = (embeddings[sequences.movies] for embeddings in self.embeddings)
+        users, baskets = sequences.users, sequences.baskets
+        basket_sums = select_baskets(baskets) @ by_basket
+        later = basket_sums[baskets[rows]] - running_sum(baskets, by_basket, rows)
 
         def decayed_sum(decay: float) -> Float32Array:
             whole_baskets = decay_matrix(sequences.basket_users, decay) @ basket_sums
             sums: Float32Array = whole_baskets[baskets[rows]] - later
             return sums
 
-        z = self._combine(
-            running_sum(users, events @ by_user)[rows],
-            running_sum(users, (events * sequences.liked[:, None]) @ by_user)[rows],
+        return self._combine(
+            running_sum(users, by_user, rows),
+            running_sum(users, by_user * sequences.liked[:, None], rows),
             decayed_sum(SLOW_DECAY),
             decayed_sum(FAST_DECAY),
-            (np.arange(len(users)) - np.searchsorted(users, users) + 1)[rows],
+            sequences.places[rows] + 1,
         )
-        return decayed_baskets(sequences, rows), z
 
     def _combine(
         self,
@@ -126,20 +129,11 @@ class FeatureMap:
         lengths : int64[n]
             Number of interactions in the history.
         """
-        taste = np.concatenate([unit_rows(sums) for sums in (rated, liked, slow, fast)], axis=1)
-        length_class = np.minimum(np.log2(np.maximum(lengths, 1)).astype(np.int64), LENGTH_CLASSES - 1)
-        random_features = np.maximum(taste @ self.mixing[:-1] + self.mixing[-1], 0)
-        one_hot = np.eye(LENGTH_CLASSES, dtype=np.float32)[length_class]
-        return np.concatenate([taste, one_hot, random_features], axis=1)
-
-
-def decayed_baskets(sequences: BasketSequences, rows: Int64Array) -> csr_array:
-    """Return x, the weighted movies of the latest baskets, of the history that ends with each event in `rows`.
-
-    The result is sparse float32[n_rows, n_learned].
-    """
-    whole_baskets = decay_matrix(sequences.basket_users, BASKET_DECAY) @ basket_matrix(sequences)
-    later = later_in_basket(sequences.baskets)[rows] @ sequences.events
-    x: csr_array = whole_baskets[sequences.baskets[rows]] - later
-    x.eliminate_zeros()
-    return x
+        n_taste = len(self.mixing) - 1
+        z = np.zeros((len(lengths), self.n_dense), dtype=np.float32)
+        taste, length_class, random_features = np.split(z, [n_taste, n_taste + LENGTH_CLASSES], axis=1)
+        np.concatenate([unit_rows(sums) for sums in (rated, liked, slow, fast)], axis=1, out=taste)
+        classes = np.log2(np.maximum(lengths, 1)).astype(np.int64)
+        length_class[np.arange(len(lengths)), np.minimum(classes, LENGTH_CLASSES - 1)] = 1
+        np.maximum(taste @ self.mixing[:-1] + self.mixing[-1], 0, out=random_features)
+        return z

@@ -1,4 +1,4 @@
-"""Leading eigenvectors of symmetric matrices, and what is made of them: movie embeddings and a regression of low rank.
+"""Leading eigenvectors of symmetric matrices, and a regression of low rank that is made of them.
 
 The movies' eigenvectors are computed by randomised subspace iteration (Halko et al., "Finding Structure with
 Randomness", SIAM Review 2011), which needs only products with the matrix, so a product of sparse matrices is never
@@ -13,20 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.linalg import eigh, qr
-from scipy.sparse import csr_array
 
 from nextreel.arrays import Float32Array, Float64Array
 from nextreel.models.canonical_signs import canonical_signs
-from nextreel.models.sequential_ridge.baskets import (
-    BASKET_DECAY,
-    BasketSequences,
-    basket_matrix,
-    decay_matrix,
-)
 
-SHRINKAGE = 20.0
-"""Added to each movie's count when co-occurrences are normalised. Without it, pairs of rare movies would dominate the
-embeddings; with a large value, popularity would."""
 SUBSPACE_ITERATIONS = 5
 """Number of multiplications with the matrix whose eigenvectors are sought: more of them give more exact eigenvectors,
 and take more time."""
@@ -38,35 +28,6 @@ MIN_NORM = 1e-6
 
 Multiply = Callable[[Float64Array], Float64Array]
 """A function that multiplies some symmetric matrix, [n, n], by vectors, [n, k]; the matrix itself is never built."""
-
-
-def embed_movies(sequences: BasketSequences, dimensions: int, random: np.random.Generator) -> Float32Array:
-    """Return two embeddings of each movie, float32[2, n_movies, dimensions], as unit vectors.
-
-    The first comes from which users two movies have in common; each user is a vector of length 1, so that users with
-    many interactions don't dominate. The second comes from how often two movies are in the same basket or in baskets
-    close to each other. Movies that have the same neighbours get similar vectors.
-    """
-    movies, n_movies = sequences.events.indices, sequences.events.shape[1]
-    n_events = np.bincount(sequences.users)
-    by_user = csr_array(
-        (1 / np.sqrt(n_events[sequences.users]), (sequences.users, movies)),
-        shape=(len(n_events), n_movies),
-    )
-    baskets = basket_matrix(sequences)
-    nearby: Float64Array = (
-        ((decay_matrix(sequences.basket_users, BASKET_DECAY) @ baskets).T @ baskets)
-        .toarray()
-        .astype(np.float64)
-    )
-    nearby += nearby.T.copy()
-    counts = sequences.events.sum(axis=0).astype(np.float64)
-    return np.stack(
-        [
-            _embed(lambda v: by_user.T @ (by_user @ v), counts, dimensions, random),
-            _embed(lambda v: nearby @ v, np.diag(nearby), dimensions, random),
-        ]
-    )
 
 
 def reduce_rank(
@@ -143,19 +104,3 @@ def unit_rows(vectors: Float32Array | Float64Array) -> Float32Array:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Float32Array = (vectors / np.maximum(norms, np.float32(MIN_NORM))).astype(np.float32, copy=False)
     return unit
-
-
-def _embed(
-    cooccurrences: Multiply, counts: Float64Array, dimensions: int, random: np.random.Generator
-) -> Float32Array:
-    """Return the movies' embeddings, float32[n_movies, dimensions], from leading eigenvectors of their co-occurrences.
-
-    The co-occurrences of two movies are first divided by the square roots of both movies' counts plus SHRINKAGE.
-    """
-    scale, n_movies = 1 / np.sqrt(counts + SHRINKAGE), len(counts)
-    values, vectors = leading_eigenvectors(
-        lambda v: scale[:, None] * cooccurrences(scale[:, None] * v), n_movies, dimensions, random
-    )
-    embedding = np.zeros((n_movies, dimensions), dtype=np.float32)
-    embedding[:, : len(values)] = unit_rows(vectors * np.sqrt(np.maximum(values, 0)))
-    return embedding

@@ -1,0 +1,132 @@
+"""Movie embeddings: two unit vectors for each movie, from which users and which baskets movies have in common.
+
+The eigenvectors of co-occurrences are computed for the learned movies, those with enough ratings. The rare movies get
+their Nyström extension (Williams & Seeger, "Using the Nyström Method to Speed Up Kernel Machines", NIPS 2000): the sum
+of their neighbours' vectors, weighted by the co-occurrences and scaled by the eigenvalues, which is what an eigenvector
+is made of, too.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
+from nextreel.arrays import Float32Array, Float64Array, Int32Array
+from nextreel.data.timeline import Histories
+from nextreel.models.sequential_ridge.baskets import (
+    BASKET_DECAY,
+    BasketSequences,
+    decay_matrix,
+    select_baskets,
+    select_movies,
+)
+from nextreel.models.sequential_ridge.low_rank import Multiply, leading_eigenvectors, unit_rows
+
+SHRINKAGE = 20.0
+"""Added to each movie's count when co-occurrences are normalised. Without it, pairs of rare movies would dominate the
+embeddings; with a large value, popularity would."""
+MIN_EIGENVALUE = 1e-9
+"""Smallest eigenvalue, relative to the largest, that an embedding is made from; smaller ones are rounding errors."""
+
+
+def embed_movies(
+    parts: Sequence[Histories],
+    learned: Int32Array,
+    rare: Int32Array,
+    dimensions: int,
+    random: np.random.Generator,
+) -> Float32Array:
+    """Return two embeddings of each movie, float32[2, n_movies, dimensions], as unit vectors.
+
+    The first comes from which users two movies have in common; each user is a vector of length 1, so that users with
+    many interactions don't dominate. The second comes from how often two movies are in the same basket or in baskets
+    close to each other. Movies that have the same neighbours get similar vectors.
+
+    Parameters
+    ----------
+    parts : sequence of Histories
+        The whole histories of all users, in parts.
+    learned, rare : int32[n_movies] each
+        Number of each movie among the learned movies, and among the rare ones; -1 for the others, which get zeros.
+    dimensions : int
+        Length of an embedding.
+    random : np.random.Generator
+        Draws the subspaces that the search for eigenvectors starts from.
+    """
+    n_learned = int(learned.max()) + 1
+    users, rare_users, nearby = [], [], np.zeros((n_learned, n_learned))
+    for sequences in map(BasketSequences.of, parts):
+        users.append(_user_vectors(sequences, learned))
+        rare_users.append(_user_vectors(sequences, rare))
+        baskets = _basket_vectors(sequences, learned)
+        decayed = decay_matrix(sequences.basket_users, BASKET_DECAY) @ baskets
+        nearby += (decayed.T @ baskets).toarray()
+    by_user, rare_by_user = vstack(users, format="csr"), vstack(rare_users, format="csr")
+    nearby += nearby.T.copy()
+    counts = np.bincount(by_user.indices, minlength=n_learned).astype(np.float64)
+
+    embeddings = np.zeros((2, len(learned), dimensions), dtype=np.float32)
+    is_learned, is_rare = learned >= 0, rare >= 0
+    vectors, extension = _leading_directions(lambda v: by_user.T @ (by_user @ v), counts, dimensions, random)
+    width = vectors.shape[1]
+    embeddings[0, is_learned, :width] = unit_rows(vectors)
+    embeddings[0, is_rare, :width] = unit_rows(rare_by_user.T @ (by_user @ extension))
+    vectors, extension = _leading_directions(lambda v: nearby @ v, np.diag(nearby), dimensions, random)
+    embeddings[1, is_learned, :width] = unit_rows(vectors)
+    embeddings[1, is_rare, :width] = unit_rows(_sum_nearby(parts, learned, rare, extension))
+    return embeddings
+
+
+def _user_vectors(sequences: BasketSequences, columns: Int32Array) -> csr_array:
+    """Return sparse float64[n_users, n_columns]: the users' events as vectors that have length 1 over all movies."""
+    n_events = np.bincount(sequences.users)
+    users = csr_array(
+        (
+            1 / np.sqrt(n_events[sequences.users]),
+            np.arange(len(sequences.users)),
+            np.append(0, np.cumsum(n_events)),
+        )
+    )
+    return users @ select_movies(sequences.movies, columns)
+
+
+def _basket_vectors(sequences: BasketSequences, columns: Int32Array) -> csr_array:
+    """Return sparse float32[n_baskets, n_columns]: 1 where the basket holds the movie."""
+    return select_baskets(sequences.baskets) @ select_movies(sequences.movies, columns)
+
+
+def _leading_directions(
+    cooccurrences: Multiply, counts: Float64Array, dimensions: int, random: np.random.Generator
+) -> tuple[Float64Array, Float64Array]:
+    """Return the movies' vectors, float64[n_movies, k], from the leading eigenvectors of their co-occurrences.
+
+    The co-occurrences of two movies are first divided by the square roots of both movies' counts plus SHRINKAGE.
+    The second result, float64[n_movies, k], times the co-occurrences of any movie with these is a multiple of that
+    movie's vector. k is `dimensions`, but at most n_movies.
+    """
+    scale = 1 / np.sqrt(counts + SHRINKAGE)
+    values, vectors = leading_eigenvectors(
+        lambda v: scale[:, None] * cooccurrences(scale[:, None] * v), len(counts), dimensions, random
+    )
+    roots = np.sqrt(np.maximum(values, 0))
+    inverse = np.where(values > MIN_EIGENVALUE * values[-1], 1 / np.maximum(roots, np.finfo(float).tiny), 0)
+    return vectors * roots, scale[:, None] * vectors * inverse
+
+
+def _sum_nearby(
+    parts: Sequence[Histories], learned: Int32Array, rare: Int32Array, vectors: Float64Array
+) -> Float64Array:
+    """Return the vectors of the learned movies in the same or close baskets, summed up for each rare movie.
+
+    `vectors` is float64[n_learned, k], the result float64[n_rare, k].
+    """
+    total = np.zeros((int(rare.max()) + 1, vectors.shape[1]))
+    if len(total) == 0:
+        return total
+    for sequences in map(BasketSequences.of, parts):
+        rare_baskets = _basket_vectors(sequences, rare)
+        with_rare = np.flatnonzero(np.diff(rare_baskets.indptr))
+        decay = decay_matrix(sequences.basket_users, BASKET_DECAY)
+        near = (decay + decay.T).tocsr()[with_rare] @ _basket_vectors(sequences, learned)
+        total += rare_baskets[with_rare].T @ (near @ vectors)
+    return total

@@ -1,0 +1,51 @@
+"""The options of the sequential ridge."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from nextreel.models.base import ModelConfig
+from nextreel.options import Range
+
+
+class SequentialRidgeConfig(ModelConfig):
+    # As for EASE, with one row per basket instead of one per user.
+    regularization: Annotated[float, Field(gt=0), Range(20.0, 10_000.0, log=True)] = 500.0
+    """Penalty on the weights from each movie in the history to each scored movie (lambda on W in the package's
+    formulas)."""
+    # The embedded history has far fewer weights to learn and needs far less regularization.
+    dense_regularization: Annotated[float, Field(gt=0), Range(0.5, 500.0, log=True)] = 10.0
+    """Penalty on the weights of the dense features, the user's taste and the history's length (mu on V in the package's
+    formulas)."""
+    # From the next interaction alone to the rest of the month.
+    horizon: Annotated[int, Field(ge=1, le=10_000), Range(1, 50, log=True)] = 10
+    """Number of interactions after the end of a history that the regression learns to predict from it."""
+    # From mostly the next interaction to equal weights.
+    target_decay: Annotated[float, Field(gt=0, le=1), Range(0.5, 1.0)] = 0.9
+    """Weight of each of these predicted interactions relative to the one before it: the next one counts most."""
+    # From liked targets only to equal weights.
+    unliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.3
+    """Weight of a predicted interaction whose movie the user didn't like, relative to one that the user liked."""
+    # From the ends of baskets only to every state within them.
+    within_second: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.25
+    """Probability that the regression also learns from a history that ends at an interaction which isn't the last of
+    its second."""
+    # From a coarse map of the movies to one that is finer than the time of its fit is worth.
+    dimensions: Annotated[int, Field(ge=1, le=4096), Range(32, 256, log=True)] = 128
+    """Length of each of a movie's two embeddings."""
+    # From a nearly linear model to four times the default; the time of a fit grows with the square.
+    hidden: Annotated[int, Field(ge=0, le=16_384), Range(64, 2048, log=True)] = 512
+    """Number of random features of the user's taste, which let the linear model fit functions that aren't linear."""
+    rank: int = Field(default=256, ge=1, le=16_384)
+    """Rank to which the weights of the dense features (V in the package's formulas) are reduced after the fit."""
+    most_movies: int = Field(default=5000, ge=1, le=100_000)
+    """Number of movies that the model learns, the most rated ones. The time of a fit grows with the cube of it."""
+    # From a few hours to a month.
+    long_gap_days: Annotated[float, Field(gt=0), Range(0.1, 30.0, log=True)] = 1.0
+    """Days from the last interaction to a query beyond which the query is scored by weights of its own, learned from
+    interactions after such gaps only."""
+    short_history: int = Field(default=6, ge=0, le=10_000)
+    """Number of interactions below which a history is also scored by what other users chose at that point of theirs."""
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    """Seed of the random features, of the choice of histories that end within a second, and of the computation of
+    eigenvectors."""
