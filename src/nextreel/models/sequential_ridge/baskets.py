@@ -85,10 +85,13 @@ def select_movies(movies: Int32Array, columns: Int32Array) -> csr_array:
     )
 
 
-def select_baskets(baskets: Int64Array) -> csr_array:
-    """Return sparse float32[n_baskets, n_events]: 1 where the basket holds the event."""
-    bounds = np.searchsorted(baskets, np.arange(baskets[-1] + 2 if len(baskets) else 1))
-    return csr_array((np.ones(len(baskets), dtype=np.float32), np.arange(len(baskets)), bounds))
+def group_events(groups: Int64Array) -> csr_array:
+    """Return sparse float32[n_groups, n_events]: 1 where the group holds the event.
+
+    A group is a user or a basket; `groups`, int64[n_events], numbers them from 0 and is ascending.
+    """
+    bounds = np.searchsorted(groups, np.arange(groups[-1] + 2 if len(groups) else 1))
+    return csr_array((np.ones(len(groups), dtype=np.float32), np.arange(len(groups)), bounds))
 
 
 def decay_matrix(basket_users: Int64Array, decay: float) -> csr_array:
@@ -132,10 +135,16 @@ def list_ranges(starts: Int64Array, stops: Int64Array) -> tuple[Int64Array, Int6
     return number, np.arange(bounds[-1]) + (starts - bounds[:-1])[number], bounds
 
 
+def keep_entries(matrix: csr_array, kept: BoolArray) -> csr_array:
+    """Return the matrix with only the entries that are marked in `kept`, bool[n_entries]."""
+    bounds = np.append(0, np.cumsum(kept))[matrix.indptr]
+    return csr_array((matrix.data[kept], matrix.indices[kept], bounds), shape=matrix.shape)
+
+
 def running_sum(groups: Int64Array, values: Float32Array, rows: Int64Array) -> Float32Array:
     """Return float32[n_rows, n]: the sum of `values` over a group's events up to each event of `rows`, itself included.
 
-    A group is a user or a basket; `groups`, int64[n_events], is ascending, and `values` is float32[n_events, n]. The
+    `groups` is as for `group_events`, and `values` is float32[n_events, n]. The
     sums are computed in blocks of events, within a block by a product with a triangular matrix, which is much quicker
     than a cumulative sum.
     """

@@ -17,7 +17,7 @@ from nextreel.models.sequential_ridge.baskets import (
     BASKET_DECAY,
     BasketSequences,
     decay_matrix,
-    select_baskets,
+    group_events,
     select_movies,
 )
 from nextreel.models.sequential_ridge.low_rank import Multiply, leading_eigenvectors, unit_rows
@@ -92,7 +92,7 @@ def _user_vectors(sequences: BasketSequences, columns: Int32Array) -> csr_array:
 
 def _basket_vectors(sequences: BasketSequences, columns: Int32Array) -> csr_array:
     """Return sparse float32[n_baskets, n_columns]: 1 where the basket holds the movie."""
-    return select_baskets(sequences.baskets) @ select_movies(sequences.movies, columns)
+    return group_events(sequences.baskets) @ select_movies(sequences.movies, columns)
 
 
 def _leading_directions(

@@ -16,8 +16,8 @@ from nextreel.models.sequential_ridge.baskets import (
     MIN_WEIGHT,
     BasketSequences,
     decay_matrix,
+    group_events,
     running_sum,
-    select_baskets,
     starts_basket,
 )
 from nextreel.models.sequential_ridge.low_rank import unit_rows
@@ -96,7 +96,7 @@ class FeatureMap:
         """
         by_user, by_basket = (embeddings[sequences.movies] for embeddings in self.embeddings)
         users, baskets = sequences.users, sequences.baskets
-        basket_sums = select_baskets(baskets) @ by_basket
+        basket_sums = group_events(baskets) @ by_basket
         later = basket_sums[baskets[rows]] - running_sum(baskets, by_basket, rows)
 
         def decayed_sum(decay: float) -> Float32Array:

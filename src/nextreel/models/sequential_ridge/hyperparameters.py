@@ -39,7 +39,12 @@ class SequentialRidgeConfig(ModelConfig):
     rank: int = Field(default=256, ge=1, le=16_384)
     """Rank to which the weights of the dense features (V in the package's formulas) are reduced after the fit."""
     most_movies: int = Field(default=5000, ge=1, le=100_000)
-    """Number of movies that the model learns, the most rated ones. The time of a fit grows with the cube of it."""
+    """Highest number of movies with weights of their own, the most rated ones. The others are scored by the user's taste
+    alone. The time of a fit grows with the cube of it."""
+    # From the ordered history alone to mostly the undirected weights.
+    undirected: Annotated[float, Field(ge=0, le=100), Range(0.0, 2.0)] = 0.5
+    """Weight of the undirected scores (those of EASE) relative to the regression's, each in units of its standard
+    deviation over the learned movies. Where few users are known it does much good, with many little."""
     # From a few hours to a month.
     long_gap_days: Annotated[float, Field(gt=0), Range(0.1, 30.0, log=True)] = 1.0
     """Days from the last interaction to a query beyond which the query is scored by weights of its own, learned from

@@ -19,11 +19,13 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
-from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+from nextreel.arrays import Float32Array, Int32Array, Int64Array
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
 from nextreel.models.sequential_ridge.baskets import (
     BasketSequences,
+    group_events,
+    keep_entries,
     latest_baskets,
     list_ranges,
     select_movies,
@@ -37,6 +39,9 @@ INTERACTIONS_PER_PART = 262_144
 matrices of the size of the result."""
 INTERACTIONS_AT_ONCE = 16_384
 """About how many interactions of a part have their dense features in memory at once."""
+LATEST_INTERACTIONS = 1000
+"""Number of each user's latest interactions in which shared movies are counted, which bounds the time that users with
+extremely many take."""
 MOST_THREADS = 4
 """Highest number of parts that are summed up at once, which bounds the memory."""
 
@@ -56,6 +61,8 @@ class NormalEquations:
     """float32[n_learned, n_learned]: x'x over the rows that end within a basket."""
     completion_target: Float32Array
     """float32[n_learned, n_learned]: x'y over these rows, with y the targets in the second of the row's last event."""
+    shared_users: Float32Array
+    """float32[n_learned, n_learned]: the number of users who rated both movies, among their latest interactions."""
     n_rows: int = 0
     """Number of rows that `gram` is a sum over."""
     n_within: int = 0
@@ -77,6 +84,7 @@ class NormalEquations:
         x, y = (vstack(matrices) for matrices in zip(*part.completion, strict=True))
         self.completion_gram += (x.T @ x).toarray(order="F")
         self.completion_target += (x.T @ y).toarray(order="F")
+        self.shared_users += (part.users.T @ part.users).toarray(order="F")
         self.n_rows += part.n_rows
         self.n_within += part.n_within
 
@@ -106,6 +114,7 @@ class RowSums:
             rare_target=np.zeros((3, n_rare, self.features.n_dense), dtype=np.float32),
             completion_gram=zeros(n_learned, n_learned),
             completion_target=zeros(n_learned, n_learned),
+            shared_users=zeros(n_learned, n_learned),
         )
         threads = _count_threads()
         with ThreadPoolExecutor(threads) as pool:
@@ -115,7 +124,9 @@ class RowSums:
 
     def _sum_part(self, part: Histories) -> "_PartSums":
         n_learned, n_dense = int(self.learned.max()) + 1, self.features.n_dense
+        latest = BasketSequences.of(part.last(LATEST_INTERACTIONS))
         sums = _PartSums(
+            users=group_events(latest.users) @ select_movies(latest.movies, self.learned),
             zz=np.zeros((n_dense, n_dense), dtype=np.float32),
             xz=np.zeros((n_learned, n_dense), dtype=np.float32),
             yz=np.zeros((n_learned, n_dense), dtype=np.float32),
@@ -136,8 +147,8 @@ class RowSums:
         z = self.features.of_rows(sequences, rows)
         history = latest_baskets(sequences, rows)
         following, gaps = self._look_ahead(sequences, rows)
-        beyond = _keep(following, gaps > config.long_gap_days * DAY)
-        same_second = _keep(following, gaps == 0)
+        beyond = keep_entries(following, gaps > config.long_gap_days * DAY)
+        same_second = keep_entries(following, gaps == 0)
         sums.following.append((history @ learned, following @ learned, beyond @ learned))
         sums.zz += z.T @ z
         sums.xz += learned.T @ (history.T @ z)
@@ -156,7 +167,7 @@ class RowSums:
         rows = np.flatnonzero(np.diff(sequences.baskets) == 0)
         following, gaps = self._look_ahead(sequences, rows)
         history = latest_baskets(sequences, rows)
-        sums.completion.append((history @ learned, _keep(following, gaps == 0) @ learned))
+        sums.completion.append((history @ learned, keep_entries(following, gaps == 0) @ learned))
 
     def _look_ahead(self, sequences: BasketSequences, rows: Int64Array) -> tuple[csr_array, Int64Array]:
         """Return the weights of the events that follow each row, and how long after the row they are.
@@ -182,6 +193,8 @@ class RowSums:
 class _PartSums:
     """Sums over the rows of some users, as in NormalEquations, and the sparse matrices to multiply."""
 
+    users: csr_array
+    """Sparse float32[n_users, n_learned]: 1 where the movie is among the user's latest interactions."""
     zz: Float32Array
     xz: Float32Array
     yz: Float32Array
@@ -207,12 +220,6 @@ def _count_threads() -> int:
     """Return how many parts to sum up at once: as many as BLAS has threads, at most MOST_THREADS."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(MOST_THREADS, int(os.environ.get("OMP_NUM_THREADS", available)))
-
-
-def _keep(matrix: csr_array, kept: BoolArray) -> csr_array:
-    """Return the matrix with only the entries that are marked in `kept`, bool[n_entries]."""
-    bounds = np.append(0, np.cumsum(kept))[matrix.indptr]
-    return csr_array((matrix.data[kept], matrix.indices[kept], bounds), shape=matrix.shape)
 
 
 def _multiply_nonempty(weights: csr_array, z: Float32Array) -> tuple[Int64Array, Float32Array]:

@@ -14,6 +14,7 @@ from nextreel.data.times import DAY
 from nextreel.errors import ArtifactError, DataError
 from nextreel.models.base import Recommender
 from nextreel.models.next_choices import NextChoices
+from nextreel.models.sequential_ridge.baskets import keep_entries
 from nextreel.models.sequential_ridge.embeddings import embed_movies
 from nextreel.models.sequential_ridge.features import LENGTH_CLASSES, FeatureMap
 from nextreel.models.sequential_ridge.hyperparameters import SequentialRidgeConfig
@@ -25,13 +26,19 @@ from nextreel.models.sequential_ridge.normal_equations import (
     divide,
 )
 from nextreel.models.training.epochs import Training
+from nextreel.models.user_vectors import build_profiles
 
 FIRST_CHOICES = 18
 """Number of first interactions of each user that are kept for short histories. A history of n interactions needs those
 up to the (2n + 8)th (see `next_choices`), and with the default `short_history` n is at most 5."""
-FEWEST_RATINGS, FEWEST_LEARNED = 10, 1000
+FEWEST_RATINGS, FEWEST_LEARNED = 10, 2000
 """A movie with fewer ratings is rare, unless fewer movies than the second number would be learned then. Ratings so few
 can't tell a weight for each other movie, and the time of a fit grows with the cube of the number of learned movies."""
+EASE_REGULARIZATION = 1000.0
+"""Penalty on the undirected weights; their part of a score depends little on it."""
+PROFILE_LENGTH, PROFILE_HALF_LIFE, UNLIKED_IN_PROFILE = 18, 3.0, 0.5
+"""What undirected weights score of a history: how many of its latest interactions, after how many of them a weight
+halves, and the factor on the weight of a movie that wasn't liked."""
 RARE_RANK = 64
 """Number of leading directions of the dense features' weights that score the rare movies."""
 ANY_GAP, LONG_GAP, SAME_SECOND = range(3)
@@ -68,6 +75,8 @@ class SequentialRidge(Recommender):
     completion_: Float32Array
     """float32[n_learned, n_learned]: weights from the movies of the history to the scored movies, for queries in the
     very second of the last interaction."""
+    undirected_: Float32Array
+    """float32[n_learned, n_learned]: EASE's weights from the movies of the history to the scored movies."""
     first_times_: Int64Array
     """int64[n_first]: timestamps of every user's first FIRST_CHOICES interactions, POSIX seconds, ascending."""
     first_movies_: Int32Array
@@ -90,20 +99,22 @@ class SequentialRidge(Recommender):
             "outer_": ArraySpec("float32", (2, "rank", "n_learned")),
             "rare_outer_": ArraySpec("float32", (3, "rare_rank", "n_movies"), is_optional=True),
             "completion_": ArraySpec("float32", ("n_learned", "n_learned")),
+            "undirected_": ArraySpec("float32", ("n_learned", "n_learned"), is_optional=True),
             "first_times_": ArraySpec("int64", ("n_first",), order="ascending"),
             "first_movies_": ArraySpec("int32", ("n_first",), least=0, below="n_movies"),
             "first_places_": ArraySpec("int32", ("n_first",), least=0),
         }
 
     def restore(self, state: Arrays) -> Self:
-        """Set the fitted arrays as `Recommender.restore` does, also from a file without rare movies.
+        """Set the fitted arrays as `Recommender.restore` does, also from an earlier version's file.
 
-        Such a file has the embeddings of the learned movies only.
+        Such a file has no rare movies, no undirected weights, and the embeddings of the learned movies only.
         """
         super().restore(state)
         n_movies = len(self.columns_)
         if "rare_" not in state:
             self.rare_ = np.zeros(0, dtype=np.int32)
+            self.undirected_ = np.zeros_like(self.completion_)
             self.rare_outer_ = np.zeros((3, 0, n_movies), dtype=np.float32)
             learned, self.embeddings_ = (
                 self.embeddings_,
@@ -148,6 +159,7 @@ class SequentialRidge(Recommender):
         long gaps, or for any gap.
         """
         x, z = self._features.of_histories(histories, self.columns_)
+        profiles = self._build_profiles(histories)
         last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
         gap = timestamps - last
         kind = np.where(
@@ -157,10 +169,10 @@ class SequentialRidge(Recommender):
         for number in np.unique(kind):
             queries = np.flatnonzero(kind == number)
             if len(queries) == len(histories):  # picking rows of a sparse array takes longer than all else
-                self._score_kind(number, x, z, scores)
+                self._score_kind(number, x, z, profiles, scores)
             else:
                 part = np.empty((len(queries), scores.shape[1]), dtype=np.float32)
-                scores[queries] = self._score_kind(number, x[queries], z[queries], part)
+                scores[queries] = self._score_kind(number, x[queries], z[queries], profiles[queries], part)
         scores[histories.lengths == 0] = 0
         short = np.flatnonzero(histories.lengths < self.config.short_history)
         if len(short):
@@ -197,6 +209,7 @@ class SequentialRidge(Recommender):
         self.inner_, self.outer_ = (np.stack(factors) for factors in zip(*dense, strict=True))
         self._solve_rare(sums)
         self.completion_ = _solve_ridge(sums.completion_gram, sums.completion_target, penalty[:n_learned])
+        self.undirected_ = _solve_ease(sums.shared_users)
 
     def _solve_rare(self, sums: NormalEquations) -> None:
         """Solve the regressions of the rare movies on the leading directions of the others' reduced regressions.
@@ -212,7 +225,18 @@ class SequentialRidge(Recommender):
             target = sums.rare_target[kind] @ directions[solution]
             self.rare_outer_[kind][:, self.rare_] = np.float32(factor) * target.T
 
-    def _score_kind(self, kind: int, x: csr_array, z: Float32Array, out: Float32Array) -> Float32Array:
+    def _build_profiles(self, histories: Histories) -> csr_array:
+        """Return what the undirected weights score: sparse float32[n, n_learned]."""
+        latest = histories.last(PROFILE_LENGTH)
+        profiles = build_profiles(latest, len(self.columns_), PROFILE_HALF_LIFE, UNLIKED_IN_PROFILE)
+        profiles.indices = self.columns_[profiles.indices]
+        learned = keep_entries(profiles, profiles.indices >= 0)
+        learned.resize(len(histories), len(self.undirected_))
+        return learned
+
+    def _score_kind(
+        self, kind: int, x: csr_array, z: Float32Array, profiles: csr_array, out: Float32Array
+    ) -> Float32Array:
         """Compute the scores of histories with the features x and z in `out`, float32[n, n_movies], and return it.
 
         The kind of the queries chooses the weights.
@@ -226,8 +250,11 @@ class SequentialRidge(Recommender):
         else:
             learned = x @ self.weights_[solution]
             learned += factors @ self.outer_[solution]
-        is_learned = self.columns_ >= 0
-        out[:, is_learned] = learned
+        undirected = profiles @ self.undirected_
+        spread = undirected.std(axis=1)
+        factor = np.divide(self.config.undirected * learned.std(axis=1), spread, out=spread, where=spread > 0)
+        learned += factor[:, None] * undirected
+        out[:, self.columns_ >= 0] = learned
         unrated = ~self._features.is_known
         if unrated.any():
             out[:, unrated] = out.min(axis=1, keepdims=True)
@@ -270,6 +297,15 @@ def _choose_learned(counts: Int64Array, most: int) -> BoolArray:
 def _number(is_chosen: BoolArray) -> Int32Array:
     """Number the chosen movies in catalog order; int32[n_movies], -1 for all others."""
     return np.where(is_chosen, np.cumsum(is_chosen) - 1, -1).astype(np.int32)
+
+
+def _solve_ease(gram: Float32Array) -> Float32Array:
+    """Return the weights of EASE (see `nextreel.models.ease`) from the numbers of users that movies share."""
+    identity = np.eye(len(gram), dtype=np.float32, order="F")
+    inverse = _solve_ridge(gram, identity, np.full(len(gram), EASE_REGULARIZATION, dtype=np.float32))
+    weights: Float32Array = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return weights
 
 
 def _solve_ridge(gram: Float32Array, target: Float32Array, penalty: Float32Array) -> Float32Array:
