@@ -39,12 +39,13 @@ class SequentialRidgeConfig(ModelConfig):
     rank: int = Field(default=256, ge=1, le=16_384)
     """Rank to which the weights of the dense features (V in the package's formulas) are reduced after the fit."""
     most_movies: int = Field(default=5000, ge=1, le=100_000)
-    """Highest number of movies with weights of their own, the most rated ones. The others are scored by the user's taste
+    """Highest number of movies with weights of their own, the most rated ones. Others are scored by the user's taste
     alone. The time of a fit grows with the cube of it."""
     # From the ordered history alone to mostly the undirected weights.
-    undirected: Annotated[float, Field(ge=0, le=100), Range(0.0, 2.0)] = 0.5
+    undirected: Annotated[float, Field(ge=0, le=100), Range(0.0, 2.0)] = 1.0
     """Weight of the undirected scores (those of EASE) relative to the regression's, each in units of its standard
-    deviation over the learned movies. Where few users are known it does much good, with many little."""
+    deviation over the learned movies. With more than 1,000 users it falls with the cube root of their number, since the
+    regression needs more users than EASE does."""
     # From a few hours to a month.
     long_gap_days: Annotated[float, Field(gt=0), Range(0.1, 30.0, log=True)] = 1.0
     """Days from the last interaction to a query beyond which the query is scored by weights of its own, learned from

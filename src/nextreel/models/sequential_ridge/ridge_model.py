@@ -39,7 +39,7 @@ EASE_REGULARIZATION = 1000.0
 PROFILE_LENGTH, PROFILE_HALF_LIFE, UNLIKED_IN_PROFILE = 18, 3.0, 0.5
 """What undirected weights score of a history: how many of its latest interactions, after how many of them a weight
 halves, and the factor on the weight of a movie that wasn't liked."""
-RARE_RANK = 64
+RARE_RANK = 32
 """Number of leading directions of the dense features' weights that score the rare movies."""
 ANY_GAP, LONG_GAP, SAME_SECOND = range(3)
 """Kinds of queries, by the time since the last interaction, each with weights of its own."""
@@ -77,6 +77,8 @@ class SequentialRidge(Recommender):
     very second of the last interaction."""
     undirected_: Float32Array
     """float32[n_learned, n_learned]: EASE's weights from the movies of the history to the scored movies."""
+    undirected_weight_: Float32Array
+    """float32[1]: weight of the scores by `undirected_` relative to the others, in units of standard deviations."""
     first_times_: Int64Array
     """int64[n_first]: timestamps of every user's first FIRST_CHOICES interactions, POSIX seconds, ascending."""
     first_movies_: Int32Array
@@ -100,6 +102,7 @@ class SequentialRidge(Recommender):
             "rare_outer_": ArraySpec("float32", (3, "rare_rank", "n_movies"), is_optional=True),
             "completion_": ArraySpec("float32", ("n_learned", "n_learned")),
             "undirected_": ArraySpec("float32", ("n_learned", "n_learned"), is_optional=True),
+            "undirected_weight_": ArraySpec("float32", (1,), is_optional=True),
             "first_times_": ArraySpec("int64", ("n_first",), order="ascending"),
             "first_movies_": ArraySpec("int32", ("n_first",), least=0, below="n_movies"),
             "first_places_": ArraySpec("int32", ("n_first",), least=0),
@@ -115,6 +118,7 @@ class SequentialRidge(Recommender):
         if "rare_" not in state:
             self.rare_ = np.zeros(0, dtype=np.int32)
             self.undirected_ = np.zeros_like(self.completion_)
+            self.undirected_weight_ = np.zeros(1, dtype=np.float32)
             self.rare_outer_ = np.zeros((3, 0, n_movies), dtype=np.float32)
             learned, self.embeddings_ = (
                 self.embeddings_,
@@ -148,6 +152,8 @@ class SequentialRidge(Recommender):
         rare_columns = _number(is_rare)
         self.embeddings_ = embed_movies(parts, self.columns_, rare_columns, config.dimensions, random)
         self.mixing_ = random.standard_normal((4 * config.dimensions + 1, config.hidden), dtype=np.float32)
+        weight = config.undirected * (1000 / max(timeline.n_users, 1000)) ** (1 / 3)
+        self.undirected_weight_ = np.array([weight], dtype=np.float32)
         self._solve(RowSums(config, self._features, self.columns_, rare_columns).over(parts))
         self._keep_first_choices(dataset)
         return self
@@ -252,11 +258,13 @@ class SequentialRidge(Recommender):
             learned += factors @ self.outer_[solution]
         undirected = profiles @ self.undirected_
         spread = undirected.std(axis=1)
-        factor = np.divide(self.config.undirected * learned.std(axis=1), spread, out=spread, where=spread > 0)
+        factor = np.divide(
+            self.undirected_weight_ * learned.std(axis=1), spread, out=spread, where=spread > 0
+        )
         learned += factor[:, None] * undirected
-        out[:, self.columns_ >= 0] = learned
-        unrated = ~self._features.is_known
-        if unrated.any():
+        out[:, np.flatnonzero(self.columns_ >= 0)] = learned
+        unrated = np.flatnonzero(~self._features.is_known)
+        if len(unrated):
             out[:, unrated] = out.min(axis=1, keepdims=True)
         return out
 
