@@ -5,13 +5,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nextreel.arrays import Float32Array
+from nextreel.arrays import Float32Array, Float64Array
 from nextreel.data.dataset import Dataset
 from nextreel.errors import DataError
 from nextreel.models.base import Recommender
+from nextreel.models.ease import EASE, EASEConfig
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
+from nextreel.models.sequential_ridge.baskets import running_sum
+from nextreel.models.sequential_ridge.closed_forms import EASE_REGULARIZATION
 from nextreel.models.sequential_ridge.features import FeatureMap
+from nextreel.models.sequential_ridge.keyed_draws import draw_uniform
+from nextreel.models.sequential_ridge.ridge_model import _choose_learned
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions
@@ -134,21 +139,20 @@ def test_a_new_user_is_scored_from_the_history() -> None:
     )
 
 
-@pytest.mark.parametrize("long_gap", [False, True], ids=["soon", "later"])
-@pytest.mark.parametrize("within_second", [0.0, 1.0], ids=["after-each-second", "after-each-row"])
-def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_second: float) -> None:
-    """Builds the rows and targets one by one, with the features that a query with the same history has."""
-    config = SMALL.model_copy(update={"long_gap_days": 60 / DAY, "within_second": within_second})
-    dataset = tiny_dataset()
-    timeline = dataset.timeline
-    model = SequentialRidge(config).fit(dataset)
-    features = FeatureMap(model.embeddings_, model.columns_ >= 0, model.mixing_)
+def rows_of(
+    model: SequentialRidge, dataset: Dataset, long_gap: bool = False
+) -> tuple[Float64Array, Float64Array]:
+    """The rows [x z] of the regression and their targets y, built one by one, each with the features that a query with
+    the same history has."""
+    timeline, config = dataset.timeline, model.config
+    is_known = np.bincount(timeline.movies, minlength=dataset.n_movies) > 0
+    features = FeatureMap(model.embeddings_, is_known, model.mixing_)
     rows, targets = [], []
     for user in range(dataset.n_users):
         own = np.arange(timeline.offsets[user], timeline.offsets[user + 1])
         for row in own:
             later, timestamp = own[own > row], timeline.timestamps[row]
-            if not within_second and len(later) and timeline.timestamps[later[0]] == timestamp:
+            if not config.within_second and len(later) and timeline.timestamps[later[0]] == timestamp:
                 continue
             history = dataset.histories(dataset.user_ids[user : user + 1], np.array([LATER]))
             x, z = features.of_histories(replace(history, stops=np.array([row + 1])), model.columns_)
@@ -159,12 +163,116 @@ def test_the_weights_are_where_the_loss_has_no_slope(long_gap: bool, within_seco
                     weight = 1 if timeline.ratings[other] >= 4 else config.unliked_weight
                     target[timeline.movies[other]] = weight * config.target_decay**step
             targets.append(target)
-    x, y = np.array(rows, dtype=np.float64), np.array(targets)[:, model.columns_ >= 0]
+    return np.array(rows, dtype=np.float64), np.array(targets)
+
+
+@pytest.mark.parametrize("most_movies", [5000, 20], ids=["all-learned", "some-rare"])
+@pytest.mark.parametrize("long_gap", [False, True], ids=["soon", "later"])
+@pytest.mark.parametrize("within_second", [0.0, 1.0], ids=["after-each-second", "after-each-row"])
+def test_the_weights_are_where_the_loss_has_no_slope(
+    most_movies: int, long_gap: bool, within_second: float
+) -> None:
+    update = {"long_gap_days": 60 / DAY, "within_second": within_second, "most_movies": most_movies}
+    dataset = tiny_dataset()
+    model = SequentialRidge(SMALL.model_copy(update=update)).fit(dataset)
+    x, targets = rows_of(model, dataset, long_gap)
+    y = targets[:, model.columns_ >= 0]
     dense = model.inner_[int(long_gap)] @ model.outer_[int(long_gap)]
     weights = np.concatenate([model.weights_[int(long_gap)], dense])
     slope = x.T @ (x @ weights - y) + weights
     assert np.abs(x.T @ y).max() > 1
     assert np.abs(slope).max() < 0.01
+
+
+@pytest.mark.parametrize("long_gap", [False, True], ids=["soon", "later"])
+def test_rare_movies_have_a_ridge_regression_on_the_leading_directions(long_gap: bool) -> None:
+    update = {"long_gap_days": 60 / DAY, "within_second": 1.0, "most_movies": 20}
+    dataset = tiny_dataset()
+    model = SequentialRidge(SMALL.model_copy(update=update)).fit(dataset)
+    assert len(model.rare_) == 39
+    x, targets = rows_of(model, dataset, long_gap)
+    outer = model.rare_outer_[int(long_gap)]
+    inner = model.inner_[int(long_gap)][:, -len(outer) :].astype(np.float64)
+    factors = x[:, -len(inner) :] @ inner
+    penalised = factors.T @ factors + inner.T @ inner
+    expected = np.linalg.solve(penalised, factors.T @ targets[:, model.rare_])
+    np.testing.assert_allclose(outer[:, model.rare_], expected, atol=1e-3)
+    assert not outer[:, model.columns_ >= 0].any()
+
+
+def test_a_rare_movie_is_recommended_to_those_whose_taste_it_is() -> None:
+    rows = [
+        (user, movie, 5, 100 * step)
+        for user in range(60)
+        for step, movie in enumerate((0, 1, 4, 5) if user % 2 else (2, 3, 6, 7))
+        if movie != 4 + 2 * (user % 2 == 0) or user < 40
+    ]
+    config = SMALL.model_copy(update={"most_movies": 4, "horizon": 3})
+    dataset = Dataset.from_frames(interactions(*rows), catalog(8))
+    model = SequentialRidge(config).fit(dataset)
+    for history, own, other in (((0, 1), 4, 6), ((2, 3), 6, 4)):
+        scores = scores_after(
+            model, *((999, movie, 5, 100 * step) for step, movie in enumerate(history)), timestamps=300
+        )
+        assert scores[own] > scores[other] + 0.1
+
+
+def test_movies_with_few_ratings_are_rare_where_enough_others_are_there() -> None:
+    counts = np.repeat([20, 3], [2100, 400])
+    assert _choose_learned(counts, 5000).tolist() == [True] * 2100 + [False] * 400
+    assert _choose_learned(counts, 50).sum() == 50
+    assert _choose_learned(counts[1500:], 5000).all()
+    assert _choose_learned(np.array([0, 1, 0]), 5000).tolist() == [False, True, False]
+
+
+def test_neither_threads_nor_parts_change_what_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = tiny_dataset()
+    whole = SequentialRidge(SMALL).fit(dataset)
+    monkeypatch.setattr("nextreel.models.sequential_ridge.ridge_model.INTERACTIONS_PER_PART", 100)
+    monkeypatch.setattr("nextreel.models.sequential_ridge.normal_equations.INTERACTIONS_AT_ONCE", 40)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    alone = SequentialRidge(SMALL).fit(dataset)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    together = SequentialRidge(SMALL).fit(dataset)
+    for name, array in together.state.items():
+        np.testing.assert_array_equal(alone.state[name], array, err_msg=name)
+    np.testing.assert_allclose(alone.weights_, whole.weights_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(alone.completion_, whole.completion_, rtol=1e-3, atol=1e-4)
+
+
+def test_a_draw_depends_on_its_key_alone() -> None:
+    users, places = np.divmod(np.arange(20_000), 100)
+    draws, order = draw_uniform(5, users, places), np.random.default_rng(0).permutation(20_000)
+    np.testing.assert_array_equal(draw_uniform(5, users[order], places[order]), draws[order])
+    assert np.histogram(draws, bins=10, range=(0, 1))[0] == pytest.approx(np.full(10, 2000), rel=0.1)
+    assert abs(np.corrcoef(draws, draw_uniform(6, users, places))[0, 1]) < 0.03
+
+
+def test_undirected_weights_are_those_of_ease() -> None:
+    dataset = tiny_dataset()
+    model = SequentialRidge(SMALL).fit(dataset)
+    ease = EASE(EASEConfig(regularization=EASE_REGULARIZATION)).fit(dataset)
+    learned = np.flatnonzero(model.columns_ >= 0)
+    np.testing.assert_allclose(model.undirected_, ease.weights_[np.ix_(learned, learned)], atol=1e-6)
+
+
+def test_undirected_scores_are_added_in_units_of_their_spread() -> None:
+    dataset, timestamps = tiny_dataset(), np.full(40, LATER)
+    histories = dataset.histories(dataset.user_ids, timestamps)
+    without, model = (
+        SequentialRidge(SMALL.model_copy(update={"undirected": weight})).fit(dataset) for weight in (0, 0.5)
+    )
+    learned = model.columns_ >= 0
+    directed = without.score(histories, timestamps)[:, learned]
+    added = model.score(histories, timestamps)[:, learned] - directed
+    np.testing.assert_allclose(added.std(axis=1), 0.5 * directed.std(axis=1), rtol=1e-3)
+
+
+def test_a_running_sum_starts_anew_with_each_group() -> None:
+    groups, rows = np.repeat(np.arange(4), [3, 150, 1, 60]), np.arange(214)
+    values = np.random.default_rng(0).random((214, 5), dtype=np.float32)
+    expected = np.concatenate([np.cumsum(values[groups == group], axis=0) for group in range(4)])
+    np.testing.assert_allclose(running_sum(groups, values, rows), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_short_history_is_also_scored_by_what_others_chose_at_that_point() -> None:
@@ -207,7 +315,7 @@ def test_a_smaller_rank_keeps_the_shape_and_stores_less() -> None:
     assert small.inner_.shape[2] == small.outer_.shape[1] == 2
 
 
-def test_only_the_most_rated_movies_are_learned_and_the_others_stand_last() -> None:
+def test_only_movies_that_nobody_rated_stand_last() -> None:
     rows = [
         row for user in range(60) for row in ((user, 0, 5, 0), (user, 1, 5, 9), (user, 2 + user % 4, 5, 20))
     ]
@@ -215,10 +323,11 @@ def test_only_the_most_rated_movies_are_learned_and_the_others_stand_last() -> N
     model = SequentialRidge(config).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
     scores = scores_after(model, (999, 0, 5, 0), timestamps=9)
     assert np.argmax(scores) == 1
-    assert (scores[2:] == scores.min()).all()
+    assert (scores[2:6] > 0.1).all()
+    assert (scores[6:] == scores.min()).all()
 
 
-def test_a_history_of_movies_that_are_not_learned_is_left_to_popularity() -> None:
+def test_a_history_of_movies_that_nobody_rated_is_left_to_popularity() -> None:
     rows = [row for user in range(60) for row in ((user, 0, 5, 0), (user, 1, 5, 9))]
     model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
     known = Dataset.from_frames(interactions((7, 5, 5, 0), (8, 1, 5, 0)), catalog(8))

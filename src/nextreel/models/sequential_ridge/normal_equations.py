@@ -22,6 +22,7 @@ from scipy.sparse import csr_array, vstack
 from nextreel.arrays import Float32Array, Int32Array, Int64Array
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
+from nextreel.machine import usable_cores
 from nextreel.models.sequential_ridge.baskets import (
     BasketSequences,
     group_events,
@@ -116,7 +117,7 @@ class RowSums:
             completion_target=zeros(n_learned, n_learned),
             shared_users=zeros(n_learned, n_learned),
         )
-        threads = _count_threads()
+        threads = count_threads()
         with ThreadPoolExecutor(threads) as pool:
             for sums in (pool.map if threads > 1 else map)(self._sum_part, parts):
                 total.add(sums)
@@ -216,10 +217,10 @@ def divide(histories: Histories, interactions: int) -> list[Histories]:
     return [histories[start:stop] for start, stop in pairwise(bounds)]
 
 
-def _count_threads() -> int:
-    """Return how many parts to sum up at once: as many as BLAS has threads, at most MOST_THREADS."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_THREADS, int(os.environ.get("OMP_NUM_THREADS", available)))
+def count_threads() -> int:
+    """Return how many parts are summed up at once: as many as BLAS may use threads, at most MOST_THREADS."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(MOST_THREADS, int(limit) if limit.isdigit() and int(limit) else usable_cores())
 
 
 def _multiply_nonempty(weights: csr_array, z: Float32Array) -> tuple[Int64Array, Float32Array]:

@@ -3,7 +3,6 @@
 from typing import Self
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 
 from nextreel.array_specs import ArraySpec, Specs
@@ -13,16 +12,20 @@ from nextreel.data.timeline import NEVER, Histories
 from nextreel.data.times import DAY
 from nextreel.errors import ArtifactError, DataError
 from nextreel.models.base import Recommender
+from nextreel.models.fit_cost import FitCost
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge.baskets import keep_entries
+from nextreel.models.sequential_ridge.closed_forms import solve_ease, solve_ridge
 from nextreel.models.sequential_ridge.embeddings import embed_movies
 from nextreel.models.sequential_ridge.features import LENGTH_CLASSES, FeatureMap
 from nextreel.models.sequential_ridge.hyperparameters import SequentialRidgeConfig
 from nextreel.models.sequential_ridge.low_rank import reduce_rank
 from nextreel.models.sequential_ridge.normal_equations import (
+    INTERACTIONS_AT_ONCE,
     INTERACTIONS_PER_PART,
     NormalEquations,
     RowSums,
+    count_threads,
     divide,
 )
 from nextreel.models.training.epochs import Training
@@ -34,8 +37,6 @@ up to the (2n + 8)th (see `next_choices`), and with the default `short_history` 
 FEWEST_RATINGS, FEWEST_LEARNED = 10, 2000
 """A movie with fewer ratings is rare, unless fewer movies than the second number would be learned then. Ratings so few
 can't tell a weight for each other movie, and the time of a fit grows with the cube of the number of learned movies."""
-EASE_REGULARIZATION = 1000.0
-"""Penalty on the undirected weights; their part of a score depends little on it."""
 PROFILE_LENGTH, PROFILE_HALF_LIFE, UNLIKED_IN_PROFILE = 18, 3.0, 0.5
 """What undirected weights score of a history: how many of its latest interactions, after how many of them a weight
 halves, and the factor on the weight of a movie that wasn't liked."""
@@ -113,21 +114,44 @@ class SequentialRidge(Recommender):
 
         Such a file has no rare movies, no undirected weights, and the embeddings of the learned movies only.
         """
+        optional = [name for name, spec in self.array_specs().items() if spec.is_optional]
+        missing = [name for name in optional if name not in state]
+        if missing and len(missing) < len(optional):
+            raise ArtifactError(f"the array {missing[0]!r} is missing")
         super().restore(state)
         n_movies = len(self.columns_)
-        if "rare_" not in state:
+        if missing:
             self.rare_ = np.zeros(0, dtype=np.int32)
+            self.rare_outer_ = np.zeros((3, 0, n_movies), dtype=np.float32)
             self.undirected_ = np.zeros_like(self.completion_)
             self.undirected_weight_ = np.zeros(1, dtype=np.float32)
-            self.rare_outer_ = np.zeros((3, 0, n_movies), dtype=np.float32)
-            learned, self.embeddings_ = (
-                self.embeddings_,
-                np.zeros((2, n_movies, self.config.dimensions), np.float32),
-            )
-            self.embeddings_[:, self.columns_ >= 0] = learned
-        elif self.embeddings_.shape[1] != n_movies or self.rare_outer_.shape[1] > self.inner_.shape[2]:
-            raise ArtifactError("the arrays of the rare movies don't have the shapes of the others")
+            of_learned = self.embeddings_
+            self.embeddings_ = np.zeros((2, n_movies, self.config.dimensions), dtype=np.float32)
+            self.embeddings_[:, self.columns_ >= 0] = of_learned
+        if self.embeddings_.shape[1] != n_movies or self.rare_outer_.shape[1] > self.inner_.shape[2]:
+            raise ArtifactError("the arrays 'embeddings_' or 'rare_outer_' don't have the size of the others")
         return self
+
+    def fit_cost(self, dataset: Dataset) -> FitCost:
+        """Estimate the memory and the work of a fit: sums over the interactions, then solutions of square systems."""
+        config, n_interactions = self.config, len(dataset.timeline)
+        counts = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies)
+        n = int(_choose_learned(counts, config.most_movies).sum())
+        n_rare, n_dense = (
+            int(np.count_nonzero(counts)) - n,
+            4 * config.dimensions + LENGTH_CLASSES + config.hidden,
+        )
+        size = n + n_dense
+        sums = size**2 + 4 * size * n + 5 * n**2 + 3 * n_rare * n_dense
+        parts = count_threads() * 6 * INTERACTIONS_AT_ONCE * n_dense
+        return FitCost(
+            memory=4 * (sums + parts) + 48 * n_interactions,
+            products=n_interactions * (n_dense**2 / 2 + 4 * config.dimensions * config.hidden)
+            + size**2 * (size / 3 + 2 * n)
+            + 3 * n**3,
+            steps=n_interactions * 10 * n_dense,
+            advice="set most_movies or hidden lower",
+        )
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         """Embed the movies, then regress what follows a history, and the rest of its latest basket, on its features.
@@ -205,7 +229,7 @@ class SequentialRidge(Recommender):
         dense_gram = sums.gram[n_learned:, n_learned:].copy()
         penalty = np.full(len(sums.gram), config.dense_regularization, dtype=np.float32)
         penalty[:n_learned] = config.regularization
-        solution = _solve_ridge(sums.gram, sums.target, penalty)
+        solution = solve_ridge(sums.gram, sums.target, penalty)
         solutions = solution[:, :n_learned], solution[:, n_learned:]
         self.weights_ = np.stack([weights[:n_learned] for weights in solutions])
         dense = [
@@ -214,8 +238,8 @@ class SequentialRidge(Recommender):
         ]
         self.inner_, self.outer_ = (np.stack(factors) for factors in zip(*dense, strict=True))
         self._solve_rare(sums)
-        self.completion_ = _solve_ridge(sums.completion_gram, sums.completion_target, penalty[:n_learned])
-        self.undirected_ = _solve_ease(sums.shared_users)
+        self.completion_ = solve_ridge(sums.completion_gram, sums.completion_target, penalty[:n_learned])
+        self.undirected_ = solve_ease(sums.shared_users)
 
     def _solve_rare(self, sums: NormalEquations) -> None:
         """Solve the regressions of the rare movies on the leading directions of the others' reduced regressions.
@@ -305,25 +329,3 @@ def _choose_learned(counts: Int64Array, most: int) -> BoolArray:
 def _number(is_chosen: BoolArray) -> Int32Array:
     """Number the chosen movies in catalog order; int32[n_movies], -1 for all others."""
     return np.where(is_chosen, np.cumsum(is_chosen) - 1, -1).astype(np.int32)
-
-
-def _solve_ease(gram: Float32Array) -> Float32Array:
-    """Return the weights of EASE (see `nextreel.models.ease`) from the numbers of users that movies share."""
-    identity = np.eye(len(gram), dtype=np.float32, order="F")
-    inverse = _solve_ridge(gram, identity, np.full(len(gram), EASE_REGULARIZATION, dtype=np.float32))
-    weights: Float32Array = inverse / -np.diag(inverse)
-    np.fill_diagonal(weights, 0)
-    return weights
-
-
-def _solve_ridge(gram: Float32Array, target: Float32Array, penalty: Float32Array) -> Float32Array:
-    """Solve (gram + diag(penalty)) w = target for w, reading only the lower triangle of `gram`.
-
-    Both `gram` and `target` are overwritten.
-    """
-    gram[np.diag_indices_from(gram)] += penalty
-    factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-    solution: Float32Array = np.ascontiguousarray(
-        cho_solve(factor, target, overwrite_b=True, check_finite=False)
-    )
-    return solution
