@@ -15,16 +15,22 @@ sum_k |y_k - x_k W - z_k V|^2 + lambda |W|^2 + mu |V|^2 takes one Cholesky facto
 rank. A second solution, from the same factorisation, has as targets only the interactions more than a day after the
 row; it scores queries that come long after the last interaction.
 
+Only the movies with many ratings, the learned ones, have a place in x and W. All other rated movies, the rare ones,
+enter v_k, and their targets are regressed on the leading directions of V alone.
+
 A query in the very second of the last interaction asks for the rest of that basket. It has a ridge regression of its
 own, on x alone: there is a row after each interaction that isn't the last of its basket, and the targets are the rest
 of the basket.
+
+To the scores of learned movies those of EASE are added, each in units of its standard deviation over these movies. EASE
+knows no order, and so needs fewer users: its weight falls with their number.
 
 A history of fewer than six interactions says no more than what other users chose at that point of theirs
 (`next-choices`), so the two scores are added, each in units of its standard deviation over the movies.
 
 The linear model of decaying histories is SLIST (Choi et al., "Session-aware Linear Item-Item Models for Session-based
-Recommendation", WWW 2021), and its closed form is that of EASE (Steck, WWW 2019). Random features are due to Rahimi &
-Recht, "Weighted Sums of Random Kitchen Sinks", NIPS 2008.
+Recommendation", WWW 2021), and its closed form is that of EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse
+Data", WWW 2019). Random features are due to Rahimi & Recht, "Weighted Sums of Random Kitchen Sinks", NIPS 2008.
 """
 
 from nextreel.models.sequential_ridge.hyperparameters import SequentialRidgeConfig
