@@ -184,6 +184,17 @@ def test_the_weights_are_where_the_loss_has_no_slope(
     assert np.abs(slope).max() < 0.01
 
 
+def test_rounding_errors_never_exceed_the_penalty() -> None:
+    dataset, timestamps = tiny_dataset(), np.array([LATER])
+    config = SMALL.model_copy(
+        update={"dense_regularization": 1e-12, "hidden": 256, "long_gap_days": 60 / DAY}
+    )
+    scores = (
+        SequentialRidge(config).fit(dataset).score(dataset.histories(np.array([7]), timestamps), timestamps)
+    )
+    assert 0.01 < np.abs(scores).max() < 100
+
+
 @pytest.mark.parametrize("long_gap", [False, True], ids=["soon", "later"])
 def test_rare_movies_have_a_ridge_regression_on_the_leading_directions(long_gap: bool) -> None:
     update = {"long_gap_days": 60 / DAY, "within_second": 1.0, "most_movies": 20}
@@ -325,6 +336,13 @@ def test_only_movies_that_nobody_rated_stand_last() -> None:
     assert np.argmax(scores) == 1
     assert (scores[2:6] > 0.1).all()
     assert (scores[6:] == scores.min()).all()
+
+
+def test_queries_without_any_interaction_score_zeros() -> None:
+    dataset, timestamps = tiny_dataset(), np.array([LATER])
+    nothing = dataset.with_interactions(dataset.interactions().clear())
+    model = SequentialRidge(SMALL).fit(dataset)
+    assert not model.score(nothing.histories(np.array([7]), timestamps), timestamps).any()
 
 
 def test_a_history_of_movies_that_nobody_rated_is_left_to_popularity() -> None:

@@ -42,6 +42,9 @@ PROFILE_LENGTH, PROFILE_HALF_LIFE, UNLIKED_IN_PROFILE = 18, 3.0, 0.5
 halves, and the factor on the weight of a movie that wasn't liked."""
 RARE_RANK = 32
 """Number of leading directions of the dense features' weights that score the rare movies."""
+LEAST_PENALTY = 1e-5
+"""Lowest penalty on the dense features' weights, relative to the mean of their sums of squares. With tens of millions
+of rows, rounding errors of these float32 sums would exceed a lower one, and the system couldn't be solved."""
 ANY_GAP, LONG_GAP, SAME_SECOND = range(3)
 """Kinds of queries, by the time since the last interaction, each with weights of its own."""
 
@@ -190,8 +193,8 @@ class SequentialRidge(Recommender):
         """
         x, z = self._features.of_histories(histories, self.columns_)
         profiles = self._build_profiles(histories)
-        last = histories.timeline.timestamps[np.maximum(histories.stops - 1, 0)]
-        gap = timestamps - last
+        gap, nonempty = timestamps.copy(), np.flatnonzero(histories.lengths)
+        gap[nonempty] -= histories.timeline.timestamps[histories.stops[nonempty] - 1]
         kind = np.where(
             gap <= 0, SAME_SECOND, np.where(gap > self.config.long_gap_days * DAY, LONG_GAP, ANY_GAP)
         )
@@ -227,14 +230,14 @@ class SequentialRidge(Recommender):
         """Solve the regressions from the sums over their rows, which are overwritten."""
         config, n_learned = self.config, len(sums.completion_gram)
         dense_gram = sums.gram[n_learned:, n_learned:].copy()
-        penalty = np.full(len(sums.gram), config.dense_regularization, dtype=np.float32)
+        dense_penalty = max(config.dense_regularization, LEAST_PENALTY * float(np.diag(dense_gram).mean()))
+        penalty = np.full(len(sums.gram), dense_penalty, dtype=np.float32)
         penalty[:n_learned] = config.regularization
         solution = solve_ridge(sums.gram, sums.target, penalty)
         solutions = solution[:, :n_learned], solution[:, n_learned:]
         self.weights_ = np.stack([weights[:n_learned] for weights in solutions])
         dense = [
-            reduce_rank(weights[n_learned:], dense_gram, config.dense_regularization, config.rank)
-            for weights in solutions
+            reduce_rank(weights[n_learned:], dense_gram, dense_penalty, config.rank) for weights in solutions
         ]
         self.inner_, self.outer_ = (np.stack(factors) for factors in zip(*dense, strict=True))
         self._solve_rare(sums)
