@@ -8,6 +8,7 @@ saved and loaded.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -177,10 +178,18 @@ class Recommender(ABC):
             model.restore(
                 {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
             )
+        self._forget_derived()
         for name, array in state.items():
             if " " not in name:
                 setattr(self, name, array.item() if self._is_number(name) else array)
         return self
+
+    def _forget_derived(self) -> None:
+        """Drop what cached properties computed from the fitted arrays, before these change."""
+        for cls in type(self).__mro__:
+            for name, value in vars(cls).items():
+                if isinstance(value, cached_property):
+                    vars(self).pop(name, None)
 
     @classmethod
     def _is_number(cls, name: str) -> bool:

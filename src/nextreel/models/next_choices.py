@@ -11,6 +11,7 @@ popularity dominates, as if k choices distributed like it had been observed: up 
 of a Dirichlet posterior.
 """
 
+from functools import cached_property
 from typing import Annotated, Self
 
 import numpy as np
@@ -25,6 +26,9 @@ from nextreel.models.fit_cost import SORTING_STEPS, FitCost
 from nextreel.models.popularity import CATALOG_SIZE, Popularity
 from nextreel.models.training.epochs import Training
 from nextreel.options import Range
+
+FEW = 6
+"""Length of the history from which on the choices are looked up anew for each batch."""
 
 
 class NextChoicesConfig(ModelConfig):
@@ -91,15 +95,13 @@ class NextChoices(Recommender):
         )
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
-        total = self._popularity_of(slice(None)).score(histories, timestamps)
+        total = self._popularity.score(histories, timestamps)
         scores: Float32Array = (
             np.float32(self.config.prior) * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
         )
         for length in np.unique(histories.lengths):
             queries = np.flatnonzero(histories.lengths == length)
-            at_this_point = (self.places_ >= length) & (self.places_ < 2 * length + self.config.first)
-            choices = self._popularity_of(np.flatnonzero(at_this_point))
-            scores[queries] += choices.score(histories[queries], timestamps[queries])
+            scores[queries] += self._choices_after(int(length)).score(histories[queries], timestamps[queries])
         return scores
 
     def knows(self, histories: Histories) -> BoolArray:
@@ -108,9 +110,23 @@ class NextChoices(Recommender):
     def _fit_events(
         self, timestamps: Int64Array, movies: Int32Array, places: Int32Array, n_movies: int
     ) -> Self:
+        self._forget_derived()
         self.times_, self.movies_, self.places_, self.n_movies_ = timestamps, movies, places, n_movies
         return self
 
-    def _popularity_of(self, rows: slice | Int64Array) -> Popularity:
-        """Return a popularity model that counts only the interactions in `rows`, positions in `times_`."""
+    @cached_property
+    def _popularity(self) -> Popularity:
+        return Popularity.of_events(self.times_, self.movies_, self.n_movies_)
+
+    @cached_property
+    def _choices_after_few(self) -> list[Popularity]:
+        """Choices after 0 to FEW - 1 interactions: those of new users, who are many in a batch."""
+        return [self._find_choices_after(length) for length in range(FEW)]
+
+    def _choices_after(self, length: int) -> Popularity:
+        return self._choices_after_few[length] if length < FEW else self._find_choices_after(length)
+
+    def _find_choices_after(self, length: int) -> Popularity:
+        """Return a popularity model of the interactions that users had after about `length` others."""
+        rows = np.flatnonzero((self.places_ >= length) & (self.places_ < 2 * length + self.config.first))
         return Popularity.of_events(self.times_[rows], self.movies_[rows], self.n_movies_)

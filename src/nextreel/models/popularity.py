@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from nextreel.array_specs import ArraySpec, Specs
-from nextreel.arrays import Arrays, BoolArray, Float32Array, Int32Array, Int64Array
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
@@ -62,10 +62,6 @@ class Popularity(Recommender):
         """
         return cls()._fit_events(timestamps, movies, n_movies)
 
-    def restore(self, state: Arrays) -> Self:
-        vars(self).pop("_checkpoints", None)
-        return super().restore(state)
-
     def array_specs(self) -> Specs:
         return {
             "times_": ArraySpec("int64", ("n_interactions",), order="ascending"),
@@ -112,8 +108,8 @@ class Popularity(Recommender):
         return counts
 
     def _fit_events(self, timestamps: Int64Array, movies: Int32Array, n_movies: int) -> Self:
+        self._forget_derived()
         self.times_, self.movies_, self.n_movies_ = timestamps, movies, n_movies
-        vars(self).pop("_checkpoints", None)
         return self
 
     def _count_before(self, stops: Int64Array) -> Float32Array:

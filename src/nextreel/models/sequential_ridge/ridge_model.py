@@ -1,5 +1,6 @@
 """The sequential ridge as a model: its fit, the solution of the normal equations, and the scores of a query."""
 
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -169,6 +170,7 @@ class SequentialRidge(Recommender):
         timeline = dataset.timeline
         if len(timeline) == 0:
             raise DataError("there are no interactions to learn from")
+        self._forget_derived()
         config, random = self.config, np.random.default_rng(self.config.seed)
         counts = np.bincount(timeline.movies, minlength=dataset.n_movies)
         is_learned = _choose_learned(counts, config.most_movies)
@@ -225,6 +227,12 @@ class SequentialRidge(Recommender):
         is_known = self.columns_ >= 0
         is_known[self.rare_] = True
         return FeatureMap(self.embeddings_, is_known, self.mixing_)
+
+    @cached_property
+    def _first_choices(self) -> NextChoices:
+        return NextChoices.of_events(
+            self.first_times_, self.first_movies_, self.first_places_, len(self.columns_)
+        )
 
     def _solve(self, sums: NormalEquations) -> None:
         """Solve the regressions from the sums over their rows, which are overwritten."""
@@ -308,10 +316,7 @@ class SequentialRidge(Recommender):
 
         Over the movies, they have mean 0 and the standard deviation `spread`, float32[n].
         """
-        choices = NextChoices.of_events(
-            self.first_times_, self.first_movies_, self.first_places_, len(self.columns_)
-        )
-        scores = choices.score(histories, timestamps)
+        scores = self._first_choices.score(histories, timestamps)
         scores -= scores.mean(axis=1, keepdims=True)
         scores *= spread[:, None] / np.maximum(scores.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return scores
