@@ -45,7 +45,7 @@ def test_the_weights_are_those_of_the_highest_likelihood() -> None:
     dataset = tiny_dataset()
     model = Blend(SMALL).fit(dataset)
     everybody = np.ones(dataset.n_users, dtype=np.bool_)
-    asked = HeldOut.of(dataset.timeline, everybody, np.random.default_rng(5))
+    asked = HeldOut.of(dataset.timeline, everybody, seed=5)
     weights = model._learn_weights(asked)
     for number in (0, 1):
         some = asked[np.flatnonzero(model._classify(asked.histories, asked.timestamps) == number)]

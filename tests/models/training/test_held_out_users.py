@@ -13,7 +13,7 @@ from tests.frames import catalog, interactions
 def queries_of(*rows: tuple[int, int, float, int]) -> HeldOut:
     dataset = Dataset.from_frames(interactions(*rows), catalog(4))
     users = np.ones(dataset.n_users, dtype=np.bool_)
-    return HeldOut.of(dataset.timeline, users, np.random.default_rng(0))
+    return HeldOut.of(dataset.timeline, users, seed=0)
 
 
 def score_of(*scores: float) -> Float32Array:
@@ -28,7 +28,7 @@ def test_only_positives_with_a_history_become_queries() -> None:
 
 def test_no_history_holds_the_target_of_its_query_or_a_later_row() -> None:
     timeline = tiny_dataset().timeline
-    queries = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), np.random.default_rng(0))
+    queries = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), seed=0)
     query, row = queries.histories.rows()
     assert (timeline.timestamps[row] <= queries.timestamps[query]).all()
     assert not (timeline.movies[row] == queries.movies[query]).any()
@@ -63,7 +63,7 @@ def test_the_loss_is_the_softmax_among_unseen_movies() -> None:
 
 def test_the_mean_is_over_all_queries_however_many() -> None:
     timeline = tiny_dataset().timeline
-    queries = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), np.random.default_rng(0))
+    queries = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), seed=0)
 
     def score(histories: Histories, timestamps: Int64Array) -> Float32Array:
         return np.zeros((len(timestamps), timeline.movies.max() + 1), dtype=np.float32)
@@ -82,7 +82,7 @@ def test_a_history_of_ratings_that_are_replaced_later_keeps_them() -> None:
 
 def test_a_history_leaves_out_what_it_has_replaced_itself() -> None:
     dataset = Dataset.from_frames(interactions((1, 0, 2, 10), (1, 0, 2, 20), (1, 1, 5, 30)), catalog(4))
-    queries = HeldOut.of(dataset.timeline, np.ones(1, dtype=np.bool_), np.random.default_rng(0))
+    queries = HeldOut.of(dataset.timeline, np.ones(1, dtype=np.bool_), seed=0)
     assert dataset.timeline.timestamps[queries.histories.rows()[1]].tolist() == [20]
 
 
@@ -90,7 +90,7 @@ def test_a_history_leaves_out_what_it_has_replaced_itself() -> None:
 def test_no_history_is_empty_where_every_movie_is_rated_again(seed: int) -> None:
     rows = tiny_dataset(seed).interactions()
     timeline = tiny_dataset(seed).with_interactions(pl.concat([rows] * 2)).timeline
-    queries = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), np.random.default_rng(seed))
+    queries = HeldOut.of(timeline, np.ones(timeline.n_users, np.bool_), seed=seed)
     query, row = queries.histories.rows()
     assert set(query.tolist()) == set(range(len(queries)))
     assert (timeline.user_ids[timeline.users[row]] == queries.histories.user_ids[query]).all()

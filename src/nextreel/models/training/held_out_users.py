@@ -16,6 +16,7 @@ from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import USER_ID
 from nextreel.data.timeline import Histories, Timeline
+from nextreel.models.training.keyed_random import uniform
 
 EARLIER_POSITIVES = 5
 """Number of latest positives, the query's own included, before one of which the history of a query ends. Five is what
@@ -49,21 +50,22 @@ class HeldOut:
         -------
         (the dataset without the interactions of these users, the queries of these users)
         """
-        random = np.random.default_rng(seed)
-        held_out = random.random(dataset.n_users) < share
+        held_out = uniform(seed, "held-out users", dataset.timeline.user_ids) < share
         rows = dataset.interactions()
         remaining = dataset.with_rows(
             rows.filter(~rows[USER_ID].is_in(dataset.users[USER_ID].filter(held_out).implode()))
         )
-        return remaining, cls.of(dataset.timeline, held_out, random)
+        return remaining, cls.of(dataset.timeline, held_out, seed)
 
     @classmethod
-    def of(cls, timeline: Timeline, users: BoolArray, random: np.random.Generator) -> Self:
+    def of(cls, timeline: Timeline, users: BoolArray, seed: int) -> Self:
         """Build a query from each positive of the users marked in bool[n_users], unless its history is empty."""
         row = np.flatnonzero(timeline.is_positive() & users[timeline.users])
         user = timeline.users[row]
         first_of_user = np.searchsorted(user, user)
-        n_earlier = random.integers(EARLIER_POSITIVES, size=len(row))
+        place = np.arange(len(row)) - first_of_user  # of the positive among those of its user
+        drawn = uniform(seed, "ends of histories", timeline.user_ids[user], place)
+        n_earlier = (EARLIER_POSITIVES * drawn).astype(np.int64)
         first_hidden = np.maximum(np.arange(len(row)) - n_earlier, first_of_user)
         starts, stops = timeline.offsets[user], row[first_hidden]
         has_history = stops > starts

@@ -54,8 +54,9 @@ class TransformerConfig(ModelConfig):
     """Training time in minutes, summed over all parts of a resumed fit; None runs all epochs."""
     held_out_share: float = Field(default=0.03, ge=0, lt=1)
     """Share of the users held out of training; the model keeps the epoch with the lowest loss on them."""
-    bfloat16: bool = True
-    """Whether training computes matrix products in bfloat16. Scores are float32 either way."""
+    bfloat16: bool | None = None
+    """Whether training computes matrix products in bfloat16; None does where the processor has matrix units for it (AMX
+    of Intel's, or a GPU), since others are faster in float32. Scores are float32 either way."""
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of all random numbers of a fit."""
 

@@ -162,7 +162,7 @@ class Network(nn.Module):
         self.register_buffer("weeks", torch.zeros(2, dtype=torch.int64))
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return [n_queries, width]: the vector of each query, in the order of `batch.query_index`."""
+        """Return the vector of each query, [at least n_queries, width], in the order of `batch.query_places`."""
         events = self.movies(batch.movies) + self.ratings(batch.ratings) + self.pauses(batch.pauses)
         events = functional.dropout(events, self.dropout, self.training)  # [B, T, width]
         week = (torch.minimum(batch.weeks, self.weeks[1]) - self.weeks[0]).clamp(0, N_WEEKS - 1)
@@ -173,7 +173,7 @@ class Network(nn.Module):
             x = layer(x, n_events, 0, batch.relations)
         # No later layer reads the events, so the last one computes the queries only.
         out: Tensor = self.layers[-1](x, n_events, n_events, batch.relations)  # [B, Q, width]
-        vectors: Tensor = self.norm(out[batch.is_query])
+        vectors: Tensor = self.norm(out.flatten(0, 1).index_select(0, batch.query_places))
         return vectors
 
     def score(self, vectors: Tensor) -> Tensor:

@@ -43,7 +43,8 @@ class AveragedAdamW:
     def __init__(self, network: Network, config: TransformerConfig) -> None:
         self.network, self.config, self.steps = network, config, 0
         self.averaged, self.best = copy.deepcopy(network), copy.deepcopy(network)
-        self.precision = torch.bfloat16 if config.bfloat16 else torch.float32
+        bfloat16 = torch.cpu._is_amx_tile_supported() if config.bfloat16 is None else config.bfloat16
+        self.precision = torch.bfloat16 if bfloat16 else torch.float32
         # As usual, weight decay is for matrices only; the attention biases of relations are biases, too.
         decayed = [p for name, p in network.named_parameters() if p.ndim >= 2 and ".by_" not in name]
         others = [p for name, p in network.named_parameters() if p.ndim < 2 or ".by_" in name]
@@ -73,7 +74,7 @@ class AveragedAdamW:
                 self.config.learning_rate * warm_up * (0.5 + 0.5 * math.cos(math.pi * min(1, progress)))
             )
         network = self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision is torch.bfloat16):
             inputs = network(batch), network.movies.weight, network.bias
             loss = softmax_loss(*(tensor.to(self.precision) for tensor in inputs), labels)
         self.adam.zero_grad(set_to_none=True)

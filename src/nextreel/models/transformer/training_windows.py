@@ -11,23 +11,26 @@ the queries see, and group windows of similar length into batches.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nextreel.arrays import Int64Array
+from nextreel.arrays import Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
+from nextreel.models.training.keyed_random import uniform
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.window_batches import Batch, pack_windows
 
-LENGTH_CLASS = 16
-"""Windows are sorted into batches by their length in classes of this many events: larger classes mix windows more
-freely, smaller classes need less padding."""
+EVENT_GRID, QUERY_GRID, PLACE_GRID = 32, 16, 128
+"""The padded numbers of a window's events, of a window's queries, and of a batch's queries are multiples of these. So
+batches have few different shapes: for each new one oneDNN builds new bfloat16 kernels, which takes longer than a step.
+"""
 LENGTH_JITTER, QUERY_JITTER = 12, 16
 """Upper bounds of the random numbers that are added to a window's number of events and of queries before windows are
-sorted, so that each epoch batches different ones together; at most one length class, they hardly add padding."""
+sorted, so that each epoch batches different ones together; they hardly add padding."""
 
 
 @dataclass(frozen=True)
@@ -39,60 +42,74 @@ class TargetBaskets:
 
     dataset: Dataset
     config: TransformerConfig
-    users: Int64Array
-    """int64[n_baskets]: index of the basket's user; ascending."""
+    users: Int32Array
+    """int32[n_baskets]: index of the basket's user; ascending."""
     starts: Int64Array
     """int64[n_baskets]: first row of the basket in the timeline of all interactions."""
     stops: Int64Array
     """int64[n_baskets]: one past the last row of the basket in the timeline."""
-    cuts: Int64Array
-    """int64[n_baskets, ahead]: rows right before which the history of the basket's query may end: the basket's first
-    row, then the positives before it, latest first; -1 where there is no such positive or no event before it. If all
-    are -1, only a cut within the basket leaves the query a history."""
+    positives: Int64Array
+    """int64[n_positives]: rows of all positives in the timeline."""
+    positives_before: Int64Array
+    """int64[n_baskets]: number of `positives`, of all users, that come before the basket."""
+    n_earlier: Int64Array
+    """int64[n_baskets]: number of positives before the basket, at most `ahead - 1`, right before which the history of
+    the basket's query may end too: positives of the user, with an event before them."""
 
     @classmethod
     def of(cls, dataset: Dataset, config: TransformerConfig) -> Self:
         """Take all baskets of a data set, except a first basket of a single movie: its query has no history."""
         timeline = dataset.timeline
-        users = timeline.users.astype(np.int64)
-        starts = np.flatnonzero(
-            (np.diff(timeline.timestamps, prepend=-1) != 0) | (np.diff(users, prepend=-1) != 0)
-        )
-        stops = np.append(starts[1:], len(users))
-        positives = np.append(-1, np.flatnonzero(timeline.is_positive()))  # -1: no positive, perhaps at all
-        earlier = np.searchsorted(positives, starts)[:, None] - np.arange(1, config.ahead)
-        cuts = np.concatenate([starts[:, None], positives[np.maximum(earlier, 0)]], 1)
-        cuts = np.where(cuts > timeline.offsets[users[starts]][:, None], cuts, -1)
-        usable = (cuts[:, 0] >= 0) | (stops - starts > 1)
-        return cls(dataset, config, users[starts][usable], starts[usable], stops[usable], cuts[usable])
+        new_second = np.diff(timeline.timestamps, prepend=-1) != 0
+        starts = np.flatnonzero(new_second | (np.diff(timeline.users, prepend=-1) != 0))
+        stops = np.append(starts[1:], len(timeline))
+        users = timeline.users[starts]
+        usable = (starts > timeline.offsets[users]) | (stops - starts > 1)
+        users, starts, stops = users[usable], starts[usable], stops[usable]
+        positives = np.flatnonzero(timeline.is_positive())
+        before = np.searchsorted(positives, starts)
+        before_second_event = np.searchsorted(positives, timeline.offsets, side="right")[users]
+        n_earlier = np.clip(before - before_second_event, 0, config.ahead - 1)
+        return cls(dataset, config, users, starts, stops, positives, before, n_earlier)
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def draw(self, random: np.random.Generator) -> "EpochBatches":
-        """Draw the ends of the queries' histories and the batches for one epoch."""
-        cuts = draw_cuts(self, random)
-        windows = cut_windows(self, cuts, random)
+    @property
+    def keys(self) -> tuple[Int64Array, Int64Array]:
+        """The UserID of each basket and its first row, counted within the user; int64[n_baskets] each."""
+        timeline = self.dataset.timeline
+        return timeline.user_ids[self.users], self.starts - timeline.offsets[self.users]
+
+    def draw(self, epoch: int) -> "EpochBatches":
+        """Draw the ends of the queries' histories and the batches for one epoch.
+
+        What a user's windows and queries are depends only on the seed, the epoch and the user. Which windows share a
+        batch, and the order of the batches, depends on all users.
+        """
+        cuts = draw_cuts(self, epoch)
+        windows = cut_windows(self, cuts, epoch)
+        random = np.random.default_rng([self.config.seed, epoch])
         return EpochBatches(self, cuts, windows, batch_windows(windows, self.config.rows_per_step, random))
 
 
-def draw_cuts(baskets: TargetBaskets, random: np.random.Generator) -> Int64Array:
+def draw_cuts(baskets: TargetBaskets, epoch: int) -> Int64Array:
     """Draw for each basket the row at which the history of its query ends (the cut), int64[n_baskets].
 
     With probability `next_share` the cut is right before the basket, otherwise before a random one of the earlier
     positives. For a basket of several movies, it is within the basket with probability `within_share`.
     """
-    config, n_baskets = baskets.config, len(baskets)
-    n_earlier = (baskets.cuts[:, 1:] >= 0).sum(1)  # [n_baskets]: possible cuts at earlier positives
-    column = 1 + (random.random(n_baskets) * n_earlier).astype(np.int64)
-    column[(random.random(n_baskets) < config.next_share) | (n_earlier == 0)] = 0
-    before = baskets.cuts[np.arange(n_baskets), column]
+    config, keys, n_earlier = baskets.config, baskets.keys, baskets.n_earlier
+    is_next = uniform(config.seed, "next", epoch, *keys) < config.next_share
+    back = 1 + (uniform(config.seed, "earlier", epoch, *keys) * n_earlier).astype(np.int64)
+    earlier = baskets.positives[np.maximum(baskets.positives_before - back, 0)] if n_earlier.any() else 0
+    before = np.where(is_next | (n_earlier == 0), baskets.starts, earlier)
 
     n_within = baskets.stops - baskets.starts - 1  # [n_baskets]: possible cuts within the basket
-    must_be_within = baskets.cuts[:, 0] < 0  # [n_baskets]: no event precedes the basket
-    is_within = (n_within > 0) & ((random.random(n_baskets) < config.within_share) | must_be_within)
-    within = baskets.starts + 1 + (random.random(n_baskets) * n_within).astype(np.int64)
-    return np.where(is_within, within, before)
+    must_be_within = keys[1] == 0  # [n_baskets]: no event precedes the basket
+    is_within = uniform(config.seed, "within", epoch, *keys) < config.within_share
+    within = baskets.starts + 1 + (uniform(config.seed, "row", epoch, *keys) * n_within).astype(np.int64)
+    return np.where((n_within > 0) & (is_within | must_be_within), within, before)
 
 
 @dataclass(frozen=True)
@@ -118,22 +135,34 @@ class Windows:
         """int64[n_windows]: number of events in the window."""
         return self.stops - self.starts
 
+    @cached_property
+    def padded_events(self) -> Int64Array:
+        """int64[n_windows]: number of events in the window, rounded up to the grid, at most the highest of all."""
+        padded: Int64Array = np.minimum(_round_up(self.lengths, EVENT_GRID), self.lengths.max())
+        return padded
+
+    @cached_property
+    def padded_queries(self) -> Int64Array:
+        """int64[n_windows]: number of queries about the window, rounded up to the grid."""
+        return _round_up(self.n_queries, QUERY_GRID)
+
     def baskets_in(self, windows: Int64Array) -> Int64Array:
         """Return the numbers of the target baskets with queries about these windows, one window after the other."""
         return self.baskets[_ranges(self.first_query[windows], self.n_queries[windows])]
 
 
-def cut_windows(baskets: TargetBaskets, cuts: Int64Array, random: np.random.Generator) -> Windows:
+def cut_windows(baskets: TargetBaskets, cuts: Int64Array, epoch: int) -> Windows:
     """Divide each user's history into windows, and assign each query to the window in which its history ends (its cut).
 
     A history that fits into `config.window` is one window. A longer one is divided every `window - overlap` events,
     starting at a random event. A window also holds up to `overlap` events in front of the point of division, as context
     for its first queries. It ends at the last cut of its queries, because none of them sees later events.
     """
-    config, offsets, users = baskets.config, baskets.dataset.timeline.offsets, baskets.users
+    config, timeline, users = baskets.config, baskets.dataset.timeline, baskets.users
+    offsets = timeline.offsets
     stride = max(1, config.window - config.overlap)
     n_events = np.diff(offsets)  # [n_users]
-    random_stop = random.integers(1, stride + 1, len(n_events))
+    random_stop = 1 + (stride * uniform(config.seed, "windows", epoch, timeline.user_ids)).astype(np.int64)
     first_stop = np.where(n_events <= config.window, n_events, random_stop)  # [n_users]: end of window 0
 
     place = cuts - offsets[users]  # [n_baskets]: number of events before the cut
@@ -161,14 +190,15 @@ def batch_windows(windows: Windows, rows_per_step: int, random: np.random.Genera
     `rows_per_step` rows (events and queries, padding included), unless a single window has more.
     """
     jitter = random.random(len(windows))
-    length_class = (windows.lengths + LENGTH_JITTER * jitter) // LENGTH_CLASS
+    length_class = (windows.lengths + LENGTH_JITTER * jitter) // EVENT_GRID
     longest_first = np.lexsort((windows.n_queries + QUERY_JITTER * jitter, length_class))[::-1]
+    padded_events, padded_queries = windows.padded_events.tolist(), windows.padded_queries.tolist()
 
     batches: list[Int64Array] = []
     members: list[int] = []
     n_events = n_queries = 0  # padded size of a window of the batch
-    for window in longest_first:
-        length, queries = windows.lengths[window], windows.n_queries[window]
+    for window in longest_first.tolist():
+        length, queries = padded_events[window], padded_queries[window]
         n_events, n_queries = max(n_events, length), max(n_queries, queries)
         if members and (len(members) + 1) * (n_events + n_queries) > rows_per_step:
             batches.append(np.array(members))
@@ -229,6 +259,11 @@ class EpochBatches:
             window_of=np.repeat(np.arange(len(windows)), self.windows.n_queries[windows]),
             cuts=self.cuts[baskets],
             timestamps=timeline.timestamps[self.baskets.starts[baskets]],
+            shape=(
+                int(self.windows.padded_events[windows].max()),
+                int(self.windows.padded_queries[windows].max()),
+                -(-len(baskets) // PLACE_GRID) * PLACE_GRID,
+            ),
         )
 
     def _label(self, baskets: Int64Array) -> Labels:
@@ -248,6 +283,11 @@ class EpochBatches:
             seen_movie=timeline.movies[_ranges(first_seen, n_seen)].astype(np.int64),
             total=float(weight.sum()),
         )
+
+
+def _round_up(number: Int64Array, multiple: int) -> Int64Array:
+    """Return the smallest multiple of `multiple` that is at least `number`."""
+    return -(-number // multiple) * multiple
 
 
 def _ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:

@@ -139,7 +139,7 @@ class NetworkLearner(EpochLearner):
     def learn_epoch(self, number: int, seconds_before: float) -> float:
         """Learn from every target basket once; if the option `minutes` is set, stop when that time is over."""
         config, started = self.model.config, time.perf_counter()
-        batches = self.baskets.draw(np.random.default_rng([config.seed, number]))
+        batches = self.baskets.draw(number)
         loss = weight = 0.0
         with seeded_training(torch, config.seed + number):
             for done, (batch, labels) in enumerate(batches, start=1):

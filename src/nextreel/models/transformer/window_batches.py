@@ -57,11 +57,11 @@ class Batch:
     """int64[B, T + Q, T]: relation of each row, first the events and then the queries, to each event. It numbers
     the pairs (bucket of the time, bucket of the distance) between the two, queries after events; N_RELATIONS
     marks an event that the row must not see."""
-    is_query: Tensor
-    """bool[B, Q]: True for a query, False for padding."""
+    query_places: Tensor
+    """int64[at least n_queries]: place of each query among the B * Q, one window after the other; then padding, which
+    is 0."""
     query_index: Int64Array
-    """int64[n_queries]: for each True of `is_query` in turn, the number of that query in the order in which the queries
-    were given."""
+    """int64[n_queries]: for each query of `query_places`, its number in the order in which the queries were given."""
 
 
 def pack_windows(
@@ -71,6 +71,7 @@ def pack_windows(
     window_of: Int64Array,
     cuts: Int64Array,
     timestamps: Int64Array,
+    shape: tuple[int, int, int] = (1, 1, 1),
 ) -> Batch:
     """Pack windows of events and the queries about them into padded tensors.
 
@@ -86,18 +87,20 @@ def pack_windows(
         A query sees only those events of its window that come before this position in `events`.
     timestamps : int64[n_queries]
         Timestamps of the queries, POSIX seconds.
+    shape : (int, int, int)
+        Minimum of T, of Q, and of the length of `query_places`, to which a batch is padded.
     """
     movies, ratings, event_timestamps = events
     by_window = np.argsort(window_of, kind="stable")  # [n_queries]
     n_queries = np.bincount(window_of, minlength=len(starts))  # [B]
     first_query = np.cumsum(n_queries) - n_queries  # [B]: position in by_window
-    is_query = np.arange(n_queries.max()) < n_queries[:, None]  # [B, Q]
+    query_slots = np.arange(max(shape[1], int(n_queries.max())))  # [Q]
+    query_places = np.flatnonzero(query_slots < n_queries[:, None])  # [n_queries]
 
     # Padding repeats the last event and the last query of a window.
-    rows = starts[:, None] + np.arange(max(1, int((stops - starts).max())))
+    rows = starts[:, None] + np.arange(max(shape[0], int((stops - starts).max())))
     rows = np.minimum(rows, np.maximum(stops - 1, starts)[:, None])  # [B, T]
-    places = np.minimum(np.arange(is_query.shape[1]), n_queries[:, None] - 1)
-    query = by_window[first_query[:, None] + places]  # [B, Q]
+    query = by_window[first_query[:, None] + np.minimum(query_slots, n_queries[:, None] - 1)]  # [B, Q]
 
     event_time, query_time = event_timestamps[rows], timestamps[query]  # [B, T], [B, Q]
     n_seen = cuts[query] - starts[:, None]  # [B, Q]: number of events of the window before the cut
@@ -109,12 +112,14 @@ def pack_windows(
         gaps=_time_bucket(torch.from_numpy(query_time - last_seen)).long(),
         weeks=torch.from_numpy(query_time // WEEK),
         relations=_relate(event_time, query_time, n_seen),
-        is_query=torch.from_numpy(is_query),
+        query_places=torch.from_numpy(np.pad(query_places, (0, max(0, shape[2] - len(query_places))))),
         query_index=by_window,
     )
 
 
-def batch_queries(histories: Histories, timestamps: Int64Array, window: int) -> Batch:
+def batch_queries(
+    histories: Histories, timestamps: Int64Array, window: int, shape: tuple[int, int, int] = (1, 1, 1)
+) -> Batch:
     """Pack queries with the latest `window` events of their histories; queries with the same history share a window.
 
     Parameters
@@ -125,6 +130,8 @@ def batch_queries(histories: Histories, timestamps: Int64Array, window: int) -> 
         Timestamps of the queries, POSIX seconds.
     window : int
         Maximum number of events in a window.
+    shape : (int, int, int)
+        As in `pack_windows`.
     """
     slices = np.stack([histories.starts, histories.stops])
     _, first_query, window_of = np.unique(slices, axis=1, return_index=True, return_inverse=True)
@@ -134,7 +141,7 @@ def batch_queries(histories: Histories, timestamps: Int64Array, window: int) -> 
     starts = np.searchsorted(window_of_event, windows)
     stops = np.searchsorted(window_of_event, windows, side="right")
     events = timeline.movies[row], timeline.stars[row], timeline.timestamps[row]
-    return pack_windows(events, starts, stops, window_of, stops[window_of], timestamps)
+    return pack_windows(events, starts, stops, window_of, stops[window_of], timestamps, shape)
 
 
 def _relate(event_time: Int64Array, query_time: Int64Array, n_seen: Int64Array) -> Tensor:
