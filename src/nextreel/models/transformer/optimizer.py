@@ -2,21 +2,23 @@
 
 import copy
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from nextreel.arrays import Arrays
+from nextreel.models.training.torch_device import has_matrix_units
 from nextreel.models.transformer.hyperparameters import TransformerConfig
+from nextreel.models.transformer.lazy_rows import FIRST_DECAY, SECOND_DECAY, LazyRows
 from nextreel.models.transformer.network import Network
+from nextreel.models.transformer.sampled_softmax import StepMovies
 from nextreel.models.transformer.softmax_loss import softmax_loss
 from nextreel.models.transformer.training_windows import Labels
 from nextreel.models.transformer.window_batches import Batch
 
-FIRST_DECAY, SECOND_DECAY = 0.9, 0.98
-"""Decay rates of Adam's first and second moment estimates, those of "Attention Is All You Need": the second forgets
-faster than by torch's default of 0.999, which takes more steps than a short training has to settle."""
 WARM_UP_STEPS = 100
 """Number of first steps in which the learning rate rises to its maximum, since Adam's moment estimates are still
 inaccurate."""
@@ -29,6 +31,8 @@ decay averages out more noise of single batches, but lags further behind what wa
 AVERAGE_WARM_UP = 10
 """The c in s / (s + c), the upper bound of the average's decay at step s, which lets the running average forget the
 untrained weights quickly."""
+MOVIES, BIAS = "movies.weight", "bias"
+"""Names of the network's tables of movies."""
 MOMENT_ESTIMATES = ("exp_avg", "exp_avg_sq")
 """Torch's names for Adam's first and second moment estimates; also the names in a checkpoint."""
 
@@ -37,28 +41,38 @@ class AveragedAdamW:
     """Trains a network by AdamW, averages its weights (Polyak & Juditsky, 1992), and remembers the best average.
 
     The average is what is validated and kept: it has less of the noise of the latest batches than the weights of any
-    single step.
+    single step. If the softmax is sampled, a step touches only the rows of its movies in the tables of movies.
     """
 
-    def __init__(self, network: Network, config: TransformerConfig) -> None:
+    def __init__(self, network: Network, config: TransformerConfig, samples: bool = False) -> None:
+        """`samples` says whether the softmax is sampled."""
         self.network, self.config, self.steps = network, config, 0
         self.averaged, self.best = copy.deepcopy(network), copy.deepcopy(network)
-        bfloat16 = torch.cpu._is_amx_tile_supported() if config.bfloat16 is None else config.bfloat16
+        self.device = network.bias.device
+        bfloat16 = has_matrix_units(self.device) if config.bfloat16 is None else config.bfloat16
         self.precision = torch.bfloat16 if bfloat16 else torch.float32
+        self.lazy: dict[str, LazyRows] = {}
+        if samples:
+            for name, weight_decay in ((MOVIES, config.weight_decay), (BIAS, 0.0)):
+                weights, averaged = (net.get_parameter(name) for net in (network, self.averaged))
+                self.lazy[name] = LazyRows(weights.requires_grad_(False), averaged, weight_decay)
         # As usual, weight decay is for matrices only; the attention biases of relations are biases, too.
-        decayed = [p for name, p in network.named_parameters() if p.ndim >= 2 and ".by_" not in name]
-        others = [p for name, p in network.named_parameters() if p.ndim < 2 or ".by_" in name]
+        self.dense = {name: p for name, p in network.named_parameters() if name not in self.lazy}
+        decayed = [p for name, p in self.dense.items() if p.ndim >= 2 and ".by_" not in name]
+        others = [p for name, p in self.dense.items() if p.ndim < 2 or ".by_" in name]
         self.adam = torch.optim.AdamW(
             decayed,
             config.learning_rate,
             (FIRST_DECAY, SECOND_DECAY),
             weight_decay=config.weight_decay,
-            fused=True,
+            fused=self.device.type == "cpu",
         )
         self.adam.add_param_group({"params": others, "weight_decay": 0.0})
 
-    def step(self, batch: Batch, labels: Labels, progress: float) -> float:
-        """Do one step of AdamW on a batch, and return the batch's loss before the step.
+    def step(
+        self, batch: Batch, labels: Labels, progress: float, touched: StepMovies | None = None
+    ) -> Tensor:
+        """Do one step of AdamW on a batch, and return the batch's loss before the step, a tensor of no dimension.
 
         Parameters
         ----------
@@ -66,23 +80,40 @@ class AveragedAdamW:
         labels : Labels
         progress : float
             Share of the training that is done after this step; sets the learning rate.
+        touched : StepMovies, optional
+            If the softmax is sampled: the movies by whose numbers `batch` and `labels` name them.
         """
         self.steps += 1
         warm_up = min(1.0, self.steps / WARM_UP_STEPS)
+        rate = self.config.learning_rate * warm_up * (0.5 + 0.5 * math.cos(math.pi * min(1, progress)))
         for group in self.adam.param_groups:
-            group["lr"] = (
-                self.config.learning_rate * warm_up * (0.5 + 0.5 * math.cos(math.pi * min(1, progress)))
-            )
+            group["lr"] = rate
         network = self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision is torch.bfloat16):
-            inputs = network(batch), network.movies.weight, network.bias
-            loss = softmax_loss(*(tensor.to(self.precision) for tensor in inputs), labels)
+        rows = self._take_rows(touched)
+        movies, bias = rows.get(MOVIES, network.movies.weight), rows.get(BIAS, network.bias)
+        with self._precision_context():
+            vectors = functional_call(network, rows, (batch,))
+            log_probability = None
+            if touched is not None:
+                log_probability = touched.log_probability.to(self.precision)
+                movies, bias = touched.pad_candidates(movies), touched.pad_candidates(bias)
+            inputs = [tensor.to(self.precision) for tensor in (vectors, movies, bias)]
+            loss = softmax_loss(*inputs, log_probability, labels)
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+        nn.utils.clip_grad_norm_([*network.parameters(), *rows.values()], MAX_GRADIENT_NORM)
         self.adam.step()
-        self._average()
-        return float(loss.detach())
+        decay = min(AVERAGE_DECAY, self.steps / (self.steps + AVERAGE_WARM_UP))
+        self._average(decay)
+        if touched is not None:
+            for name, lazy in self.lazy.items():
+                lazy.step(touched.movies, _gradient(rows[name]), rate, self.steps, decay)
+        return loss.detach()
+
+    def settle(self) -> None:
+        """Bring the average up to the latest step, for the rows of movies that it didn't touch."""
+        for lazy in self.lazy.values():
+            lazy.settle()
 
     def keep_best(self) -> None:
         """Remember the current average of the weights as the best one so far."""
@@ -95,13 +126,13 @@ class AveragedAdamW:
         of steps.
         """
         arrays = {
-            f"{role}.{name}": tensor.numpy()
+            f"{role}.{name}": tensor.cpu().numpy()
             for role, network in self._networks().items()
             for name, tensor in network.state_dict().items()
         }
         for name, parameter in self.network.named_parameters():
             for estimate in MOMENT_ESTIMATES:
-                arrays[f"{estimate}.{name}"] = self.adam.state[parameter][estimate].numpy()
+                arrays[f"{estimate}.{name}"] = self._estimates(name, parameter)[estimate].cpu().numpy()
         return arrays | {"steps": np.array([self.steps])}
 
     def restore(self, arrays: Arrays) -> None:
@@ -111,16 +142,40 @@ class AveragedAdamW:
             names = network.state_dict()
             network.load_state_dict({name: torch.from_numpy(arrays[f"{role}.{name}"]) for name in names})
         for name, parameter in self.network.named_parameters():
-            estimates = {
-                estimate: torch.from_numpy(arrays[f"{estimate}.{name}"]) for estimate in MOMENT_ESTIMATES
-            }
-            self.adam.state[parameter] = {"step": torch.tensor(float(self.steps)), **estimates}
+            if name not in self.lazy:
+                state = {estimate: torch.zeros_like(parameter) for estimate in MOMENT_ESTIMATES}
+                self.adam.state[parameter] = {
+                    "step": torch.tensor(float(self.steps), device=self.device),
+                    **state,
+                }
+            for estimate, tensor in self._estimates(name, parameter).items():
+                tensor.copy_(torch.from_numpy(arrays[f"{estimate}.{name}"]))
 
-    def _average(self) -> None:
-        decay = min(AVERAGE_DECAY, self.steps / (self.steps + AVERAGE_WARM_UP))
+    def _precision_context(self) -> AbstractContextManager[object]:
+        if self.precision is torch.bfloat16:
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
+
+    def _take_rows(self, touched: StepMovies | None) -> dict[str, Tensor]:
+        """Return the touched rows of the tables of movies as tensors of their own that get gradients, by name."""
+        if touched is None:
+            return {}
+        return {name: lazy.weights[touched.movies].requires_grad_() for name, lazy in self.lazy.items()}
+
+    def _estimates(self, name: str, parameter: Tensor) -> dict[str, Tensor]:
+        state = vars(self.lazy[name]) if name in self.lazy else self.adam.state[parameter]
+        return {estimate: state[estimate] for estimate in MOMENT_ESTIMATES}
+
+    def _average(self, decay: float) -> None:
         with torch.no_grad():
-            for average, current in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-                average.lerp_(current, 1 - decay)
+            for name, parameter in self.dense.items():
+                self.averaged.get_parameter(name).lerp_(parameter, 1 - decay)
 
     def _networks(self) -> dict[str, Network]:
         return {"network": self.network, "averaged": self.averaged, "best": self.best}
+
+
+def _gradient(tensor: Tensor) -> Tensor:
+    """Return the gradient of a tensor that has one."""
+    assert tensor.grad is not None
+    return tensor.grad

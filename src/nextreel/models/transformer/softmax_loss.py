@@ -2,13 +2,13 @@
 
 For query q with the vector h_q, the logit of movie i is h_q . e_i + b_i, and the movies in the query's history are
 hidden. The loss is the weighted mean over all labels (q, i) of -log softmax_q(i). All unseen movies are negatives;
-Klenitskiy & Vasilev (RecSys 2023) show how much a transformer gains by this over a few sampled negatives.
+Klenitskiy & Vasilev (RecSys 2023) show how much a transformer gains by this over a few sampled negatives. In a large
+catalog the movies are the step's candidates instead, with the correction of `sampled_softmax.py`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,35 +32,52 @@ class SoftmaxLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Context, vectors: Tensor, movies: Tensor, bias: Tensor, labels: Labels) -> Tensor:
+    def forward(
+        ctx: Context,
+        vectors: Tensor,
+        movies: Tensor,
+        bias: Tensor,
+        log_probability: Tensor | None,
+        labels: Labels,
+    ) -> Tensor:
         """Return the weighted mean loss over all labels of a batch.
 
         Parameters
         ----------
         vectors : [n_queries, width]
-            Output of the network for each query.
+            Output of the network for each query; those behind the queries of `labels` are padding.
         movies : [n_movies, width]
             Movie embeddings.
         bias : [n_movies]
             Added to the logit of each movie.
+        log_probability : [n_movies], optional
+            Log of the probability that the movie is a candidate, subtracted from its logit for all queries of which it
+            isn't a label.
         labels : Labels
         """
-        n_queries, n_movies = len(vectors), len(movies)
-        query_weight = torch.zeros(n_queries).scatter_add_(0, labels.query, labels.weight)
-        loss = torch.zeros(())
+        n_vectors, n_movies = len(vectors), len(movies)
+        query_weight = vectors.new_zeros(n_vectors, dtype=torch.float32)
+        query_weight.scatter_add_(0, labels.query, labels.weight)
+        offset = bias if log_probability is None else bias - log_probability
+        loss = query_weight.new_zeros(())
         grad_vectors = torch.empty_like(vectors)
-        grad_movies, grad_bias = torch.zeros(movies.shape), torch.zeros(n_movies)
-        for start in range(0, n_queries, QUERIES_AT_ONCE):
-            stop = min(n_queries, start + QUERIES_AT_ONCE)
-            logits = torch.addmm(bias, vectors[start:stop], movies.T)
-            seen = slice(*np.searchsorted(labels.seen_query, [start, stop]))
-            cell = (labels.seen_query[seen] - start) * n_movies + labels.seen_movie[seen]
-            logits.view(-1).index_fill_(0, torch.from_numpy(cell), HIDDEN)
-            probability = torch.softmax(logits, -1)
+        grad_movies, grad_bias = query_weight.new_zeros(movies.shape), query_weight.new_zeros(n_movies)
+        for start in range(0, n_vectors, QUERIES_AT_ONCE):
+            stop = min(n_vectors, start + QUERIES_AT_ONCE)
+            ends = min(start, labels.n_queries), min(stop, labels.n_queries)
+            of_block, seen = (
+                slice(int(offsets[ends[0]]), int(offsets[ends[1]]))
+                for offsets in (labels.label_offsets, labels.seen_offsets)
+            )
+            query, movie = labels.query[of_block] - start, labels.movie[of_block]
+            weight = labels.weight[of_block]
 
-            first, end = torch.searchsorted(labels.query, torch.tensor([start, stop])).tolist()
-            query, movie = labels.query[first:end] - start, labels.movie[first:end]
-            weight = labels.weight[first:end]
+            logits = torch.addmm(offset, vectors[start:stop], movies.T)
+            cell = (labels.seen_query[seen] - start) * n_movies + labels.seen_movie[seen]
+            logits.view(-1).index_fill_(0, cell, HIDDEN)
+            if log_probability is not None:
+                logits.index_put_((query, movie), log_probability[movie], accumulate=True)
+            probability = torch.softmax(logits, -1)
             label_probability = probability[query, movie].float().clamp_(min=MIN_PROBABILITY)
             loss -= (weight * label_probability.log()).sum()
 
@@ -76,7 +93,7 @@ class SoftmaxLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Context, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return *(saved * (grad / ctx.total).to(saved.dtype) for saved in ctx.saved_tensors), None
+        return *(saved * (grad / ctx.total).to(saved.dtype) for saved in ctx.saved_tensors), None, None
 
 
 softmax_loss: Callable[..., Tensor] = SoftmaxLoss.apply

@@ -10,7 +10,7 @@ the queries see, and group windows of similar length into batches.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -22,7 +22,7 @@ from nextreel.arrays import Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.models.training.keyed_random import uniform
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.window_batches import Batch, pack_windows
+from nextreel.models.transformer.window_batches import Batch, pack_windows, tensors_to
 
 EVENT_GRID, QUERY_GRID, PLACE_GRID = 32, 16, 128
 """The padded numbers of a window's events, of a window's queries, and of a batch's queries are multiples of these. So
@@ -223,12 +223,44 @@ class Labels:
     weight: Tensor
     """float32[n_labels]: weight of the label in the loss: 1 if the user liked the movie, else the option
     `disliked_weight`."""
-    seen_query: Int64Array
+    seen_query: Tensor
     """int64[n_seen]: number of the query in the batch whose history holds the movie in `seen_movie`; ascending."""
-    seen_movie: Int64Array
+    seen_movie: Tensor
     """int64[n_seen]: index of a movie in the history of the query in `seen_query`."""
+    label_offsets: Int64Array
+    """int64[n_queries + 1]: the labels of query q are label_offsets[q] to label_offsets[q + 1] - 1."""
+    seen_offsets: Int64Array
+    """int64[n_queries + 1]: the same for the movies in the histories."""
     total: float
     """Sum of `weight` over the batch, by which the loss is divided."""
+
+    @property
+    def n_queries(self) -> int:
+        """Number of queries of the batch."""
+        return len(self.label_offsets) - 1
+
+    def renumber(self, place: Int64Array, n_candidates: int) -> Self:
+        """Return the labels with new numbers of the movies; movies with other numbers than a candidate's aren't seen.
+
+        Parameters
+        ----------
+        place : int64[n_movies]
+            New number of each movie; those of candidates are below `n_candidates`.
+        n_candidates : int
+        """
+        seen_movie = place[self.seen_movie.numpy()]
+        kept = seen_movie < n_candidates
+        n_kept = np.append(0, np.cumsum(kept))
+        return replace(
+            self,
+            movie=torch.from_numpy(place[self.movie.numpy()]),
+            seen_query=self.seen_query[torch.from_numpy(kept)],
+            seen_movie=torch.from_numpy(seen_movie[kept]),
+            seen_offsets=n_kept[self.seen_offsets],
+        )
+
+    def to(self, device: torch.device) -> Self:
+        return tensors_to(self, device)
 
 
 @dataclass(frozen=True)
@@ -279,8 +311,10 @@ class EpochBatches:
             query=torch.from_numpy(np.repeat(queries, n_labels)),
             movie=torch.from_numpy(timeline.movies[rows].astype(np.int64)),
             weight=torch.from_numpy(weight.astype(np.float32)),
-            seen_query=np.repeat(queries, n_seen),
-            seen_movie=timeline.movies[_ranges(first_seen, n_seen)].astype(np.int64),
+            seen_query=torch.from_numpy(np.repeat(queries, n_seen)),
+            seen_movie=torch.from_numpy(timeline.movies[_ranges(first_seen, n_seen)].astype(np.int64)),
+            label_offsets=np.append(0, np.cumsum(n_labels)),
+            seen_offsets=np.append(0, np.cumsum(n_seen)),
             total=float(weight.sum()),
         )
 

@@ -17,11 +17,13 @@ from nextreel.models.training.checkpoint import identify_fit
 from nextreel.models.training.epoch_loop import EpochLearner, StoppingRule, Validation, run_epochs
 from nextreel.models.training.epochs import Epoch, Training
 from nextreel.models.training.held_out_users import HeldOut
+from nextreel.models.training.torch_device import choose_device
 from nextreel.models.training.torch_on_cpu import fast_small_steps, seeded_training
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
+from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_windows import TargetBaskets
 from nextreel.models.transformer.window_batches import batch_queries
 from nextreel.stopping import stop_if_unwanted
@@ -31,6 +33,8 @@ QUERIES_AT_ONCE = 256
 VALIDATION_QUERIES = 3000
 """Maximum number of held-out users' queries evaluated after each epoch: more would take longer, fewer would let chance
 choose the best epoch."""
+STEPS_BETWEEN_REPORTS = 4
+"""Number of training steps between two reports of progress, each of which waits for a GPU to finish them."""
 
 
 class Transformer(Recommender):
@@ -66,8 +70,12 @@ class Transformer(Recommender):
         if len(baskets) == 0:
             raise DataError("no user rated two movies, so there is nothing to learn from")
 
-        optimizer = AveragedAdamW(_create_network(train, config), config)
-        learner = NetworkLearner(self, optimizer, baskets, held_out.subsample(VALIDATION_QUERIES), training)
+        popularity = np.bincount(train.timeline.movies, minlength=train.n_movies)
+        sampler = CandidateSampler.of(popularity, config)
+        network = _create_network(train, config).to(choose_device())
+        optimizer = AveragedAdamW(network, config, samples=sampler is not None)
+        asked = held_out.subsample(VALIDATION_QUERIES)
+        learner = NetworkLearner(self, optimizer, baskets, sampler, asked, training)
         identity = identify_fit("transformer", config, train, validation=None)
         stopping_rule = StoppingRule(config.epochs, minutes=config.minutes)
         self.epochs = run_epochs(learner, identity, stopping_rule, training)
@@ -92,13 +100,13 @@ class Transformer(Recommender):
             queries = by_length[start : start + QUERIES_AT_ONCE]
             with torch.inference_mode():
                 batch = batch_queries(histories[queries], timestamps[queries], self.config.window)
-                logits = network.score(network(batch))
-            scores[queries[batch.query_index]] = logits.numpy()
+                logits = network.score(network(batch.to(network.bias.device)))
+            scores[queries[batch.query_index]] = logits.cpu().numpy()
         return scores
 
     @property
     def state(self) -> Arrays:
-        return {name: tensor.numpy() for name, tensor in self._fitted_network().state_dict().items()}
+        return {name: tensor.cpu().numpy() for name, tensor in self._fitted_network().state_dict().items()}
 
     def array_specs(self) -> Specs:
         with torch.device("meta"):  # a network of shapes, without memory for numbers
@@ -113,7 +121,7 @@ class Transformer(Recommender):
     def restore(self, state: Arrays) -> Self:
         network = Network(len(state["bias"]), self.config)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
-        self.network = network.eval()
+        self.network = network.to(choose_device()).eval()
         return self
 
     def _fitted_network(self) -> Network:
@@ -130,17 +138,18 @@ class NetworkLearner(EpochLearner):
         model: Transformer,
         optimizer: AveragedAdamW,
         baskets: TargetBaskets,
+        sampler: CandidateSampler | None,
         held_out: HeldOut,
         training: Training,
     ) -> None:
-        self.model, self.optimizer, self.baskets = model, optimizer, baskets
+        self.model, self.optimizer, self.baskets, self.sampler = model, optimizer, baskets, sampler
         self.held_out, self.training = held_out, training
 
     def learn_epoch(self, number: int, seconds_before: float) -> float:
         """Learn from every target basket once; if the option `minutes` is set, stop when that time is over."""
-        config, started = self.model.config, time.perf_counter()
+        config, device, started = self.model.config, self.optimizer.device, time.perf_counter()
         batches = self.baskets.draw(number)
-        loss = weight = 0.0
+        loss, weight = torch.zeros((), device=device), 0.0
         with seeded_training(torch, config.seed + number):
             for done, (batch, labels) in enumerate(batches, start=1):
                 progress = (number - 1 + done / len(batches)) / config.epochs
@@ -151,10 +160,17 @@ class NetworkLearner(EpochLearner):
                         break
                 if labels.total == 0:
                     continue  # `disliked_weight` is 0, and nothing in this batch was liked
-                batch_loss = self.optimizer.step(batch, labels, progress)
-                loss, weight = loss + batch_loss * labels.total, weight + labels.total
-                self.training.on_step(done, len(batches), loss / weight)
-        return loss / weight if weight else 0.0
+                touched = None
+                if self.sampler is not None:
+                    random = np.random.default_rng([config.seed, number, done])
+                    batch, labels, touched = self.sampler.restrict(batch, labels, random)
+                    touched = touched.to(device)
+                step_loss = self.optimizer.step(batch.to(device), labels.to(device), progress, touched)
+                loss, weight = loss + step_loss * labels.total, weight + labels.total
+                if done % STEPS_BETWEEN_REPORTS == 0 or done == len(batches):
+                    self.training.on_step(done, len(batches), float(loss) / weight)
+        self.optimizer.settle()
+        return float(loss) / weight if weight else 0.0
 
     def validate(self, number: int) -> Validation:
         """Compute loss and NDCG@10 on held-out users' queries; then the model scores with this epoch's network."""

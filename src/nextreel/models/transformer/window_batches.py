@@ -4,8 +4,9 @@ A window is a run of consecutive events of one user. All queries about a window 
 before its own cut. The shapes are B windows, at most T events in a window, and at most Q queries about a window.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ from torch import Tensor
 from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.timeline import Histories
 from nextreel.data.times import WEEK
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 N_TIMES = 64
 """Number of buckets for a duration: one for 0 seconds, then `TIMES_PER_DOUBLING` for each doubling, up to 2^31 seconds
@@ -34,6 +38,8 @@ learned attention bias. The number N_RELATIONS itself stands for an event that a
 NOT_VISIBLE = 1e6
 """Distance bucket of an event that a row must not see: larger than any relation's number, so that it is recognised
 after the time bucket is added."""
+
+R = TypeVar("R", bound="DataclassInstance")
 
 Events = tuple[npt.NDArray[np.integer], Float32Array, Int64Array]
 """Movie indices, ratings in stars, and timestamps (POSIX seconds) of consecutive events, [n_events] each."""
@@ -62,6 +68,15 @@ class Batch:
     is 0."""
     query_index: Int64Array
     """int64[n_queries]: for each query of `query_places`, its number in the order in which the queries were given."""
+
+    def to(self, device: torch.device) -> Self:
+        return tensors_to(self, device)
+
+
+def tensors_to(record: R, device: torch.device) -> R:
+    """Return a dataclass with its tensors on a device; all else in it stays."""
+    tensors = {name: value for name, value in vars(record).items() if isinstance(value, Tensor)}
+    return replace(record, **{name: tensor.to(device) for name, tensor in tensors.items()})
 
 
 def pack_windows(
