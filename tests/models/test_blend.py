@@ -46,7 +46,7 @@ def test_the_weights_are_those_of_the_highest_likelihood() -> None:
     model = Blend(SMALL).fit(dataset)
     everybody = np.ones(dataset.n_users, dtype=np.bool_)
     asked = HeldOut.of(dataset.timeline, everybody, seed=5)
-    weights = model._learn_weights(asked)
+    weights = model._learn_weights(asked, dataset.n_movies)
     for number in (0, 1):
         some = asked[np.flatnonzero(model._classify(asked.histories, asked.timestamps) == number)]
         scored = [

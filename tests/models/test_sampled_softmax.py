@@ -113,7 +113,7 @@ def test_small_catalogs_have_the_full_softmax_and_large_ones_a_sampled_one() -> 
     assert CandidateSampler.of(np.ones(10_001, dtype=np.int64), CONFIG) is not None
 
 
-class OnlyMeta(TorchDispatchMode):
+class OnlyMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Fails on any tensor with a dimension that isn't on the meta device; on such a tensor many operations are silent."""
 
     def __torch_dispatch__(self, function, types, arguments=(), options=None):  # type: ignore[no-untyped-def]
@@ -136,7 +136,7 @@ def test_a_step_and_a_score_leave_no_tensor_on_the_cpu(samples: bool) -> None:
     batch, labels = batch.to(meta), labels.to(meta)
     network = new_network().to(meta)
     optimizer = AveragedAdamW(network, CONFIG.model_copy(update={"dropout": 0.2}), samples)
-    with OnlyMeta():
+    with OnlyMeta():  # type: ignore[no-untyped-call]
         loss = optimizer.step(batch, labels, 0.1, touched)
         optimizer.settle()
         scores = network.eval().score(network(batch))
@@ -144,5 +144,6 @@ def test_a_step_and_a_score_leave_no_tensor_on_the_cpu(samples: bool) -> None:
 
 
 def test_a_tensor_left_on_the_cpu_is_found() -> None:
-    with pytest.raises(AssertionError, match="has a tensor on cpu"), OnlyMeta():
+    only_meta = OnlyMeta()  # type: ignore[no-untyped-call]
+    with pytest.raises(AssertionError, match="has a tensor on cpu"), only_meta:
         torch.mm(torch.empty(2, 2, device="meta"), torch.ones(2, 2))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import IncludeSeen, MLflow
+from nextreel.cli.terminal.arguments import Device, IncludeSeen, MLflow
 from nextreel.cli.terminal.json_output import AsJson, JsonFile, ReplaceFiles, print_json, refuse_other_json
 
 
@@ -40,6 +40,7 @@ def evaluate(
             "shows them. They replace earlier figures of the same protocol and test part.",
         ),
     ] = False,
+    device: Device = "auto",
     mlflow: MLflow = False,
 ) -> None:
     """Evaluate a saved model on a test part.

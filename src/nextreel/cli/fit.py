@@ -7,6 +7,7 @@ import typer
 
 from nextreel.cli.terminal.arguments import (
     Columns,
+    Device,
     LikedFrom,
     MLflow,
     add_config,
@@ -63,6 +64,7 @@ def fit(
             "transformer and blend."
         ),
     ] = None,
+    device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Continue a fit that was interrupted.")] = False,
     force: Annotated[
         bool,

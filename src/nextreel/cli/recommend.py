@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import IncludeSeen
+from nextreel.cli.terminal.arguments import Device, IncludeSeen
 from nextreel.cli.terminal.json_output import AsJson, print_json
 
 
@@ -50,6 +50,7 @@ def recommend(
             "Shortfall (the number of movies that only fill up the list).",
         ),
     ] = False,
+    device: Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace the file --out if it exists.")] = False,
 ) -> None:
     """Recommend what to watch next, as of a given time.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, Device, StoreOption
 
 
 def serve(
@@ -22,6 +22,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")
     ] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes; about one for each core.")] = 1,
+    device: Device = "auto",
     experiment: Annotated[
         str | None,
         typer.Option(

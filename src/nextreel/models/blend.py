@@ -41,6 +41,9 @@ SESSION_GAP = DAY
 PRIOR = 0.01
 """Strength of the penalty that pulls the blending weights towards 1: it keeps them finite, and a few queries outweigh
 it."""
+MOST_SCORES = 2**26
+"""Maximum number of scores of each member that are in memory while the weights of a class are learned, 256 MiB: for a
+large catalog they are learned on fewer queries, which is enough for two numbers."""
 
 
 class BlendConfig(ModelConfig):
@@ -91,7 +94,7 @@ class Blend(Recommender):
         training = replace(training or Training(), held_out=held_out)
         for member in reversed(self._members.values()):
             member.fit(train, training)
-        self.weights_ = self._learn_weights(held_out)
+        self.weights_ = self._learn_weights(held_out, dataset.n_movies)
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
@@ -111,7 +114,7 @@ class Blend(Recommender):
         )
         return np.where(histories.lengths < self.config.ridge.short_history, SHORT_HISTORY, by_gap)
 
-    def _learn_weights(self, held_out: HeldOut) -> Float32Array:
+    def _learn_weights(self, held_out: HeldOut, n_movies: int) -> Float32Array:
         """Return `weights_`, those of highest likelihood for each class; 1 for a class without held-out queries,
         which are all classes if nobody likes anything."""
         query_class = self._classify(held_out.histories, held_out.timestamps)
@@ -119,6 +122,7 @@ class Blend(Recommender):
         weights = np.ones((SHORT_HISTORY + 1, len(start)), dtype=np.float32)
         for number in np.unique(query_class):
             queries = np.flatnonzero(query_class == number)
+            queries = queries[:: 1 + len(queries) * n_movies // MOST_SCORES]
             scores = [
                 np.stack(
                     [

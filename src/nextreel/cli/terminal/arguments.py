@@ -1,5 +1,6 @@
 """Options that several commands have, with one help text each, and the parsing of their values."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 
 from nextreel.documents import parse_json
 from nextreel.errors import ConfigError
+from nextreel.models.training.torch_device import DEVICE_VARIABLE
 
 if TYPE_CHECKING:
     from nextreel.serving.storage.store import Store
@@ -49,6 +51,23 @@ StoreOption = Annotated[
     str,
     typer.Option(
         "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://..."
+    ),
+]
+
+
+def _remember_device(name: str) -> str:
+    """Let the device hold for this process and those that it starts."""
+    os.environ[DEVICE_VARIABLE] = name
+    return name
+
+
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option(
+        "--device",
+        envvar=DEVICE_VARIABLE,
+        callback=_remember_device,
+        help="Where transformer and blend compute; auto is a GPU if there is one.",
     ),
 ]
 

@@ -7,21 +7,20 @@ positives, like the history of a query from the test part of a split, where seve
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.schema import USER_ID
 from nextreel.data.timeline import Histories, Timeline
 from nextreel.models.training.keyed_random import uniform
 
 EARLIER_POSITIVES = 5
 """Number of latest positives, the query's own included, before one of which the history of a query ends. Five is what
 the default split puts into the test part of each user, so held-out queries have gaps like those of test queries."""
-QUERIES_AT_ONCE = 512
+QUERIES_AT_ONCE = 256
 """Number of held-out queries scored in one batch; bounds the memory of their scores."""
 CUTOFF = 10
 """Length of the recommendation list by which NDCG@10 of held-out queries is computed."""
@@ -50,12 +49,10 @@ class HeldOut:
         -------
         (the dataset without the interactions of these users, the queries of these users)
         """
-        held_out = uniform(seed, "held-out users", dataset.timeline.user_ids) < share
-        rows = dataset.interactions()
-        remaining = dataset.with_rows(
-            rows.filter(~rows[USER_ID].is_in(dataset.users[USER_ID].filter(held_out).implode()))
-        )
-        return remaining, cls.of(dataset.timeline, held_out, seed)
+        held_out = uniform(seed, "held-out users", dataset.user_ids) < share
+        timeline = dataset.timeline
+        remaining = replace(dataset, timeline=timeline.keep(~held_out[timeline.users]))
+        return remaining, cls.of(timeline, held_out, seed)
 
     @classmethod
     def of(cls, timeline: Timeline, users: BoolArray, seed: int) -> Self:

@@ -1,10 +1,12 @@
 """The device on which torch's models learn and score: a GPU if there is one, else the CPU."""
 
 import os
-
-import torch
+from typing import TYPE_CHECKING
 
 from nextreel.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICE_VARIABLE = "NEXTREEL_DEVICE"
 """Environment variable that names the device, so that it holds for all processes of a command; `--device` sets it."""
@@ -12,7 +14,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 """Devices by torch's names; auto is the first GPU that torch finds, or else the CPU."""
 
 
-def choose_device() -> torch.device:
+def choose_device() -> "torch.device":
     """Return the device that the environment variable names.
 
     Raises
@@ -20,6 +22,8 @@ def choose_device() -> torch.device:
     ConfigError
         The name is unknown, or this machine has no such device.
     """
+    import torch
+
     name = os.environ.get(DEVICE_VARIABLE, "auto")
     if name not in DEVICES:
         raise ConfigError(f"{DEVICE_VARIABLE} is {name!r}; expected one of {', '.join(DEVICES)}")
@@ -31,8 +35,10 @@ def choose_device() -> torch.device:
     return torch.device(name)
 
 
-def has_matrix_units(device: torch.device) -> bool:
+def has_matrix_units(device: "torch.device") -> bool:
     """Return whether a device multiplies bfloat16 matrices by units of its own, so faster than those of float32."""
+    import torch
+
     if device.type == "cpu":
         return torch.cpu._is_amx_tile_supported()
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -86,7 +86,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, relations: Tensor) -> 
     """Return the attended values of `RelationalAttention`; on a GPU, torch's own attention computes them."""
     if q.device.type == "cpu":
         return attend_on_cpu(q, k, v, bias, relations)
-    mask = bias.index_select(1, relations.flatten()).unflatten(1, relations.shape)  # [heads, B, R, T]
+    mask = bias.index_select(1, relations.flatten()).view(-1, *relations.shape)  # [heads, B, R, T]
     return functional.scaled_dot_product_attention(q, k, v, mask.transpose(0, 1))
 
 
