@@ -48,7 +48,7 @@ class TransformerConfig(ModelConfig):
     """Weight in the loss of a target movie that the user didn't like, relative to one that the user liked."""
     negatives: int | None = Field(default=None, ge=1, le=1_000_000)
     """Number of movies drawn in each step as negatives of its softmax. None takes all movies in a catalog of up to
-    10,000, and draws 4,096 in a larger one."""
+    10,000, and draws 2,048 in a larger one."""
     rows_per_step: int = Field(default=3072, ge=1, le=10_000_000)
     """Maximum number of events and queries in the batch of one training step, padding included."""
     epochs: int = Field(default=15, ge=1, le=100_000)

@@ -27,7 +27,7 @@ from nextreel.models.transformer.window_batches import Batch, tensors_to
 
 FULL_SOFTMAX_MOVIES = 10_000
 """Largest catalog for which the softmax is over all movies by default: there it takes about as long as the network."""
-NEGATIVES = 4096
+NEGATIVES = 2048
 """Number of movies drawn in each step for a larger catalog."""
 SMOOTHING = 0.75
 """Exponent of a movie's number of interactions in the probability of its being drawn, as in word2vec: rare movies are
