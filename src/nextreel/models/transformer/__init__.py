@@ -12,7 +12,8 @@ Training uses queries like those of evaluation. A basket is the set of movies th
 basket is the target of one query at its timestamp, and each movie in it is a label; liked movies have full weight,
 others less. The history of the query ends right before the basket, as with live history, some positives earlier, as
 with frozen history, or within the basket, where a split may cut, too. The loss is the softmax over all movies that the
-user has not seen (Klenitskiy & Vasilev, RecSys 2023, show how much the full softmax gains over few negatives).
+user has not seen (Klenitskiy & Vasilev, RecSys 2023, show how much the full softmax gains over few negatives). In a
+catalog of more than 10,000 movies it is estimated from a sample, with logQ correction (Yi et al., RecSys 2019).
 
 Movie embeddings, shared by input and output, start from the singular vectors of which movies follow one another, which
 saves the first epochs. The optimiser is AdamW with a warm-up and a cosine schedule. The weights are averaged over the
