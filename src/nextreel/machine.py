@@ -1,4 +1,4 @@
-"""The cores and the memory that this process may use.
+"""The cores, the memory and the device for networks that this process may use.
 
 A container or a batch system often grants less than the machine has, through the process's affinity or its control
 group (cgroup v2, https://docs.kernel.org/admin-guide/cgroup-v2.html). Linux doesn't refuse memory beyond such a limit:
@@ -17,6 +17,11 @@ CGROUPS = Path("/sys/fs/cgroup")
 PROCESS = Path("/proc/self/cgroup")
 """The file that names this process's control group."""
 MEMORY = Path("/proc/meminfo")
+DEVICE_VARIABLE = "NEXTREEL_DEVICE"
+"""Environment variable that names the device of networks, so that it holds for all processes of a command; `--device`
+sets it."""
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""Devices by torch's names; auto is a GPU if torch finds one, or else the CPU."""
 
 
 def usable_cores() -> int:

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from nextreel.errors import ConfigError
-from nextreel.models.training.torch_device import DEVICE_VARIABLE, choose_device
+from nextreel.machine import DEVICE_VARIABLE
+from nextreel.models.training.torch_device import choose_device
 
 
 def test_the_device_is_the_cpu_where_it_is_asked_for_or_there_is_no_other(

@@ -10,7 +10,7 @@ import typer
 
 from nextreel.documents import parse_json
 from nextreel.errors import ConfigError
-from nextreel.models.training.torch_device import DEVICE_VARIABLE
+from nextreel.machine import DEVICE_VARIABLE
 
 if TYPE_CHECKING:
     from nextreel.serving.storage.store import Store

@@ -4,14 +4,10 @@ import os
 from typing import TYPE_CHECKING
 
 from nextreel.errors import ConfigError
+from nextreel.machine import DEVICE_VARIABLE, DEVICES
 
 if TYPE_CHECKING:
     import torch
-
-DEVICE_VARIABLE = "NEXTREEL_DEVICE"
-"""Environment variable that names the device, so that it holds for all processes of a command; `--device` sets it."""
-DEVICES = ("auto", "cpu", "cuda", "mps")
-"""Devices by torch's names; auto is the first GPU that torch finds, or else the CPU."""
 
 
 def choose_device() -> "torch.device":
