@@ -28,6 +28,7 @@ from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
 from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
+from nextreel.models.fit_cost import FitCost
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.models.training.epochs import Training
 from nextreel.models.training.held_out_users import QUERIES_AT_ONCE, HeldOut
@@ -84,6 +85,16 @@ class Blend(Recommender):
 
     def array_specs(self) -> Specs:
         return {"weights_": ArraySpec("float32", (SHORT_HISTORY + 1, len(self._members)))}
+
+    def fit_cost(self, dataset: Dataset) -> FitCost | None:
+        costs = [member.fit_cost(dataset) for member in self._members.values()]
+        n_scores = min(MOST_SCORES, len(dataset.timeline) * dataset.n_movies) * len(costs)
+        total = FitCost(memory=2 * 4 * n_scores)
+        for cost in costs:
+            if cost is None:
+                return None
+            total += cost
+        return total
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         train, held_out = HeldOut.split(dataset, self.config.held_out_share, self.config.seed)

@@ -13,6 +13,7 @@ from nextreel.data.timeline import Histories
 from nextreel.data.times import LATEST_TIMESTAMP, WEEK
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
+from nextreel.models.fit_cost import FitCost
 from nextreel.models.training.checkpoint import identify_fit
 from nextreel.models.training.epoch_loop import EpochLearner, StoppingRule, Validation, run_epochs
 from nextreel.models.training.epochs import Epoch, Training
@@ -24,6 +25,7 @@ from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
+from nextreel.models.transformer.training_cost import estimate_fit
 from nextreel.models.transformer.training_windows import TargetBaskets
 from nextreel.models.transformer.window_batches import batch_queries
 from nextreel.stopping import stop_if_unwanted
@@ -51,6 +53,9 @@ class Transformer(Recommender):
         super().__init__(config)
         self.epochs = []
         self.network = None
+
+    def fit_cost(self, dataset: Dataset) -> FitCost:
+        return estimate_fit(dataset, self.config)
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         """Learn to predict the movies that users rate next, and keep the epoch with the lowest loss on held-out users.
