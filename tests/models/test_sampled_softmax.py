@@ -8,11 +8,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nextreel.models.transformer import Transformer, TransformerConfig
+from nextreel.models.transformer.labels import Labels
 from nextreel.models.transformer.lazy_rows import LazyRows
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
-from nextreel.models.transformer.training_windows import Labels, TargetBaskets
+from nextreel.models.transformer.training_windows import TargetBaskets
 from nextreel.models.transformer.window_batches import Batch
 from nextreel.testing import tiny_dataset
 
@@ -103,7 +104,9 @@ def test_the_average_of_rows_is_over_all_steps_whether_they_are_touched_or_not()
 def test_a_model_of_sampled_negatives_learns() -> None:
     losses = [
         epoch.validation_loss or 0
-        for epoch in Transformer(CONFIG.model_copy(update={"negatives": 4, "epochs": 5})).fit(DATASET).epochs
+        for epoch in Transformer(CONFIG.model_copy(update={"negatives": 4, "epochs": 5, "bfloat16": True}))
+        .fit(DATASET)
+        .epochs
     ]
     assert losses[-1] < losses[0]
 

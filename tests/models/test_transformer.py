@@ -49,16 +49,19 @@ def test_what_came_next_in_training_is_expected_next(seconds: int) -> None:
         assert np.argmax(scores * (np.arange(8) != first)) == first + 1
 
 
-def test_a_fit_that_was_interrupted_and_resumed_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("negatives", [None, 4], ids=["all movies", "sampled"])
+def test_a_fit_that_was_interrupted_and_resumed_ends_where_an_unbroken_one_does(
+    negatives: int | None, tmp_path: Path
+) -> None:
     dataset = tiny_dataset()
 
     def interrupt(epoch: Epoch) -> None:
         raise KeyboardInterrupt
 
-    unbroken = small().fit(dataset)
+    unbroken = small(negatives=negatives).fit(dataset)
     with pytest.raises(KeyboardInterrupt):
-        small().fit(dataset, Training(checkpoint=tmp_path / "c", on_epoch=interrupt))
-    resumed = small().fit(dataset, Training(checkpoint=tmp_path / "c", resume=True))
+        small(negatives=negatives).fit(dataset, Training(checkpoint=tmp_path / "c", on_epoch=interrupt))
+    resumed = small(negatives=negatives).fit(dataset, Training(checkpoint=tmp_path / "c", resume=True))
     for name, array in unbroken.state.items():
         np.testing.assert_array_equal(resumed.state[name], array, err_msg=name)
 

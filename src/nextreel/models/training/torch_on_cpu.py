@@ -28,6 +28,7 @@ def fast_small_steps(torch: ModuleType) -> Iterator[None]:
 @contextmanager
 def seeded_training(torch: ModuleType, seed: int) -> Iterator[None]:
     """Run `fast_small_steps` with torch's random numbers drawn from `seed`; its state is restored afterwards."""
-    with torch.random.fork_rng(devices=[]), fast_small_steps(torch):
+    gpus = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=gpus), fast_small_steps(torch):
         torch.manual_seed(seed)
         yield

@@ -12,11 +12,11 @@ from torch.func import functional_call
 from nextreel.arrays import Arrays
 from nextreel.models.training.torch_device import has_matrix_units
 from nextreel.models.transformer.hyperparameters import TransformerConfig
+from nextreel.models.transformer.labels import Labels
 from nextreel.models.transformer.lazy_rows import FIRST_DECAY, SECOND_DECAY, LazyRows
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.sampled_softmax import StepMovies
 from nextreel.models.transformer.softmax_loss import softmax_loss
-from nextreel.models.transformer.training_windows import Labels
 from nextreel.models.transformer.window_batches import Batch
 
 WARM_UP_STEPS = 100
@@ -93,12 +93,12 @@ class AveragedAdamW:
         movies, bias = rows.get(MOVIES, network.movies.weight), rows.get(BIAS, network.bias)
         with self._precision_context():
             vectors = functional_call(network, rows, (batch,))
-            log_probability = None
-            if touched is not None:
-                log_probability = touched.log_probability.to(self.precision)
-                movies, bias = touched.pad_candidates(movies), touched.pad_candidates(bias)
-            inputs = [tensor.to(self.precision) for tensor in (vectors, movies, bias)]
-            loss = softmax_loss(*inputs, log_probability, labels)
+        log_probability = None
+        if touched is not None:
+            log_probability = touched.log_probability.to(self.precision)
+            movies, bias = touched.pad_candidates(movies), touched.pad_candidates(bias)
+        inputs = [tensor.to(self.precision) for tensor in (vectors, movies, bias)]
+        loss = softmax_loss(*inputs, log_probability, labels)
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_([*network.parameters(), *rows.values()], MAX_GRADIENT_NORM)
@@ -144,10 +144,7 @@ class AveragedAdamW:
         for name, parameter in self.network.named_parameters():
             if name not in self.lazy:
                 state = {estimate: torch.zeros_like(parameter) for estimate in MOMENT_ESTIMATES}
-                self.adam.state[parameter] = {
-                    "step": torch.tensor(float(self.steps), device=self.device),
-                    **state,
-                }
+                self.adam.state[parameter] = {"step": torch.tensor(float(self.steps)), **state}
             for estimate, tensor in self._estimates(name, parameter).items():
                 tensor.copy_(torch.from_numpy(arrays[f"{estimate}.{name}"]))
 

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from nextreel.arrays import Float64Array, Int64Array
 from nextreel.models.transformer.hyperparameters import TransformerConfig
+from nextreel.models.transformer.labels import Labels
 from nextreel.models.transformer.network import HIDDEN
-from nextreel.models.transformer.training_windows import Labels
 from nextreel.models.transformer.window_batches import Batch, tensors_to
 
 FULL_SOFTMAX_MOVIES = 10_000

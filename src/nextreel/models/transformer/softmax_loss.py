@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nextreel.models.transformer.labels import Labels
 from nextreel.models.transformer.network import HIDDEN
-from nextreel.models.transformer.training_windows import Labels
 
 QUERIES_AT_ONCE = 512
 """Number of training queries whose logits are computed at once; bounds their memory."""

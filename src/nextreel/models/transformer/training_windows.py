@@ -10,19 +10,19 @@ the queries see, and group windows of similar length into batches.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from nextreel.arrays import Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.models.training.keyed_random import uniform
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.window_batches import Batch, pack_windows, tensors_to
+from nextreel.models.transformer.labels import Labels
+from nextreel.models.transformer.window_batches import Batch, pack_windows
 
 EVENT_GRID, QUERY_GRID, PLACE_GRID = 32, 16, 128
 """The padded numbers of a window's events, of a window's queries, and of a batch's queries are multiples of these. So
@@ -207,60 +207,6 @@ def batch_windows(windows: Windows, rows_per_step: int, random: np.random.Genera
     batches.append(np.array(members))
     random.shuffle(batches)
     return batches
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The labels (target movies) of a batch's queries, and the movies in the histories of these queries.
-
-    Queries are numbered from 0 within the batch.
-    """
-
-    query: Tensor
-    """int64[n_labels]: number of the label's query in the batch; ascending."""
-    movie: Tensor
-    """int64[n_labels]: index of the target movie of the query."""
-    weight: Tensor
-    """float32[n_labels]: weight of the label in the loss: 1 if the user liked the movie, else the option
-    `disliked_weight`."""
-    seen_query: Tensor
-    """int64[n_seen]: number of the query in the batch whose history holds the movie in `seen_movie`; ascending."""
-    seen_movie: Tensor
-    """int64[n_seen]: index of a movie in the history of the query in `seen_query`."""
-    label_offsets: Int64Array
-    """int64[n_queries + 1]: the labels of query q are label_offsets[q] to label_offsets[q + 1] - 1."""
-    seen_offsets: Int64Array
-    """int64[n_queries + 1]: the same for the movies in the histories."""
-    total: float
-    """Sum of `weight` over the batch, by which the loss is divided."""
-
-    @property
-    def n_queries(self) -> int:
-        """Number of queries of the batch."""
-        return len(self.label_offsets) - 1
-
-    def renumber(self, place: Int64Array, n_candidates: int) -> Self:
-        """Return the labels with new numbers of the movies; movies with other numbers than a candidate's aren't seen.
-
-        Parameters
-        ----------
-        place : int64[n_movies]
-            New number of each movie; those of candidates are below `n_candidates`.
-        n_candidates : int
-        """
-        seen_movie = place[self.seen_movie.numpy()]
-        kept = seen_movie < n_candidates
-        n_kept = np.append(0, np.cumsum(kept))
-        return replace(
-            self,
-            movie=torch.from_numpy(place[self.movie.numpy()]),
-            seen_query=self.seen_query[torch.from_numpy(kept)],
-            seen_movie=torch.from_numpy(seen_movie[kept]),
-            seen_offsets=n_kept[self.seen_offsets],
-        )
-
-    def to(self, device: torch.device) -> Self:
-        return tensors_to(self, device)
 
 
 @dataclass(frozen=True)
