@@ -111,6 +111,16 @@ def test_a_model_of_sampled_negatives_learns() -> None:
     assert losses[-1] < losses[0]
 
 
+def test_a_movie_that_is_everywhere_is_a_candidate_for_certain() -> None:
+    sampler = CandidateSampler(np.array([9]), 5)
+    batch, labels = first_batch()
+    everything_is_movie_0 = replace(labels, movie=labels.movie * 0, seen_movie=labels.seen_movie * 0)
+    _, _, touched = sampler.restrict(
+        replace(batch, movies=batch.movies * 0), everything_is_movie_0, np.random.default_rng(0)
+    )
+    assert (touched.movies.tolist(), float(touched.log_probability[0])) == ([0], 0.0)
+
+
 def test_small_catalogs_have_the_full_softmax_and_large_ones_a_sampled_one() -> None:
     assert CandidateSampler.of(np.ones(10_000, dtype=np.int64), CONFIG) is None
     assert CandidateSampler.of(np.ones(10_001, dtype=np.int64), CONFIG) is not None

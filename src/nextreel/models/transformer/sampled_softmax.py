@@ -65,8 +65,9 @@ class CandidateSampler:
         smoothed = (popularity + 1.0) ** SMOOTHING
         self.n_drawn, self.n_movies = n_drawn, len(popularity)
         self.upper: Float64Array = np.cumsum(smoothed) / smoothed.sum()
-        self.drawn_share: Float64Array = smoothed / smoothed.sum()
-        self.label_share: Float64Array = popularity / max(1, popularity.sum())
+        # The logs of the probabilities that a single draw, or a single label, is another movie.
+        self.log_not_drawn = _log_of_complement(smoothed / smoothed.sum())
+        self.log_not_label = _log_of_complement(popularity / max(1, popularity.sum()))
 
     @classmethod
     def of(cls, popularity: Int64Array, config: TransformerConfig) -> Self | None:
@@ -86,8 +87,8 @@ class CandidateSampler:
         place = np.full(self.n_movies, len(movies))
         place[movies] = np.arange(len(movies))
 
-        log_missed = self.n_drawn * np.log1p(-self.drawn_share[candidates])
-        log_missed += len(label_movies) * np.log1p(-self.label_share[candidates])
+        log_missed = self.n_drawn * self.log_not_drawn[candidates]
+        log_missed += len(label_movies) * self.log_not_label[candidates]
         padding = (0, -len(candidates) % CANDIDATE_GRID)
         log_probability = np.pad(np.log(-np.expm1(log_missed)), padding, constant_values=-HIDDEN)
         return (
@@ -99,3 +100,9 @@ class CandidateSampler:
                 len(candidates),
             ),
         )
+
+
+def _log_of_complement(shares: Float64Array) -> Float64Array:
+    """Return log(1 - share), but finite for a catalog of one movie."""
+    complement: Float64Array = np.log1p(-np.minimum(shares, 1 - 1e-9))
+    return complement
