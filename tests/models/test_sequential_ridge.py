@@ -15,7 +15,6 @@ from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeCon
 from nextreel.models.sequential_ridge.baskets import running_sum
 from nextreel.models.sequential_ridge.closed_forms import EASE_REGULARIZATION
 from nextreel.models.sequential_ridge.features import FeatureMap
-from nextreel.models.sequential_ridge.keyed_draws import draw_uniform
 from nextreel.models.sequential_ridge.ridge_model import _choose_learned
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
@@ -249,14 +248,6 @@ def test_neither_threads_nor_parts_change_what_is_learned(monkeypatch: pytest.Mo
         np.testing.assert_array_equal(alone.state[name], array, err_msg=name)
     np.testing.assert_allclose(alone.weights_, whole.weights_, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(alone.completion_, whole.completion_, rtol=1e-3, atol=1e-4)
-
-
-def test_a_draw_depends_on_its_key_alone() -> None:
-    users, places = np.divmod(np.arange(20_000), 100)
-    draws, order = draw_uniform(5, users, places), np.random.default_rng(0).permutation(20_000)
-    np.testing.assert_array_equal(draw_uniform(5, users[order], places[order]), draws[order])
-    assert np.histogram(draws, bins=10, range=(0, 1))[0] == pytest.approx(np.full(10, 2000), rel=0.1)
-    assert abs(np.corrcoef(draws, draw_uniform(6, users, places))[0, 1]) < 0.03
 
 
 def test_undirected_weights_are_those_of_ease() -> None:

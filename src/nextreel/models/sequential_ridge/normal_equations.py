@@ -33,7 +33,7 @@ from nextreel.models.sequential_ridge.baskets import (
 )
 from nextreel.models.sequential_ridge.features import FeatureMap
 from nextreel.models.sequential_ridge.hyperparameters import SequentialRidgeConfig
-from nextreel.models.sequential_ridge.keyed_draws import draw_uniform
+from nextreel.models.training.keyed_random import uniform
 
 INTERACTIONS_PER_PART = 262_144
 """About how many interactions a thread sums up before it adds the sums to those of all users, which takes passes over
@@ -143,7 +143,7 @@ class RowSums:
     def _add_following(self, sums: "_PartSums", sequences: BasketSequences, learned: csr_array) -> None:
         config = self.config
         ends_basket = np.append(np.diff(sequences.baskets) != 0, True)
-        draws = draw_uniform(config.seed, sequences.user_ids, sequences.places)
+        draws = uniform(config.seed, "within a second", sequences.user_ids, sequences.places)
         rows = np.flatnonzero(ends_basket | (draws < config.within_second))
         z = self.features.of_rows(sequences, rows)
         history = latest_baskets(sequences, rows)
