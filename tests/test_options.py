@@ -41,7 +41,7 @@ def test_a_value_out_of_a_list_is_told_the_list() -> None:
 
 
 def test_an_unknown_option_is_told_the_options_there_are_the_closest_first() -> None:
-    message = "it has no option 'unlikely_weight'; its options: unliked_weight, regularization, half_life"
+    message = "it has no option 'unlikely_weight'; its options: unliked_weight, regularization, most_movies, half_life"
     assert refusal(EASEConfig, {"unlikely_weight": 1}) == message
 
 

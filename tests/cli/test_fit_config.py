@@ -28,7 +28,12 @@ def fitted(home: Path, *arguments: object) -> dict[str, Any]:
 def test_a_file_names_the_model_and_its_options(home: Path) -> None:
     manifest = fitted(home, "--config", "ease.toml")
     assert manifest["model"] == "ease"
-    assert manifest["config"] == {"regularization": 50, "half_life": 2.5, "unliked_weight": 0.5}
+    assert manifest["config"] == {
+        "regularization": 50,
+        "half_life": 2.5,
+        "unliked_weight": 0.5,
+        "most_movies": 10_000,
+    }
 
 
 def test_an_option_on_the_command_line_overrides_the_file(home: Path) -> None:
@@ -44,7 +49,10 @@ def test_the_command_that_tune_prints_fits_the_best_options(home: Path) -> None:
     succeed(*command, "--out", "model", cwd=home)
     config = json.loads((home / "model" / "manifest.json").read_text())["config"]
     best = tomllib.loads((home / "my tuning" / "best.toml").read_text())["options"]
-    assert config == {"regularization": 2000, "unliked_weight": 0.5, "half_life": None} | best
+    assert (
+        config
+        == {"regularization": 2000, "unliked_weight": 0.5, "half_life": None, "most_movies": 10_000} | best
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,7 @@ model, store, limits = sys.argv[1:]
 settings = Settings(Path(model), store, keys_required=False, limits=Limits(**json.loads(limits)))
 prepare_store(settings, None, lambda done, total: None)
 listener = listen("127.0.0.1", 0)
-print(f"http://127.0.0.1:{listener.getsockname()[1]} ", flush=True)
-run(settings, listener)
+run(settings, listener, lambda: print(f"http://127.0.0.1:{listener.getsockname()[1]} ", flush=True))
 """
 
 

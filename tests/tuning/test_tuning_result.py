@@ -49,7 +49,7 @@ def test_an_option_may_be_a_table_of_options(tmp_path: Path) -> None:
         ),
         (
             'model = "ease"\n[options]\ndepth = "deep"',
-            "best.toml: ease has no option 'depth'; its options: regularization, half_life, unliked_weight",
+            "best.toml: ease has no option 'depth'; its options: regularization, most_movies, half_life, unliked_weight",
         ),
         (
             'model = "best"\n[options.ridge]\nregularization = 0',
