@@ -247,7 +247,7 @@ def test_funk_svd_writes_its_loss_curve_and_history(home: Path, tmp_path: Path) 
 
 
 def test_an_interrupted_fit_resumes_to_the_same_result(home: Path, tmp_path: Path) -> None:
-    options = ("--model", "funk-svd", "--set", "dimensions=4", "--set", "batch_size=4", "--set", "epochs=16")
+    options = ("--model", "funk-svd", "--set", "dimensions=4", "--set", "batch_size=4", "--set", "epochs=8")
     uninterrupted, stopped = tmp_path / "uninterrupted", tmp_path / "stopped"
     run("fit", "parts", "--out", uninterrupted, *options, cwd=home)
     command = [sys.executable, "-m", "nextreel", "fit", "parts", "--out", str(stopped), *options]

@@ -13,8 +13,9 @@ from nextreel.models import base
 from nextreel.models.als import ALS, ALSConfig
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE, EASEConfig
-from nextreel.models.fit_cost import FitCost, Speed
+from nextreel.models.fit_cost import FitCost
 from nextreel.models.item_knn import ItemKNN, ItemKNNConfig
+from nextreel.models.training.processor_speed import Speed
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import interactions
 

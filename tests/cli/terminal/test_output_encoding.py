@@ -44,7 +44,7 @@ def run(home: Path, arguments: list[str], **variables: str) -> "subprocess.Compl
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, check=False)
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_no_command_ends_in_a_traceback(home: Path, arguments: list[str], encoding: str) -> None:
     done = run(home, arguments, PYTHONIOENCODING=encoding)

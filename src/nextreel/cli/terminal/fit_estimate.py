@@ -5,8 +5,8 @@ from datetime import timedelta
 from nextreel.data.dataset import Dataset
 from nextreel.machine import GIB, usable_cores, usable_memory
 from nextreel.models.base import Recommender
-from nextreel.models.fit_cost import Speed
 from nextreel.models.registry import model_name
+from nextreel.models.training.processor_speed import Speed
 from nextreel.wording import number_of
 
 
