@@ -73,3 +73,13 @@ def test_a_group_above_its_limit_has_nothing_left(groups: Path) -> None:
 def test_memory_is_unknown_where_the_system_does_not_say(groups: Path) -> None:
     machine.MEMORY.unlink()
     assert machine.usable_memory() is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "threads"), [("", 6), ("4", 4), ("100", 6), ("0", 1), ("many", 6)], ids=str
+)
+def test_threads_are_as_many_as_cores_unless_fewer_are_asked_for(
+    groups: Path, monkeypatch: pytest.MonkeyPatch, variable: str, threads: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert machine.usable_threads() == threads

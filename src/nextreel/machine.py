@@ -37,6 +37,12 @@ def usable_cores() -> int:
     return max(1, cores)
 
 
+def usable_threads() -> int:
+    """Return how many threads a computation should use: one a core, or fewer if OMP_NUM_THREADS says so, as for BLAS."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(usable_cores(), int(limit))) if limit.isdigit() else usable_cores()
+
+
 def usable_memory() -> int | None:
     """Return how many bytes this process could allocate now without being killed or swapped out; None if unknown.
 

@@ -4,7 +4,6 @@ Users with long histories decide the time: it is proportional to the sum of the 
 memory isn't, since only a few blocks of the product of the two sparse matrices exist at a time.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from nextreel.data.dataset import Dataset
-from nextreel.machine import usable_cores
+from nextreel.machine import usable_threads
 
 PAIRS_AT_ONCE = 4_000_000
 """Number of pairs of movies that a thread counts at once; bounds the memory."""
@@ -42,7 +41,7 @@ def visit_common_users(by_user: csr_array, visit: Callable[[int, csr_array], Non
     def count(first: int) -> None:
         visit(first, by_movie[first : first + n_block] @ by_user)
 
-    with ThreadPoolExecutor(_threads()) as pool:
+    with ThreadPoolExecutor(usable_threads()) as pool:
         for _ in pool.map(count, range(0, n_movies, n_block)):
             pass  # Only to raise what a thread raised.
 
@@ -51,10 +50,4 @@ def counting_steps(dataset: Dataset) -> float:
     """Return the steps, as a FitCost has them, of counting the users that all movies of a data set have in common."""
     lengths = np.diff(dataset.timeline.offsets).astype(np.float64)
     steps = STEPS_PER_PAIR * float(lengths @ lengths) + STEPS_PER_MOVIE * dataset.n_movies
-    return steps / _threads()
-
-
-def _threads() -> int:
-    """Return the number of usable cores, or of threads that OMP_NUM_THREADS allows, if that is less: as BLAS does."""
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(usable_cores(), int(limit))) if limit.isdigit() else usable_cores()
+    return steps / usable_threads()

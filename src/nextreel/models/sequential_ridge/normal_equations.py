@@ -10,7 +10,6 @@ The users are summed up in parts, several at once in threads. The parts don't de
 added in their order, so the result doesn't either.
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from scipy.sparse import csr_array, vstack
 from nextreel.arrays import Float32Array, Int32Array, Int64Array
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
-from nextreel.machine import usable_cores
+from nextreel.machine import usable_threads
 from nextreel.models.sequential_ridge.baskets import (
     BasketSequences,
     group_events,
@@ -117,7 +116,7 @@ class RowSums:
             completion_target=zeros(n_learned, n_learned),
             shared_users=zeros(n_learned, n_learned),
         )
-        threads = count_threads()
+        threads = min(MOST_THREADS, usable_threads())
         with ThreadPoolExecutor(threads) as pool:
             for sums in (pool.map if threads > 1 else map)(self._sum_part, parts):
                 total.add(sums)
@@ -215,12 +214,6 @@ def divide(histories: Histories, interactions: int) -> list[Histories]:
     part = np.cumsum(histories.lengths) // interactions
     bounds = np.append(np.flatnonzero(np.diff(part, prepend=-1)), len(part))
     return [histories[start:stop] for start, stop in pairwise(bounds)]
-
-
-def count_threads() -> int:
-    """Return how many parts are summed up at once: as many as BLAS may use threads, at most MOST_THREADS."""
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return min(MOST_THREADS, int(limit) if limit.isdigit() and int(limit) else usable_cores())
 
 
 def _multiply_nonempty(weights: csr_array, z: Float32Array) -> tuple[Int64Array, Float32Array]:

@@ -12,6 +12,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, Histories
 from nextreel.data.times import DAY
 from nextreel.errors import ArtifactError, DataError
+from nextreel.machine import usable_threads
 from nextreel.models.base import Recommender
 from nextreel.models.fit_cost import FitCost
 from nextreel.models.next_choices import NextChoices
@@ -24,9 +25,9 @@ from nextreel.models.sequential_ridge.low_rank import reduce_rank
 from nextreel.models.sequential_ridge.normal_equations import (
     INTERACTIONS_AT_ONCE,
     INTERACTIONS_PER_PART,
+    MOST_THREADS,
     NormalEquations,
     RowSums,
-    count_threads,
     divide,
 )
 from nextreel.models.training.epochs import Training
@@ -147,7 +148,7 @@ class SequentialRidge(Recommender):
         )
         size = n + n_dense
         sums = size**2 + 4 * size * n + 5 * n**2 + 3 * n_rare * n_dense
-        parts = count_threads() * 6 * INTERACTIONS_AT_ONCE * n_dense
+        parts = min(MOST_THREADS, usable_threads()) * 6 * INTERACTIONS_AT_ONCE * n_dense
         return FitCost(
             memory=4 * (sums + parts) + 48 * n_interactions,
             products=n_interactions * (n_dense**2 / 2 + 4 * config.dimensions * config.hidden)
