@@ -13,7 +13,12 @@ from benchmarks.leaderboard_chart import CHART, draw_leaderboard
 from benchmarks.run import HERE, Result, read_result
 
 DOCS = HERE.parent / "docs"
-PAGES = (HERE.parent / "README.md", DOCS / "benchmarks.md", DOCS / "how-to" / "course.md")
+PAGES = (
+    HERE.parent / "README.md",
+    DOCS / "benchmarks.md",
+    DOCS / "how-to" / "course.md",
+    DOCS / "how-to" / "scale.md",
+)
 
 COURSE = {"train loss": "0.0833", "validation loss": "0.2097", "NDCG@10": "0.0217", "Recall@10": "0.0424"}
 """The metrics that the course's original notebook prints."""
@@ -383,6 +388,38 @@ def _speed() -> str:
     return _table(["task", f"median on {machine['cores']} cores of {machine['processor']}"], rows)
 
 
+def _scaling() -> str:
+    result = read_result("scaling")
+    sizes, exponents = result["sizes"], result["exponents"]
+    tasks = [task for task in sizes[0]["tasks"] if not task.startswith("answer")]
+    rows = [
+        [task, *(_time_and_memory(size["tasks"].get(task)) for size in sizes), f"{exponents[task]:.2f}"]
+        for task in tasks
+    ]
+    header = [f"{size['rows'] / 1e6:.1f}M ratings of {size['movies']:,} movies" for size in sizes]
+    return _table(["", *header, "exponent"], rows)
+
+
+def _time_and_memory(task: dict[str, float] | None) -> str:
+    return "" if task is None else f"{task['seconds']:,.0f} s, {task['peak_memory_gib']:.1f} GiB"
+
+
+def _answers_by_size() -> str:
+    sizes = read_result("scaling")["sizes"]
+    tasks = [task for task in sizes[0]["tasks"] if task.startswith("answer")]
+    rows = [
+        [
+            task.removeprefix("answer "),
+            *(
+                f"{size['tasks'][task]['queries_per_second']:,.0f}" if task in size["tasks"] else ""
+                for size in sizes
+            ),
+        ]
+        for task in tasks
+    ]
+    return _table(["queries a second", *(f"{size['movies']:,} movies" for size in sizes)], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "results": _results,
     "course": _course,
@@ -405,6 +442,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "crash": _crash,
     "hostile-soak": _hostile_soak,
     "speed": _speed,
+    "scaling": _scaling,
+    "answers-by-size": _answers_by_size,
 }
 
 

@@ -38,7 +38,7 @@ def usable_cores() -> int:
 
 
 def usable_threads() -> int:
-    """Return how many threads a computation should use: one a core, or fewer if OMP_NUM_THREADS says so, as for BLAS."""
+    """Return how many threads to compute with: one a core, or fewer if OMP_NUM_THREADS says so, as BLAS does."""
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(usable_cores(), int(limit))) if limit.isdigit() else usable_cores()
 
