@@ -46,6 +46,14 @@ def stable_order(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
     return np.argsort(key, kind="stable")
 
 
+def concatenate_ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:
+    """Return for each start the numbers start, start + 1, ..., as many as its length, one range after the other."""
+    stops = np.cumsum(lengths)
+    numbers = np.arange(stops[-1] if len(stops) else 0, dtype=np.int64)
+    numbers += np.repeat(starts - (stops - lengths), lengths)
+    return numbers
+
+
 def write_arrays(arrays: Arrays, file: Path) -> None:
     """Write named arrays as a safetensors file."""
     file.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))

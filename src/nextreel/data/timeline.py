@@ -15,7 +15,15 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, find_sorted, stable_order
+from nextreel.arrays import (
+    BoolArray,
+    Float32Array,
+    Int32Array,
+    Int64Array,
+    concatenate_ranges,
+    find_sorted,
+    stable_order,
+)
 from nextreel.data.rating_scale import STARS, RatingScale
 
 NEVER = np.iinfo(np.int64).max
@@ -250,9 +258,7 @@ class Histories:
         """
         lengths = self.lengths
         query = np.repeat(np.arange(len(self), dtype=np.int64), lengths)
-        ends = np.cumsum(lengths)
-        row = np.arange(ends[-1] if len(ends) else 0, dtype=np.int64)
-        row += np.repeat(self.starts - (ends - lengths), lengths)
+        row = concatenate_ranges(self.starts, lengths)
         superseded_at = self.timeline.superseded_at
         if superseded_at is None:
             return query, row

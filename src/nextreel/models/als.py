@@ -19,6 +19,7 @@ rated, which puts a factor w before the terms of both sums.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -94,7 +95,6 @@ class ALS(Recommender):
 
     movie_factors_: Float32Array
     """float32[n_movies, factors]: factors of the movies, Y in the module's formulas."""
-    _held: _HeldSide | None = None
 
     def array_specs(self) -> Specs:
         return {"movie_factors_": ArraySpec("float32", ("n_movies", self.config.factors))}
@@ -106,6 +106,7 @@ class ALS(Recommender):
         return FitCost(memory, steps=products / PRODUCTS_PER_STEP, advice="set factors lower")
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
+        self._forget_derived()
         by_user = build_interaction_matrix(dataset)
         by_movie = by_user.T.tocsr()
         random = np.random.default_rng(self.config.seed)
@@ -127,12 +128,10 @@ class ALS(Recommender):
         scores: Float32Array = user_factors @ self.movie_factors_.T
         return scores
 
-    @property
+    @cached_property
     def _movies(self) -> _HeldSide:
-        """The movies' side, computed anew only if the factors were replaced: it takes longer than a few queries."""
-        if self._held is None or self._held.factors is not self.movie_factors_:
-            self._held = self._hold(self.movie_factors_)
-        return self._held
+        """The movies' side, kept for all queries: to compute it takes longer than a few of them."""
+        return self._hold(self.movie_factors_)
 
     def _hold(self, factors: Float32Array) -> _HeldSide:
         penalty = self.config.regularization * np.eye(factors.shape[1], dtype=np.float32)

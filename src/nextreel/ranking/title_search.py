@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nextreel.arrays import Float32Array, Int64Array
+from nextreel.arrays import Float32Array, Int64Array, concatenate_ranges
 from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import require
@@ -207,10 +207,8 @@ class TitleSearch:
         `similarity`, float32[n_words], is what `_compare_word` returns.
         """
         words = np.flatnonzero(similarity)
-        first, counts = self.bounds[words], self.bounds[words + 1] - self.bounds[words]
-        stops = np.cumsum(counts)
-        occurrence = np.arange(stops[-1] if len(stops) else 0) + np.repeat(first - (stops - counts), counts)
-        return occurrence, np.repeat(similarity[words], counts)
+        counts = self.bounds[words + 1] - self.bounds[words]
+        return concatenate_ranges(self.bounds[words], counts), np.repeat(similarity[words], counts)
 
     def _compare_word(self, word: str, still_typing: bool) -> Float32Array:
         """Return the similarity of a word to each word of the vocabulary, float32[n_words]; 0 for words unlike it."""

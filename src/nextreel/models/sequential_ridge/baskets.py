@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
-from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, concatenate_ranges
 from nextreel.data.timeline import Histories
 
 BASKET_DECAY = 0.5
@@ -132,7 +132,7 @@ def list_ranges(starts: Int64Array, stops: Int64Array) -> tuple[Int64Array, Int6
     """
     bounds = np.append(0, np.cumsum(stops - starts))
     number = np.repeat(np.arange(len(starts)), stops - starts)
-    return number, np.arange(bounds[-1]) + (starts - bounds[:-1])[number], bounds
+    return number, concatenate_ranges(starts, stops - starts), bounds
 
 
 def keep_entries(matrix: csr_array, kept: BoolArray) -> csr_array:

@@ -223,7 +223,7 @@ class SequentialRidge(Recommender):
         knows[query[self._features.is_known[histories.timeline.movies[row]]]] = True
         return knows
 
-    @property
+    @cached_property
     def _features(self) -> FeatureMap:
         is_known = self.columns_ >= 0
         is_known[self.rare_] = True

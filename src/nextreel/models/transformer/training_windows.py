@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from nextreel.arrays import Int32Array, Int64Array
+from nextreel.arrays import Int32Array, Int64Array, concatenate_ranges
 from nextreel.data.dataset import Dataset
 from nextreel.models.training.keyed_random import uniform
 from nextreel.models.transformer.hyperparameters import TransformerConfig
@@ -148,7 +148,7 @@ class Windows:
 
     def baskets_in(self, windows: Int64Array) -> Int64Array:
         """Return the numbers of the target baskets with queries about these windows, one window after the other."""
-        return self.baskets[_ranges(self.first_query[windows], self.n_queries[windows])]
+        return self.baskets[concatenate_ranges(self.first_query[windows], self.n_queries[windows])]
 
 
 def cut_windows(baskets: TargetBaskets, cuts: Int64Array, epoch: int) -> Windows:
@@ -249,7 +249,7 @@ class EpochBatches:
         queries = np.arange(len(baskets))
         first_label = np.maximum(self.baskets.starts[baskets], cuts)
         n_labels = self.baskets.stops[baskets] - first_label
-        rows = _ranges(first_label, n_labels)
+        rows = concatenate_ranges(first_label, n_labels)
         weight = np.where(timeline.is_positive(rows), 1, self.baskets.config.disliked_weight)
         first_seen = timeline.offsets[self.baskets.users[baskets]]
         n_seen = cuts - first_seen
@@ -258,7 +258,9 @@ class EpochBatches:
             movie=torch.from_numpy(timeline.movies[rows].astype(np.int64)),
             weight=torch.from_numpy(weight.astype(np.float32)),
             seen_query=torch.from_numpy(np.repeat(queries, n_seen)),
-            seen_movie=torch.from_numpy(timeline.movies[_ranges(first_seen, n_seen)].astype(np.int64)),
+            seen_movie=torch.from_numpy(
+                timeline.movies[concatenate_ranges(first_seen, n_seen)].astype(np.int64)
+            ),
             label_offsets=np.append(0, np.cumsum(n_labels)),
             seen_offsets=np.append(0, np.cumsum(n_seen)),
             total=float(weight.sum()),
@@ -268,10 +270,3 @@ class EpochBatches:
 def _round_up(number: Int64Array, multiple: int) -> Int64Array:
     """Return the smallest multiple of `multiple` that is at least `number`."""
     return -(-number // multiple) * multiple
-
-
-def _ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:
-    """Concatenate, for each pair of start and length, the numbers start, start + 1, ..., start + length - 1."""
-    ends = np.cumsum(lengths)
-    rows: Int64Array = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
-    return rows
