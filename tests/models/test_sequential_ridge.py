@@ -12,7 +12,7 @@ from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE, EASEConfig
 from nextreel.models.next_choices import NextChoices
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
-from nextreel.models.sequential_ridge.baskets import running_sum
+from nextreel.models.sequential_ridge.baskets import BasketSequences, running_sum
 from nextreel.models.sequential_ridge.closed_forms import EASE_REGULARIZATION
 from nextreel.models.sequential_ridge.features import FeatureMap
 from nextreel.models.sequential_ridge.ridge_model import _choose_learned
@@ -275,6 +275,22 @@ def test_a_running_sum_starts_anew_with_each_group() -> None:
     values = np.random.default_rng(0).random((214, 5), dtype=np.float32)
     expected = np.concatenate([np.cumsum(values[groups == group], axis=0) for group in range(4)])
     np.testing.assert_allclose(running_sum(groups, values, rows), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_user_who_has_liked_nothing_yet_has_no_taste_in_liked_movies() -> None:
+    random, n_users, n_movies = np.random.default_rng(0), 40, 50
+    rows = [
+        (user, int(movie), 5 if user % 2 else 1, 100 * place)
+        for user in range(n_users)
+        for place, movie in enumerate(random.permutation(n_movies)[:20])
+    ]
+    dataset = Dataset.from_frames(interactions(*rows), catalog(n_movies))
+    embeddings = random.standard_normal((2, n_movies, 128), dtype=np.float32)
+    features = FeatureMap(embeddings, np.ones(n_movies, dtype=np.bool_), np.zeros((513, 0), dtype=np.float32))
+    sequences = BasketSequences.of(dataset.histories(dataset.user_ids, np.full(n_users, LATER)))
+    of_rows = features.of_rows(sequences, np.arange(len(sequences.users)))
+    assert not of_rows[sequences.users % 2 == 0, 128:256].any()
+    assert np.linalg.norm(of_rows[sequences.users % 2 == 1, 128:256], axis=1) == pytest.approx(1)
 
 
 def test_a_short_history_is_also_scored_by_what_others_chose_at_that_point() -> None:

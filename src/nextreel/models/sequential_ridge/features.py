@@ -104,9 +104,13 @@ class FeatureMap:
             sums: Float32Array = whole_baskets[baskets[rows]] - later
             return sums
 
+        is_liked = sequences.liked[:, None].astype(np.float32)
+        liked = running_sum(users, by_user * is_liked, rows)
+        # Where nothing was liked yet, rounding errors are left, which scaling to length 1 would make a taste.
+        liked *= running_sum(users, is_liked, rows) > 0
         return self._combine(
             running_sum(users, by_user, rows),
-            running_sum(users, by_user * sequences.liked[:, None], rows),
+            liked,
             decayed_sum(SLOW_DECAY),
             decayed_sum(FAST_DECAY),
             sequences.places[rows] + 1,
