@@ -1,4 +1,4 @@
-"""What fits in other processes give: those of closed-form models don't depend on the threads, networks' repeat."""
+"""What fits in other processes give: the lists don't depend on the number of threads."""
 
 import json
 import os
@@ -62,13 +62,18 @@ def test_the_lists_of_closed_form_models_do_not_depend_on_the_number_of_threads(
     alone, two, four = (recommend(data, tmp_path / str(threads), threads, models) for threads in (1, 2, 4))
     for other in (two, four):
         for name in CLOSED_FORM:
-            pairs = list(zip(alone[name], other[name], strict=True))
-            identical = sum(first == second for first, second in pairs) / len(pairs)
-            common = sum(len({*first} & {*second}) for first, second in pairs) / (10 * len(pairs))
-            assert (name, identical >= 0.99, common >= 0.999) == (name, True, True), (identical, common)
+            assert_alike(alone[name], other[name])
 
 
-def test_networks_give_the_same_lists_for_the_same_seed_and_threads(
+def assert_alike(lists: list[tuple[int, ...]], others: list[tuple[int, ...]]) -> None:
+    """Assert that at least 99 % of the lists are identical, and 99.9 % of the movies in them."""
+    pairs = list(zip(lists, others, strict=True))
+    identical = sum(first == second for first, second in pairs) / len(pairs)
+    common = sum(len({*first} & {*second}) for first, second in pairs) / (10 * len(pairs))
+    assert (identical >= 0.99, common >= 0.999) == (True, True), (identical, common)
+
+
+def test_the_lists_of_networks_do_not_depend_on_the_number_of_threads(
     little_data: Path, tmp_path: Path
 ) -> None:
     models: dict[str, dict[str, object]] = {
@@ -79,5 +84,6 @@ def test_networks_give_the_same_lists_for_the_same_seed_and_threads(
             "ridge": {"dimensions": 8, "hidden": 16, "rank": 8},
         },
     }
-    first, second = (recommend(little_data, tmp_path / name, 2, models) for name in ("first", "second"))
-    assert first == second
+    alone, two = (recommend(little_data, tmp_path / str(threads), threads, models) for threads in (1, 2))
+    assert alone["transformer"] == two["transformer"]
+    assert_alike(alone["blend"], two["blend"])  # its ridge differs by rounding

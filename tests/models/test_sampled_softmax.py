@@ -8,13 +8,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nextreel.models.transformer import Transformer, TransformerConfig
-from nextreel.models.transformer.labels import Labels
+from nextreel.models.transformer.labels import Part
 from nextreel.models.transformer.lazy_rows import LazyRows
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_windows import TargetBaskets
-from nextreel.models.transformer.window_batches import Batch
 from nextreel.testing import tiny_dataset
 
 CONFIG = TransformerConfig(
@@ -24,8 +23,9 @@ DATASET = tiny_dataset()
 POPULARITY = np.bincount(DATASET.timeline.movies, minlength=DATASET.n_movies)
 
 
-def first_batch() -> tuple[Batch, Labels]:
-    return next(iter(TargetBaskets.of(DATASET, CONFIG).draw(1)))
+def first_batch() -> Part:
+    epoch = TargetBaskets.of(DATASET, CONFIG).draw(1)
+    return epoch.pack(epoch.batches[0])
 
 
 def new_network() -> Network:
@@ -36,12 +36,11 @@ def new_network() -> Network:
 def step(network: Network, n_drawn: int | None) -> float:
     """Do one step on the first batch with this number of drawn negatives, or with all movies."""
     optimizer = AveragedAdamW(network, CONFIG, samples=n_drawn is not None)
-    batch, labels = first_batch()
     if n_drawn is None:
-        return float(optimizer.step(batch, labels, 0.1))
+        return float(optimizer.step([first_batch()], 0.1))
     sampler = CandidateSampler(POPULARITY, n_drawn)
-    batch, labels, touched = sampler.restrict(batch, labels, np.random.default_rng(0))
-    return float(optimizer.step(batch, labels, 0.1, touched))
+    parts, touched = sampler.restrict([first_batch()], np.random.default_rng(0))
+    return float(optimizer.step(parts, 0.1, touched))
 
 
 def test_where_every_movie_is_drawn_a_step_is_that_of_the_full_softmax() -> None:
@@ -60,7 +59,7 @@ def test_the_corrected_sum_over_candidates_is_expected_to_be_that_over_all_movie
         batch, labels = batch_and_labels
         share = POPULARITY / POPULARITY.sum()
         labels = replace(labels, movie=torch.from_numpy(random.choice(len(share), 5, p=share)))
-        _, _, touched = sampler.restrict(batch, labels, random)
+        _, touched = sampler.restrict([(batch, labels)], random)
         n = touched.n_candidates
         sums.append((odds[touched.movies[:n].numpy()] / touched.log_probability[:n].exp().numpy()).sum())
     assert np.mean(sums) == pytest.approx(odds.sum(), rel=0.05)
@@ -69,10 +68,8 @@ def test_the_corrected_sum_over_candidates_is_expected_to_be_that_over_all_movie
 def test_a_sampled_step_changes_only_the_movies_that_it_touches() -> None:
     network = new_network()
     before = network.movies.weight.detach().clone()
-    batch, labels, touched = CandidateSampler(POPULARITY, 2).restrict(
-        *first_batch(), np.random.default_rng(0)
-    )
-    AveragedAdamW(network, CONFIG, samples=True).step(batch, labels, 0.1, touched)
+    parts, touched = CandidateSampler(POPULARITY, 2).restrict([first_batch()], np.random.default_rng(0))
+    AveragedAdamW(network, CONFIG, samples=True).step(parts, 0.1, touched)
     changed = (network.movies.weight != before).any(1).nonzero().flatten()
     assert 0 < len(changed) < DATASET.n_movies
     assert set(changed.tolist()) == set(touched.movies.tolist())
@@ -115,9 +112,8 @@ def test_a_movie_that_is_everywhere_is_a_candidate_for_certain() -> None:
     sampler = CandidateSampler(np.array([9]), 5)
     batch, labels = first_batch()
     everything_is_movie_0 = replace(labels, movie=labels.movie * 0, seen_movie=labels.seen_movie * 0)
-    _, _, touched = sampler.restrict(
-        replace(batch, movies=batch.movies * 0), everything_is_movie_0, np.random.default_rng(0)
-    )
+    part = replace(batch, movies=batch.movies * 0), everything_is_movie_0
+    _, touched = sampler.restrict([part], np.random.default_rng(0))
     assert (touched.movies.tolist(), float(touched.log_probability[0])) == ([0], 0.0)
 
 
@@ -140,19 +136,17 @@ class OnlyMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
 @pytest.mark.parametrize("samples", [False, True], ids=["all movies", "sampled"])
 def test_a_step_and_a_score_leave_no_tensor_on_the_cpu(samples: bool) -> None:
     meta = torch.device("meta")
-    batch, labels = first_batch()
-    touched = None
+    parts, touched = [first_batch()], None
     if samples:
-        sampler = CandidateSampler(POPULARITY, 8)
-        batch, labels, touched = sampler.restrict(batch, labels, np.random.default_rng(0))
+        parts, touched = CandidateSampler(POPULARITY, 8).restrict(parts, np.random.default_rng(0))
         touched = touched.to(meta)
-    batch, labels = batch.to(meta), labels.to(meta)
+    batch, labels = parts[0][0].to(meta), parts[0][1].to(meta)
     network = new_network().to(meta)
     optimizer = AveragedAdamW(network, CONFIG.model_copy(update={"dropout": 0.2}), samples)
     with OnlyMeta():  # type: ignore[no-untyped-call]
-        loss = optimizer.step(batch, labels, 0.1, touched)
+        loss = optimizer.step([(batch, labels)], 0.1, touched)
         optimizer.settle()
-        scores = network.eval().score(network(batch))
+        scores = network.score(network(batch))
     assert loss.device.type == scores.device.type == "meta"
 
 

@@ -67,7 +67,7 @@ def test_a_history_ends_before_its_basket_or_within_it() -> None:
 def test_training_batches_have_few_shapes() -> None:
     epoch = draw(tiny_dataset(seed=1))
     longest = int(epoch.windows.lengths.max())
-    for batch, labels in epoch:
+    for batch, labels in map(epoch.pack, epoch.batches):
         _, n_events = batch.movies.shape
         assert n_events % EVENT_GRID == 0 or n_events == longest
         assert batch.weeks.shape[1] % QUERY_GRID == 0

@@ -66,6 +66,18 @@ def test_a_fit_that_was_interrupted_and_resumed_ends_where_an_unbroken_one_does(
         np.testing.assert_array_equal(resumed.state[name], array, err_msg=name)
 
 
+@pytest.mark.parametrize("negatives", [None, 4], ids=["all movies", "sampled"])
+def test_a_fit_on_several_threads_ends_where_one_on_a_single_thread_does(
+    negatives: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = []
+    for threads in ("1", "8"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        states.append(small(negatives=negatives).fit(tiny_dataset()).state)
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(states[1][name], array, err_msg=name)
+
+
 def test_queries_at_several_timestamps_of_one_history_score_as_each_alone() -> None:
     dataset = tiny_dataset()
     model = small().fit(dataset)

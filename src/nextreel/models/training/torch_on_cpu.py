@@ -1,8 +1,15 @@
 """Settings under which torch trains small models fastest on a CPU."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
+
+from nextreel.machine import usable_threads
+
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""A function like `map`: it yields what a function returns for each of some arguments, in their order."""
 
 
 @contextmanager
@@ -32,3 +39,19 @@ def seeded_training(torch: ModuleType, seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=gpus), fast_small_steps(torch):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def map_on_threads(torch: ModuleType, most_threads: int) -> Iterator[Map]:
+    """Provide a `map` that runs on as many threads as may be used, each under the settings of `fast_small_steps`."""
+    n_threads = min(most_threads, usable_threads())
+    if n_threads == 1:
+        yield map
+        return
+
+    def prepare() -> None:
+        torch.set_num_threads(1)  # of operations within this thread
+        torch.set_flush_denormal(True)
+
+    with ThreadPoolExecutor(n_threads, initializer=prepare) as pool:
+        yield pool.map

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nextreel.arrays import Int64Array
-from nextreel.models.transformer.window_batches import tensors_to
+from nextreel.models.transformer.window_batches import Batch, tensors_to
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Labels:
     seen_offsets: Int64Array
     """int64[n_queries + 1]: the same for the movies in the histories."""
     total: float
-    """Sum of `weight` over the batch, by which the loss is divided."""
+    """Sum of `weight` over the batch."""
 
     @property
     def n_queries(self) -> int:
@@ -63,3 +63,7 @@ class Labels:
 
     def to(self, device: torch.device) -> Self:
         return tensors_to(self, device)
+
+
+Part = tuple[Batch, Labels]
+"""A part of a training step: some windows with their queries, and the labels of these."""

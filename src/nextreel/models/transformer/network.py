@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nextreel.models.transformer.dropout import Drop, keep_all
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.window_batches import N_DISTANCES, N_TIMES, Batch
 
@@ -99,7 +100,7 @@ class Layer(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        width, self.heads, self.dropout = config.dimensions, config.heads, config.dropout
+        width, self.heads = config.dimensions, config.heads
         self.norm_in, self.norm_out = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query_gate = nn.Linear(width, 2 * width, bias=False)
         self.key_value = nn.Linear(width, 2 * width, bias=False)
@@ -115,7 +116,7 @@ class Layer(nn.Module):
         nn.init.normal_(self.down.weight, std=INITIAL_STD)
         self.mix.weight.data = INITIAL_MIX * torch.eye(width) + INITIAL_STD * torch.randn(width, width)
 
-    def forward(self, x: Tensor, n_events: int, from_row: int, relations: Tensor) -> Tensor:
+    def forward(self, x: Tensor, n_events: int, from_row: int, relations: Tensor, drop: Drop) -> Tensor:
         """Return [B, R - from_row, width]: the output of the layer for the rows from `from_row` on.
 
         Parameters
@@ -127,15 +128,16 @@ class Layer(nn.Module):
         from_row : int
             First row whose output is computed.
         relations : int64[B, R, T]
+        drop : Drop
         """
         normed, out = self.norm_in(x), x[:, from_row:]
         q, gate = self.query_gate(normed[:, from_row:]).chunk(2, -1)
         q = q.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = self.key_value(normed[:, :n_events]).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         attended = attend(q, k, v, self._relation_bias().to(q.dtype), relations[:, from_row:])
-        out = out + self._drop(self.mix(attended.transpose(1, 2).flatten(2) * functional.silu(gate)))
+        out = out + drop(self.mix(attended.transpose(1, 2).flatten(2) * functional.silu(gate)))
         gate, value = self.up(self.norm_out(out)).chunk(2, -1)
-        return out + self._drop(self.down(functional.silu(gate) * value))
+        return out + drop(self.down(functional.silu(gate) * value))
 
     def _relation_bias(self) -> Tensor:
         """Return [heads, N_RELATIONS + 1]: the attention bias of each relation.
@@ -144,9 +146,6 @@ class Layer(nn.Module):
         """
         bias = (self.by_time + self.by_distance).flatten(1)
         return functional.pad(bias, (0, 1), value=HIDDEN)
-
-    def _drop(self, x: Tensor) -> Tensor:
-        return functional.dropout(x, self.dropout, self.training)
 
 
 class Network(nn.Module):
@@ -158,7 +157,7 @@ class Network(nn.Module):
 
     def __init__(self, n_movies: int, config: TransformerConfig) -> None:
         super().__init__()
-        width, self.dropout = config.dimensions, config.dropout
+        width = config.dimensions
         self.n_movies, self.movies = n_movies, nn.Embedding(n_movies, width)
         self.bias = nn.Parameter(torch.zeros(n_movies))
         self.ratings, self.pauses = nn.Embedding(N_RATINGS, width), nn.Embedding(N_TIMES, width)
@@ -169,18 +168,28 @@ class Network(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.register_buffer("weeks", torch.zeros(2, dtype=torch.int64))
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Return the vector of each query, [at least n_queries, width], in the order of `batch.query_places`."""
-        events = self.movies(batch.movies) + self.ratings(batch.ratings) + self.pauses(batch.pauses)
-        events = functional.dropout(events, self.dropout, self.training)  # [B, T, width]
+    def forward(self, batch: Batch, movies: Tensor | None = None, drop: Drop = keep_all) -> Tensor:
+        """Return the vector of each query, [at least n_queries, width], in the order of `batch.query_places`.
+
+        Parameters
+        ----------
+        batch : Batch
+        movies : [n, width], optional
+            The movie embeddings that the numbers in `batch.movies` are the rows of, by default those of all movies.
+        drop : Drop
+            What is done to activations in training.
+        """
+        table = self.movies.weight if movies is None else movies
+        events = functional.embedding(batch.movies, table) + self.ratings(batch.ratings)
+        events = drop(events + self.pauses(batch.pauses))  # [B, T, width]
         week = (torch.minimum(batch.weeks, self.weeks[1]) - self.weeks[0]).clamp(0, N_WEEKS - 1)
         queries = self.gaps(batch.gaps) + self.calendar(week)  # [B, Q, width]
         n_events = events.shape[1]
         x = torch.cat([events, queries], 1)
         for layer in self.layers[:-1]:
-            x = layer(x, n_events, 0, batch.relations)
+            x = layer(x, n_events, 0, batch.relations, drop)
         # No later layer reads the events, so the last one computes the queries only.
-        out: Tensor = self.layers[-1](x, n_events, n_events, batch.relations)  # [B, Q, width]
+        out: Tensor = self.layers[-1](x, n_events, n_events, batch.relations, drop)  # [B, Q, width]
         vectors: Tensor = self.norm(out.flatten(0, 1).index_select(0, batch.query_places))
         return vectors
 

@@ -2,22 +2,23 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from nextreel.arrays import Arrays
 from nextreel.models.training.torch_device import has_matrix_units
+from nextreel.models.training.torch_on_cpu import Map
+from nextreel.models.transformer.dropout import create_dropout
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.labels import Labels
+from nextreel.models.transformer.labels import Part
 from nextreel.models.transformer.lazy_rows import FIRST_DECAY, SECOND_DECAY, LazyRows
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.sampled_softmax import StepMovies
 from nextreel.models.transformer.softmax_loss import softmax_loss
-from nextreel.models.transformer.window_batches import Batch
 
 WARM_UP_STEPS = 100
 """Number of first steps in which the learning rate rises to its maximum, since Adam's moment estimates are still
@@ -70,45 +71,45 @@ class AveragedAdamW:
         self.adam.add_param_group({"params": others, "weight_decay": 0.0})
 
     def step(
-        self, batch: Batch, labels: Labels, progress: float, touched: StepMovies | None = None
+        self, parts: Sequence[Part], progress: float, touched: StepMovies | None = None, run: Map = map
     ) -> Tensor:
         """Do one step of AdamW on a batch, and return the batch's loss before the step, a tensor of no dimension.
 
         Parameters
         ----------
-        batch : Batch
-        labels : Labels
+        parts : sequence of Part
+            The batch; the gradients of its parts are computed independently and summed.
         progress : float
             Share of the training that is done after this step; sets the learning rate.
         touched : StepMovies, optional
-            If the softmax is sampled: the movies by whose numbers `batch` and `labels` name them.
+            If the softmax is sampled: the movies by whose numbers `parts` name them.
+        run : Map
+            Applies a function to all parts, on several threads where there are.
         """
         self.steps += 1
         warm_up = min(1.0, self.steps / WARM_UP_STEPS)
         rate = self.config.learning_rate * warm_up * (0.5 + 0.5 * math.cos(math.pi * min(1, progress)))
         for group in self.adam.param_groups:
             group["lr"] = rate
-        network = self.network.train()
         rows = self._take_rows(touched)
-        movies, bias = rows.get(MOVIES, network.movies.weight), rows.get(BIAS, network.bias)
-        with self._precision_context():
-            vectors = functional_call(network, rows, (batch,))
-        log_probability = None
-        if touched is not None:
-            log_probability = touched.log_probability.to(self.precision)
-            movies, bias = touched.pad_candidates(movies), touched.pad_candidates(bias)
-        inputs = [tensor.to(self.precision) for tensor in (vectors, movies, bias)]
-        loss = softmax_loss(*inputs, log_probability, labels)
-        self.adam.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_([*network.parameters(), *rows.values()], MAX_GRADIENT_NORM)
+        learned = [*self.dense.values(), *rows.values()]
+        total = sum(labels.total for _, labels in parts)
+
+        def differentiate(number: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+            loss = self._compute_loss(parts[number], number, rows, touched, total)
+            return loss.detach(), torch.autograd.grad(loss, learned)
+
+        losses, gradients = zip(*run(differentiate, range(len(parts))), strict=True)
+        for tensor, *of_parts in zip(learned, *gradients, strict=True):
+            tensor.grad = torch.stack(of_parts).sum(0)
+        nn.utils.clip_grad_norm_(learned, MAX_GRADIENT_NORM)
         self.adam.step()
         decay = min(AVERAGE_DECAY, self.steps / (self.steps + AVERAGE_WARM_UP))
         self._average(decay)
         if touched is not None:
             for name, lazy in self.lazy.items():
                 lazy.step(touched.movies, _gradient(rows[name]), rate, self.steps, decay)
-        return loss.detach()
+        return torch.stack(losses).sum()
 
     def settle(self) -> None:
         """Bring the average up to the latest step, for the rows of movies that it didn't touch."""
@@ -147,6 +148,23 @@ class AveragedAdamW:
                 self.adam.state[parameter] = {"step": torch.tensor(float(self.steps)), **state}
             for estimate, tensor in self._estimates(name, parameter).items():
                 tensor.copy_(torch.from_numpy(arrays[f"{estimate}.{name}"]))
+
+    def _compute_loss(
+        self, part: Part, number: int, rows: dict[str, Tensor], touched: StepMovies | None, total: float
+    ) -> Tensor:
+        """Return the weighted sum of the loss over the labels of one part of a step, divided by `total`."""
+        (batch, labels), network = part, self.network
+        seed = np.random.SeedSequence([self.config.seed, self.steps, number]).generate_state(1, np.uint64)
+        drop = create_dropout(self.config.dropout, int(seed[0]), self.device)
+        movies, bias = rows.get(MOVIES, network.movies.weight), rows.get(BIAS, network.bias)
+        with self._precision_context():
+            vectors = network(batch, movies, drop)
+        log_probability = None
+        if touched is not None:
+            log_probability = touched.log_probability.to(self.precision)
+            movies, bias = touched.pad_candidates(movies), touched.pad_candidates(bias)
+        inputs = [tensor.to(self.precision) for tensor in (vectors, movies, bias)]
+        return softmax_loss(*inputs, log_probability, labels, total)
 
     def _precision_context(self) -> AbstractContextManager[object]:
         if self.precision is torch.bfloat16:

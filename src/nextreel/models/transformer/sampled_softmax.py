@@ -12,6 +12,7 @@ model becomes that is trained on few uncorrected negatives.
 A step touches only the movies of its batch: the candidates and those in the windows. They are numbered anew, from 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -21,9 +22,9 @@ from torch import Tensor
 
 from nextreel.arrays import Float64Array, Int64Array
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.labels import Labels
+from nextreel.models.transformer.labels import Part
 from nextreel.models.transformer.network import HIDDEN
-from nextreel.models.transformer.window_batches import Batch, tensors_to
+from nextreel.models.transformer.window_batches import tensors_to
 
 FULL_SOFTMAX_MOVIES = 10_000
 """Largest catalog for which the softmax is over all movies by default: there it takes about as long as the network."""
@@ -76,11 +77,10 @@ class CandidateSampler:
             return cls(popularity, config.negatives)
         return cls(popularity, NEGATIVES) if len(popularity) > FULL_SOFTMAX_MOVIES else None
 
-    def restrict(
-        self, batch: Batch, labels: Labels, random: np.random.Generator
-    ) -> tuple[Batch, Labels, StepMovies]:
-        """Draw candidates, and return the batch and its labels with the movies' numbers among those of the step."""
-        label_movies, window_movies = labels.movie.numpy(), batch.movies.numpy()
+    def restrict(self, parts: Sequence[Part], random: np.random.Generator) -> tuple[list[Part], StepMovies]:
+        """Draw a step's candidates, and return its parts with the movies' numbers among those of the step."""
+        label_movies = np.concatenate([labels.movie.numpy() for _, labels in parts])
+        window_movies = np.concatenate([batch.movies.numpy().ravel() for batch, _ in parts])
         drawn = np.minimum(np.searchsorted(self.upper, random.random(self.n_drawn)), self.n_movies - 1)
         candidates = np.union1d(drawn, label_movies)
         movies = np.concatenate([candidates, np.setdiff1d(window_movies, candidates)])
@@ -91,14 +91,17 @@ class CandidateSampler:
         log_missed += len(label_movies) * self.log_not_label[candidates]
         padding = (0, -len(candidates) % CANDIDATE_GRID)
         log_probability = np.pad(np.log(-np.expm1(log_missed)), padding, constant_values=-HIDDEN)
-        return (
-            replace(batch, movies=torch.from_numpy(place[window_movies])),
-            labels.renumber(place, len(candidates)),
-            StepMovies(
-                torch.from_numpy(movies),
-                torch.from_numpy(log_probability.astype(np.float32)),
-                len(candidates),
-            ),
+        renumbered = [
+            (
+                replace(batch, movies=torch.from_numpy(place[batch.movies.numpy()])),
+                labels.renumber(place, len(candidates)),
+            )
+            for batch, labels in parts
+        ]
+        return renumbered, StepMovies(
+            torch.from_numpy(movies),
+            torch.from_numpy(log_probability.astype(np.float32)),
+            len(candidates),
         )
 
 

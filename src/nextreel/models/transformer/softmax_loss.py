@@ -39,8 +39,9 @@ class SoftmaxLoss(torch.autograd.Function):
         bias: Tensor,
         log_probability: Tensor | None,
         labels: Labels,
+        total: float,
     ) -> Tensor:
-        """Return the weighted mean loss over all labels of a batch.
+        """Return the weighted sum of the loss over all labels of a batch, divided by `total`.
 
         Parameters
         ----------
@@ -54,6 +55,8 @@ class SoftmaxLoss(torch.autograd.Function):
             Log of the probability that the movie is a candidate, subtracted from its logit for all queries of which it
             isn't a label.
         labels : Labels
+        total : float
+            Sum of the weights of all labels of the step, of which the batch may be a part.
         """
         n_vectors, n_movies = len(vectors), len(movies)
         query_weight = vectors.new_zeros(n_vectors, dtype=torch.float32)
@@ -88,12 +91,12 @@ class SoftmaxLoss(torch.autograd.Function):
             grad_movies += grad_logits.T @ vectors[start:stop]
             grad_bias += grad_logits.sum(0)
         ctx.save_for_backward(grad_vectors, grad_movies, grad_bias)
-        ctx.total = labels.total
-        return loss / labels.total
+        ctx.total = total
+        return loss / total
 
     @staticmethod
     def backward(ctx: Context, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return *(saved * (grad / ctx.total).to(saved.dtype) for saved in ctx.saved_tensors), None, None
+        return *(saved * (grad / ctx.total).to(saved.dtype) for saved in ctx.saved_tensors), None, None, None
 
 
 softmax_loss: Callable[..., Tensor] = SoftmaxLoss.apply

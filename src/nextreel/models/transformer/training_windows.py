@@ -9,7 +9,6 @@ The epoch is built in three steps: draw a cut for each basket, cut the histories
 the queries see, and group windows of similar length into batches.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -21,7 +20,7 @@ from nextreel.arrays import Int32Array, Int64Array, concatenate_ranges
 from nextreel.data.dataset import Dataset
 from nextreel.models.training.keyed_random import uniform
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.labels import Labels
+from nextreel.models.transformer.labels import Labels, Part
 from nextreel.models.transformer.window_batches import Batch, pack_windows
 
 EVENT_GRID, QUERY_GRID, PLACE_GRID = 32, 16, 128
@@ -211,7 +210,7 @@ def batch_windows(windows: Windows, rows_per_step: int, random: np.random.Genera
 
 @dataclass(frozen=True)
 class EpochBatches:
-    """The batches of one epoch; iteration builds the tensors of one batch at a time."""
+    """The batches of one epoch; their tensors are built one after another."""
 
     baskets: TargetBaskets
     cuts: Int64Array
@@ -223,10 +222,10 @@ class EpochBatches:
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[tuple[Batch, Labels]]:
-        for windows in self.batches:
-            baskets = self.windows.baskets_in(windows)
-            yield self._pack(windows, baskets), self._label(baskets)
+    def pack(self, windows: Int64Array) -> Part:
+        """Build the tensors of some windows with their queries, and the labels of these."""
+        baskets = self.windows.baskets_in(windows)
+        return self._pack(windows, baskets), self._label(baskets)
 
     def _pack(self, windows: Int64Array, baskets: Int64Array) -> Batch:
         timeline = self.baskets.dataset.timeline
@@ -265,6 +264,11 @@ class EpochBatches:
             seen_offsets=np.append(0, np.cumsum(n_seen)),
             total=float(weight.sum()),
         )
+
+
+def divide_batch(windows: Int64Array, n_parts: int) -> list[Int64Array]:
+    """Divide the windows of a batch, which are sorted by length, into parts of about the same work."""
+    return [windows[part::n_parts] for part in range(min(n_parts, len(windows)))]
 
 
 def _round_up(number: Int64Array, multiple: int) -> Int64Array:

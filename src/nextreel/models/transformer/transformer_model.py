@@ -19,14 +19,14 @@ from nextreel.models.training.epoch_loop import EpochLearner, StoppingRule, Vali
 from nextreel.models.training.epochs import Epoch, Training
 from nextreel.models.training.held_out_users import HeldOut
 from nextreel.models.training.torch_device import choose_device
-from nextreel.models.training.torch_on_cpu import fast_small_steps, seeded_training
+from nextreel.models.training.torch_on_cpu import fast_small_steps, map_on_threads, seeded_training
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
-from nextreel.models.transformer.training_windows import TargetBaskets
+from nextreel.models.transformer.training_windows import TargetBaskets, divide_batch
 from nextreel.models.transformer.window_batches import batch_queries
 from nextreel.stopping import stop_if_unwanted
 
@@ -35,6 +35,9 @@ QUERIES_AT_ONCE = 256
 VALIDATION_QUERIES = 3000
 """Maximum number of held-out users' queries evaluated after each epoch: more would take longer, fewer would let chance
 choose the best epoch."""
+PARTS = 2
+"""Number of parts whose gradients are computed at once, on a thread each, and summed in each training step on a CPU.
+It is the same for any number of threads, so that the model is, too; with more parts, their matrices get too small."""
 STEPS_BETWEEN_REPORTS = 4
 """Number of training steps between two reports of progress, each of which waits for a GPU to finish them."""
 
@@ -155,23 +158,27 @@ class NetworkLearner(EpochLearner):
         config, device, started = self.model.config, self.optimizer.device, time.perf_counter()
         batches = self.baskets.draw(number)
         loss, weight = torch.zeros((), device=device), 0.0
-        with seeded_training(torch, config.seed + number):
-            for done, (batch, labels) in enumerate(batches, start=1):
+        n_parts = PARTS if device.type == "cpu" else 1
+        with seeded_training(torch, config.seed + number), map_on_threads(torch, n_parts) as run:
+            for done, windows in enumerate(batches.batches, start=1):
                 progress = (number - 1 + done / len(batches)) / config.epochs
                 if config.minutes is not None:
                     seconds = seconds_before + time.perf_counter() - started
                     progress = max(progress, seconds / (60 * config.minutes))
                     if progress >= 1 and done > 1:
                         break
-                if labels.total == 0:
+                parts = list(run(batches.pack, divide_batch(windows, n_parts)))
+                total = sum(labels.total for _, labels in parts)
+                if total == 0:
                     continue  # `disliked_weight` is 0, and nothing in this batch was liked
                 touched = None
                 if self.sampler is not None:
                     random = np.random.default_rng([config.seed, number, done])
-                    batch, labels, touched = self.sampler.restrict(batch, labels, random)
+                    parts, touched = self.sampler.restrict(parts, random)
                     touched = touched.to(device)
-                step_loss = self.optimizer.step(batch.to(device), labels.to(device), progress, touched)
-                loss, weight = loss + step_loss * labels.total, weight + labels.total
+                parts = [(batch.to(device), labels.to(device)) for batch, labels in parts]
+                step_loss = self.optimizer.step(parts, progress, touched, run)
+                loss, weight = loss + step_loss * total, weight + total
                 if done % STEPS_BETWEEN_REPORTS == 0 or done == len(batches):
                     self.training.on_step(done, len(batches), float(loss) / weight)
         self.optimizer.settle()
