@@ -13,7 +13,7 @@ from nextreel.models.transformer.lazy_rows import LazyRows
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
-from nextreel.models.transformer.training_windows import TargetBaskets
+from nextreel.models.transformer.training_windows import TrainingQueries
 from nextreel.testing import tiny_dataset
 
 CONFIG = TransformerConfig(
@@ -24,7 +24,7 @@ POPULARITY = np.bincount(DATASET.timeline.movies, minlength=DATASET.n_movies)
 
 
 def first_batch() -> Part:
-    epoch = TargetBaskets.of(DATASET, CONFIG).draw(1)
+    epoch = TrainingQueries.of(DATASET, CONFIG).draw(1)
     return epoch.pack(epoch.batches[0])
 
 

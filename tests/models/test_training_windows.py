@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from nextreel.data.dataset import Dataset
@@ -11,16 +12,17 @@ from nextreel.models.transformer.training_windows import (
     PLACE_GRID,
     QUERY_GRID,
     EpochBatches,
-    TargetBaskets,
+    TrainingQueries,
 )
 from nextreel.models.transformer.window_batches import batch_queries
 from nextreel.testing import tiny_dataset
+from tests.frames import catalog, interactions
 
 CONFIG = TransformerConfig(window=40, overlap=10, rows_per_step=600)
 
 
 def draw(dataset: Dataset, epoch: int = 1) -> EpochBatches:
-    return TargetBaskets.of(dataset, CONFIG).draw(epoch)
+    return TrainingQueries.of(dataset, CONFIG).draw(epoch)
 
 
 def without_first_users(dataset: Dataset) -> Dataset:
@@ -29,12 +31,12 @@ def without_first_users(dataset: Dataset) -> Dataset:
     return dataset.with_rows(rows.filter(rows["UserID"].is_in(user_ids.tolist())))
 
 
-def cuts_by_user(epoch: EpochBatches) -> dict[tuple[int, int], int]:
-    """The number of events before the cut, for each UserID and first row of a basket."""
-    baskets, timeline = epoch.baskets, epoch.baskets.dataset.timeline
-    user_ids, first_rows = baskets.keys
-    place = epoch.cuts - timeline.offsets[baskets.users]
-    return dict(zip(zip(user_ids.tolist(), first_rows.tolist(), strict=True), place.tolist(), strict=True))
+def cuts_by_user(epoch: EpochBatches) -> dict[tuple[int, int, bool], int]:
+    """The number of events before the cut, for each UserID, row of the first label, and whether it ends earlier."""
+    queries, timeline = epoch.queries, epoch.queries.dataset.timeline
+    keys = (*queries.keys, queries.n_earlier > 0)
+    place = epoch.cuts - timeline.offsets[queries.users]
+    return dict(zip(zip(*(key.tolist() for key in keys), strict=True), place.tolist(), strict=True))
 
 
 def test_what_is_drawn_for_a_user_depends_on_no_other_user() -> None:
@@ -52,16 +54,55 @@ def test_who_is_held_out_depends_on_no_other_user() -> None:
     assert some == everybody & set(dataset.user_ids[10:].tolist())
 
 
-def test_a_history_ends_before_its_basket_or_within_it() -> None:
-    baskets = TargetBaskets.of(tiny_dataset(), CONFIG)
-    offsets = baskets.dataset.timeline.offsets[baskets.users]
-    n_inside = np.zeros(len(baskets), dtype=np.int64)
+def labels_by_cut(*rows: tuple[int, int, float, int], **options: object) -> set[tuple[int, tuple[int, ...]]]:
+    """The number of events in the history and the movies asked for, of all queries of twenty epochs."""
+    config = CONFIG.model_copy(update=options)
+    queries = TrainingQueries.of(Dataset.from_frames(interactions(*rows), catalog(8)), config)
+    found: set[tuple[int, tuple[int, ...]]] = set()
     for number in range(1, 20):
-        cuts = baskets.draw(number).cuts
-        assert (offsets < cuts).all()
-        assert (cuts < baskets.stops).all()
-        n_inside += cuts > baskets.starts
-    assert not n_inside[baskets.stops - baskets.starts == 1].any()
+        epoch = queries.draw(number)
+        movies = epoch.queries.dataset.timeline.movies
+        labels = [
+            tuple(movies[start:stop].tolist())
+            for start, stop in zip(epoch.queries.starts, epoch.queries.stops, strict=True)
+        ]
+        found |= set(zip(epoch.cuts.tolist(), labels, strict=True))
+    return found
+
+
+PAGE = ((0, 0, 5, 10), (0, 1, 5, 20), (0, 2, 5, 30), (0, 3, 1, 30), (0, 4, 5, 30))
+"""Two movies one after the other, and a basket of three."""
+
+
+def test_baskets_are_asked_for_after_earlier_positives_and_right_before() -> None:
+    assert labels_by_cut(*PAGE, within_share=0) == {(1, (1,)), (1, (2, 3, 4)), (2, (2, 3, 4))}
+
+
+def test_baskets_are_asked_for_only_after_earlier_positives_where_there_are_any() -> None:
+    assert labels_by_cut(*PAGE, within_share=0, next_share=0) == {(1, (1,)), (1, (2, 3, 4))}
+
+
+def test_each_later_movie_of_a_basket_is_asked_for_right_after_the_one_before() -> None:
+    whole_baskets = labels_by_cut(*PAGE, within_share=0)
+    assert labels_by_cut(*PAGE) - whole_baskets == {(3, (3,)), (4, (4,))}
+
+
+def test_a_first_basket_is_asked_for_by_its_later_movies_only() -> None:
+    rows = [(0, movie, 5, 10) for movie in range(3)]
+    assert labels_by_cut(*rows) == labels_by_cut(*rows, within_share=1e-9) == {(1, (1,)), (2, (2,))}
+
+
+def test_a_query_for_a_movie_of_a_basket_is_asked_as_often_as_the_option_says() -> None:
+    dataset = tiny_dataset(seed=1)
+    counts = [
+        sum(
+            len(TrainingQueries.of(dataset, CONFIG.model_copy(update={"within_share": share})).draw(n).cuts)
+            for n in range(9)
+        )
+        for share in (0, 0.5, 1)
+    ]
+    assert counts[0] < counts[1] < counts[2]
+    assert counts[1] == pytest.approx((counts[0] + counts[2]) / 2, rel=0.05)
 
 
 def test_training_batches_have_few_shapes() -> None:

@@ -9,11 +9,13 @@ two rows, as in HSTU (Zhai et al., ICML 2024), where the time is that of the eve
 the dot product of the query's last vector with the movie's embedding, plus a bias for each movie.
 
 Training uses queries like those of evaluation. A basket is the set of movies that a user rated in one second. Each
-basket is the target of one query at its timestamp, and each movie in it is a label; liked movies have full weight,
-others less. The history of the query ends right before the basket, as with live history, some positives earlier, as
-with frozen history, or within the basket, where a split may cut, too. The loss is the softmax over all movies that the
-user has not seen (Klenitskiy & Vasilev, RecSys 2023, show how much the full softmax gains over few negatives). In a
-catalog of more than 10,000 movies it is estimated from a sample, with logQ correction (Yi et al., RecSys 2019).
+basket is asked for by two queries at its timestamp, and each movie in it is a label; liked movies have full weight,
+others less. The history of one query ends right before the basket, as with live history, that of the other some
+positives earlier, as with frozen history. Each movie of the basket but the first is also asked for by a query whose
+history ends right before it: a page shows its movies in an order, which users follow. The loss is the softmax over all
+movies that the user has not seen (Klenitskiy & Vasilev, RecSys 2023, show how much the full softmax gains over few
+negatives). In a catalog of more than 10,000 movies it is estimated from a sample, with logQ correction (Yi et al.,
+RecSys 2019).
 
 Movie embeddings, shared by input and output, start from the singular vectors of which movies follow one another, which
 saves the first epochs. The optimiser is AdamW with a warm-up and a cosine schedule. The weights are averaged over the

@@ -34,15 +34,15 @@ class TransformerConfig(ModelConfig):
     """Weight decay of AdamW; applies to matrices only."""
     # From the next positive alone to twice as many as a test part has of each user.
     ahead: Annotated[int, Field(ge=1, le=1000), Range(1, 10)] = 5
-    """Number of places at which the history of a training query may end: right before the target basket (the movies
-    rated in the query's second), or before one of the `ahead - 1` positives preceding it."""
-    # From none to more than half.
-    next_share: Annotated[float, Field(ge=0, le=1), Range(0.0, 0.6)] = 0.2
-    """Probability, in each epoch, that the history of a training query ends right before its target basket."""
-    # From none to more than half.
-    within_share: Annotated[float, Field(ge=0, le=1), Range(0.0, 0.6)] = 0.25
-    """Probability, in each epoch, that the history of a training query ends within its target basket, if that has
-    several movies; the movies after the cut are the labels. The train part of a split may end within a second, too."""
+    """How far ahead training queries look: the history of a query for a basket (the movies rated in its second) ends
+    before one of the `ahead - 1` preceding positives, as with frozen history."""
+    # From none to all.
+    next_share: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 1.0
+    """Probability, in each epoch, that a basket is also asked for by a query whose history ends right before it."""
+    # From none to all.
+    within_share: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 1.0
+    """Probability, in each epoch, that a movie of a basket after its first is asked for by a query of its own, whose
+    history ends right before it: pages show movies in an order, which users follow."""
     # From liked targets only to equal weights.
     disliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.4
     """Weight in the loss of a target movie that the user didn't like, relative to one that the user liked."""

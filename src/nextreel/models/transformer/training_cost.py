@@ -25,9 +25,9 @@ LABELS_PER_STEP = 800
 """Labels that join the drawn movies in a step of the sampled softmax."""
 STEPS_PER_MEETING = 30
 """Steps of a FitCost for each meeting of two movies, in all products with the table of meetings."""
-BYTES_PER_INTERACTION, BYTES_PER_BASKET, BYTES_PER_MEETING = 20, 60, 8
-"""Memory of the copy of the interactions without users held out, of target baskets and windows, and of the table
-of meetings."""
+BYTES_PER_INTERACTION, BYTES_PER_QUERY, BYTES_PER_MEETING = 20, 60, 8
+"""Memory of the copy of the interactions without users held out, of training queries and windows, and of the table of
+meetings."""
 BYTES_OF_TORCH = 350e6
 """Memory of torch itself and of a step."""
 
@@ -37,7 +37,8 @@ def estimate_fit(dataset: Dataset, config: TransformerConfig) -> FitCost:
     timeline, n_movies, width = dataset.timeline, dataset.n_movies, config.dimensions
     n_events = len(timeline)
     n_baskets = int(np.count_nonzero(np.diff(timeline.timestamps))) + 1
-    n_rows = (ROWS_PER_EVENT * n_events + n_baskets) / FILLED
+    n_queries = (1 + config.next_share) * n_baskets + config.within_share * (n_events - n_baskets)
+    n_rows = (ROWS_PER_EVENT * n_events + n_queries) / FILLED
     n_meetings = min(REACH * n_events, MOST_MEETINGS)
 
     # Attention has 5 matrices [width, width] (q, gate, k, v, output), SwiGLU 6; a backward pass takes two products.
@@ -45,14 +46,14 @@ def estimate_fit(dataset: Dataset, config: TransformerConfig) -> FitCost:
     negatives = n_movies if n_movies <= FULL_SOFTMAX_MOVIES else NEGATIVES + LABELS_PER_STEP
     if config.negatives is not None:
         negatives = min(n_movies, config.negatives + LABELS_PER_STEP)
-    of_logits = 3 * n_baskets * width * negatives
+    of_logits = 3 * n_queries * width * negatives
     cells = n_rows * CELLS_PER_ROW * config.window * config.heads * config.layers
     always = BYTES_OF_TORCH + BYTES_PER_INTERACTION * n_events
     start = FitCost(always + BYTES_PER_MEETING * n_meetings, steps=STEPS_PER_MEETING * n_meetings)
 
     tables = 5 * n_movies * width * 4  # weights, their average, the best average, and two moment estimates
     validation = 4 * QUERIES_AT_ONCE * n_movies * 4
-    memory = always + tables + BYTES_PER_BASKET * n_baskets + validation
+    memory = always + tables + BYTES_PER_QUERY * n_queries + validation
     if config.minutes is not None:
         return start + FitCost(memory, seconds=60 * config.minutes)
     products = config.epochs * (in_layers + of_logits)

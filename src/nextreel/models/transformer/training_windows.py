@@ -1,22 +1,23 @@
-"""What the transformer learns from in an epoch: target baskets, each with a query, in windows of events.
+"""What the transformer learns from in an epoch: training queries, in windows of events.
 
-A basket is the set of movies that a user rated in one second. Every basket is a training target: the query is put at
-its timestamp, and the movies in it are the labels. The *cut* of a query is the row at which its history ends. In
-evaluation a history may end some interactions before the query, or within the query's own second, so the cuts are drawn
-anew in each epoch to cover all these cases.
+A basket is the set of movies that a user rated in one second. Each basket is asked for by two queries at its timestamp,
+with its movies as labels. The *cut* of a query is the row at which its history ends: right before the basket, as with
+live history, and some positives earlier, as with frozen history. Movies of a second also follow one another, in the
+order of the page that showed them, so each movie of a basket but the first is asked for by a query of its own, whose
+history ends right before it.
 
-The epoch is built in three steps: draw a cut for each basket, cut the histories into windows that hold the events which
+The epoch is built in three steps: draw a cut for each query, cut the histories into windows that hold the events which
 the queries see, and group windows of similar length into batches.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 import torch
 
-from nextreel.arrays import Int32Array, Int64Array, concatenate_ranges
+from nextreel.arrays import BoolArray, Float64Array, Int32Array, Int64Array, concatenate_ranges
 from nextreel.data.dataset import Dataset
 from nextreel.models.training.keyed_random import uniform
 from nextreel.models.transformer.hyperparameters import TransformerConfig
@@ -33,87 +34,97 @@ sorted, so that each epoch batches different ones together; they hardly add padd
 
 
 @dataclass(frozen=True)
-class TargetBaskets:
-    """All baskets that a model may learn to predict, with the places at which the history of their query may end.
-
-    A basket is the set of movies that a user rated in one second.
-    """
+class TrainingQueries:
+    """Queries for all that a model may learn to predict, with the places at which their histories may end."""
 
     dataset: Dataset
     config: TransformerConfig
     users: Int32Array
-    """int32[n_baskets]: index of the basket's user; ascending."""
+    """int32[n_queries]: index of the query's user; ascending."""
     starts: Int64Array
-    """int64[n_baskets]: first row of the basket in the timeline of all interactions."""
+    """int64[n_queries]: row of the query's first label in the timeline of all interactions."""
     stops: Int64Array
-    """int64[n_baskets]: one past the last row of the basket in the timeline."""
+    """int64[n_queries]: one past the row of its last label in the timeline."""
+    shares: Float64Array
+    """float64[n_queries]: probability, in each epoch, that the query is asked."""
+    n_earlier: Int64Array
+    """int64[n_queries]: number of positives, at most `ahead - 1`, right before one of which the history ends: positives
+    of the user before the labels, with an event before them. 0 if it ends right before the labels."""
     positives: Int64Array
     """int64[n_positives]: rows of all positives in the timeline."""
     positives_before: Int64Array
-    """int64[n_baskets]: number of `positives`, of all users, that come before the basket."""
-    n_earlier: Int64Array
-    """int64[n_baskets]: number of positives before the basket, at most `ahead - 1`, right before which the history of
-    the basket's query may end too: positives of the user, with an event before them."""
+    """int64[n_queries]: number of `positives`, of all users, that come before the labels."""
 
     @classmethod
     def of(cls, dataset: Dataset, config: TransformerConfig) -> Self:
-        """Take all baskets of a data set, except a first basket of a single movie: its query has no history."""
+        """Create the queries of a data set; there is none for the first movie of a user, who has no history then."""
         timeline = dataset.timeline
         new_second = np.diff(timeline.timestamps, prepend=-1) != 0
-        starts = np.flatnonzero(new_second | (np.diff(timeline.users, prepend=-1) != 0))
-        stops = np.append(starts[1:], len(timeline))
-        users = timeline.users[starts]
-        usable = (starts > timeline.offsets[users]) | (stops - starts > 1)
-        users, starts, stops = users[usable], starts[usable], stops[usable]
+        starts_basket = new_second | (np.diff(timeline.users, prepend=-1) != 0)
         positives = np.flatnonzero(timeline.is_positive())
+        before_second_event = np.searchsorted(positives, timeline.offsets, side="right")
+
+        starts = np.flatnonzero(np.arange(len(timeline)) > timeline.offsets[timeline.users])
         before = np.searchsorted(positives, starts)
-        before_second_event = np.searchsorted(positives, timeline.offsets, side="right")[users]
-        n_earlier = np.clip(before - before_second_event, 0, config.ahead - 1)
-        return cls(dataset, config, users, starts, stops, positives, before, n_earlier)
+        n_earlier = np.clip(before - before_second_event[timeline.users[starts]], 0, config.ahead - 1)
+        n_earlier[~starts_basket[starts]] = 0
+        # A basket with earlier positives is asked for twice: after one of them, and right before the basket.
+        twice = n_earlier > 0
+        starts, before, n_earlier = (np.repeat(rows, 1 + twice) for rows in (starts, before, n_earlier))
+        is_next = np.diff(starts, prepend=-1) == 0
+        n_earlier[is_next] = 0
+
+        is_within = ~starts_basket[starts]
+        basket_stops = np.append(np.flatnonzero(starts_basket)[1:], len(timeline))
+        basket_of_row = np.cumsum(starts_basket) - 1
+        stops = np.where(is_within, starts + 1, basket_stops[basket_of_row[starts]])
+        shares = np.select([is_within, is_next], [config.within_share, config.next_share], 1.0)
+        queries = cls(
+            dataset, config, timeline.users[starts], starts, stops, shares, n_earlier, positives, before
+        )
+        return queries._keep(shares > 0)
 
     def __len__(self) -> int:
         return len(self.starts)
 
     @property
     def keys(self) -> tuple[Int64Array, Int64Array]:
-        """The UserID of each basket and its first row, counted within the user; int64[n_baskets] each."""
+        """The UserID of each query and the row of its first label, counted within the user; int64[n_queries] each."""
         timeline = self.dataset.timeline
         return timeline.user_ids[self.users], self.starts - timeline.offsets[self.users]
 
     def draw(self, epoch: int) -> "EpochBatches":
-        """Draw the ends of the queries' histories and the batches for one epoch.
+        """Draw the queries, the ends of their histories and the batches for one epoch.
 
         What a user's windows and queries are depends only on the seed, the epoch and the user. Which windows share a
         batch, and the order of the batches, depends on all users.
         """
-        cuts = draw_cuts(self, epoch)
-        windows = cut_windows(self, cuts, epoch)
+        asked = uniform(self.config.seed, "asked", epoch, *self.keys) < self.shares
+        # Where no user has a second basket, none may be asked by chance.
+        queries = self._keep(asked) if asked.any() else self
+        cuts = queries.draw_cuts(epoch)
+        windows = cut_windows(queries, cuts, epoch)
         random = np.random.default_rng([self.config.seed, epoch])
-        return EpochBatches(self, cuts, windows, batch_windows(windows, self.config.rows_per_step, random))
+        return EpochBatches(queries, cuts, windows, batch_windows(windows, self.config.rows_per_step, random))
 
+    def draw_cuts(self, epoch: int) -> Int64Array:
+        """Draw for each query the row at which its history ends (the cut), int64[n_queries]."""
+        if not self.n_earlier.any():
+            return self.starts
+        drawn = uniform(self.config.seed, "earlier", epoch, *self.keys)
+        back = 1 + (drawn * self.n_earlier).astype(np.int64)
+        earlier = self.positives[np.maximum(self.positives_before - back, 0)]
+        return np.where(self.n_earlier == 0, self.starts, earlier)
 
-def draw_cuts(baskets: TargetBaskets, epoch: int) -> Int64Array:
-    """Draw for each basket the row at which the history of its query ends (the cut), int64[n_baskets].
-
-    With probability `next_share` the cut is right before the basket, otherwise before a random one of the earlier
-    positives. For a basket of several movies, it is within the basket with probability `within_share`.
-    """
-    config, keys, n_earlier = baskets.config, baskets.keys, baskets.n_earlier
-    is_next = uniform(config.seed, "next", epoch, *keys) < config.next_share
-    back = 1 + (uniform(config.seed, "earlier", epoch, *keys) * n_earlier).astype(np.int64)
-    earlier = baskets.positives[np.maximum(baskets.positives_before - back, 0)] if n_earlier.any() else 0
-    before = np.where(is_next | (n_earlier == 0), baskets.starts, earlier)
-
-    n_within = baskets.stops - baskets.starts - 1  # [n_baskets]: possible cuts within the basket
-    must_be_within = keys[1] == 0  # [n_baskets]: no event precedes the basket
-    is_within = uniform(config.seed, "within", epoch, *keys) < config.within_share
-    within = baskets.starts + 1 + (uniform(config.seed, "row", epoch, *keys) * n_within).astype(np.int64)
-    return np.where((n_within > 0) & (is_within | must_be_within), within, before)
+    def _keep(self, kept: BoolArray) -> Self:
+        """Return the queries that are marked in bool[n_queries]."""
+        by_query = ("users", "starts", "stops", "shares", "n_earlier", "positives_before")
+        return replace(self, **{name: getattr(self, name)[kept] for name in by_query})
 
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of one epoch (runs of one user's events), and the target baskets with queries about each."""
+    """The windows of one epoch (runs of one user's events), and the queries about each."""
 
     starts: Int64Array
     """int64[n_windows]: first row of the window in the timeline of all interactions."""
@@ -122,9 +133,9 @@ class Windows:
     n_queries: Int64Array
     """int64[n_windows]: number of queries about the window, at least 1."""
     first_query: Int64Array
-    """int64[n_windows]: position in `baskets` of the window's first basket."""
-    baskets: Int64Array
-    """int64[n_baskets]: numbers of the target baskets, one for each query, sorted by the query's window."""
+    """int64[n_windows]: position in `queries` of the window's first query."""
+    queries: Int64Array
+    """int64[n_queries]: numbers of the queries, sorted by their windows."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -145,28 +156,28 @@ class Windows:
         """int64[n_windows]: number of queries about the window, rounded up to the grid."""
         return _round_up(self.n_queries, QUERY_GRID)
 
-    def baskets_in(self, windows: Int64Array) -> Int64Array:
-        """Return the numbers of the target baskets with queries about these windows, one window after the other."""
-        return self.baskets[concatenate_ranges(self.first_query[windows], self.n_queries[windows])]
+    def queries_in(self, windows: Int64Array) -> Int64Array:
+        """Return the numbers of the queries about these windows, one window after the other."""
+        return self.queries[concatenate_ranges(self.first_query[windows], self.n_queries[windows])]
 
 
-def cut_windows(baskets: TargetBaskets, cuts: Int64Array, epoch: int) -> Windows:
+def cut_windows(queries: TrainingQueries, cuts: Int64Array, epoch: int) -> Windows:
     """Divide each user's history into windows, and assign each query to the window in which its history ends (its cut).
 
     A history that fits into `config.window` is one window. A longer one is divided every `window - overlap` events,
     starting at a random event. A window also holds up to `overlap` events in front of the point of division, as context
     for its first queries. It ends at the last cut of its queries, because none of them sees later events.
     """
-    config, timeline, users = baskets.config, baskets.dataset.timeline, baskets.users
+    config, timeline, users = queries.config, queries.dataset.timeline, queries.users
     offsets = timeline.offsets
     stride = max(1, config.window - config.overlap)
     n_events = np.diff(offsets)  # [n_users]
     random_stop = 1 + (stride * uniform(config.seed, "windows", epoch, timeline.user_ids)).astype(np.int64)
     first_stop = np.where(n_events <= config.window, n_events, random_stop)  # [n_users]: end of window 0
 
-    place = cuts - offsets[users]  # [n_baskets]: number of events before the cut
-    number = -(-np.maximum(place - first_stop[users], 0) // stride)  # [n_baskets]: of the window, rounded up
-    by_window = np.lexsort((number, users))  # [n_baskets]
+    place = cuts - offsets[users]  # [n_queries]: number of events before the cut
+    number = -(-np.maximum(place - first_stop[users], 0) // stride)  # [n_queries]: of the window, rounded up
+    by_window = np.lexsort((number, users))  # [n_queries]
     sorted_users, sorted_numbers = users[by_window], number[by_window]
     is_first = (np.diff(sorted_users, prepend=-1) != 0) | (np.diff(sorted_numbers, prepend=-1) != 0)
 
@@ -178,7 +189,7 @@ def cut_windows(baskets: TargetBaskets, cuts: Int64Array, epoch: int) -> Windows
         stops=np.maximum.reduceat(cuts[by_window], first_query),
         n_queries=np.diff(np.append(first_query, len(by_window))),
         first_query=first_query,
-        baskets=by_window,
+        queries=by_window,
     )
 
 
@@ -212,9 +223,9 @@ def batch_windows(windows: Windows, rows_per_step: int, random: np.random.Genera
 class EpochBatches:
     """The batches of one epoch; their tensors are built one after another."""
 
-    baskets: TargetBaskets
+    queries: TrainingQueries
     cuts: Int64Array
-    """int64[n_baskets]: row at which the history of each target basket's query ends in this epoch."""
+    """int64[n_queries]: row at which the history of each query ends in this epoch."""
     windows: Windows
     batches: list[Int64Array]
     """For each batch, the numbers of its windows in this epoch."""
@@ -224,39 +235,39 @@ class EpochBatches:
 
     def pack(self, windows: Int64Array) -> Part:
         """Build the tensors of some windows with their queries, and the labels of these."""
-        baskets = self.windows.baskets_in(windows)
-        return self._pack(windows, baskets), self._label(baskets)
+        queries = self.windows.queries_in(windows)
+        return self._pack(windows, queries), self._label(queries)
 
-    def _pack(self, windows: Int64Array, baskets: Int64Array) -> Batch:
-        timeline = self.baskets.dataset.timeline
+    def _pack(self, windows: Int64Array, queries: Int64Array) -> Batch:
+        timeline = self.queries.dataset.timeline
         return pack_windows(
             (timeline.movies, timeline.stars, timeline.timestamps),
             self.windows.starts[windows],
             self.windows.stops[windows],
             window_of=np.repeat(np.arange(len(windows)), self.windows.n_queries[windows]),
-            cuts=self.cuts[baskets],
-            timestamps=timeline.timestamps[self.baskets.starts[baskets]],
+            cuts=self.cuts[queries],
+            timestamps=timeline.timestamps[self.queries.starts[queries]],
             shape=(
                 int(self.windows.padded_events[windows].max()),
                 int(self.windows.padded_queries[windows].max()),
-                -(-len(baskets) // PLACE_GRID) * PLACE_GRID,
+                -(-len(queries) // PLACE_GRID) * PLACE_GRID,
             ),
         )
 
-    def _label(self, baskets: Int64Array) -> Labels:
-        timeline, cuts = self.baskets.dataset.timeline, self.cuts[baskets]
-        queries = np.arange(len(baskets))
-        first_label = np.maximum(self.baskets.starts[baskets], cuts)
-        n_labels = self.baskets.stops[baskets] - first_label
-        rows = concatenate_ranges(first_label, n_labels)
-        weight = np.where(timeline.is_positive(rows), 1, self.baskets.config.disliked_weight)
-        first_seen = timeline.offsets[self.baskets.users[baskets]]
+    def _label(self, queries: Int64Array) -> Labels:
+        timeline, cuts = self.queries.dataset.timeline, self.cuts[queries]
+        number = np.arange(len(queries))
+        starts = self.queries.starts[queries]
+        n_labels = self.queries.stops[queries] - starts
+        rows = concatenate_ranges(starts, n_labels)
+        weight = np.where(timeline.is_positive(rows), 1, self.queries.config.disliked_weight)
+        first_seen = timeline.offsets[self.queries.users[queries]]
         n_seen = cuts - first_seen
         return Labels(
-            query=torch.from_numpy(np.repeat(queries, n_labels)),
+            query=torch.from_numpy(np.repeat(number, n_labels)),
             movie=torch.from_numpy(timeline.movies[rows].astype(np.int64)),
             weight=torch.from_numpy(weight.astype(np.float32)),
-            seen_query=torch.from_numpy(np.repeat(queries, n_seen)),
+            seen_query=torch.from_numpy(np.repeat(number, n_seen)),
             seen_movie=torch.from_numpy(
                 timeline.movies[concatenate_ranges(first_seen, n_seen)].astype(np.int64)
             ),

@@ -26,7 +26,7 @@ from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
-from nextreel.models.transformer.training_windows import TargetBaskets, divide_batch
+from nextreel.models.transformer.training_windows import TrainingQueries, divide_batch
 from nextreel.models.transformer.window_batches import batch_queries
 from nextreel.stopping import stop_if_unwanted
 
@@ -74,8 +74,8 @@ class Transformer(Recommender):
         config, train, held_out = self.config, dataset, training.held_out
         if held_out is None:
             train, held_out = HeldOut.split(dataset, config.held_out_share, config.seed)
-        baskets = TargetBaskets.of(train, config)
-        if len(baskets) == 0:
+        queries = TrainingQueries.of(train, config)
+        if len(queries) == 0:
             raise DataError("no user rated two movies, so there is nothing to learn from")
 
         popularity = np.bincount(train.timeline.movies, minlength=train.n_movies)
@@ -83,7 +83,7 @@ class Transformer(Recommender):
         network = _create_network(train, config).to(choose_device())
         optimizer = AveragedAdamW(network, config, samples=sampler is not None)
         asked = held_out.subsample(VALIDATION_QUERIES)
-        learner = NetworkLearner(self, optimizer, baskets, sampler, asked, training)
+        learner = NetworkLearner(self, optimizer, queries, sampler, asked, training)
         identity = identify_fit("transformer", config, train, validation=None)
         stopping_rule = StoppingRule(config.epochs, minutes=config.minutes)
         self.epochs = run_epochs(learner, identity, stopping_rule, training)
@@ -139,24 +139,24 @@ class Transformer(Recommender):
 
 
 class NetworkLearner(EpochLearner):
-    """Learns from all target baskets in an epoch, and validates the network of averaged weights on held-out users."""
+    """Learns from all training queries in an epoch, and validates the network of averaged weights on held-out users."""
 
     def __init__(
         self,
         model: Transformer,
         optimizer: AveragedAdamW,
-        baskets: TargetBaskets,
+        queries: TrainingQueries,
         sampler: CandidateSampler | None,
         held_out: HeldOut,
         training: Training,
     ) -> None:
-        self.model, self.optimizer, self.baskets, self.sampler = model, optimizer, baskets, sampler
+        self.model, self.optimizer, self.queries, self.sampler = model, optimizer, queries, sampler
         self.held_out, self.training = held_out, training
 
     def learn_epoch(self, number: int, seconds_before: float) -> float:
-        """Learn from every target basket once; if the option `minutes` is set, stop when that time is over."""
+        """Learn from every training query once; if the option `minutes` is set, stop when that time is over."""
         config, device, started = self.model.config, self.optimizer.device, time.perf_counter()
-        batches = self.baskets.draw(number)
+        batches = self.queries.draw(number)
         loss, weight = torch.zeros((), device=device), 0.0
         n_parts = PARTS if device.type == "cpu" else 1
         with seeded_training(torch, config.seed + number), map_on_threads(torch, n_parts) as run:
