@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.errors import StoreError
+from nextreel.serving.storage import sql_tables
+from nextreel.serving.storage.databases import ROWS_OF_STATEMENT
 from nextreel.serving.storage.sql_tables import facts
 from nextreel.serving.storage.store import Outcome, Store
 from tests.frames import any_interactions, interactions
@@ -98,3 +100,17 @@ def test_of_twins_in_a_file_the_later_stands(store: Store) -> None:
     twins = interactions((ANNE, ALIEN, 2.0, 100), (ANNE, ALIEN, 4.0, 100))
     store.import_dataset(Dataset.from_frames(twins), ignore_progress)
     assert store.add([rating(ANNE, ALIEN, 4.0, 100), rating(ANNE, ALIEN, 2.0, 100)]) == [KNOWN, CONFLICT]
+
+
+def test_an_import_of_more_rows_than_one_statement_takes_keeps_all_in_order(store: Store) -> None:
+    n_rows = 2 * ROWS_OF_STATEMENT + 3
+    rows = interactions(*((user, user % 7, 0.5 + user % 10 / 2, user) for user in range(n_rows)))
+    store.import_dataset(Dataset.from_frames(rows), ignore_progress)
+    assert store.everything()[1].equals(rows)
+
+
+def test_an_import_keeps_the_indexes_of_the_interactions(store: Store) -> None:
+    store.import_dataset(Dataset.from_frames(interactions((ANNE, ALIEN, 4.0, 1))), ignore_progress)
+    with store.reading() as connection:
+        names = {index["name"] for index in sa.inspect(connection).get_indexes("interactions")}
+    assert names == {index.name for index in sql_tables.interactions.indexes}

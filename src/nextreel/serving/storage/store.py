@@ -223,9 +223,10 @@ class Store:
         with self.writing() as connection:
             if not _is_unused(connection):
                 raise StoreError(f"{self._url}: a data set can only be imported into an empty store")
-            for n_copied, block in blocks_of(dataset):
-                self._database.copy_interactions(connection, block)
-                on_progress(n_copied, len(dataset.timeline))
+            with self._database.importing(connection):
+                for n_copied, block in blocks_of(dataset):
+                    self._database.copy_interactions(connection, block)
+                    on_progress(n_copied, len(dataset.timeline))
             self._write_format(connection, dataset)
             write_fact(connection, "dataset", dataset.fingerprint)
             write_fact(connection, f"{SERVED}{learned or dataset.fingerprint}", str(int(time.time())))
