@@ -1,10 +1,14 @@
-"""Orders of rows."""
+"""Orders of rows, and arrays in files."""
+
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextreel.arrays import stable_order
+from nextreel.arrays import map_arrays, read_arrays, stable_order, write_arrays
+from nextreel.errors import ArtifactError
 
 SMALL, ANY = st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1)
 
@@ -17,3 +21,53 @@ SMALL, ANY = st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1)
 def test_rows_are_sorted_as_pairs_and_equal_ones_keep_their_order(rows: list[tuple[int, int]]) -> None:
     first, second = np.array(rows, dtype=np.int64).reshape(-1, 2).T
     assert stable_order(first, second).tolist() == sorted(range(len(rows)), key=rows.__getitem__)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    arrays = {
+        "table": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "ids": np.arange(5),
+        "one": np.array(7, dtype=np.int32),
+        "none": np.empty((0, 3), dtype=np.float32),
+        "flags": np.array([True, False, True]),
+    }
+    write_arrays({**arrays}, tmp_path / "arrays.safetensors")
+    return tmp_path / "arrays.safetensors"
+
+
+def test_mapped_arrays_are_those_that_are_read(file: Path) -> None:
+    mapped, read = map_arrays(file), read_arrays(file)
+    assert mapped.keys() == read.keys()
+    for name, array in mapped.items():
+        np.testing.assert_array_equal(array, read[name], strict=True)
+
+
+def test_what_is_written_to_a_mapped_array_does_not_reach_the_file(file: Path) -> None:
+    map_arrays(file)["ids"][0] = 9
+    assert read_arrays(file)["ids"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_mapped_arrays_stay_when_their_file_is_replaced(file: Path) -> None:
+    mapped = map_arrays(file)
+    write_arrays({"ids": np.zeros(5, dtype=np.int64)}, file.with_suffix(".new"))
+    file.with_suffix(".new").replace(file)
+    assert mapped["ids"].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"short",
+        b"\xff" * 64,
+        b"\2\0\0\0\0\0\0\0[]",
+        b'\x0f\0\0\0\0\0\0\0{"a":{"dtype":1}',
+        b'\x37\0\0\0\0\0\0\0{"a":{"dtype":"I64","shape":[9],"data_offsets":[0,72]}}',
+        b'\x36\0\0\0\0\0\0\0{"a":{"dtype":"I64","shape":[9],"data_offsets":[0,8]}}12345678',
+    ],
+)
+def test_a_file_without_whole_arrays_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "arrays").write_bytes(content)
+    with pytest.raises(ArtifactError, match="can't be read"):
+        map_arrays(tmp_path / "arrays")

@@ -45,9 +45,13 @@ def test_the_manifest_states_versions_config_data_and_files(saved: Path) -> None
     assert manifest["config"] == {"window_days": 9.0}
     assert manifest["data"]["sha256"] == tiny_dataset().fingerprint
     assert {"python", "numpy"} <= manifest["versions"].keys()
-    assert {"model.safetensors", "interactions.safetensors", "movies.parquet", "users.parquet"} == manifest[
-        "files"
-    ].keys()
+    assert manifest["files"].keys() == {
+        "model.safetensors",
+        "interactions.safetensors",
+        "order.safetensors",
+        "movies.parquet",
+        "users.parquet",
+    }
 
 
 def cut(model: Path) -> None:

@@ -1,6 +1,9 @@
 """Types of numpy arrays, lookups in sorted ids, and safetensors files."""
 
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +20,13 @@ Float64Array = npt.NDArray[np.float64]
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 """Numpy arrays by name: what a safetensors file holds."""
+
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BOOL": "?"} | {
+    f"{letter}{8 * size}": f"<{kind}{size}"
+    for letter, kind in (("I", "i"), ("U", "u"))
+    for size in (1, 2, 4, 8)
+}
+"""Types of numpy by their names in safetensors files."""
 
 
 def find_sorted(ids: Int64Array, wanted: npt.NDArray[np.integer]) -> Int64Array:
@@ -72,6 +82,38 @@ def read_arrays(file: Path) -> Arrays:
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
         # The latter are of arrays in a type that numpy doesn't have, such as bfloat16.
         raise ArtifactError(f"{file} can't be read: {error}") from error
+
+
+def map_arrays(file: Path) -> Arrays:
+    """Return the arrays of a safetensors file without reading them: they are views of the mapped file.
+
+    The system reads their pages when they are used, all processes that map the file share these, and they count as free
+    memory. What is written to an array is the process's own and never reaches the file. A file must never be changed in
+    place while it is mapped: one that is cut ends the processes that use it. Replacing it by a rename is safe, since
+    what was mapped stays until it isn't used any more.
+
+    Raises
+    ------
+    ArtifactError
+        As `read_arrays` does.
+    """
+    try:
+        content = np.memmap(file, dtype=np.uint8, mode="c").view(np.ndarray)
+        start = 8 + int.from_bytes(content[:8].tobytes(), "little")
+        header = json.loads(content[8:start].tobytes())
+        return {
+            name: _view(content[start:], entry) for name, entry in header.items() if name != "__metadata__"
+        }
+    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{file} can't be read: {error}") from error
+
+
+def _view(content: npt.NDArray[np.uint8], entry: dict[str, Any]) -> npt.NDArray[np.generic]:
+    """Return the array that an entry of the header of a safetensors file describes."""
+    dtype, shape, (start, stop) = np.dtype(_DTYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
+    if not 0 <= start <= stop <= len(content) or stop - start != math.prod(shape) * dtype.itemsize:
+        raise ValueError("an array lies outside of the file")
+    return content[start:stop].view(dtype).reshape(shape)
 
 
 def read_arrays_named(file: Path, name: str) -> Arrays:

@@ -108,7 +108,7 @@ class NotFittedError(NextreelError):
 
 
 class TooLargeError(NextreelError):
-    """A fit would need more memory than there is; nothing was allocated yet."""
+    """A fit or a server would need more memory than there is; nothing was allocated yet."""
 
 
 class StoreError(NextreelError):

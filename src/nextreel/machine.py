@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from nextreel.errors import TooLargeError
+
 GIB = 2**30
 """Bytes in a gibibyte."""
 CGROUPS = Path("/sys/fs/cgroup")
@@ -17,6 +19,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 PROCESS = Path("/proc/self/cgroup")
 """The file that names this process's control group."""
 MEMORY = Path("/proc/meminfo")
+MEMORY_SHARE = 0.8
+"""Share of the free memory that one task may need; the rest is for what an estimate misses, and for other processes."""
 DEVICE_VARIABLE = "NEXTREEL_DEVICE"
 """Environment variable that names the device of networks, so that it holds for all processes of a command; `--device`
 sets it."""
@@ -60,6 +64,33 @@ def usable_memory() -> int | None:
             )
             usable = min(usable, int(limit) - int(used) + int(cached))
     return max(0, usable)
+
+
+def require_memory(needed: float, who: str, purpose: str, advice: str = "") -> None:
+    """Do nothing if there is memory enough for a task.
+
+    Linux doesn't refuse memory that it lacks but kills the process later, so this is found out before the task.
+
+    Parameters
+    ----------
+    needed : float
+        Bytes that the task will allocate.
+    who, purpose : str
+        The subject and the end of the message, such as "Ease" and "to learn from 9 interactions".
+    advice : str
+        What to change, as the end of a sentence, if anything can be.
+
+    Raises
+    ------
+    TooLargeError
+        The task would need more than MEMORY_SHARE of the memory that this process may use.
+    """
+    usable = usable_memory()
+    if usable is not None and needed > MEMORY_SHARE * usable:
+        raise TooLargeError(
+            f"{who} would need about {needed / GIB:.1f} GiB of memory {purpose}, and {usable / GIB:.1f} GiB are free"
+            + (f": {advice}" if advice else "")
+        )
 
 
 def _control_groups() -> Iterator[Path]:

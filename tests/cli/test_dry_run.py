@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.models import base
+from nextreel import machine
 from tests.cli.commands import fail, succeed
 
 
@@ -26,7 +26,7 @@ def test_it_says_how_long_and_how_much_memory_and_writes_nothing(home: Path) -> 
 def test_a_fit_that_needs_more_memory_than_there_is_is_refused(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "usable_memory", lambda: 1000)
+    monkeypatch.setattr(machine, "usable_memory", lambda: 1000)
     for options in (["--dry-run"], []):
         message = fail("fit", "data", "--model", "popularity", "--out", "new", *options, cwd=home)
         assert message.startswith("nextreel: Popularity would need about 0.0 GiB of memory")

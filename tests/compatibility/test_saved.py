@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 import nextreel
+from nextreel.prediction.saving import load_mapped
 from tests.serving.servers import serving
 
 SAVED = Path(__file__).parent / "saved"
@@ -26,6 +27,13 @@ def test_all_nine_models_were_saved() -> None:
 def test_a_saved_model_gives_the_lists_that_it_gave(name: str) -> None:
     queries = pl.read_csv(SAVED / "queries.csv")
     lists = nextreel.load(SAVED / name).recommend_wide(queries)
+    assert lists.equals(pl.read_csv(SAVED / f"{name}.csv"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_saved_model_whose_files_are_mapped_gives_the_same_lists(name: str) -> None:
+    predictor, _ = load_mapped(SAVED / name)
+    lists = predictor.recommend_wide(pl.read_csv(SAVED / "queries.csv"))
     assert lists.equals(pl.read_csv(SAVED / f"{name}.csv"))
 
 

@@ -2,6 +2,7 @@ from random import Random
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,17 @@ def test_a_history_is_what_a_naive_filter_finds(rows: pl.DataFrame, user_id: int
     history = history_of(Dataset.from_frames(rows), user_id, timestamp)
     assert sorted(history) == sorted(naive_history(rows, user_id, timestamp))
     assert [row[2] for row in history] == sorted(row[2] for row in history)
+
+
+@given(any_interactions(), st.integers(1, 4))
+def test_repeated_ratings_are_found_whatever_the_number_of_users_at_once(
+    rows: pl.DataFrame, users_at_once: int
+) -> None:
+    expected = Dataset.from_frames(rows).timeline.superseded_at
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nextreel.data.timeline.USERS_AT_ONCE", users_at_once)
+        found = Dataset.from_frames(rows).timeline.superseded_at
+    np.testing.assert_array_equal(found, expected)
 
 
 @given(any_interactions(), st.integers(0, 13), st.randoms())

@@ -5,11 +5,11 @@ from typing import Self
 import pytest
 
 import nextreel
+from nextreel import machine
 from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.errors import TooLargeError
-from nextreel.models import base
 from nextreel.models.als import ALS, ALSConfig
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE, EASEConfig
@@ -41,7 +41,7 @@ def dataset() -> Dataset:
 def test_a_fit_that_does_not_fit_is_refused_before_it_begins(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "usable_memory", lambda: 3 * 2**30)
+    monkeypatch.setattr(machine, "usable_memory", lambda: 3 * 2**30)
     with pytest.raises(
         TooLargeError, match=r"3\.0 GiB of memory .* 3 interactions .* 3\.0 GiB are free: rate fewer movies"
     ):
@@ -52,12 +52,12 @@ def test_a_fit_that_does_not_fit_is_refused_before_it_begins(
 def test_a_fit_is_allowed_where_memory_is_enough_or_unknown(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, usable: int | None
 ) -> None:
-    monkeypatch.setattr(base, "usable_memory", lambda: usable)
+    monkeypatch.setattr(machine, "usable_memory", lambda: usable)
     assert isinstance(Greedy().require_memory(dataset), Greedy)
 
 
 def test_the_function_fit_refuses_too(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "usable_memory", lambda: 10)
+    monkeypatch.setattr(machine, "usable_memory", lambda: 10)
     with pytest.raises(TooLargeError):
         nextreel.fit(dataset, "popularity")
 

@@ -11,7 +11,7 @@ import nextreel
 from nextreel.arrays import read_arrays, write_arrays
 from nextreel.errors import ArtifactError
 from nextreel.models.registry import built_in_names, create_model
-from nextreel.prediction.saved_dataset import INTERACTIONS_FILE, MOVIES_FILE, USERS_FILE
+from nextreel.prediction.saved_dataset import INTERACTIONS_FILE, MOVIES_FILE, ORDER_FILE, USERS_FILE
 from nextreel.prediction.saving import MODEL_FILE
 from nextreel.testing import tiny_dataset
 from nextreel.testing.damaged_states import damage_each_array, with_not_finite_numbers
@@ -94,6 +94,30 @@ def test_interactions_that_do_not_belong_together_are_refused(
     assert message in refused(ease)
 
 
+def test_no_array_of_the_order_leads_to_a_crash(ease: Path) -> None:
+    file = ease / ORDER_FILE
+    whole = read_arrays(file)
+    n_refused = 0
+    for case in (*with_not_finite_numbers(whole), *damage_each_array(whole)):
+        write_arrays(case.state, file)
+        reseal(ease)
+        try:
+            predictor = nextreel.load(ease)
+        except ArtifactError:
+            n_refused += 1
+            continue
+        assert not case.is_impossible, case.damage
+        assert len(predictor.recommend([0, 9_999], k=3, at=3_000_000)) == 6, case.damage
+    assert n_refused > 10
+
+
+def test_a_model_without_the_order_of_its_interactions_opens(ease: Path) -> None:
+    expected = nextreel.load(ease).recommend([0, 9_999], at=3_000_000)
+    (ease / ORDER_FILE).unlink()
+    reseal(ease)
+    assert nextreel.load(ease).recommend([0, 9_999], at=3_000_000).equals(expected)
+
+
 def test_timestamps_out_of_order_and_ratings_off_the_scale_are_refused(ease: Path) -> None:
     file = ease / INTERACTIONS_FILE
     whole = read_arrays(file)
@@ -122,7 +146,7 @@ def test_users_and_movies_of_another_form_are_refused(
     assert str(ease / file) in refused(ease)
 
 
-@pytest.mark.parametrize("file", [MODEL_FILE, INTERACTIONS_FILE, MOVIES_FILE, USERS_FILE])
+@pytest.mark.parametrize("file", [MODEL_FILE, INTERACTIONS_FILE, ORDER_FILE, MOVIES_FILE, USERS_FILE])
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" * 9, b"\xff" * 64, b"\x08\0\0\0\0\0\0\0{}      "])
 def test_a_file_that_holds_something_else_is_refused(ease: Path, file: str, content: bytes) -> None:
     (ease / file).write_bytes(content)

@@ -118,7 +118,11 @@ def serve(
     )
     with progress_bar("Importing ratings") as (progress, task):
         prepared = prepare_store(
-            settings, data, lambda done, total: progress.update(task, completed=done, total=total)
+            settings,
+            data,
+            lambda done, total: progress.update(task, completed=done, total=total),
+            lambda stage: progress.update(task, note=stage, refresh=True),
+            workers,
         )
     if settings.keys_required:
         with Store.open(store) as opened:

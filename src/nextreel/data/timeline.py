@@ -10,7 +10,7 @@ has happened, so that a later rating never changes an earlier history.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,19 @@ from nextreel.data.rating_scale import STARS, RatingScale
 
 NEVER = np.iinfo(np.int64).max
 """Timestamp that stands for "never": a rating with it in `superseded_at` is never superseded."""
+USERS_AT_ONCE = 20_000
+"""Number of users whose repeated ratings are looked for at a time, to bound the memory."""
 FEW_QUERIES = 4
 """Highest number of queries for which one binary search per history is faster than a vectorised search for all."""
+
+
+class InteractionsByTime(NamedTuple):
+    """Interactions in order of time; those of the same second are in the order of their timeline."""
+
+    timestamps: Int64Array
+    """int64[n_interactions]: POSIX seconds, ascending."""
+    movies: Int32Array
+    """int32[n_interactions]: index of the rated movie."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +115,33 @@ class Timeline:
 
         None if no user rated a movie twice.
         """
-        order = stable_order(self.users, self.movies)
-        again = (self.users[order][1:] == self.users[order][:-1]) & (
-            self.movies[order][1:] == self.movies[order][:-1]
-        )
-        if not again.any():
-            return None
-        superseded = np.full(len(self), NEVER, dtype=np.int64)
-        superseded[order[:-1][again]] = self.timestamps[order[1:][again]]
+        superseded: Int64Array | None = None
+        for first_user in range(0, self.n_users, USERS_AT_ONCE):
+            offsets = self.offsets[first_user : first_user + USERS_AT_ONCE + 1]
+            users = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
+            movies = self.movies[offsets[0] : offsets[-1]]
+            order = stable_order(users, movies)
+            users, movies = users[order], movies[order]
+            again = np.flatnonzero((users[1:] == users[:-1]) & (movies[1:] == movies[:-1]))
+            if not len(again):
+                continue
+            if superseded is None:
+                superseded = np.full(len(self), NEVER, dtype=np.int64)
+            rows = offsets[0] + order
+            superseded[rows[again]] = self.timestamps[rows[again + 1]]
         return superseded
+
+    @cached_property
+    def by_time(self) -> InteractionsByTime:
+        """All interactions in order of time."""
+        order = np.argsort(self.timestamps, kind="stable")
+        return InteractionsByTime(self.timestamps[order], self.movies[order])
+
+    def sorted_already(self, by_time: InteractionsByTime, superseded_at: Int64Array | None) -> Self:
+        """Return this timeline with what `by_time` and `superseded_at` would compute, as it was computed before."""
+        sorted_: Self = replace(self)
+        vars(sorted_).update(by_time=by_time, superseded_at=superseded_at)
+        return sorted_
 
     @property
     def positive_rating(self) -> float:
@@ -138,6 +167,15 @@ class Timeline:
             timestamps=self.timestamps[kept],
             offsets=np.append(0, np.cumsum(kept))[self.offsets],
         )
+
+    def only_users_with_rows(self) -> Self:
+        """Return a timeline of the same rows without the users that have none."""
+        has_rows = np.diff(self.offsets) > 0
+        if has_rows.all():
+            return self
+        offsets = np.append(self.offsets[:-1][has_rows], self.offsets[-1])
+        fewer = replace(self, user_ids=self.user_ids[has_rows], offsets=offsets)
+        return fewer.sorted_already(self.by_time, self.superseded_at)
 
     def without_users(self, user_ids: Int64Array) -> Self:
         """Return a timeline without these UserIDs and their rows."""

@@ -18,15 +18,12 @@ from nextreel.arrays import Arrays, BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.deprecation import warn_renamed
-from nextreel.errors import ArtifactError, ConfigError, NotFittedError, TooLargeError
-from nextreel.machine import GIB, usable_memory
+from nextreel.errors import ArtifactError, ConfigError, NotFittedError
+from nextreel.machine import require_memory
 from nextreel.models.fit_cost import FitCost
 from nextreel.models.training.epochs import Training
 from nextreel.options import Options
 from nextreel.wording import number_of
-
-MEMORY_SHARE = 0.8
-"""Share of the free memory that a fit may need; the rest is for what an estimate misses, and for other processes."""
 
 
 class ModelConfig(Options):
@@ -75,21 +72,17 @@ class Recommender(ABC):
     def require_memory(self, dataset: Dataset) -> Self:
         """Return this model if there is memory enough to fit it on a data set.
 
-        Linux doesn't refuse memory that it lacks but kills the process later, so this is found out before the fit.
-
         Raises
         ------
         TooLargeError
-            The fit would need more than MEMORY_SHARE of the memory that this process may use.
+            The fit would need more of the free memory than one task may (see `machine.require_memory`).
         """
-        cost, usable = self.fit_cost(dataset), usable_memory()
-        if cost is not None and usable is not None and cost.memory > MEMORY_SHARE * usable:
-            advice = f": {cost.advice}" if cost.advice else ""
-            raise TooLargeError(
-                f"{type(self).__name__} would need about {cost.memory / GIB:.1f} GiB of memory to learn from "
-                f"{number_of(len(dataset.timeline), 'interaction')} of {number_of(dataset.n_movies, 'movie')}, and "
-                f"{usable / GIB:.1f} GiB are free{advice}"
+        cost = self.fit_cost(dataset)
+        if cost is not None:
+            size = (
+                f"{number_of(len(dataset.timeline), 'interaction')} of {number_of(dataset.n_movies, 'movie')}"
             )
+            require_memory(cost.memory, type(self).__name__, f"to learn from {size}", cost.advice)
         return self
 
     @abstractmethod

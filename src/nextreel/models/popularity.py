@@ -74,9 +74,7 @@ class Popularity(Recommender):
         return FitCost(memory=20 * n_rows, steps=SORTING_STEPS * n_rows)
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        timeline = dataset.timeline
-        by_time = np.argsort(timeline.timestamps, kind="stable")
-        return self._fit_events(timeline.timestamps[by_time], timeline.movies[by_time], dataset.n_movies)
+        return self._fit_events(*dataset.timeline.by_time, dataset.n_movies)
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         if len(timestamps) == 0:
@@ -91,6 +89,11 @@ class Popularity(Recommender):
         # The second term is below 1, so it only decides between equal counts.
         scores: Float32Array = in_window + total / (total.max(axis=1, keepdims=True) + 1)
         return scores[query]
+
+    def count_all(self) -> Float32Array:
+        """Return how many interactions each movie has, float32[n_movies]."""
+        counts: Float32Array = self._count_before(np.array([len(self.movies_)]))[0]
+        return counts
 
     def knows(self, histories: Histories) -> BoolArray:
         return np.ones(len(histories), dtype=np.bool_)

@@ -1,5 +1,9 @@
-"""The data set of a saved predictor: its interactions, users and movies as files, checked when they are read."""
+"""The data set of a saved predictor: its interactions, users and movies as files, checked when they are read.
 
+Sorting all interactions by time takes longer than reading them, so the result is saved too.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +17,14 @@ from nextreel.data.ids import IdKind, kind_of
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.reading.polars_panics import panics_as_errors
 from nextreel.data.schema import MOVIE_ID, USER_ID, USERS
-from nextreel.data.timeline import Timeline
+from nextreel.data.timeline import InteractionsByTime, Timeline
 from nextreel.data.times import LATEST_TIMESTAMP
 from nextreel.data.titles import unify_genres
 from nextreel.errors import ArtifactError
 
 INTERACTIONS_FILE = "interactions.safetensors"
+ORDER_FILE = "order.safetensors"
+"""File of what sorting the interactions gives; a model that an earlier nextreel saved doesn't have it."""
 MOVIES_FILE, USERS_FILE = "movies.parquet", "users.parquet"
 SPECS: Specs = {
     "movie_ids": ArraySpec("int64", ("n_movies",), least=0, is_filled=True, order="strictly ascending"),
@@ -29,6 +35,13 @@ SPECS: Specs = {
     "timestamps": ArraySpec("int64", ("n_interactions",), least=0, below=LATEST_TIMESTAMP + 1),
 }
 """What the arrays of the interactions must be like; the attributes of Timeline and Dataset describe them."""
+ORDER_SPECS: Specs = {
+    "timestamps": ArraySpec("int64", ("n_interactions",), least=0, order="ascending"),
+    "movies": ArraySpec("int32", ("n_interactions",), least=0, below="n_movies"),
+    "superseded_at": ArraySpec("int64", ("n_superseded",), least=0),
+}
+"""What the arrays of the order must be like: those of `Timeline.by_time`, and `Timeline.superseded_at`, which is empty
+if no user rated a movie twice."""
 MOVIE_TYPES = {"Title": pl.String(), "Genres": pl.List(pl.String()), "Year": pl.Int32()}
 USER_TYPES = {name: dtype for name, dtype in USERS.schema.items() if name != USER_ID}
 
@@ -46,12 +59,31 @@ def write_dataset(dataset: Dataset, directory: Path) -> None:
     }
     typed = {name: array.astype(SPECS[name].dtype, copy=False) for name, array in interactions.items()}
     write_arrays(typed, directory / INTERACTIONS_FILE)
+    by_time, superseded_at = timeline.by_time, timeline.superseded_at
+    order: Arrays = {
+        **by_time._asdict(),
+        "superseded_at": np.empty(0, dtype=np.int64) if superseded_at is None else superseded_at,
+    }
+    write_arrays(order, directory / ORDER_FILE)
     dataset.movies.write_parquet(directory / MOVIES_FILE)
     dataset.users.write_parquet(directory / USERS_FILE)
 
 
-def read_dataset_files(directory: Path, format_: DataFormat) -> Dataset:
+def read_dataset_files(
+    directory: Path, format_: DataFormat, has_order: bool, read: Callable[[Path], Arrays] = read_arrays
+) -> Dataset:
     """Read what `write_dataset` wrote.
+
+    Parameters
+    ----------
+    directory : Path
+        Where it was written to.
+    format_ : DataFormat
+        The kinds of ids and the scale of the ratings.
+    has_order : bool
+        Whether the order of the interactions was written, too.
+    read : Callable[[Path], Arrays]
+        Reads the arrays of a safetensors file: `read_arrays` or `map_arrays`.
 
     Raises
     ------
@@ -59,7 +91,7 @@ def read_dataset_files(directory: Path, format_: DataFormat) -> Dataset:
         A file can't be read, or holds something else than interactions, users and movies that belong together.
     """
     file = directory / INTERACTIONS_FILE
-    arrays = read_arrays(file)
+    arrays = read(file)
     scale = format_.scale or RatingScale()
     try:
         _check_interactions(arrays, scale)
@@ -73,6 +105,8 @@ def read_dataset_files(directory: Path, format_: DataFormat) -> Dataset:
         offsets=arrays["offsets"].astype(np.int64, copy=False),
         scale=scale,
     )
+    if has_order:
+        timeline = _sort_by_file(timeline, directory / ORDER_FILE, len(arrays["movie_ids"]), read)
     movie_ids = arrays["movie_ids"].astype(np.int64, copy=False)
     return Dataset(
         timeline=timeline,
@@ -87,6 +121,24 @@ def read_dataset_files(directory: Path, format_: DataFormat) -> Dataset:
         ),
         columns=format_.columns,
     )
+
+
+def _sort_by_file(timeline: Timeline, file: Path, n_movies: int, read: Callable[[Path], Arrays]) -> Timeline:
+    """Return a timeline with its order from a file. Raises ArtifactError if the file holds none that fits."""
+    arrays = read(file)
+    try:
+        check_arrays(arrays, ORDER_SPECS, {"n_interactions": len(timeline), "n_movies": n_movies})
+        superseded_at = arrays["superseded_at"].astype(np.int64, copy=False)
+        if len(superseded_at) not in (0, len(timeline)):
+            raise ArtifactError(
+                f"the array 'superseded_at' has {len(superseded_at)} elements; expected {len(timeline)}"
+            )
+    except ArtifactError as error:
+        raise ArtifactError(f"{file} is damaged: {error}") from None
+    by_time = InteractionsByTime(
+        arrays["timestamps"].astype(np.int64, copy=False), arrays["movies"].astype(np.int32, copy=False)
+    )
+    return timeline.sorted_already(by_time, superseded_at if len(superseded_at) else None)
 
 
 def _check_interactions(arrays: Arrays, scale: RatingScale) -> None:

@@ -1,5 +1,6 @@
 """A predictor as a directory: the fitted model, its catalog, and the interactions that histories come from."""
 
+import os
 import platform
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from nextreel.arrays import read_arrays, write_arrays
+from nextreel.arrays import Arrays, map_arrays, read_arrays, write_arrays
 from nextreel.artifacts import MANIFEST, format_manifest, read_manifest, seal
 from nextreel.atomic_files import atomic_directory, replacing
 from nextreel.data.data_format import FORMAT_KEY
@@ -20,6 +21,7 @@ from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saved_dataset import (
     INTERACTIONS_FILE,
     MOVIES_FILE,
+    ORDER_FILE,
     USERS_FILE,
     read_dataset_files,
     write_dataset,
@@ -94,15 +96,26 @@ def load(path: Path | str) -> Predictor:
     return load_with_manifest(Path(path))[0]
 
 
-def load_with_manifest(directory: Path) -> tuple[Predictor, ModelManifest]:
-    """Load a saved predictor with its manifest; raises ArtifactError as `load` does.
+def load_mapped(directory: Path) -> tuple[Predictor, ModelManifest]:
+    """Load a saved predictor with its manifest as `load` does, but map its arrays instead of reading them.
+
+    So they take memory only once for all processes that map them (see `map_arrays`). On Windows, where a mapped file
+    couldn't be replaced, they are read.
+    """
+    return load_with_manifest(directory, read_arrays if os.name == "nt" else map_arrays)
+
+
+def load_with_manifest(
+    directory: Path, read: Callable[[Path], Arrays] = read_arrays
+) -> tuple[Predictor, ModelManifest]:
+    """Load a saved predictor with its manifest, its arrays by `read`; raises ArtifactError as `load` does.
 
     If the directory is replaced meanwhile, it is read again, so that no part of one model comes with another one.
     """
     for attempt in range(1, MOST_ATTEMPTS + 1):
         before = _identify_directory(directory)
         try:
-            loaded = _load(directory)
+            loaded = _load(directory, read)
         except ArtifactError:
             if attempt == MOST_ATTEMPTS or _identify_directory(directory) == before:
                 raise
@@ -112,7 +125,7 @@ def load_with_manifest(directory: Path) -> tuple[Predictor, ModelManifest]:
     raise ArtifactError(f"{directory} is replaced again and again; try again when no fit writes to it")
 
 
-def _load(directory: Path) -> tuple[Predictor, ModelManifest]:
+def _load(directory: Path, read: Callable[[Path], Arrays]) -> tuple[Predictor, ModelManifest]:
     manifest = ModelManifest.read_verified(directory)
     for name in FILES:
         if name not in manifest.files:
@@ -126,8 +139,8 @@ def _load(directory: Path) -> tuple[Predictor, ModelManifest]:
         model = create_model(manifest.model, {**manifest.config})
     except ConfigError as error:
         raise ArtifactError(f"{directory} was saved by another nextreel ({error}): refit it") from error
-    dataset = read_dataset_files(directory, manifest.data_format)
-    arrays = read_arrays(directory / MODEL_FILE)
+    dataset = read_dataset_files(directory, manifest.data_format, ORDER_FILE in manifest.files, read)
+    arrays = read(directory / MODEL_FILE)
     try:
         return Predictor(restore_checked(model, arrays, dataset.n_movies), dataset), manifest
     except ArtifactError as error:

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from nextreel.arrays import Int64Array
+from nextreel.arrays import Int32Array, Int64Array, stable_order
 from nextreel.data.timeline import NEVER, Timeline
 
 
@@ -17,21 +17,24 @@ class LikesByMovie:
     """An index of a timeline's positives by movie; `of` builds it."""
 
     timeline: Timeline
-    rows: Int64Array
-    """int64[n_likes]: rows of the timeline with a positive, sorted by movie, then by time."""
+    rows: Int32Array | Int64Array
+    """int32[n_likes], or int64 in a timeline of 2^31 rows and more: rows of the timeline with a positive, sorted by
+    movie, then by time."""
     bounds: Int64Array
     """int64[n_rated + 1]: the likes of movie i are rows[bounds[i]] to rows[bounds[i + 1] - 1]; n_rated is one more than
     the highest index of a movie with a like."""
     latest: Int64Array
     """int64[n_rated]: timestamp of each movie's latest like; of a movie without one, it has no meaning."""
-    replaced: Int64Array
-    """int64[n_replaced]: those of `rows` whose user rated the movie again later."""
+    replaced: Int32Array | Int64Array
+    """[n_replaced], of the type of `rows`: those of `rows` whose user rated the movie again later."""
 
     @classmethod
     def of(cls, timeline: Timeline) -> Self:
         """Sort the positives of a timeline."""
         liked = np.flatnonzero(timeline.is_positive())
-        rows = liked[np.lexsort((timeline.timestamps[liked], timeline.movies[liked]))]
+        rows = liked[stable_order(timeline.movies[liked], timeline.timestamps[liked])]
+        if len(timeline) <= np.iinfo(np.int32).max:
+            rows = rows.astype(np.int32)
         bounds = np.append(0, np.cumsum(np.bincount(timeline.movies[rows]))).astype(np.int64)
         superseded_at = timeline.superseded_at
         replaced = rows[:0] if superseded_at is None else rows[superseded_at[rows] < NEVER]

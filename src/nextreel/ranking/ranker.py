@@ -164,7 +164,8 @@ def find_released_at(timeline: Timeline, movies: pl.DataFrame) -> Int64Array:
     first_second = pl.datetime(year, 1, 1, time_unit="us").dt.epoch("s")
     released_at = movies.select(first_second.alias("second"))["second"].to_numpy().copy()
     after_first_rating = np.full(len(released_at), NEVER)
-    np.minimum.at(after_first_rating, timeline.movies, timeline.timestamps + 1)
+    np.minimum.at(after_first_rating, timeline.movies, timeline.timestamps)
+    after_first_rating[after_first_rating < NEVER] += 1
     earlier: Int64Array = np.minimum(released_at, after_first_rating)
     return earlier
 

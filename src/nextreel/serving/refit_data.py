@@ -12,6 +12,7 @@ from nextreel.atomic_files import atomic_directory
 from nextreel.data.data_format import write_format
 from nextreel.data.dataset import Dataset
 from nextreel.data.ids import IdKind
+from nextreel.data.reading.table_reader import read_dataset
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, RATING, USER_ID, USERS
 from nextreel.data.table_writer import write_table
 from nextreel.data.titles import to_file_form
@@ -51,7 +52,7 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise DataError(f"{out} exists and isn't empty: choose another name")
-    rows, erased = _read_consistently(store, learned)
+    rows, position, erased = _read_consistently(store, learned)
     if rows.is_empty():
         raise StoreError("the store holds no ratings: nothing was written")
     catalog = Catalog.of(learned).with_added(store.movies(), store.deleted_movies())
@@ -67,18 +68,22 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
                 write_table(frame, directory / f"{table.stems[0]}.csv")
         write_origin(directory, store.identity)
         write_format(directory, learned.format)
+        store.note_rows(read_dataset(directory).fingerprint, *position)
     return WrittenRows(len(rows), rows[USER_ID].n_unique(), len(movies))
 
 
-def _read_consistently(store: Store, learned: Dataset) -> tuple[pl.DataFrame, Int64Array]:
-    """Return all ratings, and who of the model's users was erased; if somebody is meanwhile, they are read again."""
+def _read_consistently(store: Store, learned: Dataset) -> tuple[pl.DataFrame, tuple[int, int], Int64Array]:
+    """Return all ratings, the ids of the last one and of the last erasure, and who of the model's users was erased.
+
+    If somebody is erased meanwhile, everything is read again.
+    """
     while True:
         last_erasure = store.last_erasure
-        _, rows = store.everything()
+        last_id, rows = store.everything()
         rows = _decode_rows(rows, store)
         erased = store.erased_among(learned.user_ids)
         if store.last_erasure == last_erasure:
-            return rows, erased
+            return rows, (last_id, last_erasure), erased
 
 
 def _decode_rows(rows: pl.DataFrame, store: Store) -> pl.DataFrame:

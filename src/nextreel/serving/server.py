@@ -15,12 +15,13 @@ from nextreel.data.ids import encode_ids
 from nextreel.data.reading.table_reader import read_dataset, read_tables
 from nextreel.errors import ConfigError, DataError
 from nextreel.prediction.manifest import ModelManifest
-from nextreel.prediction.saving import load
+from nextreel.prediction.saving import load_mapped
 from nextreel.serving.app import Settings, create_app
 from nextreel.serving.http.connections.bounded_protocol import BoundedProtocol
 from nextreel.serving.http.prometheus_metrics import MULTIPROCESS
 from nextreel.serving.http.request_limits import HEALTH_CHECKS
 from nextreel.serving.http.request_log import describe_logging
+from nextreel.serving.memory_need import require_memory_to_serve
 from nextreel.serving.storage.data_lineage import Overlap, find_difference, require_lineage
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
@@ -54,12 +55,17 @@ class PreparedStore:
 
 
 def prepare_store(
-    settings: Settings, data: Path | None, on_progress: Callable[[int, int], None]
+    settings: Settings,
+    data: Path | None,
+    on_progress: Callable[[int, int], None],
+    on_stage: Callable[[str], None] = lambda stage: None,
+    workers: int = 1,
 ) -> PreparedStore:
     """Import a data set into the store if it is empty, or check that what the store holds belongs to the model.
 
-    The data set is the one that the model was fitted on or, if given, that of the directory `data`, whose movies that
-    the model doesn't know are added to the catalog.
+    `on_progress` gets the number of rows imported and that of all rows, and `on_stage` what is done. The data set is the
+    one that the model was fitted on or, if given, that of the directory `data`, whose movies that the model doesn't know
+    are added to the catalog.
 
     Raises
     ------
@@ -69,6 +75,8 @@ def prepare_store(
         The version of the experiment doesn't exist.
     StoreError
         The store can't be read or written.
+    TooLargeError
+        So many workers would need more memory than there is.
     DataError
         The directory `data` holds no valid data set, or another one than the store was filled from.
     """
@@ -78,9 +86,17 @@ def prepare_store(
     if settings.experiment is not None:
         served.append(versions.find(settings.experiment.version).path)
     with Store.open(settings.store_url) as store:
-        if store.is_empty:
-            learned = load(version.path).dataset
+        is_empty = store.is_empty
+        for model in served:
+            is_known = store.rows_of(ModelManifest.read(model).data.sha256) is not None
+            require_memory_to_serve(model, workers, is_known or (is_empty and data is None))
+        if is_empty:
+            on_stage("loading the model")
+            learned = load_mapped(version.path)[0].dataset
+            if data is not None:
+                on_stage("reading the data")
             dataset = learned if data is None else _read_extended(data, learned, store)
+            on_stage("")
             store.import_dataset(dataset, on_progress, learned.fingerprint)
             imported, notes = len(dataset.timeline), []
         else:
@@ -114,7 +130,7 @@ def _recognise(directory: Path, store: Store, model: Path) -> list[str]:
 
 def _check_lineage(store: Store, model: Path) -> list[str]:
     """Check that a model belongs to the store, and return what to say of ratings that the store lacks."""
-    overlap = require_lineage(store, model, lambda: load(model).dataset)
+    overlap = require_lineage(store, model, lambda: load_mapped(model)[0].dataset)
     if overlap is None or overlap.of_dataset >= ALMOST_ALL:
         return []
     return [

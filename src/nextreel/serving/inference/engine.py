@@ -23,13 +23,14 @@ from nextreel.data.times import format_timestamp, parse_timestamp
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.prediction.predictor import Predictor
-from nextreel.prediction.saving import load
+from nextreel.prediction.saving import load_mapped
 from nextreel.ranking.cold_start_movies import ColdStartMovies
 from nextreel.ranking.explanations import explain
 from nextreel.ranking.filters import Filters
 from nextreel.ranking.ranker import Ranker, Ranking
 from nextreel.ranking.reranking import CANDIDATES, rerank
 from nextreel.serving.inference.catalog import Catalog
+from nextreel.serving.inference.known_rows import KnownRows
 from nextreel.serving.inference.movie_cards import ReasonShown, ScoredMovie, ranked_movies, strongest_reasons
 from nextreel.serving.inference.movie_lookup import MovieLookup
 from nextreel.serving.inference.snapshot import Snapshot, UnsortedInteractions
@@ -126,13 +127,14 @@ class Engine:
         StoreError
             The store can't be read.
         """
-        predictor = load(version.path)
+        predictor, manifest = load_mapped(version.path)
         require_lineage(store, version.path, lambda: predictor.dataset)
         dataset = predictor.dataset
         store.learn_movies(dataset.movies[MOVIE_ID])
         if sibling is not None and _has_same_movies(sibling._predictor.dataset, dataset):
             return cls(predictor, version, sibling.follower)
-        return cls(predictor, version, StoreFollower(store, Catalog.of(dataset), dataset.scale))
+        known = KnownRows.find(store, dataset, manifest)
+        return cls(predictor, version, StoreFollower(store, Catalog.of(dataset), dataset.scale, known))
 
     @property
     def scale(self) -> RatingScale:

@@ -18,7 +18,7 @@ import numpy as np
 
 from nextreel.data.ids import Id, encode_id
 from nextreel.errors import ArtifactError, NextreelError, QueryError, StoreError
-from nextreel.prediction.saving import load
+from nextreel.prediction.saving import load_mapped
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.clock_watch import ClockWatch
 from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
@@ -284,7 +284,7 @@ class Service:
         """Raise UnrelatedDataError for a version of other data; one that was refused once isn't loaded again."""
         if version.path not in self._refused:
             try:
-                require_lineage(self.store, version.path, lambda: load(version.path).dataset)
+                require_lineage(self.store, version.path, lambda: load_mapped(version.path)[0].dataset)
                 return
             except UnrelatedDataError as error:
                 self._refused[version.path] = error

@@ -104,9 +104,8 @@ class SortedBase:
     @classmethod
     def of(cls, timeline: Timeline, n_movies: int) -> Self:
         """Build the base from a timeline, with the popularity and the totals of its interactions."""
-        by_time = np.argsort(timeline.timestamps, kind="stable")
-        popularity = Popularity.of_events(timeline.timestamps[by_time], timeline.movies[by_time], n_movies)
-        totals = np.bincount(timeline.movies, minlength=n_movies).astype(np.float32)
+        popularity = Popularity.of_events(*timeline.by_time, n_movies)
+        totals = popularity.count_all()
         _ = timeline.superseded_at  # computed now, otherwise the next query would have to wait for it
         return cls(timeline, popularity, totals)
 

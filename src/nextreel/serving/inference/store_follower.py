@@ -17,6 +17,7 @@ from nextreel.data.ids import Id
 from nextreel.data.rating_scale import STARS, RatingScale
 from nextreel.data.schema import INTERACTIONS
 from nextreel.serving.inference.catalog import Catalog
+from nextreel.serving.inference.known_rows import KnownRows
 from nextreel.serving.inference.snapshot import Snapshot, StorePosition, UnsortedInteractions
 from nextreel.serving.storage.interaction_rows import read_users_until
 from nextreel.serving.storage.people.erasure_log import match_hidden, read_log
@@ -43,14 +44,23 @@ _NO_ROWS = pl.DataFrame(schema=INTERACTIONS.schema)
 class StoreFollower:
     """Holds the latest snapshot of a store and updates it on request; safe to share between threads."""
 
-    def __init__(self, store: Store, catalog: Catalog, scale: RatingScale = STARS) -> None:
+    def __init__(
+        self, store: Store, catalog: Catalog, scale: RatingScale = STARS, known: KnownRows | None = None
+    ) -> None:
+        """Read the store, or only what it has beyond the `known` rows."""
         self._store = store
         self._update_lock = threading.Lock()
         position = self._read_position()
-        last_id, frame = store.everything()
+        if known is None:
+            last_id, frame = store.everything()
+            catalog = self._read_movies(catalog)
+            timeline = UnsortedInteractions.of(frame, catalog).to_timeline(scale)
+            self._snapshot = Snapshot.of(timeline, catalog, replace(position, interaction=last_id))
+            return
         catalog = self._read_movies(catalog)
-        timeline = UnsortedInteractions.of(frame, catalog).to_timeline(scale)
-        self._snapshot = Snapshot.of(timeline, catalog, replace(position, interaction=last_id))
+        known_position = replace(position, interaction=known.last_id, erasure=known.last_erasure)
+        self._snapshot = self._read_changes(Snapshot.of(known.timeline, catalog, known_position), position)
+        self.merge_if_due()
 
     @property
     def last_snapshot(self) -> Snapshot:

@@ -89,6 +89,8 @@ __all__ = ["Impression", "NewInteraction", "Outcome", "Store"]
 
 SERVED = "data "
 """What the name of a fact begins with that notes the fingerprint of a data set."""
+ROWS = "rows "
+"""What the name of a fact begins with that notes up to which row a data set holds the store."""
 REMOVAL_SECONDS = 1.0
 """How long an erasure waits for who still reads what it deletes."""
 
@@ -230,7 +232,26 @@ class Store:
             self._write_format(connection, dataset)
             write_fact(connection, "dataset", dataset.fingerprint)
             write_fact(connection, f"{SERVED}{learned or dataset.fingerprint}", str(int(time.time())))
+            last_id = connection.execute(sa.select(sa.func.max(interactions.c.id))).scalar_one() or 0
+            write_fact(connection, f"{ROWS}{dataset.fingerprint}", f"{last_id} 0")
             connection.exec_driver_sql(f"ANALYZE {interactions.name}")
+
+    def note_rows(self, fingerprint: str, last_id: int, last_erasure: int) -> None:
+        """Note that the data set with this fingerprint holds the store as of a position.
+
+        It has exactly the rows up to `last_id`, in timeline order, without those of users who were erased by
+        `last_erasure`.
+        """
+        with self.writing() as connection:
+            write_fact(connection, f"{ROWS}{fingerprint}", f"{last_id} {last_erasure}")
+
+    def rows_of(self, fingerprint: str) -> tuple[int, int] | None:
+        """Return the ids of the last row and the last erasure in a data set (see `note_rows`); None if unknown."""
+        with self.reading() as connection:
+            noted = read_fact(connection, f"{ROWS}{fingerprint}")
+        if noted is None or len(numbers := noted.split()) != 2 or not all(map(str.isdecimal, numbers)):
+            return None
+        return int(numbers[0]), int(numbers[1])
 
     @staticmethod
     def _write_format(connection: sa.Connection, dataset: Dataset) -> None:

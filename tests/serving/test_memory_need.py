@@ -1,0 +1,51 @@
+"""A server that needs more memory than there is is refused before it loads anything."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nextreel import machine
+from nextreel.errors import TooLargeError
+from nextreel.machine import GIB
+from nextreel.serving.memory_need import (
+    BYTES_PER_LIKE,
+    BYTES_PER_READ_ROW,
+    estimate_memory,
+    require_memory_to_serve,
+)
+from nextreel.serving.storage.store import Store
+from tests.cli.commands import fail
+
+
+def test_the_message_says_how_much_is_needed_and_what_to_change(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "usable_memory", lambda: GIB // 2)
+    with pytest.raises(
+        TooLargeError,
+        match=r"^A server of 4 workers would need about 0\.6 GiB of memory for 3,000 interactions of "
+        r"150 movies, and 0\.5 GiB are free: start fewer --workers$",
+    ):
+        require_memory_to_serve(model, workers=4, is_mapped=True)
+
+
+def test_one_worker_is_allowed_where_four_are_not(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "usable_memory", lambda: GIB // 2)
+    require_memory_to_serve(model, workers=1, is_mapped=True)
+
+
+def test_rows_that_are_read_from_the_store_take_more_in_each_worker(model: Path) -> None:
+    mapped, read = (estimate_memory(model, workers=2, is_mapped=is_mapped) for is_mapped in (True, False))
+    assert read - mapped == 2 * 3_000 * (BYTES_PER_READ_ROW - BYTES_PER_LIKE)
+
+
+def test_the_command_refuses_before_it_fills_the_store(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "usable_memory", lambda: 1_000)
+    url = f"sqlite:///{tmp_path}/nextreel.db"
+    assert re.search("A server would need about 0.1 GiB", fail("serve", model, "--store", url))
+    monkeypatch.undo()
+    with Store.open(url) as store:
+        assert store.is_empty
