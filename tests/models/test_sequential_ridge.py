@@ -363,3 +363,20 @@ def test_a_data_set_without_interactions_is_refused() -> None:
     empty = tiny_dataset().with_interactions(tiny_dataset().interactions().clear())
     with pytest.raises(DataError, match="there are no interactions to learn from"):
         SequentialRidge(SMALL).fit(empty)
+
+
+@pytest.mark.parametrize("short_history", [0, 6])
+def test_the_scores_of_some_movies_are_those_among_all(short_history: int) -> None:
+    dataset = tiny_dataset()
+    options = SequentialRidgeConfig(
+        dimensions=8, hidden=16, rank=8, most_movies=20, short_history=short_history
+    )
+    model = SequentialRidge(options).fit(dataset)
+    last = dataset.timeline.timestamps.max()
+    timestamps = last + np.arange(dataset.n_users) % 3 * DAY
+    histories = dataset.histories(dataset.user_ids, timestamps)
+    movies = np.array([40, 3, 17, 59, 0])
+    everything = model.score(histories, timestamps)
+    np.testing.assert_allclose(
+        model.score_movies(histories, timestamps, movies), everything[:, movies], rtol=1e-5, atol=1e-6
+    )

@@ -101,6 +101,14 @@ class Recommender(ABC):
         float32[n_queries, n_movies], finite. The scores of a query don't depend on the other queries of the batch.
         """
 
+    def score_movies(self, histories: Histories, timestamps: Int64Array, movies: Int64Array) -> Float32Array:
+        """Return the scores of some movies only, float32[n_queries, len(movies)], as `score` would.
+
+        `movies` are indices, int64[n]. A model may override this where it can leave out the other movies.
+        """
+        scores: Float32Array = self.score(histories, timestamps)[:, movies]
+        return scores
+
     def knows(self, histories: Histories) -> BoolArray:
         """Return for each history whether the model can score it personally, bool[n_queries].
 

@@ -5,13 +5,13 @@ memory isn't, since only a few blocks of the product of the two sparse matrices 
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from nextreel.data.dataset import Dataset
 from nextreel.machine import usable_threads
+from nextreel.parallel import map_in_threads
 
 PAIRS_AT_ONCE = 4_000_000
 """Number of pairs of movies that a thread counts at once; bounds the memory."""
@@ -41,9 +41,8 @@ def visit_common_users(by_user: csr_array, visit: Callable[[int, csr_array], Non
     def count(first: int) -> None:
         visit(first, by_movie[first : first + n_block] @ by_user)
 
-    with ThreadPoolExecutor(usable_threads()) as pool:
-        for _ in pool.map(count, range(0, n_movies, n_block)):
-            pass  # Only to raise what a thread raised.
+    for _ in map_in_threads(count, range(0, n_movies, n_block)):
+        pass  # Only to raise what a thread raised.
 
 
 def counting_steps(dataset: Dataset) -> float:

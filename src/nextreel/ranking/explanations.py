@@ -70,15 +70,16 @@ def explain(
     _, row = histories.rows()
     row = row[-latest:]
     variants = _leave_out(histories, row)
-    scores = model.score(variants, np.repeat(timestamps, len(variants)))[:, movies].astype(np.float64)
+    scores = model.score_movies(
+        variants, np.repeat(timestamps, len(variants)), movies.astype(np.int64, copy=False)
+    ).astype(np.float64)
     contributions = scores[0] - scores[1:]
-    timeline = histories.timeline
+    rows, left_out = row.tolist(), histories.timeline.movies[row].tolist()
     return [
-        [
-            MovieContribution(int(row[i]), int(timeline.movies[row[i]]), float(of_movie[i]))
-            for i in np.argsort(-of_movie)
-        ]
-        for of_movie in contributions.T
+        [MovieContribution(rows[i], left_out[i], of_movie[i]) for i in best_first]
+        for of_movie, best_first in zip(
+            contributions.T.tolist(), np.argsort(-contributions, axis=0).T.tolist(), strict=True
+        )
     ]
 
 

@@ -18,6 +18,7 @@ from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.popularity import Popularity
+from nextreel.parallel import map_in_threads
 from nextreel.stopping import stop_if_unwanted
 from nextreel.wording import number_of
 
@@ -97,7 +98,8 @@ class Ranker:
         movies = np.empty((len(timestamps), k), dtype=np.int32)
         scores = np.empty((len(timestamps), k), dtype=np.float32)
         personal = self.model.knows(histories)
-        for batch in self._batches(histories, timestamps):
+
+        def rank_batch(batch: Int64Array) -> None:
             stop_if_unwanted()
             batch_scores = self._score(histories[batch], timestamps[batch], personal[batch])
             if exclude_seen:
@@ -106,6 +108,9 @@ class Ranker:
             if allowed is not None:
                 _mask_disallowed(batch_scores, allowed[batch] if allowed.ndim == 2 else allowed)
             movies[batch], scores[batch] = top_k(batch_scores, k)
+
+        for _ in map_in_threads(rank_batch, self._batches(histories, timestamps)):
+            pass  # Only to raise what a thread raised.
         return Ranking(movies, scores, personal)
 
     def check_k(self, k: int) -> None:

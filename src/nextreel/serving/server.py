@@ -63,9 +63,9 @@ def prepare_store(
 ) -> PreparedStore:
     """Import a data set into the store if it is empty, or check that what the store holds belongs to the model.
 
-    `on_progress` gets the number of rows imported and that of all rows, and `on_stage` what is done. The data set is the
-    one that the model was fitted on or, if given, that of the directory `data`, whose movies that the model doesn't know
-    are added to the catalog.
+    `on_progress` gets the number of rows imported and that of all rows, and `on_stage` what is done. The data set is
+    the one that the model was fitted on or, if given, that of the directory `data`, whose movies that the model doesn't
+    know are added to the catalog.
 
     Raises
     ------

@@ -11,7 +11,6 @@ added in their order, so the result doesn't either.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -21,7 +20,6 @@ from scipy.sparse import csr_array, vstack
 from nextreel.arrays import Float32Array, Int32Array, Int64Array
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
-from nextreel.machine import usable_threads
 from nextreel.models.sequential_ridge.baskets import (
     BasketSequences,
     group_events,
@@ -33,6 +31,7 @@ from nextreel.models.sequential_ridge.baskets import (
 from nextreel.models.sequential_ridge.features import FeatureMap
 from nextreel.models.sequential_ridge.hyperparameters import SequentialRidgeConfig
 from nextreel.models.training.keyed_random import uniform
+from nextreel.parallel import map_in_threads
 
 INTERACTIONS_PER_PART = 262_144
 """About how many interactions a thread sums up before it adds the sums to those of all users, which takes passes over
@@ -116,10 +115,8 @@ class RowSums:
             completion_target=zeros(n_learned, n_learned),
             shared_users=zeros(n_learned, n_learned),
         )
-        threads = min(MOST_THREADS, usable_threads())
-        with ThreadPoolExecutor(threads) as pool:
-            for sums in (pool.map if threads > 1 else map)(self._sum_part, parts):
-                total.add(sums)
+        for sums in map_in_threads(self._sum_part, parts, MOST_THREADS):
+            total.add(sums)
         return total
 
     def _sum_part(self, part: Histories) -> "_PartSums":

@@ -194,6 +194,29 @@ class SequentialRidge(Recommender):
         The time from the last interaction to the query decides which weights score it: those for the same second, for
         long gaps, or for any gap.
         """
+        scores = self._score_taste(histories, timestamps, np.arange(len(self.columns_)))
+        unrated = np.flatnonzero(~self._features.is_known)
+        if len(unrated):
+            scores[:, unrated] = scores.min(axis=1, keepdims=True)
+        scores[histories.lengths == 0] = 0
+        short = np.flatnonzero(histories.lengths < self.config.short_history)
+        if len(short):
+            spread = scores[short].std(axis=1)
+            scores[short] += self._score_next_choices(histories[short], timestamps[short], spread)
+        return scores
+
+    def score_movies(self, histories: Histories, timestamps: Int64Array, movies: Int64Array) -> Float32Array:
+        """Do as the base class, but leave out the other rare movies where their scores don't matter.
+
+        They do for a movie that nobody rated, which gets the lowest of all scores, and for a short history.
+        """
+        needs_all = histories.lengths < max(1, self.config.short_history)
+        if needs_all.any() or not self._features.is_known[movies].all():
+            return super().score_movies(histories, timestamps, movies)
+        return self._score_taste(histories, timestamps, movies)
+
+    def _score_taste(self, histories: Histories, timestamps: Int64Array, movies: Int64Array) -> Float32Array:
+        """Return the scores of some movies that were rated in training by the histories alone."""
         x, z = self._features.of_histories(histories, self.columns_)
         profiles = self._build_profiles(histories)
         gap, nonempty = timestamps.copy(), np.flatnonzero(histories.lengths)
@@ -201,19 +224,16 @@ class SequentialRidge(Recommender):
         kind = np.where(
             gap <= 0, SAME_SECOND, np.where(gap > self.config.long_gap_days * DAY, LONG_GAP, ANY_GAP)
         )
-        scores = np.empty((len(histories), len(self.columns_)), dtype=np.float32)
+        scores = np.empty((len(histories), len(movies)), dtype=np.float32)
         for number in np.unique(kind):
             queries = np.flatnonzero(kind == number)
             if len(queries) == len(histories):  # picking rows of a sparse array takes longer than all else
-                self._score_kind(number, x, z, profiles, scores)
+                self._score_kind(number, x, z, profiles, movies, scores)
             else:
-                part = np.empty((len(queries), scores.shape[1]), dtype=np.float32)
-                scores[queries] = self._score_kind(number, x[queries], z[queries], profiles[queries], part)
-        scores[histories.lengths == 0] = 0
-        short = np.flatnonzero(histories.lengths < self.config.short_history)
-        if len(short):
-            spread = scores[short].std(axis=1)
-            scores[short] += self._score_next_choices(histories[short], timestamps[short], spread)
+                part = np.empty((len(queries), len(movies)), dtype=np.float32)
+                scores[queries] = self._score_kind(
+                    number, x[queries], z[queries], profiles[queries], movies, part
+                )
         return scores
 
     def knows(self, histories: Histories) -> BoolArray:
@@ -277,16 +297,25 @@ class SequentialRidge(Recommender):
         return learned
 
     def _score_kind(
-        self, kind: int, x: csr_array, z: Float32Array, profiles: csr_array, out: Float32Array
+        self,
+        kind: int,
+        x: csr_array,
+        z: Float32Array,
+        profiles: csr_array,
+        movies: Int64Array,
+        out: Float32Array,
     ) -> Float32Array:
-        """Compute the scores of histories with the features x and z in `out`, float32[n, n_movies], and return it.
+        """Compute some movies' scores for histories with the features x and z in `out`, and return it.
 
-        The kind of the queries chooses the weights.
+        The kind of the queries chooses the weights. `out` is float32[n, len(movies)].
         """
         solution = LONG_GAP if kind == LONG_GAP else ANY_GAP
         factors = z @ self.inner_[solution]
         rare_rank = self.rare_outer_.shape[1]
-        np.matmul(factors[:, factors.shape[1] - rare_rank :], self.rare_outer_[kind], out=out)
+        rare_outer = self.rare_outer_[kind]
+        if len(movies) < rare_outer.shape[1]:
+            rare_outer = rare_outer[:, movies]
+        np.matmul(factors[:, factors.shape[1] - rare_rank :], rare_outer, out=out)
         if kind == SAME_SECOND:
             learned = x @ self.completion_
         else:
@@ -298,10 +327,10 @@ class SequentialRidge(Recommender):
             self.undirected_weight_ * learned.std(axis=1), spread, out=spread, where=spread > 0
         )
         learned += factor[:, None] * undirected
-        out[:, np.flatnonzero(self.columns_ >= 0)] = learned
-        unrated = np.flatnonzero(~self._features.is_known)
-        if len(unrated):
-            out[:, unrated] = out.min(axis=1, keepdims=True)
+        columns = self.columns_[movies]
+        is_learned = np.flatnonzero(columns >= 0)
+        is_all = len(is_learned) == learned.shape[1]
+        out[:, is_learned] = learned if is_all else learned[:, columns[is_learned]]
         return out
 
     def _keep_first_choices(self, dataset: Dataset) -> None:
