@@ -7,7 +7,7 @@
     ├── QueryError          a query is invalid, such as an unknown movie or a k larger than the catalog
     ├── ArtifactError       a saved model is missing, damaged, or in an unsupported format
     ├── NotFittedError      a model was used before it was fitted
-    ├── TooLargeError       a fit would need more memory than there is
+    ├── TooLargeError       a fit or a server would need more memory than there is
     ├── StoreError          the server's database can't be reached, read or written
     │   ├── IdempotencyError    an Idempotency-Key was reused for a different request body
     │   └── UnusableStoreError  the server's database is damaged, or its file was deleted or replaced

@@ -21,10 +21,13 @@ from nextreel.models.sequential_ridge.baskets import (
     select_movies,
 )
 from nextreel.models.sequential_ridge.low_rank import Multiply, leading_eigenvectors, unit_rows
+from nextreel.parallel import map_in_threads
 
 SHRINKAGE = 20.0
 """Added to each movie's count when co-occurrences are normalised. Without it, pairs of rare movies would dominate the
 embeddings; with a large value, popularity would."""
+VECTORS_AT_ONCE = 32
+"""About how many vectors one thread multiplies by the users that movies have in common."""
 MIN_EIGENVALUE = 1e-9
 """Smallest eigenvalue, relative to the largest, that an embedding is made from; smaller ones are rounding errors."""
 
@@ -53,21 +56,29 @@ def embed_movies(
     random : np.random.Generator
         Draws the subspaces that the search for eigenvectors starts from.
     """
-    n_learned = int(learned.max()) + 1
-    users, rare_users, nearby = [], [], np.zeros((n_learned, n_learned))
-    for sequences in map(BasketSequences.of, parts):
-        users.append(_user_vectors(sequences, learned))
-        rare_users.append(_user_vectors(sequences, rare))
+
+    def count_part(part: Histories) -> tuple[csr_array, csr_array, csr_array]:
+        sequences = BasketSequences.of(part)
         baskets = _basket_vectors(sequences, learned)
         decayed = decay_matrix(sequences.basket_users, BASKET_DECAY) @ baskets
-        nearby += (decayed.T @ baskets).toarray()
+        of_users = (_user_vectors(sequences, columns) for columns in (learned, rare))
+        return *of_users, decayed.T @ baskets
+
+    n_learned = int(learned.max()) + 1
+    users, rare_users, nearby = [], [], np.zeros((n_learned, n_learned))
+    for of_part, rare_of_part, nearby_in_part in map_in_threads(count_part, parts):
+        users.append(of_part)
+        rare_users.append(rare_of_part)
+        nearby += nearby_in_part.toarray()
     by_user, rare_by_user = vstack(users, format="csr"), vstack(rare_users, format="csr")
     nearby += nearby.T.copy()
     counts = np.bincount(by_user.indices, minlength=n_learned).astype(np.float64)
 
     embeddings = np.zeros((2, len(learned), dimensions), dtype=np.float32)
     is_learned, is_rare = learned >= 0, rare >= 0
-    vectors, extension = _leading_directions(lambda v: by_user.T @ (by_user @ v), counts, dimensions, random)
+    vectors, extension = _leading_directions(
+        lambda v: _multiply_shared(by_user, v), counts, dimensions, random
+    )
     width = vectors.shape[1]
     embeddings[0, is_learned, :width] = unit_rows(vectors)
     embeddings[0, is_rare, :width] = unit_rows(rare_by_user.T @ (by_user @ extension))
@@ -75,6 +86,13 @@ def embed_movies(
     embeddings[1, is_learned, :width] = unit_rows(vectors)
     embeddings[1, is_rare, :width] = unit_rows(_sum_nearby(parts, learned, rare, extension))
     return embeddings
+
+
+def _multiply_shared(by_user: csr_array, vectors: Float64Array) -> Float64Array:
+    """Return what the users that movies have in common make of vectors, several of which are computed at once."""
+    blocks = np.array_split(vectors, max(1, vectors.shape[1] // VECTORS_AT_ONCE), axis=1)
+    products = map_in_threads(lambda v: by_user.T @ (by_user @ np.ascontiguousarray(v)), blocks)
+    return np.concatenate(list(products), axis=1)
 
 
 def _user_vectors(sequences: BasketSequences, columns: Int32Array) -> csr_array:
@@ -120,13 +138,18 @@ def _sum_nearby(
 
     `vectors` is float64[n_learned, k], the result float64[n_rare, k].
     """
-    total = np.zeros((int(rare.max()) + 1, vectors.shape[1]))
-    if len(total) == 0:
-        return total
-    for sequences in map(BasketSequences.of, parts):
+
+    def sum_part(part: Histories) -> Float64Array:
+        sequences = BasketSequences.of(part)
         rare_baskets = _basket_vectors(sequences, rare)
         with_rare = np.flatnonzero(np.diff(rare_baskets.indptr))
         decay = decay_matrix(sequences.basket_users, BASKET_DECAY)
         near = (decay + decay.T).tocsr()[with_rare] @ _basket_vectors(sequences, learned)
-        total += rare_baskets[with_rare].T @ (near @ vectors)
+        sums: Float64Array = rare_baskets[with_rare].T @ (near @ vectors)
+        return sums
+
+    total = np.zeros((int(rare.max()) + 1, vectors.shape[1]))
+    if len(total):
+        for sums in map_in_threads(sum_part, parts):
+            total += sums
     return total
