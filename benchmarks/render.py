@@ -11,6 +11,7 @@ from functools import partial
 
 from benchmarks.leaderboard_chart import CHART, draw_leaderboard
 from benchmarks.run import HERE, Result, read_result
+from nextreel.wording import number_of
 
 DOCS = HERE.parent / "docs"
 PAGES = (
@@ -420,6 +421,24 @@ def _answers_by_size() -> str:
     return _table(["queries a second", *(f"{size['movies']:,} movies" for size in sizes)], rows)
 
 
+def _large_server() -> str:
+    result = read_result("large-server")
+    rows = [
+        [
+            f"{'first' if number == 0 else 'later'} start, {number_of(start['workers'], 'worker')}",
+            f"{start['seconds']:,.0f} s",
+            f"{start['cpu_seconds']:,.0f} s",
+            f"{start['memory_gib']:.1f} GiB",
+            f"{start['largest_own_memory_gib']:.2f} GiB",
+            f"{start['cpu_ms_per_list']:.1f} ms",
+        ]
+        for number, start in enumerate(result["starts"])
+    ]
+    what = f"{result['rows'] / 1e6:.0f}M ratings of {result['movies']:,} movies, {result['machine']['processor']}"
+    header = ["until it recommends", "of the processor", "memory in all", "of it a worker's own", "a list"]
+    return _table([what, *header], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "results": _results,
     "course": _course,
@@ -444,6 +463,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": _speed,
     "scaling": _scaling,
     "answers-by-size": _answers_by_size,
+    "large-server": _large_server,
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextreel.arrays import map_arrays, read_arrays, stable_order, write_arrays
+from nextreel.arrays import Arrays, map_arrays, read_arrays, stable_order, write_arrays
 from nextreel.errors import ArtifactError
 
 SMALL, ANY = st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1)
@@ -25,14 +25,14 @@ def test_rows_are_sorted_as_pairs_and_equal_ones_keep_their_order(rows: list[tup
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    arrays = {
+    arrays: Arrays = {
         "table": np.arange(6, dtype=np.float32).reshape(2, 3),
         "ids": np.arange(5),
         "one": np.array(7, dtype=np.int32),
         "none": np.empty((0, 3), dtype=np.float32),
         "flags": np.array([True, False, True]),
     }
-    write_arrays({**arrays}, tmp_path / "arrays.safetensors")
+    write_arrays(arrays, tmp_path / "arrays.safetensors")
     return tmp_path / "arrays.safetensors"
 
 

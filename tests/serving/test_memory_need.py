@@ -1,6 +1,7 @@
 """A server that needs more memory than there is is refused before it loads anything."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from nextreel.errors import TooLargeError
 from nextreel.machine import GIB
 from nextreel.serving.memory_need import (
     BYTES_PER_LIKE,
+    BYTES_PER_PROCESS,
     BYTES_PER_READ_ROW,
     estimate_memory,
     require_memory_to_serve,
@@ -27,17 +29,29 @@ def test_the_message_says_how_much_is_needed_and_what_to_change(
         match=r"^A server of 4 workers would need about 0\.6 GiB of memory for 3,000 interactions of "
         r"150 movies, and 0\.5 GiB are free: start fewer --workers$",
     ):
-        require_memory_to_serve(model, workers=4, is_mapped=True)
+        require_memory_to_serve({model: True}, workers=4)
 
 
 def test_one_worker_is_allowed_where_four_are_not(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "usable_memory", lambda: GIB // 2)
-    require_memory_to_serve(model, workers=1, is_mapped=True)
+    require_memory_to_serve({model: True}, workers=1)
 
 
 def test_rows_that_are_read_from_the_store_take_more_in_each_worker(model: Path) -> None:
-    mapped, read = (estimate_memory(model, workers=2, is_mapped=is_mapped) for is_mapped in (True, False))
-    assert read - mapped == 2 * 3_000 * (BYTES_PER_READ_ROW - BYTES_PER_LIKE)
+    (shared, mapped), (also_shared, read) = (estimate_memory(model, is_mapped) for is_mapped in (True, False))
+    assert shared == also_shared
+    assert read - mapped == 3_000 * (BYTES_PER_READ_ROW - BYTES_PER_LIKE)
+
+
+def test_an_experiment_takes_the_memory_of_both_models(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(model, tmp_path / "other"))
+    most = BYTES_PER_PROCESS + int(1.5 * sum(estimate_memory(model, is_mapped=True)))
+    monkeypatch.setattr(machine, "usable_memory", lambda: int(most / machine.MEMORY_SHARE))
+    require_memory_to_serve({model: True}, workers=1)
+    with pytest.raises(TooLargeError):
+        require_memory_to_serve({model: True, other: True}, workers=1)
 
 
 def test_the_command_refuses_before_it_fills_the_store(

@@ -74,7 +74,8 @@ class Popularity(Recommender):
         return FitCost(memory=20 * n_rows, steps=SORTING_STEPS * n_rows)
 
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
-        return self._fit_events(*dataset.timeline.by_time, dataset.n_movies)
+        timestamps, movies = dataset.timeline.by_time
+        return self._fit_events(timestamps, movies, dataset.n_movies)
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         if len(timestamps) == 0:

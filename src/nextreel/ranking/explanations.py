@@ -5,7 +5,7 @@ never been rated (occlusion; Zeiler & Fergus, ECCV 2014). This works for any mod
 really have scored. Contributions don't have to add up to the score, since movies of a history can say the same thing.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,7 @@ EXPLAINED = 50
 """Default number of movies of the history, the latest, whose contributions are computed: each costs a scoring."""
 
 
-@dataclass(frozen=True)
-class MovieContribution:
+class MovieContribution(NamedTuple):
     """The contribution of one movie of the history to the score of a recommended movie."""
 
     row: int

@@ -73,7 +73,7 @@ class LikesByMovie:
         for timestamp in times.tolist():
             high = self.bounds[1:].copy()
             self._search(timestamp, low, high)
-            found.append(low.astype(self.rows.dtype))
+            found.append(low.astype(np.int32) if self.rows.dtype == np.int32 else low.copy())
         return times, found
 
     def _search(self, timestamp: int, low: Int32Array | Int64Array, high: Int32Array | Int64Array) -> None:

@@ -109,7 +109,8 @@ class Ranker:
                 _mask_disallowed(batch_scores, allowed[batch] if allowed.ndim == 2 else allowed)
             movies[batch], scores[batch] = top_k(batch_scores, k)
 
-        for _ in map_in_threads(rank_batch, self._batches(histories, timestamps)):
+        batches = list(self._batches(histories, timestamps))
+        for _ in map_in_threads(rank_batch, batches) if len(batches) > 1 else map(rank_batch, batches):
             pass  # Only to raise what a thread raised.
         return Ranking(movies, scores, personal)
 

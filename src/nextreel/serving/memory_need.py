@@ -1,5 +1,6 @@
 """How much memory a server will need, estimated from the size of its model before anything is loaded."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from nextreel.machine import require_memory
@@ -19,37 +20,42 @@ BYTES_PER_READ_ROW = 110
 MAPPED_FILES = (MODEL_FILE, INTERACTIONS_FILE, ORDER_FILE)
 
 
-def estimate_memory(model: Path, workers: int, is_mapped: bool) -> int:
-    """Return about how many bytes a server will need; parameters and errors as for `require_memory_to_serve`."""
-    manifest = ModelManifest.read(model)
-    mapped = sum(file.stat().st_size for name in MAPPED_FILES if (file := model / name).is_file())
+def estimate_memory(model: Path, is_mapped: bool) -> tuple[int, int]:
+    """Return about how many bytes all processes share of a saved model, and how many each one needs besides.
+
+    `is_mapped` says whether the store's interactions are those in the files of the model, which all processes share.
+    """
+    data = ModelManifest.read(model).data
+    shared = sum(file.stat().st_size for name in MAPPED_FILES if (file := model / name).is_file())
     bytes_per_row = BYTES_PER_LIKE if is_mapped else BYTES_PER_READ_ROW
-    rows, movies = manifest.data.interactions, manifest.data.movies
-    return mapped + workers * (BYTES_PER_PROCESS + BYTES_PER_MOVIE * movies + bytes_per_row * rows)
+    return shared, BYTES_PER_MOVIE * data.movies + bytes_per_row * data.interactions
 
 
-def require_memory_to_serve(model: Path, workers: int, is_mapped: bool) -> None:
-    """Do nothing if there is memory enough to serve a saved model.
+def require_memory_to_serve(models: Mapping[Path, bool], workers: int) -> None:
+    """Do nothing if there is memory enough to serve some saved models.
 
     Parameters
     ----------
-    model : Path
-        Directory of the saved model.
+    models : Mapping[Path, bool]
+        Directory of each saved model, the current version first, and whether the store's interactions are those in its
+        files.
     workers : int
         Number of processes.
-    is_mapped : bool
-        Whether the store's interactions are those in the files of the model, which all processes share.
 
     Raises
     ------
     ArtifactError
-        The model's manifest can't be read.
+        The manifest of a model can't be read.
     TooLargeError
         The server would need more of the free memory than one task may.
     """
-    data = ModelManifest.read(model).data
+    shared, of_each = (
+        sum(parts)
+        for parts in zip(*(estimate_memory(model, mapped) for model, mapped in models.items()), strict=True)
+    )
+    data = ModelManifest.read(next(iter(models))).data
     require_memory(
-        estimate_memory(model, workers, is_mapped),
+        shared + workers * (BYTES_PER_PROCESS + of_each),
         "A server" if workers == 1 else f"A server of {workers} workers",
         f"for {number_of(data.interactions, 'interaction')} of {number_of(data.movies, 'movie')}",
         "start fewer --workers" if workers > 1 else "",

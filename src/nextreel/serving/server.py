@@ -87,9 +87,10 @@ def prepare_store(
         served.append(versions.find(settings.experiment.version).path)
     with Store.open(settings.store_url) as store:
         is_empty = store.is_empty
-        for model in served:
-            is_known = store.rows_of(ModelManifest.read(model).data.sha256) is not None
-            require_memory_to_serve(model, workers, is_known or (is_empty and data is None))
+        will_be_imported = is_empty and data is None
+        require_memory_to_serve(
+            {model: will_be_imported or _is_mapped(model, store) for model in served}, workers
+        )
         if is_empty:
             on_stage("loading the model")
             learned = load_mapped(version.path)[0].dataset
@@ -106,6 +107,12 @@ def prepare_store(
         if store.warning:
             notes.append(f"Note: {store.warning}")
     return PreparedStore(imported, tuple(notes))
+
+
+def _is_mapped(model: Path, store: Store) -> bool:
+    """Return whether all workers will share the interactions, from the files of a saved model."""
+    noted = store.rows_of(ModelManifest.read(model).data.sha256)
+    return noted is not None and noted[1] == store.last_erasure
 
 
 def _recognise(directory: Path, store: Store, model: Path) -> list[str]:

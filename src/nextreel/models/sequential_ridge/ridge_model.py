@@ -326,11 +326,12 @@ class SequentialRidge(Recommender):
         factor = np.divide(
             self.undirected_weight_ * learned.std(axis=1), spread, out=spread, where=spread > 0
         )
-        learned += factor[:, None] * undirected
         columns = self.columns_[movies]
         is_learned = np.flatnonzero(columns >= 0)
-        is_all = len(is_learned) == learned.shape[1]
-        out[:, is_learned] = learned if is_all else learned[:, columns[is_learned]]
+        if len(movies) < len(self.columns_):
+            learned, undirected = (scores[:, columns[is_learned]] for scores in (learned, undirected))
+        learned += factor[:, None] * undirected
+        out[:, is_learned] = learned
         return out
 
     def _keep_first_choices(self, dataset: Dataset) -> None:
