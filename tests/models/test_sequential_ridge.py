@@ -380,3 +380,16 @@ def test_the_scores_of_some_movies_are_those_among_all(short_history: int) -> No
     np.testing.assert_allclose(
         model.score_movies(histories, timestamps, movies), everything[:, movies], rtol=1e-5, atol=1e-6
     )
+
+
+def test_the_features_of_a_history_are_the_same_among_others_and_alone() -> None:
+    """Alone, a history fills the matrix of its movies, which is multiplied as a dense one."""
+    dataset = tiny_dataset()
+    model = SequentialRidge(SMALL).fit(dataset)
+    histories = dataset.histories(dataset.user_ids, np.full(dataset.n_users, LATER))
+    _, together = model._features.of_histories(histories, model.columns_)
+    alone = [
+        model._features.of_histories(histories[query : query + 1], model.columns_)[1][0]
+        for query in range(len(histories))
+    ]
+    np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-6)

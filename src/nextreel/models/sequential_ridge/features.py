@@ -78,32 +78,25 @@ class FeatureMap:
                 (weights[kept], column[kept], kept_bounds), shape=(len(histories), len(self.is_known))
             )
 
-        is_there = np.zeros(len(self.is_known), dtype=np.bool_)
-        is_there[movie] = True
-        distinct = np.flatnonzero(is_there)
         by_user, by_basket = self.embeddings
-        if len(histories) * len(distinct) <= LARGEST_SPARSITY * len(movie):
-            cells = query * len(distinct) + (np.cumsum(is_there) - 1)[movie]
+        cells, distinct = _find_cells(query, movie, len(histories))
+        if len(distinct):
             by_user, by_basket = by_user[distinct], by_basket[distinct]
 
-            def sum_embeddings(weights: Float32Array, embeddings: Float32Array) -> Float32Array:
-                dense = np.zeros((len(histories), len(distinct)), dtype=np.float32)
-                dense.reshape(-1)[cells] = np.where(weights >= MIN_WEIGHT, weights, 0)
-                sums: Float32Array = dense @ embeddings
-                return sums
-
-        else:
-
-            def sum_embeddings(weights: Float32Array, embeddings: Float32Array) -> Float32Array:
-                sums: Float32Array = sum_movies(weights) @ embeddings
-                return sums
+        def weigh(weights: Float32Array) -> csr_array | Float32Array:
+            """Return the weights as a matrix of histories and movies, or of histories and `distinct` movies."""
+            if not len(distinct):
+                return sum_movies(weights)
+            dense = np.zeros((len(histories), len(distinct)), dtype=np.float32)
+            dense.reshape(-1)[cells] = np.where(weights >= MIN_WEIGHT, weights, 0)
+            return dense
 
         liked = timeline.is_positive(row)
         z = self._combine(
-            sum_embeddings(np.ones_like(age), by_user),
-            sum_embeddings(liked.astype(np.float32), by_user),
-            sum_embeddings(SLOW_DECAY**age, by_basket),
-            sum_embeddings(FAST_DECAY**age, by_basket),
+            weigh(np.ones_like(age)) @ by_user,
+            weigh(liked.astype(np.float32)) @ by_user,
+            weigh(SLOW_DECAY**age) @ by_basket,
+            weigh(FAST_DECAY**age) @ by_basket,
             np.diff(bounds),
         )
         x = sum_movies(BASKET_DECAY**age, columns[movie])
@@ -163,3 +156,30 @@ class FeatureMap:
         length_class[np.arange(len(lengths)), np.minimum(classes, LENGTH_CLASSES - 1)] = 1
         np.maximum(taste @ self.mixing[:-1] + self.mixing[-1], 0, out=random_features)
         return z
+
+
+def _find_cells(query: Int64Array, movie: Int32Array, n_queries: int) -> tuple[Int64Array, Int32Array]:
+    """Return where the movies of histories stand in a dense matrix, if they would fill much of it.
+
+    Parameters
+    ----------
+    query, movie : int64[n_rows] and int32[n_rows]
+        The history of each row, ascending, and its movie.
+    n_queries : int
+        Number of histories.
+
+    Returns
+    -------
+    cells : int64[n_rows]
+        Position of each row in the flat matrix [n_queries, n_distinct].
+    distinct : int32[n_distinct]
+        The movies, ascending; none if the matrix would be too sparse (see LARGEST_SPARSITY).
+    """
+    nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+    # The longest history alone has as many distinct movies: few batches get further than this.
+    if not len(movie) or n_queries * int(np.bincount(query).max()) > LARGEST_SPARSITY * len(movie):
+        return nothing
+    distinct, number = np.unique(movie, return_inverse=True)
+    if n_queries * len(distinct) > LARGEST_SPARSITY * len(movie):
+        return nothing
+    return query * len(distinct) + number, distinct
