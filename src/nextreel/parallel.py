@@ -19,6 +19,7 @@ from nextreel.machine import usable_threads
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+
 def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], most_threads: int | None = None
 ) -> Iterator[Result]:
