@@ -4,15 +4,17 @@ numpy and scipy release Python's lock while they compute. Left alone, BLAS would
 product of matrices, which then wait for each other.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import cache
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from nextreel.machine import usable_threads
 
@@ -26,11 +28,13 @@ def map_in_threads(
     """Yield the function's result for each item, in the order of the items.
 
     The function is called in up to `usable_threads()` threads, and only a few items ahead of the one whose result is
-    yielded, so that few results are in memory. With one thread, it is called in this one.
+    yielded, so that few results are in memory. With one thread, it is called in this one. BLAS computes in one thread
+    for each of them either way: what it computes in several may differ by rounding.
     """
     threads = usable_threads() if most_threads is None else min(most_threads, usable_threads())
-    if threads == 1:
-        yield from map(function, items)
+    if threads <= 1:
+        with _BLAS.single_threaded():
+            yield from map(function, items)
         return
     waiting: deque[Future[Result]] = deque()
     with _BLAS.single_threaded(), ThreadPoolExecutor(threads) as pool:
@@ -53,7 +57,7 @@ class _Blas:
     def __init__(self) -> None:
         self._lock = Lock()
         self._n_blocks = 0
-        self._limits: threadpool_limits | None = None
+        self._limits: Any = None
 
     @contextmanager
     def single_threaded(self) -> Iterator[None]:
@@ -61,7 +65,8 @@ class _Blas:
         with self._lock:
             self._n_blocks += 1
             if self._limits is None:
-                self._limits = threadpool_limits(limits=1, user_api="blas")
+                control = _control_blas("scipy.linalg" in sys.modules)
+                self._limits = control.limit(limits=1, user_api="blas")
         try:
             yield
         finally:
@@ -70,6 +75,15 @@ class _Blas:
                 if self._n_blocks == 0 and self._limits is not None:
                     self._limits.restore_original_limits()
                     self._limits = None
+
+
+@cache
+def _control_blas(with_scipy: bool) -> ThreadpoolController:
+    """Find the BLAS libraries that are loaded, which takes longer than many a computation.
+
+    scipy brings a library of its own, so they are found once without it and once with it.
+    """
+    return ThreadpoolController()
 
 
 _BLAS = _Blas()

@@ -110,7 +110,7 @@ class Ranker:
             movies[batch], scores[batch] = top_k(batch_scores, k)
 
         batches = list(self._batches(histories, timestamps))
-        for _ in map_in_threads(rank_batch, batches) if len(batches) > 1 else map(rank_batch, batches):
+        for _ in map_in_threads(rank_batch, batches, most_threads=len(batches)):
             pass  # Only to raise what a thread raised.
         return Ranking(movies, scores, personal)
 
