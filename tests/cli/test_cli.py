@@ -70,7 +70,14 @@ def test_a_split_is_a_data_directory_itself(home: Path) -> None:
 
 def test_evaluate_prints_each_metric_with_its_interval(home: Path) -> None:
     printed = run("evaluate", "model", "parts", cwd=home)
-    for part in ("NDCG@10", "Recall@10", "MRR@10", "popularity", "frozen history, seen movies excluded", "["):
+    for part in (
+        "NDCG@10",
+        "Recall@10",
+        "MRR@10",
+        "popularity",
+        "frozen history, file-order ties, seen",
+        "[",
+    ):
         assert part in printed
 
 
@@ -86,7 +93,13 @@ def test_evaluate_writes_what_it_prints_as_json(home: Path, tmp_path: Path) -> N
         cwd=home,
     )
     facts = json.loads((tmp_path / "figures.json").read_text())
-    assert facts["protocol"] == {"history": "live", "k": 10, "threshold": 4.0, "exclude_seen": True}
+    assert facts["protocol"] == {
+        "history": "live",
+        "ties": "strict",
+        "k": 10,
+        "threshold": 4.0,
+        "exclude_seen": True,
+    }
     assert facts["metrics"]["NDCG@10"].keys() == {"mean", "low", "high"}
     assert facts["queries"] > facts["users"] > 0
 

@@ -31,8 +31,8 @@ def printed(home: Path) -> str:
 
 def test_compare_prints_a_leaderboard_for_each_history(printed: str) -> None:
     for part in (
-        "frozen history, 295 queries",
-        "live history, 295 queries",
+        "frozen history, file-order ties, 295 queries",
+        "live history, strict ties, 295 queries",
         "NDCG@10",
         "Coverage",
         "Peak memory",

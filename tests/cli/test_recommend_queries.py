@@ -150,6 +150,24 @@ def test_explained_answers_are_for_files(home: Path) -> None:
     assert "--explain-answers is for the file" in message
 
 
+def test_ties_are_for_files(home: Path) -> None:
+    message = fail("recommend", "model", "--user", 3, "--ties", "file-order", cwd=home)
+    assert "--ties is for the file" in message
+
+
+def test_with_file_order_ties_what_the_data_hold_of_the_querys_second_is_seen(
+    home: Path, tmp_path: Path
+) -> None:
+    user, timestamp = pl.read_csv(home / "data" / "ratings_train.csv").select("UserID", "Timestamp").row(0)
+    (tmp_path / "q.csv").write_text(f"UserID,Timestamp\n{user},{timestamp}\n")
+    arguments = ("recommend", "model", "--queries", tmp_path / "q.csv", "-k", 90, "--explain-answers")
+    n_seen = []
+    for ties in ("strict", "file-order"):
+        nextreel(*arguments, "--ties", ties, "--out", tmp_path / f"{ties}.csv", cwd=home)
+        n_seen.append(pl.read_csv(tmp_path / f"{ties}.csv")["Shortfall"][0])
+    assert n_seen[0] < n_seen[1]
+
+
 def test_a_malformed_time_names_its_line(home: Path, tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_text("UserID,Timestamp\n5,2023-11-14\n2,soon\n")
     message = fail("recommend", "model", "--queries", tmp_path / "q.csv", "--out", "-", cwd=home)

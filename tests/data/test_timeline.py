@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.timeline import FEW_QUERIES, Timeline
+from nextreel.errors import ConfigError
 from tests.frames import any_interactions, interactions
 
 
@@ -123,3 +124,28 @@ def test_a_batch_of_queries_gets_the_histories_of_single_queries(
     together = dataset.histories(users, timestamps)
     alone = [dataset.histories(users[i : i + 1], timestamps[i : i + 1]) for i in range(len(seconds))]
     assert together.stops.tolist() == [int(histories.stops[0]) for histories in alone]
+
+
+@given(any_interactions(), st.integers(0, 6), st.integers(0, 12))
+def test_with_file_order_a_history_also_holds_its_own_second(
+    rows: pl.DataFrame, user_id: int, timestamp: int
+) -> None:
+    dataset = Dataset.from_frames(rows)
+    _, row = dataset.histories(np.array([user_id]), np.array([timestamp]), "file-order").rows()
+    timeline = dataset.timeline
+    found = [(int(dataset.movie_ids[timeline.movies[i]]), int(timeline.timestamps[i])) for i in row]
+    expected = naive_history(rows, user_id, timestamp + 1)
+    assert sorted(found) == sorted((movie, second) for movie, _, second in expected)
+
+
+def test_a_rating_replaces_an_earlier_one_of_its_own_second_only_in_histories_that_hold_it() -> None:
+    dataset = Dataset.from_frames(interactions((1, 10, 4, 100), (1, 11, 4, 100), (1, 10, 1, 100)))
+    whole = dataset.histories(np.array([1]), np.array([100]), "file-order")
+    assert whole.rows()[1].tolist() == [1, 2]
+    assert whole.without_last(np.array([1])).rows()[1].tolist() == [0, 1]
+
+
+def test_an_unknown_rule_for_ties_is_an_error() -> None:
+    dataset = Dataset.from_frames(interactions((1, 10, 4, 100)))
+    with pytest.raises(ConfigError, match="ties is 'lenient'; expected strict or file-order"):
+        dataset.histories(np.array([1]), np.array([100]), "lenient")  # type: ignore[arg-type]

@@ -134,7 +134,9 @@ def test_a_missing_test_part_is_an_error_that_says_what_is_expected() -> None:
 
 def test_an_evaluation_introduces_itself_in_a_few_lines() -> None:
     result = run()
-    assert repr(result).startswith("Evaluation(2 queries of 1 user, frozen histories: NDCG@2 0.8155 [")
+    assert repr(result).startswith(
+        "Evaluation(2 queries of 1 user, frozen histories, file-order ties: NDCG@2 0.8155 ["
+    )
     assert len(repr(result)) < 400
     html = result._repr_html_()
     assert "<td>1.0000</td>" in html

@@ -8,6 +8,7 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID
 from nextreel.errors import ConfigError, DataError, NotFittedError, QueryError
+from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.models.ease import EASE
 from nextreel.models.popularity import Popularity
 from nextreel.models.registry import create_model
@@ -38,6 +39,20 @@ def test_seen_movies_can_be_kept() -> None:
 def test_a_movie_seen_only_later_can_still_be_recommended() -> None:
     lists = popularity(ROWS, catalog(4)).recommend(queries((2, 11)), k=1)
     assert lists[MOVIE_ID].to_list() == [0]
+
+
+def test_a_movie_of_the_querys_own_second_is_seen_with_file_order_ties_only() -> None:
+    predictor = popularity(ROWS, catalog(4))
+    assert predictor.recommend(queries((2, 12)), k=1)[MOVIE_ID].to_list() == [1]
+    assert predictor.recommend(queries((2, 12)), k=1, ties="file-order")[MOVIE_ID].to_list() == [2]
+
+
+def test_lists_with_file_order_ties_are_those_that_evaluate_ranks_with_frozen_histories() -> None:
+    train, test = Dataset.from_frames(ROWS, catalog(4)), interactions((2, 2, 5, 12), (3, 3, 5, 20))
+    predictor = fit(train, "item-knn")
+    evaluated = EvaluationQueries.from_split(train, test, "frozen").rank_with(predictor.model, 2)
+    lists = predictor.recommend(test, k=2, ties="file-order")
+    assert lists[MOVIE_ID].to_list() == train.movie_ids[evaluated.movies].ravel().tolist()
 
 
 def test_lists_are_in_the_order_of_the_queries_with_ranks_from_one() -> None:

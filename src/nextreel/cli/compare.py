@@ -11,6 +11,7 @@ from nextreel.cli.terminal.arguments import (
     LikedFrom,
     MLflow,
     RuleOfSplit,
+    TiesOption,
     parse_options,
 )
 from nextreel.cli.terminal.json_output import AsJson, JsonFile, ReplaceFiles, print_json, refuse_other_json
@@ -45,10 +46,11 @@ def compare(
     history: Annotated[
         str,
         typer.Option(
-            help="frozen: a user's history ends with the train part. live: it holds everything strictly before the "
-            "query. Or both, separated by a comma."
+            help="frozen: a user's history ends with the train part. live: it holds everything before the query. "
+            "Or both, separated by a comma."
         ),
     ] = "frozen,live",
+    ties: TiesOption = None,
     k: Annotated[
         str,
         typer.Option(
@@ -112,6 +114,7 @@ def compare(
             not include_seen,
             lambda done, name: progress.update(task, completed=done, note=name, refresh=True),
             DataFormat.parse(columns, liked_from),
+            ties,
         )
         if mlflow:
             log_leaderboard(board)
@@ -142,7 +145,7 @@ def accuracy_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
     seen = "excluded" if board.protocol["exclude_seen"] else "included"
     queries = number_of(len(board.users), "query", "queries")
     table = empty_table(
-        f"{mode} history, {queries}, seen movies {seen}; 95 % intervals",
+        f"{mode} history, {board.ties(mode)} ties, {queries}, seen movies {seen}; 95 % intervals",
         *("Model", *metrics, "Fit", "Queries/s", "Peak memory"),
         numbers=len(metrics) + 3,
     )

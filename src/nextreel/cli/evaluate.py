@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import Device, IncludeSeen, MLflow
+from nextreel.cli.terminal.arguments import Device, IncludeSeen, MLflow, TiesOption
 from nextreel.cli.terminal.json_output import AsJson, JsonFile, ReplaceFiles, print_json, refuse_other_json
 
 
@@ -17,9 +17,10 @@ def evaluate(
         Literal["frozen", "live"],
         typer.Option(
             help="frozen: a user's history ends with what the model was fitted on. live: it holds everything "
-            "strictly before the query, earlier test rows included."
+            "before the query, earlier test rows included."
         ),
     ] = "frozen",
+    ties: TiesOption = None,
     include_seen: IncludeSeen = False,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the recommendation lists.")] = 10,
     threshold: Annotated[
@@ -79,12 +80,14 @@ def evaluate(
             k=k,
             threshold=threshold,
             exclude_seen=not include_seen,
+            ties=ties,
         )
         show_stage("ranking its queries")
         evaluation = evaluate_model(predictor.model)
     name = model_name(predictor.model)
     console = stdout()
-    protocol = f"{history} history, seen movies {'included' if include_seen else 'excluded'}"
+    seen = "included" if include_seen else "excluded"
+    protocol = f"{history} history, {evaluation.protocol['ties']} ties, seen movies {seen}"
     if not as_json:
         console.print(metrics_table({name: evaluation}, protocol))
         print_sentences(console, evaluation.notes())

@@ -1,7 +1,7 @@
 """`nextreel recommend`: what to watch next, for one user or for a file of queries."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -42,6 +42,13 @@ def recommend(
             "to; - writes CSV to stdout."
         ),
     ] = None,
+    ties: Annotated[
+        Literal["strict", "file-order"],
+        typer.Option(
+            help="With --queries or --all-users: whether what the data hold of a query's own second is in its history. "
+            "strict: no. file-order: yes, since the query comes after what the data hold."
+        ),
+    ] = "strict",
     explain_answers: Annotated[
         bool,
         typer.Option(
@@ -55,7 +62,7 @@ def recommend(
 ) -> None:
     """Recommend what to watch next, as of a given time.
 
-    Only the part of the user's history strictly before that time is used.
+    Only the part of the user's history strictly before that time is used, unless --ties says otherwise.
     """
     from nextreel.data.times import parse_timestamp
     from nextreel.errors import QueryError
@@ -87,7 +94,7 @@ def recommend(
             show_stage("reading the queries")
             frame = make_queries(predictor, queries, given)
             show_stage(f"ranking for {number_of(len(frame), 'query', 'queries')}")
-            answers = answer(predictor, frame, k, not include_seen)
+            answers = answer(predictor, frame, k, not include_seen, ties)
         write_answers(answers, out, explain_answers)
         for sentence in count_fallbacks(answers):
             typer.echo(sentence, err=True)
@@ -99,6 +106,8 @@ def recommend(
 
         if explain_answers:
             raise QueryError("--explain-answers is for the file of --queries or --all-users: leave it out")
+        if ties != "strict":
+            raise QueryError("--ties is for the file of --queries or --all-users: leave it out")
         predictor = load(model)
         user_id = predictor.dataset.parse_user_id(user, "--user")
         report = RecommendationReport.of(

@@ -28,7 +28,7 @@ from nextreel.data.schema import (
     Table,
 )
 from nextreel.data.tables import Tables, describe_kind
-from nextreel.data.timeline import Histories, Timeline
+from nextreel.data.timeline import Histories, Ties, Timeline
 from nextreel.data.times import format_timestamp
 from nextreel.data.titles import with_parsed_titles
 from nextreel.data.value_checks import parse_cell
@@ -185,8 +185,8 @@ class Dataset:
         return find_sorted(self.movie_ids, movie_ids)
 
     @renamed_argument("at", "timestamps")
-    def histories(self, user_ids: Int64Array, timestamps: Int64Array) -> Histories:
-        """Return each user's history as of a timestamp: the interactions strictly before it.
+    def histories(self, user_ids: Int64Array, timestamps: Int64Array, ties: Ties = "strict") -> Histories:
+        """Return each user's history as of a timestamp: the interactions strictly before it, as a rule.
 
         Parameters
         ----------
@@ -194,8 +194,15 @@ class Dataset:
             UserIDs; an unknown user has an empty history.
         timestamps : int64[n_queries]
             POSIX seconds.
+        ties : Ties
+            With "file-order", the interactions of that second are in the history too: the query comes after them.
+
+        Raises
+        ------
+        ConfigError
+            `ties` is neither strict nor file-order.
         """
-        return self.timeline.as_of(user_ids, timestamps)
+        return self.timeline.as_of(user_ids, timestamps, ties)
 
     def interactions(self) -> pl.DataFrame:
         """Return the interactions as a frame sorted by time: UserID, MovieID, Rating, Timestamp."""

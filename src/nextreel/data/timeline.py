@@ -1,16 +1,18 @@
 """Interactions sorted by user and time, and the users' histories as of any timestamp.
 
-Equal timestamps: a history as of t holds the rows with Timestamp < t, never those at t. This rule holds
-everywhere in the package. Rows of one user in the same second keep the order of their file.
+Equal timestamps: a history as of t holds the rows with Timestamp < t, never those at t. This rule, `strict`, holds
+everywhere in the package unless a caller asks for the other one, `file-order`: then rows at t that stand before the
+query in the file are in its history too. Rows of one user in the same second keep the order of their file, so either
+history is one slice of the timeline.
 
-Repeated ratings: when a user rates a movie again, the new rating supersedes the earlier one. A history as
-of t holds, for each movie, only the last rating before t. A rating is superseded only once the later one
-has happened, so that a later rating never changes an earlier history.
+Repeated ratings: when a user rates a movie again, the new rating supersedes the earlier one. A history holds,
+for each movie, only the last of its ratings. A rating is superseded only in histories that hold the later one, so that
+a later rating never changes an earlier history.
 """
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,10 @@ from nextreel.arrays import (
     stable_order,
 )
 from nextreel.data.rating_scale import STARS, RatingScale
+from nextreel.errors import ConfigError
 
+Ties = Literal["strict", "file-order"]
+"""Which rows of a query's own second are in its history: none, or those that stand before the query in the file."""
 NEVER = np.iinfo(np.int64).max
 """Timestamp that stands for "never": a rating with it in `superseded_at` is never superseded."""
 USERS_AT_ONCE = 20_000
@@ -110,8 +115,8 @@ class Timeline:
         return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.offsets))
 
     @cached_property
-    def superseded_at(self) -> Int64Array | None:
-        """int64[n_interactions]: timestamp at which the user rated the same movie again, NEVER if they didn't.
+    def superseded_by(self) -> Int64Array | None:
+        """int64[n_interactions]: the row in which the user rated the same movie again, n_interactions if there is none.
 
         None if no user rated a movie twice.
         """
@@ -126,10 +131,19 @@ class Timeline:
             if not len(again):
                 continue
             if superseded is None:
-                superseded = np.full(len(self), NEVER, dtype=np.int64)
+                superseded = np.full(len(self), len(self), dtype=np.int64)
             rows = offsets[0] + order
-            superseded[rows[again]] = self.timestamps[rows[again + 1]]
+            superseded[rows[again]] = rows[again + 1]
         return superseded
+
+    @cached_property
+    def superseded_at(self) -> Int64Array | None:
+        """int64[n_interactions]: timestamp at which the user rated the same movie again, NEVER if they didn't.
+
+        None if no user rated a movie twice.
+        """
+        superseded_by = self.superseded_by
+        return None if superseded_by is None else np.append(self.timestamps, NEVER)[superseded_by]
 
     @cached_property
     def by_time(self) -> InteractionsByTime:
@@ -137,10 +151,10 @@ class Timeline:
         order = np.argsort(self.timestamps, kind="stable")
         return InteractionsByTime(self.timestamps[order], self.movies[order])
 
-    def sorted_already(self, by_time: InteractionsByTime, superseded_at: Int64Array | None) -> Self:
-        """Return this timeline with what `by_time` and `superseded_at` would compute, as it was computed before."""
+    def sorted_already(self, by_time: InteractionsByTime, superseded_by: Int64Array | None) -> Self:
+        """Return this timeline with what `by_time` and `superseded_by` would compute, as it was computed before."""
         sorted_: Self = replace(self)
-        vars(sorted_).update(by_time=by_time, superseded_at=superseded_at)
+        vars(sorted_).update(by_time=by_time, superseded_by=superseded_by)
         return sorted_
 
     @property
@@ -175,7 +189,7 @@ class Timeline:
             return self
         offsets = np.append(self.offsets[:-1][has_rows], self.offsets[-1])
         fewer = replace(self, user_ids=self.user_ids[has_rows], offsets=offsets)
-        return fewer.sorted_already(self.by_time, self.superseded_at)
+        return fewer.sorted_already(self.by_time, self.superseded_by)
 
     def without_users(self, user_ids: Int64Array) -> Self:
         """Return a timeline without these UserIDs and their rows."""
@@ -195,7 +209,7 @@ class Timeline:
         new_indices = movies[self.movies]
         return replace(self, movies=new_indices).keep(new_indices >= 0)
 
-    def as_of(self, user_ids: Int64Array, timestamps: Int64Array) -> "Histories":
+    def as_of(self, user_ids: Int64Array, timestamps: Int64Array, ties: Ties = "strict") -> "Histories":
         """Return each user's history as of a timestamp, as slices of this timeline; no row is copied.
 
         Parameters
@@ -204,14 +218,24 @@ class Timeline:
             UserIDs; an unknown user has an empty history.
         timestamps : int64[n_queries]
             POSIX seconds.
+        ties : Ties
+            With "file-order", a history holds all rows of its own second, as of a query that comes after them;
+            `Histories.without_last` takes away those that the query precedes.
+
+        Raises
+        ------
+        ConfigError
+            `ties` is neither strict nor file-order.
         """
+        require_ties(ties)
+        until = timestamps if ties == "strict" else timestamps + 1
         users = find_sorted(self.user_ids, user_ids)
         known = users >= 0
         rows = np.where(known, users, 0)
         starts = np.where(known, self.offsets[rows], 0)
         stops = np.where(known, self.offsets[np.minimum(rows + 1, self.n_users)], 0)
-        ends = self._find_first_rows(starts, stops, timestamps)
-        return Histories(self, user_ids, starts, ends, timestamps)
+        ends = self._find_first_rows(starts, stops, until)
+        return Histories(self, user_ids, starts, ends, until)
 
     def _find_first_rows(self, starts: Int64Array, stops: Int64Array, timestamps: Int64Array) -> Int64Array:
         """Return int64[n_queries]: the first row from start to stop - 1 that isn't before the timestamp, or stop."""
@@ -240,7 +264,7 @@ class Histories:
     stops: Int64Array
     """int64[n_queries]: one past the last row of each history."""
     as_of: Int64Array
-    """int64[n_queries]: timestamp at which each history was cut, POSIX seconds; all its rows are strictly earlier."""
+    """int64[n_queries]: timestamp, POSIX seconds, to which all rows of each history are strictly earlier."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -284,10 +308,14 @@ class Histories:
         """Return the histories, each cut to its n latest rows."""
         return replace(self, starts=np.maximum(self.starts, self.stops - n))
 
+    def without_last(self, n: Int64Array) -> Self:
+        """Return the histories, each without its n latest rows, int64[n_queries], of which it has at least so many."""
+        return replace(self, stops=self.stops - n)
+
     def rows(self) -> tuple[Int64Array, Int64Array]:
         """Return the rows of all histories, sorted by query, then by time.
 
-        Ratings that were superseded before the history was cut are left out.
+        Ratings that another row of the history supersedes are left out.
 
         Returns
         -------
@@ -297,8 +325,14 @@ class Histories:
         lengths = self.lengths
         query = np.repeat(np.arange(len(self), dtype=np.int64), lengths)
         row = concatenate_ranges(self.starts, lengths)
-        superseded_at = self.timeline.superseded_at
-        if superseded_at is None:
+        superseded_by = self.timeline.superseded_by
+        if superseded_by is None:
             return query, row
-        is_current = superseded_at[row] >= self.as_of[query]
+        is_current = superseded_by[row] >= self.stops[query]
         return query[is_current], row[is_current]
+
+
+def require_ties(ties: str) -> None:
+    """Raise ConfigError unless `ties` is a rule for equal timestamps, "strict" or "file-order"."""
+    if ties not in get_args(Ties):
+        raise ConfigError(f"ties is {ties!r}; expected strict or file-order")

@@ -12,6 +12,7 @@ from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset, require_dataset
 from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
+from nextreel.data.timeline import Ties
 from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import Estimate, estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
@@ -19,6 +20,7 @@ from nextreel.evaluation.protocol import (
     EvaluationQueries,
     HistoryMode,
     check_test_part,
+    choose_ties,
     describe_seen,
     freeze_histories,
     require_history_mode,
@@ -45,8 +47,8 @@ class Evaluation:
     learned_too: int
     """Number of test rows that are in the train part too, so that the model has learned them: a leak."""
     protocol: dict[str, JsonValue]
-    """The settings of the evaluation: history mode, list length k, threshold of a positive, whether seen movies are
-    excluded."""
+    """The settings of the evaluation: history mode, ties, list length k, threshold of a positive, whether seen movies
+    are excluded."""
     metrics: dict[str, Estimate]
     """Mean of each metric over all queries, by a name such as NDCG@10."""
     slices: dict[str, BoolArray]
@@ -131,7 +133,8 @@ class Evaluation:
 
     def _describe(self) -> str:
         queries = number_of(len(self.queries), "query", "queries")
-        return f"{queries} of {number_of(self.n_users, 'user')}, {self.protocol['history']} histories"
+        protocol = f"{self.protocol['history']} histories, {self.protocol['ties']} ties"
+        return f"{queries} of {number_of(self.n_users, 'user')}, {protocol}"
 
 
 def evaluate(
@@ -142,6 +145,7 @@ def evaluate(
     k: int = 10,
     threshold: float | None = None,
     exclude_seen: bool = True,
+    ties: Ties | None = None,
 ) -> Evaluation:
     """Evaluate a fitted model on a test part: every row with Rating >= threshold is a query.
 
@@ -156,18 +160,21 @@ def evaluate(
     test : DataFrame
         The test part, a frame as `Dataset.from_frames` takes it: UserID, MovieID, Rating, Timestamp.
     history : "frozen" or "live"
-        Whether histories end with the train part or hold everything strictly before the query.
+        Whether histories end with the train part or hold everything before the query.
     k : int
         Length of the recommendation lists and cutoff of the metrics.
     threshold : float, optional
         Lowest rating of a query; by default the lowest positive rating of the data set.
     exclude_seen : bool
         Whether movies in the history are left out of the lists.
+    ties : "strict" or "file-order", optional
+        Whether rows of the query's own second that stand before it in the file are in its history. By default they are
+        in a frozen history, as in most papers, and not in a live one, as on a server.
 
     Raises
     ------
     ConfigError
-        `model` isn't a model, or `history` is neither frozen nor live.
+        `model` isn't a model, `history` is neither frozen nor live, or `ties` neither strict nor file-order.
     DataError
         `train` isn't a data set, `test` is missing or malformed, or no row of it reaches the threshold.
     NotFittedError
@@ -190,7 +197,8 @@ def evaluate(
         )
     test = check_test_part(test, train)
     threshold = train.positive_rating if threshold is None else threshold
-    queries = EvaluationQueries.from_checked_split(train, test, history, threshold)
+    ties = choose_ties(history, ties)
+    queries = EvaluationQueries.from_checked_split(train, test, history, threshold, ties)
     ranking, relevant = queries.rank_with(model, k, exclude_seen), queries.relevant
     ranks = ranks_of(ranking.movies, relevant)
     asks_for_seen = int(queries.asks_for_seen().sum())
@@ -204,7 +212,13 @@ def evaluate(
         personal=int(ranking.personal.sum()),
         outside_catalog=int((relevant < 0).sum()),
         learned_too=_count_learned(train, test),
-        protocol={"history": history, "k": k, "threshold": threshold, "exclude_seen": exclude_seen},
+        protocol={
+            "history": history,
+            "ties": ties,
+            "k": k,
+            "threshold": threshold,
+            "exclude_seen": exclude_seen,
+        },
         metrics=_estimate_metrics(ranks, k, queries.users),
         asks_for_seen=asks_for_seen,
         metrics_otherwise=metrics_otherwise,

@@ -1,9 +1,15 @@
 """The evaluation protocol: every positive of the test part is a query whose only relevant movie is the one rated.
 
-`frozen`  The user's history ends with the train part, as in the course's notebook and in most papers. Train rows
-          in the query's own second count as history: their place in the train part says that they came first.
-`live`    The history holds everything strictly before the query's Timestamp, earlier test rows included. A server
-          would have known the same, so the figures show how well it would have recommended.
+`frozen`  The user's history ends with the train part, as in the course's notebook and in most papers.
+`live`    The history holds everything before the query, earlier test rows included. A server would have known the
+          same, so the figures show how well it would have recommended.
+
+What comes before a query in its own second is a rule of its own, `ties`:
+
+`strict`      Nothing: a history holds rows with an earlier Timestamp. This is the default of `live`, and what a server
+              knows before the user rates.
+`file-order`  The rows that stand before the query in the file, train rows before test rows. This is the default of
+              `frozen`, and what a stable sort by time gives in most papers.
 
 The model is fitted once, on the train part, and is the same under both. Queries are ranked by the code that serves
 them, `nextreel.ranking`.
@@ -20,13 +26,15 @@ from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset, require_dataset
 from nextreel.data.ids import encode_ids
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.timeline import Histories
+from nextreel.data.timeline import Histories, Ties, require_ties
 from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.ranking.ranker import Ranker, Ranking
 from nextreel.wording import number_of
 
 HistoryMode = Literal["frozen", "live"]
+DEFAULT_TIES: dict[HistoryMode, Ties] = {"frozen": "file-order", "live": "strict"}
+"""The rule for rows of the query's own second under each history mode, unless the caller names one."""
 QUERIES_AT_ONCE = 10_000
 """Queries whose histories are searched together, which bounds the memory."""
 
@@ -44,40 +52,58 @@ class EvaluationQueries:
 
     @classmethod
     def from_split(
-        cls, train: Dataset, test: IntoFrame, mode: HistoryMode, threshold: float | None = None
+        cls,
+        train: Dataset,
+        test: IntoFrame,
+        mode: HistoryMode,
+        threshold: float | None = None,
+        ties: Ties | None = None,
     ) -> Self:
         """Create a query for every row of `test` with Rating >= threshold, by default that of a positive in `train`.
+
+        `ties` is by default the rule of the mode, see `DEFAULT_TIES`.
 
         Raises
         ------
         DataError
             `train` isn't a data set, `test` is malformed, or no row of it reaches the threshold.
         ConfigError
-            `mode` isn't one of the history modes.
+            `mode` isn't one of the history modes, or `ties` no rule for equal timestamps.
         """
         require_dataset(train)
         require_history_mode(mode)
-        return cls.from_checked_split(train, check_test_part(test, train), mode, threshold)
+        return cls.from_checked_split(train, check_test_part(test, train), mode, threshold, ties)
 
     @classmethod
     def from_checked_split(
-        cls, train: Dataset, test: pl.DataFrame, mode: HistoryMode, threshold: float | None = None
+        cls,
+        train: Dataset,
+        test: pl.DataFrame,
+        mode: HistoryMode,
+        threshold: float | None = None,
+        ties: Ties | None = None,
     ) -> Self:
         """Do the same as `from_split` with arguments that have been checked already.
 
         Raises DataError if no row of `test` reaches the threshold.
         """
         threshold = train.positive_rating if threshold is None else threshold
-        rows = test.filter(pl.col(RATING) >= threshold).select(USER_ID, MOVIE_ID, TIMESTAMP)
+        ties = choose_ties(mode, ties)
+        is_query = pl.col(RATING) >= threshold
+        rows = test.filter(is_query).select(USER_ID, MOVIE_ID, TIMESTAMP)
         if rows.is_empty():
             raise DataError(
                 f"the test part has no rating of at least {threshold:g}, so there is nothing to ask"
             )
         users, timestamps = encode_ids(rows[USER_ID]), rows[TIMESTAMP].to_numpy()
         if mode == "frozen":
-            return cls(rows, train, freeze_histories(train, users, timestamps))
+            return cls(rows, train, train.histories(users, timestamps, ties))
         all_rows = train.with_rows(pl.concat([train.interactions(), test]))
-        return cls(rows, all_rows, all_rows.histories(users, timestamps))
+        histories = all_rows.histories(users, timestamps, ties)
+        if ties == "file-order":
+            not_before = _count_tied_from_here(test, train).filter(test.select(is_query).to_series())
+            histories = histories.without_last(not_before.to_numpy())
+        return cls(rows, all_rows, histories)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -137,6 +163,27 @@ def require_history_mode(mode: str) -> None:
         raise ConfigError(f"history is {mode!r}; expected frozen or live")
 
 
+def choose_ties(mode: HistoryMode, ties: Ties | None) -> Ties:
+    """Return the rule for rows of the query's own second: `ties`, by default that of the history mode.
+
+    Raises ConfigError if `ties` is no such rule.
+    """
+    if ties is None:
+        return DEFAULT_TIES[mode]
+    require_ties(ties)
+    return ties
+
+
+def _count_tied_from_here(test: pl.DataFrame, train: Dataset) -> pl.Series:
+    """Count for each row of the test part the rows of its user and second from it on, those outside the catalog left
+    out: int64[n_test_rows]."""
+    in_catalog = pl.Series(train.index_of_movies(encode_ids(test[MOVIE_ID])) >= 0)
+    counts = test.select(in_catalog.cast(pl.Int64).alias("rows"), USER_ID, TIMESTAMP).select(
+        pl.col("rows").cum_sum(reverse=True).over(USER_ID, TIMESTAMP)
+    )
+    return counts["rows"]
+
+
 def check_test_part(test: IntoFrame, train: Dataset) -> pl.DataFrame:
     """Return a test part with its columns in their standard order and types; DataError says what is malformed."""
     return train.check(test, INTERACTIONS, "the test part")
@@ -144,4 +191,4 @@ def check_test_part(test: IntoFrame, train: Dataset) -> pl.DataFrame:
 
 def freeze_histories(train: Dataset, user_ids: Int64Array, timestamps: Int64Array) -> Histories:
     """Return each query's history: the user's rows in the train part up to and including the query's own second."""
-    return train.histories(user_ids, timestamps + 1)
+    return train.histories(user_ids, timestamps, "file-order")

@@ -92,7 +92,8 @@ class Recommender(ABC):
         Parameters
         ----------
         histories : Histories
-            One history per query, which holds only interactions strictly before the query's timestamp.
+            One history per query, which holds only interactions before the query: strictly before its timestamp, or
+            of its own second too where the caller counts those before it in the file.
         timestamps : int64[n_queries]
             Timestamps of the queries, POSIX seconds.
 

@@ -16,6 +16,7 @@ from nextreel.data.ids import Id, encode_id, encode_ids, kind_of
 from nextreel.data.reading.query_frames import check_id, make_query_frame
 from nextreel.data.reading.time_values import Time, to_timestamp_or_now
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.data.timeline import Ties
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender, require_model
 from nextreel.notebook_html import to_html
@@ -44,6 +45,7 @@ class ListOptions(TypedDict, total=False):
     exclude: Iterable[Id]
     diversity: float
     calibration: float
+    ties: Ties
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,11 @@ class Predictor:
         exclude: Iterable[Id] = (),
         diversity: float = 0.0,
         calibration: float = 0.0,
+        ties: Ties = "strict",
     ) -> object:
         """Recommend k movies for each query, as one row for each movie.
 
-        A query only uses what happened strictly before its time.
+        A query only uses what happened strictly before its time, unless `ties` says otherwise.
 
         Parameters
         ----------
@@ -120,6 +123,9 @@ class Predictor:
             MovieIDs to leave out.
         diversity, calibration : float
             Strength of the re-ranking for varied genres, and towards the genres that the user likes: 0 to 1 in all.
+        ties : "strict" or "file-order"
+            Whether the interactions of a query's own second are in its history: with "file-order" all of them are,
+            since the query comes after what the data hold.
 
         Returns
         -------
@@ -134,10 +140,12 @@ class Predictor:
         QueryError
             A query isn't valid (the message names its position), k or another number is out of range, or no movie has
             a genre.
+        ConfigError
+            `ties` is neither strict nor file-order.
         """
         frame = make_query_frame(queries, self.dataset, at)
         allowed = self._find_allowed(include_genres, exclude_genres, year_min, year_max, exclude)
-        ranking = self._rank_queries(frame, k, exclude_seen, allowed, diversity, calibration)
+        ranking = self._rank_queries(frame, k, exclude_seen, allowed, diversity, calibration, ties)
         is_filler = np.isneginf(ranking.scores).ravel()
         fallback = np.where(np.repeat(ranking.personal, k), "", "popularity")
         movies = ranking.movies.ravel()
@@ -187,6 +195,7 @@ class Predictor:
         exclude: Iterable[Id] = (),
         diversity: float = 0.0,
         calibration: float = 0.0,
+        ties: Ties = "strict",
     ) -> object:
         """Recommend k movies for each query, as one row for each query.
 
@@ -201,7 +210,7 @@ class Predictor:
         """
         frame = make_query_frame(queries, self.dataset, at)
         allowed = self._find_allowed(include_genres, exclude_genres, year_min, year_max, exclude)
-        ranking = self._rank_queries(frame, k, exclude_seen, allowed, diversity, calibration)
+        ranking = self._rank_queries(frame, k, exclude_seen, allowed, diversity, calibration, ties)
         is_filler = np.isneginf(ranking.scores)
         columns: dict[str, pl.Series] = {}
         for name, values in (
@@ -354,9 +363,10 @@ class Predictor:
         allowed: BoolArray | None,
         diversity: float,
         calibration: float,
+        ties: Ties,
     ) -> Ranking:
         timestamps = queries[TIMESTAMP].to_numpy()
-        histories = self.dataset.histories(encode_ids(queries[USER_ID]), timestamps)
+        histories = self.dataset.histories(encode_ids(queries[USER_ID]), timestamps, ties)
         if diversity == 0 and calibration == 0:
             return self.ranker.rank(histories, timestamps, k, exclude_seen, allowed)
         for name, strength in (("diversity", diversity), ("calibration", calibration)):

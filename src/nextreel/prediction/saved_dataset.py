@@ -38,9 +38,9 @@ SPECS: Specs = {
 ORDER_SPECS: Specs = {
     "timestamps": ArraySpec("int64", ("n_interactions",), least=0, order="ascending"),
     "movies": ArraySpec("int32", ("n_interactions",), least=0, below="n_movies"),
-    "superseded_at": ArraySpec("int64", ("n_superseded",), least=0),
+    "superseded_by": ArraySpec("int64", ("n_superseded",), least=0),
 }
-"""What the arrays of the order must be like: those of `Timeline.by_time`, and `Timeline.superseded_at`, which is empty
+"""What the arrays of the order must be like: those of `Timeline.by_time`, and `Timeline.superseded_by`, which is empty
 if no user rated a movie twice."""
 MOVIE_TYPES = {"Title": pl.String(), "Genres": pl.List(pl.String()), "Year": pl.Int32()}
 USER_TYPES = {name: dtype for name, dtype in USERS.schema.items() if name != USER_ID}
@@ -59,10 +59,10 @@ def write_dataset(dataset: Dataset, directory: Path) -> None:
     }
     typed = {name: array.astype(SPECS[name].dtype, copy=False) for name, array in interactions.items()}
     write_arrays(typed, directory / INTERACTIONS_FILE)
-    by_time, superseded_at = timeline.by_time, timeline.superseded_at
+    by_time, superseded_by = timeline.by_time, timeline.superseded_by
     order: Arrays = {
         **by_time._asdict(),
-        "superseded_at": np.empty(0, dtype=np.int64) if superseded_at is None else superseded_at,
+        "superseded_by": np.empty(0, dtype=np.int64) if superseded_by is None else superseded_by,
     }
     write_arrays(order, directory / ORDER_FILE)
     dataset.movies.write_parquet(directory / MOVIES_FILE)
@@ -128,17 +128,19 @@ def _sort_by_file(timeline: Timeline, file: Path, n_movies: int, read: Callable[
     arrays = read(file)
     try:
         check_arrays(arrays, ORDER_SPECS, {"n_interactions": len(timeline), "n_movies": n_movies})
-        superseded_at = arrays["superseded_at"].astype(np.int64, copy=False)
-        if len(superseded_at) not in (0, len(timeline)):
+        superseded_by = arrays["superseded_by"].astype(np.int64, copy=False)
+        if len(superseded_by) not in (0, len(timeline)):
             raise ArtifactError(
-                f"the array 'superseded_at' has {len(superseded_at)} elements; expected {len(timeline)}"
+                f"the array 'superseded_by' has {len(superseded_by)} elements; expected {len(timeline)}"
             )
+        if superseded_by.max(initial=0) > len(timeline):
+            raise ArtifactError("the array 'superseded_by' names a row that isn't there")
     except ArtifactError as error:
         raise ArtifactError(f"{file} is damaged: {error}") from None
     by_time = InteractionsByTime(
         arrays["timestamps"].astype(np.int64, copy=False), arrays["movies"].astype(np.int32, copy=False)
     )
-    return timeline.sorted_already(by_time, superseded_at if len(superseded_at) else None)
+    return timeline.sorted_already(by_time, superseded_by if len(superseded_by) else None)
 
 
 def _check_interactions(arrays: Arrays, scale: RatingScale) -> None:

@@ -109,6 +109,16 @@ def test_a_process_of_its_own_gives_the_same_figures(home: Path, parts: TrainTes
     )
 
 
+def test_a_rule_for_ties_holds_for_every_model_and_is_stated(home: Path, parts: TrainTest) -> None:
+    board = compare_models(
+        home / "data", parse_contestants(["item-knn"], {}), modes=["live"], cutoffs=(10,), ties="file-order"
+    )
+    model = create_model("item-knn").fit(parts.train)
+    expected = evaluate(model, parts.train, parts.test, "live", k=10, ties="file-order").metrics["NDCG@10"]
+    assert board.figures["live"]["item-knn"].metrics["NDCG@10"].mean == pytest.approx(expected.mean)
+    assert board.facts()["protocol"]["ties"] == {"live": "file-order"}  # type: ignore[index, call-overload]
+
+
 def test_a_cutoff_beyond_the_catalog_is_refused_before_anything_is_fitted(home: Path) -> None:
     def on_model(done: int, name: str) -> None:
         raise AssertionError(f"{name} was begun")

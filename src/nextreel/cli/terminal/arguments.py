@@ -47,6 +47,15 @@ RuleOfSplit = Annotated[
     Literal["course", "clean", "global", "leave-one-out"] | None,
     typer.Option("--rule", help="How to split a directory that isn't split yet (default: clean)."),
 ]
+TiesOption = Annotated[
+    Literal["strict", "file-order"] | None,
+    typer.Option(
+        "--ties",
+        help="What a history holds of the query's own second. strict: nothing, as on a server. file-order: the rows "
+        "that stand before the query in the file, as in most papers. By default strict with live histories and "
+        "file-order with frozen ones.",
+    ),
+]
 StoreOption = Annotated[
     str,
     typer.Option(

@@ -12,6 +12,7 @@ from nextreel.data.reading.polars_panics import panics_as_errors
 from nextreel.data.reading.table_reader import read_queries
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
+from nextreel.data.timeline import Ties
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import DataError, QueryError
 from nextreel.prediction.predictor import Predictor
@@ -38,9 +39,11 @@ def make_queries(predictor: Predictor, file: Path | None, timestamp: int | None)
     )
 
 
-def answer(predictor: Predictor, queries: pl.DataFrame, k: int, exclude_seen: bool) -> pl.DataFrame:
+def answer(
+    predictor: Predictor, queries: pl.DataFrame, k: int, exclude_seen: bool, ties: Ties = "strict"
+) -> pl.DataFrame:
     """Return UserID, Timestamp, MovieID1 to MovieIDk, Fallback and Shortfall, as `Predictor.recommend_wide` does."""
-    return predictor.recommend_wide(queries, k, exclude_seen, with_fallback=True)
+    return predictor.recommend_wide(queries, k, exclude_seen, with_fallback=True, ties=ties)
 
 
 def write_answers(answers: pl.DataFrame, out: Path, with_fallback: bool) -> None:

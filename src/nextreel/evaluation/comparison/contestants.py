@@ -21,6 +21,7 @@ from nextreel.arrays import Int32Array
 from nextreel.data.data_format import DataFormat
 from nextreel.data.splitting.split_directory import TrainTest, read_train_test
 from nextreel.data.splitting.split_rules import Rule
+from nextreel.data.timeline import Ties
 from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation.comparison.external_lists import read_external_lists
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
@@ -112,6 +113,7 @@ def run_in_subprocess(
     k: int,
     exclude_seen: bool,
     request: DataFormat | None = None,
+    ties: Ties | None = None,
 ) -> ContestantRun:
     """Run a contestant as `run_contestant` does, in a new process that reads the data directory itself.
 
@@ -120,7 +122,9 @@ def run_in_subprocess(
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_exit_on_interrupt) as pool:
         # The process unblocks the signal once it has started; Ctrl-C before that would print its traceback.
         with _blocking_interrupts():
-            future = pool.submit(_read_and_run, contestant, directory, rule, modes, k, exclude_seen, request)
+            future = pool.submit(
+                _read_and_run, contestant, directory, rule, modes, k, exclude_seen, request, ties
+            )
         try:
             return future.result()
         except BrokenProcessPool:
@@ -135,6 +139,7 @@ def run_contestant(
     modes: Sequence[HistoryMode],
     k: int,
     exclude_seen: bool = True,
+    ties: Ties | None = None,
 ) -> ContestantRun:
     """Fit a contestant on the train part, or load it, and rank the queries of the test part under each history mode.
 
@@ -147,13 +152,15 @@ def run_contestant(
     """
     path = contestant.path
     if path is not None and path.is_file():
-        lists = {mode: _read_lists(path, _create_queries(parts, mode), k, exclude_seen) for mode in modes}
+        lists = {
+            mode: _read_lists(path, _create_queries(parts, mode, ties), k, exclude_seen) for mode in modes
+        }
         return ContestantRun(contestant, path.name, {}, None, None, lists)
     if path is not None:
         model, fit_seconds, epochs = _load_fitted(path, parts)
     else:
         model, fit_seconds, epochs = _fit(contestant, parts)
-    queries = {mode: _create_queries(parts, mode) for mode in modes}
+    queries = {mode: _create_queries(parts, mode, ties) for mode in modes}
     lists = {mode: _rank(model, queries[mode], k, exclude_seen) for mode in modes}
     peak_memory = measure_peak_memory() if path is None else None
     config = model.config.model_dump(mode="json")
@@ -228,8 +235,8 @@ def _load_fitted(path: Path, parts: TrainTest) -> tuple[Recommender, float | Non
     return predictor.model, manifest.fit.fit_seconds, read_epochs(path)
 
 
-def _create_queries(parts: TrainTest, mode: HistoryMode) -> EvaluationQueries:
-    return EvaluationQueries.from_checked_split(parts.train, parts.test, mode, parts.threshold)
+def _create_queries(parts: TrainTest, mode: HistoryMode, ties: Ties | None) -> EvaluationQueries:
+    return EvaluationQueries.from_checked_split(parts.train, parts.test, mode, parts.threshold, ties)
 
 
 def _read_lists(path: Path, queries: EvaluationQueries, k: int, exclude_seen: bool) -> ContestantLists:
@@ -270,5 +277,6 @@ def _read_and_run(
     k: int,
     exclude_seen: bool,
     request: DataFormat | None,
+    ties: Ties | None,
 ) -> ContestantRun:
-    return run_contestant(contestant, read_train_test(directory, rule, request), modes, k, exclude_seen)
+    return run_contestant(contestant, read_train_test(directory, rule, request), modes, k, exclude_seen, ties)

@@ -8,6 +8,7 @@ properties of lists refer to it too.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from pydantic import JsonValue
@@ -16,13 +17,14 @@ from nextreel.arrays import Float64Array, Int64Array
 from nextreel.data.data_format import DataFormat
 from nextreel.data.splitting.split_directory import TrainTest, read_train_test
 from nextreel.data.splitting.split_rules import Rule, describe_rule
+from nextreel.data.timeline import Ties
 from nextreel.errors import QueryError
 from nextreel.evaluation.beyond_accuracy import ListFigures, ListMeasurer
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
 from nextreel.evaluation.comparison.contestants import Contestant, ContestantRun, run_in_subprocess
 from nextreel.evaluation.fairness import FairnessGap, Gaps, adjust_gaps, describe_gaps, find_gaps
 from nextreel.evaluation.metrics import ranks_of, score_ranks
-from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode, describe_seen
+from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode, choose_ties, describe_seen
 from nextreel.evaluation.significance import PairedTest, compare_pairs, describe_significance
 from nextreel.evaluation.slices import Slices, slice_queries
 from nextreel.wording import number_of
@@ -54,8 +56,8 @@ class Leaderboard:
 
     parts: TrainTest
     protocol: dict[str, JsonValue]
-    """The settings of the comparison: history modes, cutoffs, main metric, threshold of a positive, whether seen movies
-    are excluded, and how the intervals are computed."""
+    """The settings of the comparison: history modes, ties by mode, cutoffs, main metric, threshold of a positive,
+    whether seen movies are excluded, and how the intervals are computed."""
     runs: dict[str, ContestantRun]
     """Each contestant's run, by its name, in the order in which the contestants were given."""
     figures: dict[HistoryMode, dict[str, ModelFigures]]
@@ -80,6 +82,10 @@ class Leaderboard:
     def main_cutoff(self) -> int:
         """List length k in the main metric NDCG@k, such as 10."""
         return int(self.main.partition("@")[2])
+
+    def ties(self, mode: HistoryMode) -> Ties:
+        """Return the rule under a history mode for rows of the query's own second."""
+        return cast("dict[HistoryMode, Ties]", self.protocol["ties"])[mode]
 
     def ranked(self, mode: HistoryMode) -> list[str]:
         """Return the names of the contestants, those with the highest main metric under a history mode first."""
@@ -202,6 +208,7 @@ def compare_models(
     exclude_seen: bool = True,
     on_model: Callable[[int, str], None] = lambda done, name: None,
     request: DataFormat | None = None,
+    ties: Ties | None = None,
 ) -> Leaderboard:
     """Fit all contestants on the train part of a directory and compare them on its test part.
 
@@ -223,6 +230,8 @@ def compare_models(
         Called before each contestant with the number of contestants done and the contestant's name.
     request : DataFormat, optional
         What the caller says of the format of the data: names of columns, and from where on a rating counts as liked.
+    ties : Ties, optional
+        Which rows of a query's own second are in its history, by default those of the history mode's own rule.
 
     Raises
     ------
@@ -237,10 +246,10 @@ def compare_models(
     for done, contestant in enumerate(contestants):
         on_model(done, contestant.name)
         runs.append(
-            run_in_subprocess(contestant, directory, rule, modes, max(cutoffs), exclude_seen, request)
+            run_in_subprocess(contestant, directory, rule, modes, max(cutoffs), exclude_seen, request, ties)
         )
     on_model(len(contestants), "figures")
-    return build_leaderboard(parts, runs, modes, cutoffs, exclude_seen)
+    return build_leaderboard(parts, runs, modes, cutoffs, exclude_seen, ties)
 
 
 def build_leaderboard(
@@ -249,11 +258,12 @@ def build_leaderboard(
     modes: Sequence[HistoryMode],
     cutoffs: Sequence[int],
     exclude_seen: bool = True,
+    ties: Ties | None = None,
 ) -> Leaderboard:
     """Compute the leaderboard of the contestants' finished runs, whose lists hold max(cutoffs) movies."""
     k = USUAL_CUTOFF if USUAL_CUTOFF in cutoffs else max(cutoffs)
     queries = {
-        mode: EvaluationQueries.from_checked_split(parts.train, parts.test, mode, parts.threshold)
+        mode: EvaluationQueries.from_checked_split(parts.train, parts.test, mode, parts.threshold, ties)
         for mode in modes
     }
     # The modes differ in the histories alone: the queries, and so the users to draw, are the same.
@@ -263,6 +273,7 @@ def build_leaderboard(
         parts,
         protocol={
             "histories": [*modes],
+            "ties": {mode: choose_ties(mode, ties) for mode in modes},
             "cutoffs": [*cutoffs],
             "main": f"NDCG@{k}",
             "threshold": parts.threshold,

@@ -52,7 +52,7 @@ def choose_examples(board: Leaderboard, history: HistoryMode) -> list[Example]:
     """Return the examples of the people at one, two and three quarters of the order by length of history; fewer if
     there are fewer people with a query."""
     queries = EvaluationQueries.from_split(
-        board.parts.train, board.parts.test, history, board.parts.threshold
+        board.parts.train, board.parts.test, history, board.parts.threshold, board.ties(history)
     )
     users, first_queries = np.unique(queries.users, return_index=True)
     by_length = first_queries[np.lexsort((users, queries.histories.lengths[first_queries]))]

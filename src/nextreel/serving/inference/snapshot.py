@@ -106,7 +106,7 @@ class SortedBase:
         """Build the base from a timeline, with the popularity and the totals of its interactions."""
         popularity = Popularity.of_events(*timeline.by_time, n_movies)
         totals = popularity.count_all()
-        _ = timeline.superseded_at  # computed now, otherwise the next query would have to wait for it
+        _ = timeline.superseded_by  # computed now, otherwise the next query would have to wait for it
         return cls(timeline, popularity, totals)
 
     def rows_of(self, user_ids: Int64Array) -> UnsortedInteractions:
