@@ -36,7 +36,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(
 
 
 def test_a_value_out_of_a_list_is_told_the_list() -> None:
-    message = "option rule of it is 'weekly'; expected course, clean, global or leave-one-out"
+    message = "option rule of it is 'weekly'; expected course, clean, global, leave-one-out or next-visit"
     assert refusal(SplitRule, {"rule": "weekly", "positives": 1, "threshold": 4}) == message
 
 
@@ -58,5 +58,5 @@ def test_options_that_do_not_go_together_are_named() -> None:
 
 
 def test_a_missing_option_is_named_with_what_is_allowed() -> None:
-    message = "option rule of it is missing; expected course, clean, global or leave-one-out"
+    message = "option rule of it is missing; expected course, clean, global, leave-one-out or next-visit"
     assert refusal(SplitRule, {"positives": 1, "threshold": 4}) == message

@@ -17,7 +17,7 @@ def split(
     ],
     out: Annotated[Path, typer.Argument(help="Directory for train.csv, test.csv and split.json.")],
     rule: Annotated[
-        Literal["course", "clean", "global", "leave-one-out"],
+        Literal["course", "clean", "global", "leave-one-out", "next-visit"],
         typer.Option(help="Rule of the split: which ratings the test part holds."),
     ] = "clean",
     positives: Annotated[
@@ -25,7 +25,8 @@ def split(
         typer.Option(
             help="Which positive of a user the test part starts at, counted from the last (course and clean: 5, "
             "leave-one-out: 1); users with fewer positives are in the train part only. With global: number of "
-            "positives from the time of the split on that a user must have to be in the test part (0)."
+            "positives from the time of the split on that a user must have to be in the test part (0). With "
+            "next-visit: how many positives a user's last visit must have to be the test part (1)."
         ),
     ] = None,
     columns: Columns = None,
@@ -45,6 +46,13 @@ def split(
             "--at", help="With global: time of the split, POSIX seconds or ISO 8601, instead of a share."
         ),
     ] = None,
+    pause: Annotated[
+        str | None,
+        typer.Option(
+            help="With next-visit: longest pause within a visit, a number and s, m, h, d or w.",
+            show_default="1d",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the split in OUT even if it is another one.")
     ] = False,
@@ -59,14 +67,15 @@ def split(
     from nextreel.data.reading.table_reader import read_tables
     from nextreel.data.splitting.split_directory import write_split
     from nextreel.data.splitting.split_rules import SplitRule
-    from nextreel.data.times import parse_timestamp
+    from nextreel.data.times import parse_duration, parse_timestamp
     from nextreel.wording import number_of
 
     moment = None if timestamp is None else parse_timestamp(timestamp)
+    longest_pause = None if pause is None else parse_duration(pause, "--pause")
     with stages("Splitting") as show_stage:
         show_stage("reading data")
         tables = read_tables(directory, DataFormat.parse(columns, liked_from))
-        chosen = SplitRule.for_rule(rule, positives, threshold, share, moment, tables.scale)
+        chosen = SplitRule.for_rule(rule, positives, threshold, share, moment, tables.scale, longest_pause)
         show_stage("writing both parts")
         facts = write_split(directory, out, chosen, tables, replace_other=force)
     console = stdout()

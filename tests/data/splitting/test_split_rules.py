@@ -12,10 +12,11 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import RATING, TIMESTAMP, USER_ID
 from nextreel.data.splitting.split_rules import Rule, Split, SplitRule, split_interactions
 from nextreel.errors import ConfigError, DataError
+from nextreel.evaluation.protocol import EvaluationQueries
 from tests.frames import any_interactions, interactions
 
 ROW = "row"
-PER_USER: list[Rule] = ["course", "clean", "leave-one-out"]
+PER_USER: list[Rule] = ["course", "clean", "leave-one-out", "next-visit"]
 
 
 def split_numbered(rows: pl.DataFrame, rule: SplitRule) -> Split:
@@ -45,7 +46,9 @@ def test_the_clean_rule_holds_out_from_the_nth_last_positive_on(rows: pl.DataFra
     assert set(split.test[ROW]) == naive_clean(rows, positives, 4)
 
 
-@given(any_interactions(), st.sampled_from(["clean", "leave-one-out", "global"]), st.integers(1, 3))
+@given(
+    any_interactions(), st.sampled_from(["clean", "leave-one-out", "global", "next-visit"]), st.integers(1, 3)
+)
 def test_a_split_without_the_shared_row_is_disjoint_and_complete(
     rows: pl.DataFrame, rule: Rule, positives: int
 ) -> None:
@@ -231,7 +234,7 @@ def test_interactions_without_ratings_are_split_by_the_name_of_a_rule() -> None:
         (
             "weekly",
             {},
-            "option rule of the weekly split is 'weekly'; expected course, clean, global or leave-one-out",
+            "option rule of the weekly split is 'weekly'; expected course, clean, global, leave-one-out or next-visit",
         ),
     ],
 )
@@ -247,3 +250,52 @@ def test_the_course_split_of_movielens_1m_has_the_courses_row_counts(movielens_1
     rows = pl.read_csv(movielens_1m / "ratings_train.csv", schema_overrides={RATING: pl.Float32})
     split = split_interactions(rows, SplitRule.for_rule("course"))
     assert (len(split.train), len(split.test)) == (893_664, 52_040)
+
+
+def naive_last_visits(rows: pl.DataFrame, pause: int) -> set[int]:
+    """Rows of the test part by the definition: walk back from the last row until a pause that is too long."""
+    test: set[int] = set()
+    for _, user in (
+        rows.with_row_index(ROW).sort(TIMESTAMP, maintain_order=True).group_by(USER_ID, maintain_order=True)
+    ):
+        times = user[TIMESTAMP].to_list()
+        start = len(times) - 1
+        while start > 0 and times[start] - times[start - 1] <= pause:
+            start -= 1
+        if start > 0 and (user[RATING][start:] >= 4).any():
+            test.update(user[ROW][start:])
+    return test
+
+
+@given(any_interactions(), st.integers(0, 5))
+def test_the_next_visit_rule_holds_out_the_last_run_without_a_long_pause(
+    rows: pl.DataFrame, pause: int
+) -> None:
+    split = split_numbered(rows, SplitRule.for_rule("next-visit", pause=pause))
+    assert set(split.test[ROW]) == naive_last_visits(rows, pause)
+
+
+def test_a_visit_lasts_until_a_pause_of_more_than_a_day() -> None:
+    rows = interactions((1, 0, 5, 0), (1, 1, 5, 86_401), (1, 2, 1, 2 * 86_401 - 1), (1, 3, 5, 2 * 86_401 - 1))
+    split = split_interactions(rows, "next-visit")
+    assert (split.train["MovieID"].to_list(), split.test["MovieID"].to_list()) == ([0], [1, 2, 3])
+
+
+def test_a_frozen_history_of_a_next_visit_split_ends_before_the_visit() -> None:
+    rows = interactions((1, 0, 5, 0), (1, 1, 5, 9), (1, 2, 5, 90_000), (1, 3, 5, 90_000), (2, 4, 5, 0))
+    split = split_interactions(rows, "next-visit")
+    train = Dataset.from_frames(split.train)
+    queries = EvaluationQueries.from_split(train, split.test, "frozen")
+    assert (queries.histories.lengths.tolist(), len(train.timeline)) == ([2, 2], 3)
+
+
+def test_without_a_second_visit_the_test_part_would_be_empty() -> None:
+    with pytest.raises(
+        DataError, match="no user has 1 rating of at least 4 in a visit that is not the first"
+    ):
+        split_interactions(interactions((1, 0, 5, 0), (1, 1, 5, 9)), "next-visit")
+
+
+def test_only_visits_have_a_pause() -> None:
+    with pytest.raises(ConfigError, match="the clean split takes no pause; only the next-visit split does"):
+        SplitRule.for_rule("clean", pause=60)

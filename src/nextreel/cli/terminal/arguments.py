@@ -44,7 +44,7 @@ LikedFrom = Annotated[
     ),
 ]
 RuleOfSplit = Annotated[
-    Literal["course", "clean", "global", "leave-one-out"] | None,
+    Literal["course", "clean", "global", "leave-one-out", "next-visit"] | None,
     typer.Option("--rule", help="How to split a directory that isn't split yet (default: clean)."),
 ]
 TiesOption = Annotated[

@@ -205,7 +205,9 @@ def choose_rule(
         raise QueryError(
             f"{directory} was split already: leave the rule {named!r} out, or name the unsplit data"
         )
-    return SplitRule.for_rule(written.rule, written.positives, written.threshold, written.share)
+    return SplitRule.for_rule(
+        written.rule, written.positives, written.threshold, written.share, pause=written.pause
+    )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@
 `clean`          The same without the shared row.
 `leave-one-out`  The test part holds each user's last interaction: `clean` with one positive, where every rating
                  counts as a positive.
+`next-visit`     The test part holds each user's last visit, so that a history that ends with the train part ends before
+                 the visit: no query is helped by what the user did minutes earlier. A visit is a run of interactions
+                 without a pause of more than a day (`pause`). Users with one visit stay in the train part.
 `global`         One time for all users: earlier rows are the train part, the others the test part.
 
 Rows of one user in the same second keep the order of their file. Users with too few positives stay in the train part.
@@ -23,12 +26,12 @@ from nextreel.data.data_format import DataFormat
 from nextreel.data.frames import check_frame, find_columns, to_polars
 from nextreel.data.rating_scale import STARS, RatingScale
 from nextreel.data.schema import INTERACTIONS, RATING, TIMESTAMP, USER_ID
-from nextreel.data.times import LATEST_TIMESTAMP, format_timestamp
+from nextreel.data.times import DAY, LATEST_TIMESTAMP, format_timestamp
 from nextreel.errors import ConfigError, DataError
 from nextreel.options import Options
 from nextreel.wording import number_of
 
-Rule = Literal["course", "clean", "global", "leave-one-out"]
+Rule = Literal["course", "clean", "global", "leave-one-out", "next-visit"]
 SHARE = 0.8
 """Default share of the rows that form the train part of a `global` split; 80 % is customary."""
 
@@ -39,13 +42,16 @@ class SplitRule(Options):
     rule: Rule
     positives: int = Field(ge=0)
     """How many of a user's last positives the test part starts with. For `global`, how many positives a user must
-    have in the test part; the rows of other users are left out of it."""
+    have in the test part; the rows of other users are left out of it. For `next-visit`, how many positives the last
+    visit must have; otherwise it stays in the train part."""
     threshold: FiniteFloat
     """Lowest rating that makes a row a positive."""
     share: float | None = Field(default=None, gt=0, lt=1)
     """For `global` without a moment: the share of the rows that becomes the train part."""
     moment: int | None = Field(default=None, ge=0, le=LATEST_TIMESTAMP)
     """For `global`: the time at which the test part starts, POSIX seconds."""
+    pause: int | None = Field(default=None, ge=0, le=LATEST_TIMESTAMP)
+    """For `next-visit`: the longest time between two interactions of one visit, seconds."""
 
     @classmethod
     def for_rule(
@@ -56,6 +62,7 @@ class SplitRule(Options):
         share: float | None = None,
         moment: int | None = None,
         scale: RatingScale = STARS,
+        pause: int | None = None,
     ) -> "SplitRule":
         """Return the named rule; each number that is None gets the default of this rule, for ratings on this scale.
 
@@ -66,17 +73,22 @@ class SplitRule(Options):
         """
         if rule != "global" and (share, moment) != (None, None):
             raise ConfigError(f"the {rule} split takes no share and no moment; only the global split does")
+        if rule != "next-visit" and pause is not None:
+            raise ConfigError(f"the {rule} split takes no pause; only the next-visit split does")
         if share is not None and moment is not None:
             raise ConfigError("the global split takes a share or a moment, not both")
         if rule == "global" and moment is None and share is None:
             share = SHARE
-        default_positives = {"course": 5, "clean": 5, "leave-one-out": 1}.get(rule, 0)
+        if rule == "next-visit" and pause is None:
+            pause = DAY
+        default_positives = {"course": 5, "clean": 5, "leave-one-out": 1, "next-visit": 1}.get(rule, 0)
         default_threshold = scale.lowest if rule == "leave-one-out" else scale.liked_from
         numbers = {
             "positives": default_positives if positives is None else positives,
             "threshold": default_threshold if threshold is None else threshold,
             "share": share,
             "moment": moment,
+            "pause": pause,
         }
         return cls.parse({"rule": rule, **numbers}, f"the {rule} split")
 
@@ -165,6 +177,8 @@ def split_rows(rows: pl.DataFrame, rule: SplitRule) -> Split:
 def _split_per_user(by_time: pl.DataFrame, rule: SplitRule) -> Split:
     if rule.positives < 1:
         raise DataError(f"the {rule.rule} split needs at least 1 positive per user, not {rule.positives}")
+    if rule.rule == "next-visit":
+        return _split_by_visit(by_time, rule)
     positive = (pl.col(RATING) >= rule.threshold).cast(pl.Int32)
     positives_from_here = positive.cum_sum(reverse=True).over(USER_ID)
     enough = positive.sum().over(USER_ID) >= rule.positives
@@ -181,6 +195,18 @@ def _split_per_user(by_time: pl.DataFrame, rule: SplitRule) -> Split:
         left_out=0,
         moment=None,
     )
+
+
+def _split_by_visit(by_time: pl.DataFrame, rule: SplitRule) -> Split:
+    pause = DAY if rule.pause is None else rule.pause
+    starts_visit = (pl.col(TIMESTAMP).diff().over(USER_ID) > pause).fill_null(value=False)
+    visits_from_here = starts_visit.cast(pl.Int32).cum_sum(reverse=True).over(USER_ID)
+    # The last visit is what no later visit follows; in the row that starts it, that visit itself is counted.
+    is_last = (visits_from_here == 0) | (starts_visit & (visits_from_here == 1))
+    returned = starts_visit.any().over(USER_ID)
+    positives = (is_last & (pl.col(RATING) >= rule.threshold)).sum().over(USER_ID)
+    in_test = is_last & returned & (positives >= rule.positives)
+    return Split(train=by_time.filter(~in_test), test=by_time.filter(in_test), left_out=0, moment=None)
 
 
 def _split_by_time(by_time: pl.DataFrame, rule: SplitRule) -> Split:
@@ -200,6 +226,8 @@ def _split_by_time(by_time: pl.DataFrame, rule: SplitRule) -> Split:
 
 def _explain_empty(part: str, split: Split, rule: SplitRule) -> str:
     too_few = f"no user has {number_of(rule.positives, 'rating')} of at least {rule.threshold:g}"
+    if rule.rule == "next-visit":
+        return f"{too_few} in a visit that is not the first one"
     if split.moment is None:
         return too_few if part == "test" else "nobody rated anything before their test part"
     start = format_timestamp(split.moment)
