@@ -4,6 +4,9 @@ The server runs in its own process, started by `nextreel serve`, on a new store.
 user as of the time of one of the user's ratings. Single queries are sent at fixed times, whether or not earlier ones
 have been answered, and the latency of each counts from the time it was due, so a stall of the server isn't hidden.
 
+With `rates` in the config, queries arrive at random, as from people who don't know of each other (a Poisson process),
+at each of these rates in turn: the latency by rate shows where the server begins to queue.
+
 The model is fitted on all of the data, or is the one that another benchmark (the config's `row`) has left.
 
 A soak test (a config with `soak_minutes`) measures memory alone, so it may share its machine with other work. It sends
@@ -21,13 +24,14 @@ import tempfile
 import time
 import urllib.request
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.run import Config, Result, find_outputs
+from nextreel.arrays import Float64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_dataset
 from nextreel.models.registry import create_model
@@ -43,6 +47,8 @@ WARM_UP = 100
 """Number of requests at the start that aren't counted."""
 START_SECONDS = 600
 """Maximum seconds that a server takes to start."""
+PAUSE_BETWEEN_RATES = 2
+"""Seconds in which a server that fell behind at one rate catches up before the next."""
 MINUTE = 60
 SOAK_CLIENTS, SOAK_RATINGS = 4, 1_000
 """Number of connections at a time and of ratings per minute in a soak test."""
@@ -59,11 +65,19 @@ def measure(config: Config, data: Path) -> Result:
             find_outputs(config["row"], data) if "row" in config else _fit(config, dataset, Path(directory))
         )
         with serving(model, store, config.get("workers", 1)) as (port, process):
-            measure_server = _soak if "soak_minutes" in config else _load
+            measure_server = _choose_measurement(config)
             measurements = asyncio.run(measure_server(config, dataset, port, process.pid))
         if measure_server is _load:
             measurements["in process"] = _measure_engine(model, store, dataset)
     return {"data": {"sha256": dataset.fingerprint}, **measurements}
+
+
+def _choose_measurement(
+    config: Config,
+) -> Callable[[Config, Dataset, int, int], Coroutine[None, None, Result]]:
+    if "soak_minutes" in config:
+        return _soak
+    return _open_loop if "rates" in config else _load
 
 
 def _fit(config: Config, dataset: Dataset, directory: Path) -> Path:
@@ -110,12 +124,34 @@ async def _load(config: Config, dataset: Dataset, port: int, pid: int) -> Result
     for body in _single_bodies(dataset, random, WARM_UP):
         await client.post("/v1/recommendations", body)
     bodies = _single_bodies(dataset, random, round(config["rate"] * config["seconds"]))
-    latencies = await _send_at_rate(port, bodies, config["rate"])
+    latencies = await _send_at(port, bodies, np.arange(len(bodies)) / config["rate"])
     return {
         "single": _describe_latency(latencies, config["rate"]),
         "batch": await _send_batches(dataset, random, port, config["batches"], config["clients"]),
         "peak_memory_gib": round(_memory_kib(pid, "VmHWM") / 2**20, 3),
     }
+
+
+async def _open_loop(config: Config, dataset: Dataset, port: int, pid: int) -> Result:
+    """Return the latency of single queries that arrive at random, by the mean number of arrivals per second."""
+    random = np.random.default_rng(config["seed"])
+    client = Client(port)
+    for body in _single_bodies(dataset, random, WARM_UP):
+        await client.post("/v1/recommendations", body)
+    by_rate = []
+    for rate in config["rates"]:
+        due = draw_arrivals(random, rate, config["seconds"])
+        latencies = await _send_at(port, _single_bodies(dataset, random, len(due)), due)
+        by_rate.append(_describe_latency(latencies, rate))
+        await asyncio.sleep(PAUSE_BETWEEN_RATES)
+    return {"open loop": by_rate, "peak_memory_gib": round(_memory_kib(pid, "VmHWM") / 2**20, 3)}
+
+
+def draw_arrivals(random: np.random.Generator, rate: float, seconds: float) -> Float64Array:
+    """Return the times of a Poisson process in order, float64[n]: `rate` arrivals a second on average, in seconds from
+    its start."""
+    count = random.poisson(rate * seconds)
+    return np.sort(random.uniform(0, seconds, count))
 
 
 class Client:
@@ -144,21 +180,22 @@ class Client:
             self._streams[1].close()
 
 
-async def _send_at_rate(port: int, bodies: list[bytes], rate: float) -> list[float]:
-    """Send so many requests a second; return the seconds from when each one was due to its response."""
+async def _send_at(port: int, bodies: list[bytes], due_seconds: Float64Array) -> list[float]:
+    """Send each request when it is due, float64[n] in seconds from the start, whether or not earlier ones have been
+    answered; return the seconds from when each one was due to its response."""
     idle: deque[Client] = deque()
     loop = asyncio.get_running_loop()
     start = loop.time() + 0.1
 
-    async def send(number: int, body: bytes) -> float:
-        due = start + number / rate
+    async def send(due: float, body: bytes) -> float:
         await asyncio.sleep(max(0.0, due - loop.time()))
         client = idle.popleft() if idle else Client(port)
         await client.post("/v1/recommendations", body)
         idle.append(client)
         return loop.time() - due
 
-    return list(await asyncio.gather(*(send(number, body) for number, body in enumerate(bodies))))
+    due_times = (start + due_seconds).tolist()
+    return list(await asyncio.gather(*map(send, due_times, bodies)))
 
 
 async def _send_batches(
