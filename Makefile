@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: help demo test check unit bench peers docs docs-check site lock clean
+.PHONY: help demo test check unit bench peers time-to-split docs docs-check site lock clean
 
 help:           ## what make can do
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -46,6 +46,11 @@ unit: $(VENV)/dev.stamp $(VENV)/system.stamp   ## the tests
 
 bench: $(VENV)/dev.stamp   ## rerun a benchmark: make bench NAME=course-funk-svd DATA=DIR
 	$(BIN)/python -m benchmarks.run $(NAME) $(DATA)
+
+time-to-split: $(VENV)/dev.stamp   ## the protocol of "Time to Split" for all models: make time-to-split DATA=DIR
+	@for config in benchmarks/configs/time-to-split-*.json; do \
+		$(BIN)/python -m benchmarks.run $$(basename $$config .json) $(DATA) || exit 1; \
+	done
 
 docs: $(VENV)/dev.stamp   ## write the tables and the chart of README.md and docs from the result files
 	$(BIN)/python -m benchmarks.render

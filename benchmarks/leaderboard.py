@@ -19,7 +19,7 @@ from nextreel.data.splitting.split_directory import read_train_test
 from nextreel.errors import DataError
 from nextreel.evaluation.comparison.contestants import parse_contestants
 from nextreel.evaluation.comparison.leaderboard import compare_models
-from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
+from nextreel.evaluation.protocol import DEFAULT_TIES, EvaluationQueries, HistoryMode
 
 COSTS = ("fit_seconds", "fit_cpu_seconds", "peak_memory_gib")
 
@@ -71,6 +71,8 @@ def _add_costs(model: Result, row: str) -> None:
         protocol = evaluation["protocol"]
         history = protocol["history"]
         if history not in model["histories"] or not protocol["exclude_seen"] or "member" in evaluation:
+            continue
+        if protocol.get("ties", DEFAULT_TIES[history]) != DEFAULT_TIES[history]:
             continue
         measured = model["histories"][history]["metrics"]["NDCG@10"]["mean"]
         expected = evaluation["metrics"]["NDCG@10"]["mean"]

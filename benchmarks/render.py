@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from benchmarks.leaderboard_chart import CHART, draw_leaderboard
+from benchmarks.protocol_tables import (
+    BY_GAP,
+    compare_protocols,
+    compare_with_time_to_split,
+    split_by_gap,
+    split_protocols_by_gap,
+)
 from benchmarks.run import HERE, Result, read_result
+from benchmarks.tables import find_evaluation, interval, make_table, mean
 from nextreel.wording import number_of
 
 DOCS = HERE.parent / "docs"
@@ -63,7 +71,14 @@ RESULTS = (
     "nextreel funk-svd (`baseline`)",
 )
 """The models of the leaderboard that README.md shows in a table; its chart shows all."""
-Rows = list[list[str]]
+AWAITED = (
+    "next-visit-best",
+    "time-to-split-best",
+    "time-to-split-item-knn",
+    "time-to-split-ease",
+    "time-to-split-sequential-ridge",
+)
+"""Configs that are ready and have no result file yet; tables leave their places empty."""
 
 
 def render(text: str) -> str:
@@ -80,14 +95,14 @@ def _replace_table(table: Callable[[], str], match: re.Match[str]) -> str:
 
 def _course() -> str:
     result = read_result("course-funk-svd")
-    last, metrics = result["epochs"][-1], _find_evaluation(result, exclude_seen=False)["metrics"]
+    last, metrics = result["epochs"][-1], find_evaluation(result, exclude_seen=False)["metrics"]
     ours = {
         "train loss": f"{last['train_loss']:.4f}",
         "validation loss": f"{last['validation_loss']:.4f}",
-        **{name: _interval([metrics[name]]) for name in ("NDCG@10", "Recall@10")},
+        **{name: interval([metrics[name]]) for name in ("NDCG@10", "Recall@10")},
     }
     rows = [["the course's notebook", *COURSE.values()], ["nextreel", *(ours[name] for name in COURSE)]]
-    return _table(["", *COURSE], rows)
+    return make_table(["", *COURSE], rows)
 
 
 def _clean() -> str:
@@ -95,18 +110,18 @@ def _clean() -> str:
     for label, names in CLEAN.items():
         results = [read_result(name) for name in names]
         rows.append(
-            [label, *_frozen_and_live(results), f"{_mean([r['fit_seconds'] for r in results]):,.0f} s"]
+            [label, *_frozen_and_live(results), f"{mean([r['fit_seconds'] for r in results]):,.0f} s"]
         )
     rows.insert(
         -1, ["transformer", *_frozen_and_live([read_result(name) for name in BEST], "transformer"), ""]
     )
     header = ["model", "NDCG@10, frozen", "Recall@10, frozen", "NDCG@10, live", "Recall@10, live", "fit"]
-    return _table(header, rows)
+    return make_table(header, rows)
 
 
 def _frozen_and_live(results: Sequence[Result], member: str | None = None) -> list[str]:
     return [
-        _interval([_find_evaluation(result, history, member=member)["metrics"][metric] for result in results])
+        interval([find_evaluation(result, history, member=member)["metrics"][metric] for result in results])
         for history in ("frozen", "live")
         for metric in ("NDCG@10", "Recall@10")
     ]
@@ -116,17 +131,17 @@ def _peers() -> str:
     rows = [_peer_row(label, [read_result(name)]) for label, name in PEERS.items()]
     ours = {f"nextreel {label}": CLEAN[label] for label in list(CLEAN)[-3:]}
     rows += [_peer_row(label, [read_result(name) for name in names]) for label, names in ours.items()]
-    return _table(["model", "NDCG@10", "Recall@10", "fit"], rows)
+    return make_table(["model", "NDCG@10", "Recall@10", "fit"], rows)
 
 
 def _peer_row(label: str, results: Sequence[Result]) -> list[str]:
-    evaluations = [_find_evaluation(result)["metrics"] for result in results]
-    seconds = _mean(
+    evaluations = [find_evaluation(result)["metrics"] for result in results]
+    seconds = mean(
         [result["fit_cpu_seconds" if "fit_cpu_seconds" in result else "fit_seconds"] for result in results]
     )
     return [
         label,
-        *(_interval([metrics[name] for metrics in evaluations]) for name in ("NDCG@10", "Recall@10")),
+        *(interval([metrics[name] for metrics in evaluations]) for name in ("NDCG@10", "Recall@10")),
         f"{seconds:,.0f} s",
     ]
 
@@ -150,13 +165,14 @@ def _leaderboard_table(models: Sequence[Result]) -> str:
         rows.append(
             [
                 model["name"],
-                *(_interval([evaluation["metrics"][name]]) for name in ("NDCG@10", "Recall@10")),
+                *(interval([evaluation["metrics"][name]]) for name in ("NDCG@10", "Recall@10")),
+                *split_by_gap(evaluation),
                 f"{evaluation['lists']['coverage']:.0%}",
                 f"{model.get('fit_cpu_seconds', model['fit_seconds']):,.0f} s",
                 f"{model['peak_memory_gib']:.1f} GiB",
             ]
         )
-    return _table(["model", "NDCG@10", "Recall@10", "coverage", "fit", "memory"], rows)
+    return make_table(["model", "NDCG@10", "Recall@10", *BY_GAP, "coverage", "fit", "memory"], rows)
 
 
 def _verdict() -> str:
@@ -181,36 +197,17 @@ def _answering() -> str:
     )
 
 
-def _protocols() -> str:
-    protocols = {
-        "course, seen included": ("course", "frozen", False),
-        "course": ("course", "frozen", True),
-        "leave-one-out": ("leave-one-out", "frozen", True),
-        "global, frozen": ("global", "frozen", True),
-        "global, live": ("global", "live", True),
-    }
-    rows = []
-    models = {name: name for name in ("popularity", "item-knn", "als", "ease", "sequential-ridge")}
-    for label, model in {**models, "blend (`best`)": "best"}.items():
-        estimates = [
-            _find_evaluation(read_result(f"{rule}-{model}"), history, exclude)["metrics"]["NDCG@10"]
-            for rule, history, exclude in protocols.values()
-        ]
-        rows.append([label, *(_interval([estimate]) for estimate in estimates)])
-    return _table(["NDCG@10", *protocols], rows)
-
-
 def _ablation() -> str:
     rows = []
     for label, name in ABLATION.items():
-        evaluation = _find_evaluation(read_result(f"ablation-{name}"))
+        evaluation = find_evaluation(read_result(f"ablation-{name}"))
         slices = [
             evaluation["slices"][part]["NDCG@10"]
             for part in ("gap: same second", "gap: up to a day", "gap: over two days")
         ]
         estimates = (evaluation["metrics"]["NDCG@10"], *slices)
-        rows.append([label, *(_interval([estimate]) for estimate in estimates)])
-    return _table(["transformer", "NDCG@10", "same second", "up to a day", "over two days"], rows)
+        rows.append([label, *(interval([estimate]) for estimate in estimates)])
+    return make_table(["transformer", "NDCG@10", "same second", "up to a day", "over two days"], rows)
 
 
 def _backtest() -> str:
@@ -227,7 +224,7 @@ def _soak() -> str:
         ["answers, and ratings stored meanwhile", f"{soak['queries']:,}, {soak['ratings']:,}"],
         *([f"memory, {time}", f"{memory[time]:.0f} MiB"] for time in ("start", "after 10 minutes", "end")),
     ]
-    return _table([f"{soak['minutes']:.0f} minutes under load", ""], rows)
+    return make_table([f"{soak['minutes']:.0f} minutes under load", ""], rows)
 
 
 def _seeds() -> str:
@@ -252,19 +249,19 @@ def _seeds() -> str:
         "Recall@10, live",
         "best epoch",
     ]
-    return _table([*header, "fit", "memory"], rows)
+    return make_table([*header, "fit", "memory"], rows)
 
 
 def _slices() -> str:
     labels = ("popularity", "ease", "sequential-ridge (`fast`)", "blend (`best`)")
-    models = [[_find_evaluation(read_result(name))["slices"] for name in CLEAN[label]] for label in labels]
+    models = [[find_evaluation(read_result(name))["slices"] for name in CLEAN[label]] for label in labels]
     first = models[0][0]
     rows = [
         [part, f"{first[part]['queries']:,}"]
-        + [_interval([slices[part]["NDCG@10"] for slices in model]) for model in models]
+        + [interval([slices[part]["NDCG@10"] for slices in model]) for model in models]
         for part in first
     ]
-    return _table(["part of the queries", "queries", *labels], rows)
+    return make_table(["part of the queries", "queries", *labels], rows)
 
 
 def _latency() -> str:
@@ -274,7 +271,7 @@ def _latency() -> str:
         single, batch = result["single"], result["batch"]
         latencies = [f"{single['p50_ms']:.2f} ms", f"{single['p99_ms']:.2f} ms"]
         rows.append([f"`{preset}`", *latencies, f"{batch['queries_per_second']:,.0f}"])
-    return _table(["model", "one query, median", "one query, 99 %", "queries/s in batch"], rows)
+    return make_table(["model", "one query, median", "one query, 99 %", "queries/s in batch"], rows)
 
 
 def _serving() -> str:
@@ -293,7 +290,7 @@ def _serving() -> str:
             }
         )
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
-    return _table(["`nextreel serve`, MovieLens-1M", "`fast`", "`best`"], rows)
+    return make_table(["`nextreel serve`, MovieLens-1M", "`fast`", "`best`"], rows)
 
 
 def _diversity() -> str:
@@ -303,11 +300,11 @@ def _diversity() -> str:
         metrics = entry["metrics"]
         rows.append(
             [f"{name} {entry[name]:g}" if name else "neither"]
-            + [_interval([metrics["NDCG@10"]])]
-            + [_interval([metrics["change"]]) if name else ""]
+            + [interval([metrics["NDCG@10"]])]
+            + [interval([metrics["change"]]) if name else ""]
             + [f"{metrics[key]['mean']:.3f}" for key in ("variety", "miscalibration")]
         )
-    return _table(["lists", "NDCG@10", "change", "variety of genres", "miscalibration (KL)"], rows)
+    return make_table(["lists", "NDCG@10", "change", "variety of genres", "miscalibration (KL)"], rows)
 
 
 def _new_users() -> str:
@@ -321,7 +318,7 @@ def _new_users() -> str:
             difference = "" if model == "popularity" else f" ({above['low']:+.4f} to {above['high']:+.4f})"
             cells.append(f"{metrics['metrics']['NDCG@10']['mean']:.4f}{difference}")
         rows.append([str(part["history"]), f"{part['queries']:,}", *cells])
-    return _table(["ratings known", "queries", *models], rows)
+    return make_table(["ratings known", "queries", *models], rows)
 
 
 def _new_movies() -> str:
@@ -333,10 +330,10 @@ def _new_movies() -> str:
         "learned": "the same model, fitted with these movies",
     }
     rows = [
-        [label] + [_interval([result["among_held_out"][name]["NDCG@10"]]) for result in results]
+        [label] + [interval([result["among_held_out"][name]["NDCG@10"]]) for result in results]
         for name, label in labels.items()
     ]
-    return _table(
+    return make_table(
         ["new movies among themselves, NDCG@10", *(result["config"]["model"] for result in results)], rows
     )
 
@@ -351,7 +348,7 @@ def _crash() -> str:
         ]
         for case in cases
     ]
-    return _table(["store", "killed", "rounds", "acknowledged", "lost", "half-written batches"], rows)
+    return make_table(["store", "killed", "rounds", "acknowledged", "lost", "half-written batches"], rows)
 
 
 def _hostile_soak() -> str:
@@ -378,7 +375,7 @@ def _hostile_soak() -> str:
         ["of them answered only when repeated at once", f"{health['answered at the second try']:,}"],
         ["largest memory of a worker", f"{soak['largest_worker_mib']:.0f} MiB"],
     ]
-    return _table([f"{soak['minutes']} minutes, everything at once", ""], rows)
+    return make_table([f"{soak['minutes']} minutes, everything at once", ""], rows)
 
 
 def _speed() -> str:
@@ -386,7 +383,7 @@ def _speed() -> str:
     rows = [[name, f"{seconds['median']:.2f} s"] for name, seconds in result["seconds"].items()]
     rows.append(["peak memory of the funk-svd fit", f"{result['peak_memory_gib']:.2f} GiB"])
     machine = result["machine"]
-    return _table(["task", f"median on {machine['cores']} cores of {machine['processor']}"], rows)
+    return make_table(["task", f"median on {machine['cores']} cores of {machine['processor']}"], rows)
 
 
 def _scaling() -> str:
@@ -398,7 +395,7 @@ def _scaling() -> str:
         for task in tasks
     ]
     header = [f"{size['rows'] / 1e6:.1f}M ratings of {size['movies']:,} movies" for size in sizes]
-    return _table(["", *header, "exponent"], rows)
+    return make_table(["", *header, "exponent"], rows)
 
 
 def _time_and_memory(task: dict[str, float] | None) -> str:
@@ -418,7 +415,7 @@ def _answers_by_size() -> str:
         ]
         for task in tasks
     ]
-    return _table(["queries a second", *(f"{size['movies']:,} movies" for size in sizes)], rows)
+    return make_table(["queries a second", *(f"{size['movies']:,} movies" for size in sizes)], rows)
 
 
 def _large_server() -> str:
@@ -436,7 +433,7 @@ def _large_server() -> str:
     ]
     what = f"{result['rows'] / 1e6:.0f}M ratings of {result['movies']:,} movies, {result['machine']['processor']}"
     header = ["until it recommends", "of the processor", "memory in all", "of it a worker's own", "a list"]
-    return _table([what, *header], rows)
+    return make_table([what, *header], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -447,7 +444,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "leaderboard": _leaderboard,
     "verdict": _verdict,
     "answering": _answering,
-    "protocols": _protocols,
+    "protocols": compare_protocols,
+    "by-gap": split_protocols_by_gap,
+    "time-to-split": compare_with_time_to_split,
     "ablation": _ablation,
     "backtest": _backtest,
     "soak": _soak,
@@ -465,37 +464,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "answers-by-size": _answers_by_size,
     "large-server": _large_server,
 }
-
-
-def _find_evaluation(
-    result: Result, history: str = "frozen", exclude_seen: bool = True, member: str | None = None
-) -> Result:
-    """Return the evaluation by this protocol, of the whole model or of one member of a blend."""
-    evaluations: list[Result] = result["evaluations"]
-    for evaluation in evaluations:
-        protocol = evaluation["protocol"]
-        if (protocol["history"], protocol["exclude_seen"], evaluation.get("member")) == (
-            history,
-            exclude_seen,
-            member,
-        ):
-            return evaluation
-    raise KeyError(f"{result['name']} has no evaluation with {history} history, exclude_seen={exclude_seen}")
-
-
-def _interval(estimates: Sequence[dict[str, float]]) -> str:
-    """Return the mean and half the width of the interval, each averaged over the seeds."""
-    half = _mean([(estimate["high"] - estimate["low"]) / 2 for estimate in estimates])
-    return f"{_mean([estimate['mean'] for estimate in estimates]):.4f} ± {half:.4f}"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _table(header: list[str], rows: Rows) -> str:
-    rule = ["---", *("---:" for _ in header[1:])]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rule, *rows))
 
 
 if __name__ == "__main__":

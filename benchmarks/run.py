@@ -72,6 +72,11 @@ def read_result(name: str) -> Result:
     return result
 
 
+def has_result(name: str) -> bool:
+    """Return whether there is a result file; a config may be ready before its benchmark has run."""
+    return (HERE / "results" / f"{name}.json").is_file()
+
+
 def config_hash(config: Config) -> str:
     """Return the SHA-256 of a config, which doesn't depend on the order of its keys."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
