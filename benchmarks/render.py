@@ -74,9 +74,9 @@ RESULTS = (
 AWAITED = (
     "next-visit-best",
     "time-to-split-best",
-    "time-to-split-item-knn",
-    "time-to-split-ease",
     "time-to-split-sequential-ridge",
+    "open-loop-best",
+    "open-loop-sequential-ridge",
 )
 """Configs that are ready and have no result file yet; tables leave their places empty."""
 
