@@ -287,6 +287,7 @@ def test_a_report_is_small_and_reproducible(board: Leaderboard, html: str, tmp_p
         (SplitRule.for_rule("course"), "stands in both parts, which is a leak"),
         (SplitRule.for_rule("global", moment=978_307_200), "One moment for everybody, 1 January 2001"),
         (SplitRule.for_rule("global"), "before which 80 % of the ratings lie"),
+        (SplitRule.for_rule("next-visit"), "A visit ends with a pause of more than 1 day"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.rule,
 )

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from nextreel.data.splitting.split_rules import SHARE, SplitRule
+from nextreel.data.times import DAY, format_duration
 from nextreel.evaluation.comparison.leaderboard import Leaderboard
 from nextreel.evaluation.protocol import HistoryMode
 from nextreel.reporting.html_report.leaders import Leader
-from nextreel.wording import join_names
+from nextreel.wording import join_names, number_of
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 UNKNOWN = "\N{EN DASH}"
@@ -156,6 +157,8 @@ def describe_split(rule: SplitRule | None) -> str:
         return "The train and the test part were given as files; how they were split isn't known."
     if rule.rule == "global":
         return _describe_global_split(rule)
+    if rule.rule == "next-visit":
+        return _describe_next_visit_split(rule)
     positive = f"rating of {rule.threshold:g} or more"
     start = f"last {positive}" if rule.positives == 1 else f"{_ordinal(rule.positives)}-last {positive}"
     description = (
@@ -167,6 +170,16 @@ def describe_split(rule: SplitRule | None) -> str:
     return (
         f"{description} The row where the test part begins stands in both parts, which is a leak: "
         "models have learned it."
+    )
+
+
+def _describe_next_visit_split(rule: SplitRule) -> str:
+    pause = format_duration(DAY if rule.pause is None else rule.pause)
+    positives = number_of(rule.positives, "rating")
+    return (
+        "Person by person, the last visit is the test part, and models learn from what is before. A visit ends with a "
+        f"pause of more than {pause}. People with one visit, or with fewer than {positives} of {rule.threshold:g} or "
+        "more in the last one, stay in the train part."
     )
 
 
