@@ -27,13 +27,16 @@ def test_a_card_has_every_evaluation_that_was_noted_also_while_it_is_served(
     save(predictor, tmp_path / "model")
     add_evaluation(predictor, tmp_path / "model", FIGURES)
     with serving(tmp_path / "model", f"sqlite:///{tmp_path}/nextreel.db") as site:
-        live = {**FIGURES["protocol"], "history": "live"}
+        live = {**FIGURES["protocol"], "history": "live", "ties": "strict"}
         add_evaluation(predictor, tmp_path / "model", {**FIGURES, "protocol": live})
         text = " ".join(re.sub("<[^>]+>", " ", site.http.get("/model").text).split())
     assert text.count("NDCG@10 0.1234 0.1200 to 0.1268") == 2
     assert text.count("1,295 questions to 60 people") == 2
     assert "clean split. A history holds what the model learned from; seen movies excluded." in text
-    assert "clean split. A history holds everything rated before the question; seen movies excluded." in text
+    assert (
+        "clean split. A history holds everything rated before the question, without rows of the same second; "
+        "seen movies excluded." in text
+    )
     assert "test.csv 5bd13a6c8f21" in text
     assert predictor.dataset.fingerprint[:12] in text
     assert "A leak: 3 rows of the test part were learned from too." in text
