@@ -74,7 +74,6 @@ RESULTS = (
 AWAITED = (
     "next-visit-best",
     "time-to-split-best",
-    "time-to-split-sequential-ridge",
     "open-loop-best",
     "open-loop-sequential-ridge",
 )
