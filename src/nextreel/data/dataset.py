@@ -16,6 +16,7 @@ from nextreel.arrays import Int64Array, find_sorted
 from nextreel.data.data_format import DataFormat
 from nextreel.data.frames import check_frame
 from nextreel.data.ids import Id, encode_ids, find_positions, kind_of, sort_with_codes
+from nextreel.data.links import NO_LINKS
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.schema import (
     INTERACTIONS,
@@ -55,6 +56,8 @@ class Dataset:
     """One row per movie: MovieID, Title ("The Title (1995)"), Genres (a list), Year; null for unknown values."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Names of the columns in the user's files by role, as far as the user gave them."""
+    links: pl.DataFrame = field(default_factory=lambda: NO_LINKS)
+    """MovieID and ImdbID (a number) of the movies of the catalog whose ids on IMDb are known."""
 
     @classmethod
     def from_frames(
@@ -112,6 +115,9 @@ class Dataset:
                 movie_ids.to_frame().join(movies, on=MOVIE_ID, how="left", maintain_order="left")
             ),
             columns=tables.format.columns,
+            links=NO_LINKS
+            if tables.links is None
+            else tables.links.join(movie_ids.to_frame(), on=MOVIE_ID, how="semi", maintain_order="left"),
         )
 
     def facts(self) -> list[tuple[str, str]]:

@@ -151,8 +151,25 @@ MOVIES = Table(
     key=MOVIE_ID,
     folded=(YEAR,),
 )
+IMDB_ID = Column("ImdbID", "text", "imdb", (("imdbid", "imdb", "tconst", "const"),))
+LINKS = Table(
+    stems=("links",),
+    columns=(replace(_MOVIE, other_names=(*_MOVIE.other_names, ("id",))), IMDB_ID),
+    key=MOVIE_ID,
+)
+"""The IMDb ids of movies: MovieLens' links.csv, or a column of movies.csv."""
 QUERIES = Table(stems=(), columns=(_USER, _TIME))
+HISTORY = Table(
+    stems=(),
+    columns=tuple(
+        replace(column, required=False)
+        for column in (*INTERACTIONS.columns, MOVIES.columns[1], YEAR, IMDB_ID)
+    ),
+)
+"""One person's own interactions: a movie by id, by title and year, or by its IMDb id."""
 ROLES = tuple(
-    dict.fromkeys(column.role for table in (INTERACTIONS, MOVIES, USERS) for column in table.recognised)
+    dict.fromkeys(
+        column.role for table in (INTERACTIONS, MOVIES, USERS, LINKS) for column in table.recognised
+    )
 )
 """What `--columns` can name, in the order of the tables."""

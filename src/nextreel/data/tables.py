@@ -9,8 +9,9 @@ import polars as pl
 from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.frames import check_frame, find_columns, require_given_columns, to_polars
 from nextreel.data.ids import kind_of
+from nextreel.data.links import with_numbers
 from nextreel.data.rating_scale import STARS, RatingScale
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, RATING, USER_ID, USERS, Table
+from nextreel.data.schema import INTERACTIONS, LINKS, MOVIE_ID, MOVIES, RATING, USER_ID, USERS, Table
 from nextreel.errors import DataError
 
 
@@ -24,6 +25,8 @@ class Tables:
     """UserID, Gender, Age, Occupation, ZipCode; may lack users who have interactions. None without a file of users."""
     movies: pl.DataFrame | None = None
     """MovieID, Title, Genres; may lack movies that have interactions. None without a file of movies."""
+    links: pl.DataFrame | None = None
+    """MovieID, ImdbID of the movies whose ids on IMDb are known; None if there are none."""
     notes: tuple[str, ...] = ()
     """Messages about deviations from the file format that the readers accepted."""
     format: DataFormat = ANY_FORMAT
@@ -52,6 +55,7 @@ class Tables:
             A frame lacks a column, a column holds a value that isn't allowed there, or the ids of two frames are of
             different kinds.
         """
+        linked = movies is not None and _find_links(to_polars(movies, MOVIES, "movies"), request)
         frames = {
             table: to_polars(frame, table, name)
             for table, frame, name in (
@@ -67,6 +71,8 @@ class Tables:
         sources = {
             table: find_columns(frame.columns, table, request).sources for table, frame in frames.items()
         }
+        if linked:
+            sources[LINKS] = find_columns(frames[MOVIES].columns, LINKS, request).sources
         require_given_columns(
             request, ANY_FORMAT, {table: tuple(names.items()) for table, names in sources.items()}
         )
@@ -75,6 +81,9 @@ class Tables:
             interactions=rows,
             movies=films,
             users=people,
+            links=with_numbers(check_frame(frames[MOVIES], LINKS, "movies", request), "movies")
+            if linked
+            else None,
             format=request.model_copy(
                 update={
                     "user_ids": kind_of(rows[USER_ID]),
@@ -91,6 +100,11 @@ class Tables:
                     f"{describe_kind(rows[column])}; expected the same in both"
                 )
         return tables
+
+
+def _find_links(movies: pl.DataFrame, request: DataFormat) -> bool:
+    """Return whether a frame of movies has their IMDb ids, too."""
+    return not find_columns(movies.columns, LINKS, request).missing
 
 
 def find_scale(rows: pl.DataFrame, is_rated: bool, format_: DataFormat) -> RatingScale:

@@ -14,9 +14,10 @@ from nextreel.arrays import Arrays, Int64Array, read_arrays, write_arrays
 from nextreel.data.data_format import DataFormat
 from nextreel.data.dataset import Dataset
 from nextreel.data.ids import IdKind, kind_of
+from nextreel.data.links import NO_LINKS
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.reading.polars_panics import panics_as_errors
-from nextreel.data.schema import MOVIE_ID, USER_ID, USERS
+from nextreel.data.schema import IMDB_ID, MOVIE_ID, USER_ID, USERS
 from nextreel.data.timeline import InteractionsByTime, Timeline
 from nextreel.data.times import LATEST_TIMESTAMP
 from nextreel.data.titles import unify_genres
@@ -26,6 +27,8 @@ INTERACTIONS_FILE = "interactions.safetensors"
 ORDER_FILE = "order.safetensors"
 """File of what sorting the interactions gives; a model that an earlier nextreel saved doesn't have it."""
 MOVIES_FILE, USERS_FILE = "movies.parquet", "users.parquet"
+LINKS_FILE = "links.parquet"
+"""The IMDb ids of the movies; only there if some are known."""
 SPECS: Specs = {
     "movie_ids": ArraySpec("int64", ("n_movies",), least=0, is_filled=True, order="strictly ascending"),
     "user_ids": ArraySpec("int64", ("n_users",), least=0, is_filled=True, order="strictly ascending"),
@@ -67,6 +70,8 @@ def write_dataset(dataset: Dataset, directory: Path) -> None:
     write_arrays(order, directory / ORDER_FILE)
     dataset.movies.write_parquet(directory / MOVIES_FILE)
     dataset.users.write_parquet(directory / USERS_FILE)
+    if len(dataset.links):
+        dataset.links.write_parquet(directory / LINKS_FILE)
 
 
 def read_dataset_files(
@@ -120,6 +125,7 @@ def read_dataset_files(
             )
         ),
         columns=format_.columns,
+        links=_read_links(directory / LINKS_FILE, format_.movie_ids or "number"),
     )
 
 
@@ -141,6 +147,25 @@ def _sort_by_file(timeline: Timeline, file: Path, n_movies: int, read: Callable[
         arrays["timestamps"].astype(np.int64, copy=False), arrays["movies"].astype(np.int32, copy=False)
     )
     return timeline.sorted_already(by_time, superseded_by if len(superseded_by) else None)
+
+
+def _read_links(file: Path, kind: IdKind) -> pl.DataFrame:
+    """Read the IMDb ids of the movies, if there are any."""
+    if not file.exists():
+        return NO_LINKS
+    frame = _read_parquet(file)
+    expected = {MOVIE_ID: pl.String() if kind == "text" else pl.Int64(), IMDB_ID.name: pl.Int64()}
+    if dict(frame.schema) != expected or any(frame.null_count().row(0)):
+        raise ArtifactError(f"{file} is damaged: it doesn't hold the IMDb ids of movies")
+    return frame
+
+
+def _read_parquet(file: Path) -> pl.DataFrame:
+    try:
+        with panics_as_errors():
+            return pl.read_parquet(file.absolute(), glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ArtifactError(f"{file} can't be read: it is damaged or isn't a Parquet file") from error
 
 
 def _check_interactions(arrays: Arrays, scale: RatingScale) -> None:
@@ -169,11 +194,7 @@ def _read_frame(
 
     Texts are not compared with their codes, which would take longer than to read all else.
     """
-    try:
-        with panics_as_errors():
-            frame = pl.read_parquet(file.absolute(), glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ArtifactError(f"{file} can't be read: it is damaged or isn't a Parquet file") from error
+    frame = _read_parquet(file)
     expected = {key: pl.String() if kind == "text" else pl.Int64(), **types}
     if dict(frame.schema) != expected:
         found = ", ".join(f"{name} {dtype}" for name, dtype in frame.schema.items())

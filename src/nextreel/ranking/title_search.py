@@ -16,7 +16,6 @@ The title that was typed to the end comes first. Those that have every word of t
 """
 
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ import polars as pl
 from nextreel.arrays import Float32Array, Int64Array, concatenate_ranges
 from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID
+from nextreel.data.title_words import split_words, without_article
 from nextreel.errors import require
 
 LEAST_SCORE = 0.7
@@ -47,13 +47,8 @@ of the score."""
 ROUNDING = 1e-5
 """Tolerance for sums of float32."""
 LAST_CHARACTER = chr(0x10FFFF)
-ARTICLES = {"the", "a", "an"}
 BRACKETS = re.compile(r"\s*\(([^()]*)\)\s*")
-WORD = re.compile(r"[^\W_]+")
 YEAR = re.compile(r"(?:18|19|20)[0-9][0-9]")
-APOSTROPHES = re.compile(r"['\u2018\u2019\u00b4`]")
-SPELLINGS = str.maketrans({"&": " and ", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "\u0131": "i"})
-"""Replacements for characters that Unicode doesn't decompose into a letter and an accent."""
 NUMBERS = (
     "2 ii two,3 iii three,4 iv four,5 v five,6 vi six,7 vii seven,8 viii eight,9 ix nine,10 ten,12 twelve"
 )
@@ -135,7 +130,7 @@ class TitleSearch:
         return cls(
             movie_ids=encode_ids(movies[MOVIE_ID])[rows],
             popularity=popular[rows],
-            joined=["".join(_without_article(own)) for _, own, _ in titles],
+            joined=["".join(without_article(own)) for _, own, _ in titles],
             vocabulary=vocabulary,
             rarity=rarity,
             titles=title[by_word],
@@ -146,7 +141,7 @@ class TitleSearch:
 
     def find(self, text: str, limit: int = 10) -> list[TitleMatch]:
         """Return the best matches, at most `limit`; none for a text without letters and digits."""
-        words = _split_words(text)
+        words = split_words(text)
         if not words or not self.joined:
             return []
         share, score = self._score_words(words)
@@ -230,7 +225,7 @@ class TitleSearch:
     def _score_as_one_string(self, words: list[str]) -> Float32Array:
         """Score every title by the similarity of the query to its beginning, both without blanks: float32[n_titles]."""
         ends_in_year = len(words) > 1 and YEAR.fullmatch(words[-1]) is not None
-        typed = "".join(_without_article(words[:-1] if ends_in_year else words))
+        typed = "".join(without_article(words[:-1] if ends_in_year else words))
         score = _string_similarity(typed, [title[: len(typed)] for title in self.joined], LEAST_SCORE)
         likely = np.flatnonzero(score)
         lengths = np.array([len(self.joined[title]) for title in likely])
@@ -245,19 +240,9 @@ def _read_title(title: str | None, year: int | None) -> Iterator[tuple[list[str]
     without_year = title.removesuffix(f"({year})")
     names = (BRACKETS.sub("", without_year), without_year, *BRACKETS.findall(without_year))
     for name in dict.fromkeys(names):
-        if words := _split_words(name):
+        if words := split_words(name):
             extra = [other for word in words for other in OTHER_SPELLINGS.get(word, ())]
             yield words, extra if year is None else [*extra, str(year)]
-
-
-def _split_words(text: str) -> list[str]:
-    """Return the words of a text in lower case, without accents and apostrophes."""
-    decomposed = unicodedata.normalize("NFKD", APOSTROPHES.sub("", text).casefold().translate(SPELLINGS))
-    return WORD.findall("".join(sign for sign in decomposed if not unicodedata.combining(sign)))
-
-
-def _without_article(words: list[str]) -> list[str]:
-    return words[1:] if len(words) > 1 and words[0] in ARTICLES else words
 
 
 def _string_similarity(text: str, others: list[str], least: float) -> Float32Array:

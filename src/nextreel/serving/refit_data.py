@@ -66,6 +66,8 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
         for table, frame in ((INTERACTIONS, rows), (MOVIES, to_file_form(movies)), (USERS, users)):
             if len(frame):
                 write_table(frame, directory / f"{table.stems[0]}.csv")
+        if len(learned.links):
+            write_table(learned.links, directory / "links.csv")
         write_origin(directory, store.identity)
         write_format(directory, learned.format)
         store.note_rows(read_dataset(directory).fingerprint, *position)

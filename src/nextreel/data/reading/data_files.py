@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files.unfinished import recover_directory
-from nextreel.data.schema import INTERACTIONS, MOVIES, USERS, Table
+from nextreel.data.schema import INTERACTIONS, LINKS, MOVIES, USERS, Table
 from nextreel.errors import DataError
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -75,8 +75,8 @@ def find_table(directory: Path, table: Table) -> Path | None:
 
 
 def _find_in_directory(directory: Path) -> TableFiles:
-    named = {table: find_table(directory, table) for table in (INTERACTIONS, USERS, MOVIES)}
-    files = {table: [path] for table, path in named.items() if path is not None}
+    named = {table: find_table(directory, table) for table in (INTERACTIONS, USERS, MOVIES, LINKS)}
+    files = {table: [path] for table, path in named.items() if path is not None and table is not LINKS}
     if INTERACTIONS in files:
         return files
     if (directory / MANIFEST).is_file():

@@ -15,6 +15,7 @@ from nextreel.data.data_format import ANY_FORMAT, DataFormat, remembered_format
 from nextreel.data.dataset import Dataset
 from nextreel.data.frames import complete, require_given_columns, to_canonical
 from nextreel.data.ids import IdKind, kind_of
+from nextreel.data.links import with_numbers
 from nextreel.data.reading.csv_kinds import (
     find_text_ids,
     may_have_text_ids,
@@ -23,12 +24,13 @@ from nextreel.data.reading.csv_kinds import (
     with_text_ids,
 )
 from nextreel.data.reading.csv_text import CsvText, open_csv
-from nextreel.data.reading.data_files import find_tables
+from nextreel.data.reading.data_files import find_table, find_tables
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.typed_files import is_typed, open_typed
 from nextreel.data.schema import (
     DTYPES,
     INTERACTIONS,
+    LINKS,
     MOVIE_ID,
     MOVIES,
     QUERIES,
@@ -120,16 +122,46 @@ def read_tables(path: Path, request: DataFormat | None = None) -> Tables:
     decided = format_.model_copy(update={"user_ids": kinds[USER_ID], "movie_ids": kinds[MOVIE_ID]})
     if any(_differs(reading.frame, kinds) for reading in noted.values()):
         noted = _read_all(files, decided)
+    links = read_links(path, files, decided)
     rows, sources = noted[INTERACTIONS].frame, dict(noted[INTERACTIONS].sources)
     scale = find_scale(rows, RATING in sources, format_)
     return Tables(
         interactions=rows,
         users=noted[USERS].frame if USERS in noted else None,
         movies=noted[MOVIES].frame if MOVIES in noted else None,
+        links=links,
         notes=tuple(note for reading in noted.values() for note in reading.notes),
         format=decided.model_copy(update={"scale": scale, "liked_from": None}),
         sources={table: reading.sources for table, reading in noted.items()},
     )
+
+
+def read_links(path: Path, files: dict[Table, list[Path]], format_: DataFormat) -> pl.DataFrame | None:
+    """Read the IMDb ids of a data directory's movies from links.csv, or else from a column of movies.csv.
+
+    Returns None if neither has any: a file links.csv with other columns is none of ours.
+
+    Raises DataError if a value isn't an IMDb id, or a movie is there twice.
+    """
+    named = find_table(path, LINKS) if path.is_dir() else None
+    candidates = [*([named] if named else []), *files.get(MOVIES, [])]
+    for file in candidates:
+        if not _has_links(file, format_):
+            continue
+        return with_numbers(read_table(file, LINKS, format_), file.name)
+    return None
+
+
+def _has_links(file: Path, format_: DataFormat) -> bool:
+    """Return whether the header of a file names movies and their IMDb ids."""
+    try:
+        if is_typed(file):
+            open_typed(file, LINKS, format_)
+        else:
+            open_csv(file, LINKS, format_)
+    except DataError:
+        return False
+    return True
 
 
 def _read_all(files: dict[Table, list[Path]], format_: DataFormat) -> dict[Table, NotedTable]:

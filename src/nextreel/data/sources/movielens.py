@@ -1,4 +1,4 @@
-"""Converting GroupLens' raw MovieLens releases into ratings_train.csv, movies.csv and users.csv.
+"""Converting GroupLens' raw MovieLens releases into ratings_train.csv, movies.csv, users.csv and links.csv.
 
 There are three formats: ml-100k (u.data, u.item, u.user), ml-1m and ml-10m (.dat files with fields separated by
 "::"), and the CSV releases (ml-latest, ml-latest-small, ml-20m, ml-25m, ml-32m). UserIDs and MovieIDs stay as they
@@ -18,7 +18,17 @@ import polars as pl
 
 from nextreel.data.reading.csv_text import BYTE_ORDER_MARK, CsvText
 from nextreel.data.reading.exact_csv import MOST_PROBLEMS, read_exactly
-from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, TIMESTAMP, USER_ID, USERS, Column, Table
+from nextreel.data.schema import (
+    INTERACTIONS,
+    LINKS,
+    MOVIE_ID,
+    MOVIES,
+    TIMESTAMP,
+    USER_ID,
+    USERS,
+    Column,
+    Table,
+)
 from nextreel.data.sources.zip_archives import open_zip
 from nextreel.data.table_writer import write_tables
 from nextreel.data.value_checks import is_valid, parse_cell
@@ -26,6 +36,7 @@ from nextreel.errors import DataError, DataProblem
 from nextreel.wording import number_of
 
 RATINGS_FILE, MOVIES_FILE, USERS_FILE = "ratings_train.csv", "movies.csv", "users.csv"
+LINKS_FILE = "links.csv"
 LARGEST_MEMBER = 2 * 1024**3
 """Highest accepted number of bytes of one unpacked file; in every release it is less than 1 GiB."""
 
@@ -66,11 +77,13 @@ class ReleaseFormat:
     ratings: RawFile
     movies: RawFile
     users: RawFile | None = None
+    links: RawFile | None = None
 
     @property
     def files(self) -> list[RawFile]:
         """The raw files that nextreel reads from a release of this format."""
-        return [file for file in (self.ratings, self.movies, self.users) if file is not None]
+        optional = [file for file in (self.users, self.links) if file is not None]
+        return [self.ratings, self.movies, *optional]
 
 
 ITEMS_100K = Table(
@@ -93,6 +106,7 @@ USERS_100K = Table(
     ),
     key=USER_ID,
 )
+LINKS_RAW = Table(stems=(), columns=(*LINKS.columns, Column("tmdbId", "text")), key=MOVIE_ID)
 FORMATS = (
     ReleaseFormat(
         "ml-100k",
@@ -110,6 +124,7 @@ FORMATS = (
         "ml-latest, ml-latest-small, ml-20m, ml-25m or ml-32m",
         RawFile("ratings.csv", ",", INTERACTIONS, header="userId,movieId,rating,timestamp"),
         RawFile("movies.csv", ",", MOVIES, header="movieId,title,genres"),
+        links=RawFile("links.csv", ",", LINKS_RAW, header="movieId,imdbId,tmdbId"),
     ),
 )
 
@@ -160,6 +175,9 @@ def convert(source: Path, target: Path) -> Conversion:
     if release.users is not None and release.users.name in raw:
         users = _with_occupation_codes(_read_rows(release.users, raw.pop(release.users.name)))
         tables[USERS_FILE] = users.select(USERS.schema.names())
+    if release.links is not None and release.links.name in raw:
+        links = _read_rows(release.links, raw.pop(release.links.name))
+        tables[LINKS_FILE] = links.select(LINKS.schema.names())
     # Ratings are written last, so that a directory which has them is complete.
     tables[RATINGS_FILE] = ratings
     return Conversion(
@@ -175,7 +193,9 @@ def require_free(target: Path) -> None:
     """Raise DataError if `target` is a file or has a file that a conversion would overwrite."""
     if target.exists() and not target.is_dir():
         raise DataError(f"{target} is a file; expected a directory to write into")
-    existing = [name for name in (RATINGS_FILE, MOVIES_FILE, USERS_FILE) if (target / name).exists()]
+    existing = [
+        name for name in (RATINGS_FILE, MOVIES_FILE, USERS_FILE, LINKS_FILE) if (target / name).exists()
+    ]
     if existing:
         raise DataError(
             f"{target} already holds {', '.join(existing)}: choose another directory, or delete the files"

@@ -102,6 +102,8 @@ def write_split(
         for table, frame in ((USERS, tables.users), (MOVIES, tables.movies)):
             if frame is not None:
                 _copy_table(files[table][0], table, frame, tables, target)
+        if tables.links is not None:
+            write_table(tables.links, target / "links.csv")
         text = json.dumps(facts.model_dump(exclude_none=True), indent=2)
         (target / SPLIT_FILE).write_text(text + "\n", encoding="utf-8")
     return facts
