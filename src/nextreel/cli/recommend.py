@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import Device, IncludeSeen
+from nextreel.cli.terminal.arguments import Columns, Device, IncludeSeen
 from nextreel.cli.terminal.json_output import AsJson, print_json
 
 
@@ -57,8 +57,42 @@ def recommend(
             "Shortfall (the number of movies that only fill up the list).",
         ),
     ] = False,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recommend to you: an export of Letterboxd, IMDb, Netflix or MovieLens (a CSV file or the zip), or "
+            "any CSV file of the movies that you watched. Nothing of it is stored."
+        ),
+    ] = None,
+    matches: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --history: CSV file of Title, Year, MovieID for titles that weren't matched."
+        ),
+    ] = None,
+    unmatched: Annotated[
+        Path | None,
+        typer.Option(help="With --history: file to write unmatched titles to, to fill in for --matches."),
+    ] = None,
+    columns: Columns = None,
+    dates: Annotated[
+        Literal["day-first", "month-first"] | None,
+        typer.Option(
+            help="With --history: how dates such as 3/4/21 are written, if the file doesn't show it."
+        ),
+    ] = None,
+    backtest: Annotated[
+        bool,
+        typer.Option(
+            "--backtest",
+            help="With --history: ask about every day of it instead, and say how often you watched what was "
+            "recommended.",
+        ),
+    ] = False,
     device: Device = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Replace the file --out if it exists.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file --out or --unmatched if it exists.")
+    ] = False,
 ) -> None:
     """Recommend what to watch next, as of a given time.
 
@@ -68,9 +102,26 @@ def recommend(
     from nextreel.errors import QueryError
     from nextreel.prediction.saving import load
 
+    if history is not None:
+        from nextreel.cli.terminal.own_history import ListRequest, OwnFiles, recommend_to_history
+
+        if (user, queries, out, all_users, explain_answers) != (None, None, None, False, False):
+            raise QueryError(
+                "--history is for one person: leave out --user, --queries, --all-users and --out"
+            )
+        recommend_to_history(
+            load(model),
+            OwnFiles(history, matches, unmatched, columns, dates, force),
+            ListRequest(timestamp, k, not include_seen, scores, as_json),
+            backtest,
+        )
+        return
+    if (matches, unmatched, columns, dates, backtest) != (None, None, None, None, False):
+        raise QueryError("--matches, --unmatched, --columns, --dates and --backtest are for --history")
     if [user is not None, queries is not None, all_users].count(True) != 1:
         raise QueryError(
-            "name either one user with --user or a file of queries with --queries, or all users with --all-users"
+            "name either one user with --user or a file of queries with --queries, all users with --all-users, or your "
+            "own export with --history"
         )
     if (user is None) != (out is not None):
         raise QueryError(

@@ -69,6 +69,16 @@ class RatingScale(BaseModel):
         )
         return halves
 
+    def from_stars(self, stars: float) -> float:
+        """Return the rating on this scale that stands for a number of stars: the one that `to_stars` shows as these."""
+        if self.is_stars:
+            return stars
+        if stars < POSITIVE:
+            share = (stars - LOWEST_RATING) / (POSITIVE - LOWEST_RATING)
+            return self.lowest + share * (self.liked_from - self.lowest)
+        share = (stars - POSITIVE) / (HIGHEST_RATING - POSITIVE)
+        return self.liked_from + share * (self.highest - self.liked_from)
+
 
 STARS = RatingScale()
 """The scale of MovieLens: 0.5 to 5 stars, liked from 4 on."""

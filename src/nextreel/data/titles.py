@@ -1,5 +1,6 @@
 """Titles, years and genres as people read them, parsed from the form of MovieLens' files."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -36,6 +37,13 @@ def with_parsed_titles(movies: pl.DataFrame) -> pl.DataFrame:
         Genres=genres,
     )
     return unify_genres(parsed)
+
+
+def parse_name(title: str) -> tuple[str, int | None]:
+    """Return the name and the year of one title in the form of MovieLens' files, such as "Matrix, The (1999)"."""
+    found = re.search(YEAR, title)
+    name = title[: found.start()] if found else title
+    return re.sub(ARTICLE_LAST, r"\2 \1\3", name.strip()), int(found[1]) if found else None
 
 
 def genre_key(genre: str) -> str:

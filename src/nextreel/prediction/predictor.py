@@ -1,25 +1,29 @@
 """A fitted model with the interactions that histories come from: queries in, recommended MovieIDs out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from typing import TypedDict, Unpack, overload
 
 import numpy as np
 import polars as pl
 from narwhals.typing import IntoFrameT
 
-from nextreel.arrays import BoolArray, Float32Array
+from nextreel.arrays import BoolArray, Float32Array, Int64Array
+from nextreel.data.data_format import DataFormat
 from nextreel.data.dataset import Dataset, require_dataset
+from nextreel.data.exports.export_dates import DayOrder
 from nextreel.data.frames import to_kind_of
 from nextreel.data.ids import Id, encode_id, encode_ids, kind_of
 from nextreel.data.reading.query_frames import check_id, make_query_frame
 from nextreel.data.reading.time_values import Time, to_timestamp_or_now
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from nextreel.data.timeline import Ties
+from nextreel.data.timeline import Histories, Ties
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender, require_model
 from nextreel.notebook_html import to_html
+from nextreel.prediction.own_history import HistoryReader, OwnHistory
 from nextreel.ranking.explanations import explain
 from nextreel.ranking.filters import Filters
 from nextreel.ranking.genres import share_genres
@@ -46,6 +50,10 @@ class ListOptions(TypedDict, total=False):
     diversity: float
     calibration: float
     ties: Ties
+
+
+Export = OwnHistory | str | PathLike[str]
+"""A person's own history: one that was read, or the path of an export."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +88,17 @@ class Predictor:
     def recommend(
         self, queries: Queries, k: int = ..., exclude_seen: bool = ..., **options: Unpack[ListOptions]
     ) -> pl.DataFrame: ...
+    @overload
+    def recommend(
+        self, *, history: Export, k: int = ..., exclude_seen: bool = ..., **options: Unpack[ListOptions]
+    ) -> pl.DataFrame: ...
     def recommend(
         self,
-        queries: object,
+        queries: object = None,
         k: int = 10,
         exclude_seen: bool = True,
         *,
+        history: Export | None = None,
         at: Time | None = None,
         titles: bool = False,
         include_genres: Iterable[str] = (),
@@ -110,9 +123,11 @@ class Predictor:
             Number of movies for each query, at most the number of movies in the catalog.
         exclude_seen : bool
             Don't recommend movies that the user has rated before.
+        history
+            Instead of `queries`, a person's own history: what `read_history` returned, or the path of an export.
         at
             Time of all queries: POSIX seconds, ISO 8601 such as "2001-01-31T18:00", or a date or datetime; without a
-            zone it is in UTC. For one user it is by default the end of the current second.
+            zone it is in UTC. For one user, or a history, it is by default the end of the current second.
         titles : bool
             Add a column Title, with the MovieID of a movie that has none.
         include_genres, exclude_genres : Iterable[str]
@@ -131,6 +146,7 @@ class Predictor:
         -------
         A frame of the library of `queries`; of polars if `queries` is no frame. Its columns are UserID, Timestamp
         (POSIX seconds), Rank (from 1), MovieID, Score and Fallback: k rows for each query, in the order of the queries.
+        With `history`, there is no column UserID.
         Fallback is null for a movie that the model recommends, "popularity" if the model doesn't know the user, and
         "list filled up" (without a Score) if fewer than k movies were left to recommend. With genres, years or
         `exclude`, nothing fills up a list: it has fewer rows then.
@@ -142,16 +158,18 @@ class Predictor:
             a genre.
         ConfigError
             `ties` is neither strict nor file-order.
+        DataError
+            The export can't be read.
         """
-        frame = make_query_frame(queries, self.dataset, at)
+        frame, histories = self._find_queries(queries, history, at, ties)
         allowed = self._find_allowed(include_genres, exclude_genres, year_min, year_max, exclude)
-        ranking = self._rank_queries(frame, k, exclude_seen, allowed, diversity, calibration, ties)
+        timestamps = frame[TIMESTAMP].to_numpy()
+        ranking = self._rank(histories, timestamps, k, exclude_seen, allowed, diversity, calibration)
         is_filler = np.isneginf(ranking.scores).ravel()
         fallback = np.where(np.repeat(ranking.personal, k), "", "popularity")
         movies = ranking.movies.ravel()
         columns = {
-            USER_ID: frame[USER_ID][np.repeat(np.arange(len(frame)), k)],
-            TIMESTAMP: np.repeat(frame[TIMESTAMP].to_numpy(), k),
+            **{name: frame[name][np.repeat(np.arange(len(frame)), k)] for name in frame.columns},
             "Rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(frame)),
             MOVIE_ID: self.dataset.movies[MOVIE_ID][movies],
             **({"Title": self._titles[movies]} if titles else {}),
@@ -210,7 +228,8 @@ class Predictor:
         """
         frame = make_query_frame(queries, self.dataset, at)
         allowed = self._find_allowed(include_genres, exclude_genres, year_min, year_max, exclude)
-        ranking = self._rank_queries(frame, k, exclude_seen, allowed, diversity, calibration, ties)
+        histories, timestamps = self._histories(frame, ties), frame[TIMESTAMP].to_numpy()
+        ranking = self._rank(histories, timestamps, k, exclude_seen, allowed, diversity, calibration)
         is_filler = np.isneginf(ranking.scores)
         columns: dict[str, pl.Series] = {}
         for name, values in (
@@ -254,10 +273,8 @@ class Predictor:
             The movie isn't in the catalog, or another argument is invalid.
         """
         user = check_id(user, kind_of(self.dataset.users[USER_ID]) == "text", USER_ID)
-        query, index = make_query_frame(user, self.dataset, at), self._index_of(movie)
-        timestamps = query[TIMESTAMP].to_numpy()
-        histories = self.dataset.histories(encode_ids(query[USER_ID]), timestamps)
-        reasons = explain(self.model, histories, timestamps, np.array([index]))[0][: _check_count(k)]
+        histories, index = self._histories(make_query_frame(user, self.dataset, at)), self._index_of(movie)
+        reasons = explain(self.model, histories, histories.as_of, np.array([index]))[0][: _check_count(k)]
         rows = np.array([reason.row for reason in reasons], dtype=np.int64)
         timeline = self.dataset.timeline
         movies = timeline.movies[rows]
@@ -302,6 +319,39 @@ class Predictor:
                 "Similarity": similarity,
             }
         )
+
+    def read_history(
+        self,
+        path: str | PathLike[str],
+        *,
+        matches: str | PathLike[str] | None = None,
+        columns: Mapping[str, str] | None = None,
+        dates: DayOrder | None = None,
+    ) -> OwnHistory:
+        """Read a person's own history, and match it with the catalog; nothing of it is stored.
+
+        Parameters
+        ----------
+        path : str | PathLike
+            An export of Letterboxd, IMDb, Netflix or MovieLens, as it comes: a CSV file, recognised by its header, or
+            the whole zip; or another CSV file of one person's movies.
+        matches : str | PathLike, optional
+            A CSV file with the columns Title, Year and MovieID that says which movies unmatched titles mean.
+        columns : Mapping[str, str], optional
+            Names of the columns in another CSV file, such as {"title": "film", "time": "seen_on"}.
+        dates : "day-first" or "month-first", optional
+            How dates such as 3/4/21 are written, if the file doesn't show it.
+
+        Returns
+        -------
+        The history for `recommend`; its `describe` says in sentences what was matched, `unmatched` lists what wasn't.
+
+        Raises
+        ------
+        DataError
+            The file is no export, is larger than 10 MB or 50,000 rows, or a choice names a movie that isn't there.
+        """
+        return self.history_reader.read_path(path, matches, DataFormat.request(columns), dates)
 
     def search(self, title: str, k: int = 10) -> pl.DataFrame:
         """Return up to k movies by title, as people type it: in any case, with typos, without accents or articles.
@@ -355,18 +405,37 @@ class Predictor:
         ratings = np.bincount(self.dataset.timeline.movies, minlength=self.dataset.n_movies)
         return TitleSearch.of(self.dataset.movies, ratings)
 
-    def _rank_queries(
+    @cached_property
+    def history_reader(self) -> HistoryReader:
+        """The reader of people's own histories, which matches them with the catalog."""
+        return HistoryReader.of(self.dataset)
+
+    def _find_queries(
+        self, queries: object, history: Export | None, at: Time | None, ties: Ties
+    ) -> tuple[pl.DataFrame, Histories]:
+        """Return the columns that tell queries apart, and their histories, which are cut at the queries' times."""
+        if history is None:
+            frame = make_query_frame(queries, self.dataset, at)
+            return frame, self._histories(frame, ties)
+        if queries is not None:
+            raise QueryError("name either users or a history: a history has no user")
+        own = history if isinstance(history, OwnHistory) else self.read_history(history)
+        timestamps = np.array([own.now if at is None else to_timestamp_or_now(at)], dtype=np.int64)
+        return pl.DataFrame({TIMESTAMP: timestamps}), own.as_of(timestamps)
+
+    def _histories(self, queries: pl.DataFrame, ties: Ties = "strict") -> Histories:
+        return self.dataset.histories(encode_ids(queries[USER_ID]), queries[TIMESTAMP].to_numpy(), ties)
+
+    def _rank(
         self,
-        queries: pl.DataFrame,
+        histories: Histories,
+        timestamps: Int64Array,
         k: int,
         exclude_seen: bool,
         allowed: BoolArray | None,
         diversity: float,
         calibration: float,
-        ties: Ties,
     ) -> Ranking:
-        timestamps = queries[TIMESTAMP].to_numpy()
-        histories = self.dataset.histories(encode_ids(queries[USER_ID]), timestamps, ties)
         if diversity == 0 and calibration == 0:
             return self.ranker.rank(histories, timestamps, k, exclude_seen, allowed)
         for name, strength in (("diversity", diversity), ("calibration", calibration)):

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Self
 
+import numpy as np
 import polars as pl
 from pydantic import JsonValue
 
@@ -13,6 +14,7 @@ from nextreel.data.ids import Id, encode_ids
 from nextreel.data.schema import MOVIE_ID, TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
 from nextreel.data.times import format_timestamp
+from nextreel.prediction.own_history import OwnHistory
 from nextreel.prediction.predictor import Predictor
 from nextreel.wording import number_of
 
@@ -48,7 +50,8 @@ class RecommendedMovie:
 class RecommendationReport:
     """The recommendations for one query and what they are based on."""
 
-    user_id: Id
+    user_id: Id | None
+    """UserID; None for a person's own history."""
     timestamp: int
     """Time for which the movies are recommended, POSIX seconds."""
     history_length: int
@@ -69,13 +72,25 @@ class RecommendationReport:
     @classmethod
     def of(cls, predictor: Predictor, user_id: Id, timestamp: int, k: int, exclude_seen: bool) -> Self:
         """Recommend k movies for one query and report on them; raises QueryError as `Predictor.recommend` does."""
-        dataset = predictor.dataset
         query = pl.DataFrame({USER_ID: [user_id], TIMESTAMP: [timestamp]})
-        recommended = predictor.recommend(query, k, exclude_seen).join(
-            dataset.movies, on=MOVIE_ID, how="left", maintain_order="left"
-        )
-        rows = recommended.select("Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback")
-        history = dataset.histories(encode_ids(query[USER_ID]), query[TIMESTAMP].to_numpy())
+        history = predictor.dataset.histories(encode_ids(query[USER_ID]), query[TIMESTAMP].to_numpy())
+        return cls._of_list(predictor, user_id, history, predictor.recommend(query, k, exclude_seen))
+
+    @classmethod
+    def of_history(
+        cls, predictor: Predictor, own: OwnHistory, timestamp: int, k: int, exclude_seen: bool
+    ) -> Self:
+        """Recommend k movies for a person's own history and report on them; raises QueryError as `of` does."""
+        recommended = predictor.recommend(history=own, k=k, exclude_seen=exclude_seen, at=timestamp)
+        return cls._of_list(predictor, None, own.as_of(np.array([timestamp])), recommended)
+
+    @classmethod
+    def _of_list(
+        cls, predictor: Predictor, user_id: Id | None, history: Histories, recommended: pl.DataFrame
+    ) -> Self:
+        dataset, timestamp = predictor.dataset, int(history.as_of[0])
+        described = recommended.join(dataset.movies, on=MOVIE_ID, how="left", maintain_order="left")
+        rows = described.select("Rank", MOVIE_ID, "Title", "Genres", "Year", "Score", "Fallback")
         data_until = int(dataset.timeline.timestamps.max())
         return cls(
             user_id=user_id,
@@ -93,11 +108,17 @@ class RecommendationReport:
         """Return the report as `nextreel recommend --json` prints it."""
         fields = asdict(self)
         del fields["rated"]  # only for the words of the table
-        return {USER_ID: fields.pop("user_id"), TIMESTAMP: fields.pop("timestamp"), **fields}
+        user_id = fields.pop("user_id")
+        return {
+            **({} if user_id is None else {USER_ID: user_id}),
+            TIMESTAMP: fields.pop("timestamp"),
+            **fields,
+        }
 
     def to_table(self, show_scores: bool = False) -> FittingTable:
         """Return the report as a table with notes below it, on request with the scores, whose unit is the model's."""
-        title = f"What user {self.user_id} should watch next, as of {format_timestamp(self.timestamp)}"
+        who = "you" if self.user_id is None else f"user {self.user_id}"
+        title = f"What {who} should watch next, as of {format_timestamp(self.timestamp)}"
         columns = ["", "Movie", "Genres", MOVIE_ID, *(["Score"] if show_scores else [])]
         report = table(title, *columns, numbers=len(columns) - 3)
         for movie in self.recommendations:
@@ -119,7 +140,8 @@ class RecommendationReport:
             ratings = "; ".join(f"{_show_title(movie)}: {movie.Rating:g}" for movie in self.lately_rated)
             notes.append(f"Latest ratings, newest first: {ratings}.")
         if self.fallback == "popularity":
-            notes.append("Nothing was known of this user then, so these are the movies that were popular.")
+            whom = "you" if self.user_id is None else "this user"
+            notes.append(f"Nothing was known of {whom} then, so these are the movies that were popular.")
         elif self.model_learned_from_later:
             notes.append(f"The history ends at that time, but the model was fitted on later {what}s too.")
         fillers = sum(movie.Fallback == "list filled up" for movie in self.recommendations)

@@ -71,21 +71,31 @@ def open_csv(path: Path, table: Table, format_: DataFormat = ANY_FORMAT) -> CsvT
     DataError
         The file can't be read, isn't CSV, is empty, or its header lacks or repeats a column.
     """
-    data = unpack(path)
-    for magic, message in NOT_CSV.items():
-        if data.startswith(magic):
-            _reject(path.name, message)
-    data = data.removeprefix(BYTE_ORDER_MARK)
-    if not data or data.isspace():
-        _reject(path.name, f"is empty; expected a header {_header_of(table)} and rows")
-    if (position := data.find(b"\0")) >= 0:
-        _reject(path.name, "holds a NUL byte; expected text", line=1 + data.count(b"\n", 0, position))
-    data, notes = _to_utf8(path.name, data)
+    data, notes = to_text(path.name, unpack(path), f"a header {_header_of(table)} and rows")
     separator, header, found = _read_header(path.name, data, table, format_)
     if found.ignored:
         notes.append(f"{path.name}: ignored columns {', '.join(map(repr, found.ignored))}")
     sources = {ours: name for ours, name in found.sources.items() if name != ours}
     return CsvText(path.name, data, header, tuple(notes), separator, sources)
+
+
+def to_text(file: str, data: bytes, expected: str) -> tuple[bytes, list[str]]:
+    """Return the bytes of a CSV file as UTF-8 text without a byte order mark, and notes on accepted deviations.
+
+    Raises
+    ------
+    DataError
+        The file is of another kind, binary, or empty; the message then says what was `expected`.
+    """
+    for magic, message in NOT_CSV.items():
+        if data.startswith(magic):
+            _reject(file, message)
+    data = data.removeprefix(BYTE_ORDER_MARK)
+    if not data or data.isspace():
+        _reject(file, f"is empty; expected {expected}")
+    if (position := data.find(b"\0")) >= 0:
+        _reject(file, "holds a NUL byte; expected text", line=1 + data.count(b"\n", 0, position))
+    return _to_utf8(file, data)
 
 
 def unpack(path: Path) -> bytes:

@@ -95,7 +95,7 @@ def _read_records(text: CsvText, table: Table) -> Iterator[Record]:
     columns = list(zip(table.columns, text.positions(table), strict=True))
     key = next((i for i, column in enumerate(table.columns) if column.name == table.key), None)
     line_of_key: dict[Value, int] = {}
-    raw_records = _split_records(text.lines(), text.separator)
+    raw_records = split_records(text.lines(), text.separator)
     next(raw_records)  # the header
     for line, raw, cells, error in raw_records:
         if not error and len(cells) != len(text.header):
@@ -128,15 +128,19 @@ def _parse_cells(
     return values, problems
 
 
-class _RawRecord(NamedTuple):
+class RawRecord(NamedTuple):
+    """One record of a CSV file as text."""
+
     line: int
+    """Line of the file on which the record begins, counted from 1."""
     raw: str
     cells: list[str]
     error: str = ""
     """Why the record can't be split into cells; empty if it can."""
 
 
-def _split_records(lines: Iterator[str], separator: str) -> Iterator[_RawRecord]:
+def split_records(lines: Iterator[str], separator: str) -> Iterator[RawRecord]:
+    """Split lines into records, header included; one that can't be split counts as bad with its first line only."""
     line = 1
     pending: deque[str] = deque()
     """Lines that a record which turned out to be malformed had taken; they are read again before `lines`."""
@@ -146,12 +150,12 @@ def _split_records(lines: Iterator[str], separator: str) -> Iterator[_RawRecord]
         try:
             for cells in reader:
                 if len(cells) > 1 or (cells and cells[0].strip()):
-                    yield _RawRecord(line, "".join(consumed).rstrip("\r\n"), cells)
+                    yield RawRecord(line, "".join(consumed).rstrip("\r\n"), cells)
                 line += len(consumed)
                 consumed.clear()
             return
         except csv.Error as error:
-            yield _RawRecord(line, consumed[0].rstrip("\r\n"), [], _explain_quoting(str(error)))
+            yield RawRecord(line, consumed[0].rstrip("\r\n"), [], _explain_quoting(str(error)))
             line += 1
             pending.extendleft(reversed(consumed[1:]))
 

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile
 
 from nextreel.data.reading.csv_text import check_regular
@@ -43,9 +44,15 @@ def open_zip(path: Path) -> Iterator[ZipFile]:
         The archive is damaged, in its directory or in a member that is read, or it needs a password or a newer unzip.
     """
     check_regular(path)
-    with path.open("rb") as file:
-        try:
-            with ZipFile(file) as archive:
-                yield archive
-        except DAMAGE as error:
-            raise BadZipFile(str(error) or type(error).__name__) from error
+    with path.open("rb") as file, open_zip_file(file) as archive:
+        yield archive
+
+
+@contextmanager
+def open_zip_file(file: BinaryIO) -> Iterator[ZipFile]:
+    """Open a zip that is open as a file already; raises BadZipFile as `open_zip` does."""
+    try:
+        with ZipFile(file) as archive:
+            yield archive
+    except DAMAGE as error:
+        raise BadZipFile(str(error) or type(error).__name__) from error

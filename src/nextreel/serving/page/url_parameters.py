@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from nextreel.data.ids import Id, IdKind
 from nextreel.data.rating_scale import RatingScale
-from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING, POSITIVE
+from nextreel.data.schema import HIGHEST_RATING, LARGEST_INTEGER, LOWEST_RATING
 from nextreel.data.times import check_seconds
 from nextreel.data.titles import genre_key
 from nextreel.data.value_checks import parse_cell
@@ -75,7 +75,7 @@ class NewUserForm:
         The visitor's stars become ratings on the scale of the data.
         """
         history = tuple(
-            NewInteraction(user_id, movie_id, _on_scale(stars, scale), timestamp - len(self.ratings) + place)
+            NewInteraction(user_id, movie_id, scale.from_stars(stars), timestamp - len(self.ratings) + place)
             for place, (movie_id, stars) in enumerate(self.ratings.items())
         )
         filters = Filters(frozenset(self.genres), year_min=self.year_min, year_max=self.year_max)
@@ -148,17 +148,6 @@ def require_time(parameters: QueryParams, name: str) -> int:
         return check_seconds(seconds)
     except QueryError as error:
         raise QueryError(f"{name}: {error}") from None
-
-
-def _on_scale(stars: float, scale: RatingScale) -> float:
-    """Return the rating that `RatingScale.to_stars` shows as these stars."""
-    if scale.is_stars:
-        return stars
-    if stars < POSITIVE:
-        share = (stars - LOWEST_RATING) / (POSITIVE - LOWEST_RATING)
-        return scale.lowest + share * (scale.liked_from - scale.lowest)
-    share = (stars - POSITIVE) / (HIGHEST_RATING - POSITIVE)
-    return scale.liked_from + share * (scale.highest - scale.liked_from)
 
 
 def read_id(parameters: QueryParams, name: str, kind: IdKind | None) -> Id | None:
