@@ -25,6 +25,7 @@ DOCS = HERE.parent / "docs"
 PAGES = (
     HERE.parent / "README.md",
     DOCS / "benchmarks.md",
+    DOCS / "own-films.md",
     DOCS / "how-to" / "course.md",
     DOCS / "how-to" / "scale.md",
 )
@@ -433,6 +434,33 @@ def _large_server() -> str:
     what = f"{result['rows'] / 1e6:.0f}M ratings of {result['movies']:,} movies, {result['machine']['processor']}"
     header = ["until it recommends", "of the processor", "memory in all", "of it a worker's own", "a list"]
     return make_table([what, *header], rows)
+    return _table([what, *header], rows)
+
+
+CATALOGS = ("ml-latest-small", "ml-1m")
+
+
+def _title_matching() -> str:
+    results = [read_result(f"title-matching-{catalog}")["spellings"] for catalog in CATALOGS]
+    rows = [
+        [
+            spelling,
+            *(
+                f"{result[spelling]['right']:.1%}, {result[spelling]['wrong_in_all']:.2%}"
+                for result in results
+            ),
+        ]
+        for spelling in results[0]
+    ]
+    return _table(["spelling: right, wrong", *CATALOGS], rows)
+
+
+def _title_matching_by_hand() -> str:
+    by_hand = read_result(f"title-matching-{CATALOGS[0]}")["by_hand"]
+    return _table(
+        ["titles", "right", "not matched", "not in the catalog, and not matched", "wrong"],
+        [[str(by_hand[name]) for name in ("titles", "right", "unmatched", "rightly_unmatched", "wrong")]],
+    )
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -462,6 +490,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling": _scaling,
     "answers-by-size": _answers_by_size,
     "large-server": _large_server,
+    "title-matching": _title_matching,
+    "title-matching-by-hand": _title_matching_by_hand,
 }
 
 

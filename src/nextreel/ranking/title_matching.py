@@ -48,6 +48,9 @@ SAME_WORDS = {
     "mr": "mister",
     "st": "saint",
     "and": "",
+    "colour": "color",
+    "colours": "colors",
+    "grey": "gray",
 }
 """Words that are written in several ways, each with one of them."""
 
