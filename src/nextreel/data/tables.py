@@ -25,14 +25,14 @@ class Tables:
     """UserID, Gender, Age, Occupation, ZipCode; may lack users who have interactions. None without a file of users."""
     movies: pl.DataFrame | None = None
     """MovieID, Title, Genres; may lack movies that have interactions. None without a file of movies."""
-    links: pl.DataFrame | None = None
-    """MovieID, ImdbID of the movies whose ids on IMDb are known; None if there are none."""
     notes: tuple[str, ...] = ()
     """Messages about deviations from the file format that the readers accepted."""
     format: DataFormat = ANY_FORMAT
     """What the columns of the files are called, whether ids are text, and what the ratings mean."""
     sources: Mapping[Table, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """For each table that was read from files: the columns that were found, each with the files' name for it."""
+    links: pl.DataFrame | None = None
+    """MovieID, ImdbID of the movies whose ids on IMDb are known; None if there are none."""
 
     @property
     def scale(self) -> RatingScale:

@@ -202,6 +202,7 @@ ENCRYPTED[ENCRYPTED.index(b"PK\x01\x02") + 8] |= 1
 BAD_FILES: dict[str, tuple[str | bytes, str]] = {
     "empty": (b"", "is empty; expected an export"),
     "blank": (b" \n \n", "is empty; expected an export"),
+    "only a header": (HEADER, "has a header but no rows"),
     "binary": (b"Title,Date\n\0\0\n", "line 2: holds a NUL byte; expected text"),
     "UTF-16": (RATINGS.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
     "gzip": (b"\x1f\x8b\x08\x00", "is gzipped; unpack it first"),

@@ -113,6 +113,8 @@ def read_export(
     problems = [problem for rows in read for problem in rows.problems]
     if not n_rows and problems:
         raise DataError(problems[: DataError.SHOWN], len(problems))
+    if not any((rows.viewings, rows.n_episodes, rows.n_unrated) != ([], 0, 0) for rows in read):
+        _refuse(file.name, "has a header but no rows")
     n_unrated = sum(rows.n_unrated for rows in read)
     notes = [note for rows in read for note in rows.notes]
     if n_unrated:

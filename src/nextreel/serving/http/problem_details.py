@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match
 
 from nextreel.errors import (
     ArtifactError,
+    DataError,
     ErasedMeanwhileError,
     IdempotencyError,
     NextreelError,
@@ -30,6 +31,7 @@ STATUS_BY_ERROR: dict[type[NextreelError], HTTPStatus] = {
     ErasedMeanwhileError: HTTPStatus.CONFLICT,
     ArtifactError: HTTPStatus.CONFLICT,
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    DataError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -125,7 +127,8 @@ async def _describe_nextreel_error(request: Request, error: Exception) -> Respon
     )
     if status is None:
         raise error
-    request.state.error = str(error)
+    if not isinstance(error, DataError):  # which quotes a person's export, and mustn't get into the log
+        request.state.error = str(error)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return problem(status, tell(error), request.state.request_id, headers={"Retry-After": "1"})
     return problem(status, str(error), request.state.request_id)

@@ -1,7 +1,8 @@
 """Request bodies and parameters as pydantic models and types: requests are validated against them."""
 
 import re
-from typing import Annotated, TypeVar
+from base64 import b64decode
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -15,8 +16,10 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
     WrapValidator,
+    model_validator,
 )
 
+from nextreel.data.exports.export_files import ExportFile
 from nextreel.data.times import LATEST_TIMESTAMP, check_seconds, parse_timestamp
 from nextreel.errors import QueryError
 from nextreel.serving.http.data_values import MovieIdField, RatingField, UserIdField
@@ -39,11 +42,13 @@ LOST_PLUS = re.compile(r"(.{10}[T ][0-9:.]{5,15}) ([0-9]{2}:[0-9]{2})")
 TITLE_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 GENRE_PATTERN = r"^[^|\x00-\x1f\x7f]*[^|\x00-\x20\x7f][^|\x00-\x1f\x7f]*$"
 IDEMPOTENCY_KEY_PATTERN = r"^[!-~]+$"
+BASE64_PATTERN = r"^[A-Za-z0-9+/]+={0,2}$"
 VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 EXPECTED_BY_PATTERN = {
     TITLE_PATTERN: "expected one line of text",
     GENRE_PATTERN: "expected one line of text without '|'",
     IDEMPOTENCY_KEY_PATTERN: "expected printable ASCII characters without spaces",
+    BASE64_PATTERN: "expected base64 without line breaks",
     VERSION_PATTERN: "expected the name of a version: letters, digits, '.', '_' and '-'",
 }
 """What a problem says of a text that doesn't match a pattern."""
@@ -177,6 +182,37 @@ class Query(Body):
     """Strength of the re-ranking towards the genre shares of the user's history; with diversity at most 1 in all."""
     history: Annotated[list[GuestRating], Field(fail_fast=True, max_length=MAX_LIST)] | None = None
     """Ratings of a guest, used instead of the stored history of user_id; they aren't stored."""
+
+
+class HistoryFile(Body):
+    """A person's own export: a CSV file as text, or a file of any kind in base64."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"text": "Title,Date\nHeat,2021-03-04\n"},
+                {"text": "title,year,rating\nHeat,1995,4\n"},
+            ]
+        }
+    )
+    text: Annotated[str, Field(min_length=1)] | None = None
+    """A CSV file; give either this or `base64`."""
+    base64: Annotated[str, Field(min_length=4, pattern=BASE64_PATTERN)] | None = None
+    """A CSV file or a zip, in base64."""
+    dates: Literal["day-first", "month-first"] | None = None
+    """How dates such as 3/4/21 are written, if the file doesn't show it."""
+
+    @model_validator(mode="after")
+    def _require_one(self) -> Self:
+        if (self.text is None) == (self.base64 is None):
+            raise ValueError("give either text or base64")
+        return self
+
+    def to_file(self) -> ExportFile:
+        """Return the file; ValueError if `base64` isn't."""
+        if self.text is not None:
+            return ExportFile("text", self.text.encode("utf-8", errors="replace"))
+        return ExportFile("base64", b64decode(self.base64 or "", validate=True))
 
 
 class RecommendationQuery(Query):

@@ -20,6 +20,10 @@ class Limits:
 
     body_bytes: int = 1_000_000
     """Maximum length of a request body in bytes."""
+    upload_bytes: int = 14_000_000
+    """Maximum length of a body with a person's export, which may have 10 MB, written in base64."""
+    uploads_at_once: int = 4
+    """Number of bodies with exports that are received and read at the same time, so that they don't fill the memory."""
     body_seconds: float = 15.0
     """Time from the end of the headers to the end of the body."""
     header_bytes: int = 65_536
@@ -38,11 +42,15 @@ class Limits:
     """Number of requests that run at the same time; further ones are refused with 503."""
 
 
+UPLOADS = frozenset({"/v1/histories", "/films"})
+"""Paths whose bodies hold people's exports."""
+
+
 class RequestLimiter:
     """Middleware that refuses bodies that are too long (413) or too slow (408), and too many requests (503)."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
-        self._app, self._limits, self._running = app, limits, 0
+        self._app, self._limits, self._running, self._uploads = app, limits, 0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on to the application, or refuse it."""
@@ -52,31 +60,38 @@ class RequestLimiter:
         if path_below_root(scope) in HEALTH_CHECKS:
             await self._app(scope, self._limit_body(scope, receive), send)
             return
-        if self._running >= self._limits.at_once:
+        is_upload = scope["method"] == "POST" and path_below_root(scope) in UPLOADS
+        has_room = self._running < self._limits.at_once
+        if is_upload:
+            has_room &= self._uploads < self._limits.uploads_at_once
+        if not has_room:
             request_id = scope["state"]["request_id"]
             refusal = problem(503, "too many requests at once", request_id, headers={"Retry-After": "1"})
             await refusal(scope, receive, send)
             return
         self._running += 1
+        self._uploads += is_upload
         try:
-            await self._app(scope, self._limit_body(scope, receive), send)
+            await self._app(scope, self._limit_body(scope, receive, is_upload), send)
         finally:
             self._running -= 1
+            self._uploads -= is_upload
 
-    def _limit_body(self, scope: Scope, receive: Receive) -> Receive:
+    def _limit_body(self, scope: Scope, receive: Receive, is_upload: bool = False) -> Receive:
         """Return a `receive` that raises HTTPException if the body is too long or too slow."""
         length = Headers(scope=scope).get("content-length", "")
         announced = int(length) if length.isdecimal() else 0
         loop, limits = asyncio.get_running_loop(), self._limits
+        most = limits.upload_bytes if is_upload else limits.body_bytes
         # The rest of a refused body is never read, so the connection can't be used again.
         close = {"Connection": "close"}
-        too_large = HTTPException(413, f"a body has at most {limits.body_bytes:,} bytes", close)
+        too_large = HTTPException(413, f"a body has at most {most:,} bytes", close)
         too_slow = HTTPException(408, f"the body didn't arrive within {limits.body_seconds:g} seconds", close)
         deadline, n_received, is_complete = loop.time() + limits.body_seconds, 0, False
 
         async def receive_limited() -> Message:
             nonlocal n_received, is_complete
-            if announced > limits.body_bytes:
+            if announced > most:
                 raise too_large
             if is_complete:
                 return await receive()
@@ -86,7 +101,7 @@ class RequestLimiter:
             except TimeoutError:
                 raise too_slow from None
             n_received += len(message.get("body", b""))
-            if n_received > limits.body_bytes:
+            if n_received > most:
                 raise too_large
             is_complete = not message.get("more_body", False)
             return message

@@ -284,3 +284,65 @@ class ProblemDetails(ResponseBody):
     """Id of the request in the server's log."""
     errors: list[FieldProblem] | None = None
     """The invalid fields, if there are any: at most the first 50."""
+
+
+class MatchedRating(ResponseBody):
+    """A row of a person's own history, in the form of `history` of a query."""
+
+    movie_id: Id
+    """MovieID."""
+    rating: float | None = None
+    """On the scale of the data; missing if the data have no ratings."""
+    timestamp: int
+    """POSIX seconds; of a day, its first seconds in UTC."""
+
+
+class MatchedRatingWithoutMovie(ResponseBody):
+    """When a film was watched, and how it was rated."""
+
+    rating: float | None = None
+    """On the scale of the data; missing if the data have no ratings."""
+    timestamp: int
+    """POSIX seconds."""
+
+
+class UnmatchedTitle(ResponseBody):
+    """A film of an export that is none of the catalog's for certain."""
+
+    title: str
+    """Title, or the id by which the export names it."""
+    year: int | None
+    """Release year; null if unknown."""
+    reason: str
+    """Why it wasn't matched."""
+    candidates: list[Movie]
+    """Movies that may be meant."""
+    ratings: list[MatchedRatingWithoutMovie]
+    """When it was watched, and how it was rated."""
+
+
+class OwnHistoryAnswer(ResponseBody):
+    """What was read from a person's export; nothing of it is stored."""
+
+    forms: list[str]
+    """Names of the forms that the files have, such as Letterboxd diary."""
+    films: int
+    """Number of films in the export."""
+    matched: int
+    """Number of films that were matched."""
+    history: list[MatchedRating]
+    """The matched films in the order of time, for `history` of a query."""
+    unmatched: list[UnmatchedTitle]
+    """Films that weren't matched."""
+    episodes: int
+    """Number of rows left out as series, episodes, or no films otherwise."""
+    left_out: int
+    """Number of rows left out because something is wrong with them."""
+    problems: list[str]
+    """What is wrong with the first of these rows."""
+    notes: list[str]
+    """Sentences that say what was matched, accepted or left out."""
+    as_of: int
+    """Timestamp of a query about now: it comes after everything in the history."""
+    request_id: str
+    """Id of the request."""

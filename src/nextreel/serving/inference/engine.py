@@ -22,11 +22,13 @@ from nextreel.data.timeline import Histories
 from nextreel.data.times import format_timestamp, parse_timestamp
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
+from nextreel.prediction.own_history import HistoryReader
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load_mapped
 from nextreel.ranking.cold_start_movies import ColdStartMovies
 from nextreel.ranking.explanations import explain
 from nextreel.ranking.filters import Filters
+from nextreel.ranking.joint_lists import JointRule, rank_jointly
 from nextreel.ranking.ranker import Ranker, Ranking
 from nextreel.ranking.reranking import CANDIDATES, rerank
 from nextreel.serving.inference.catalog import Catalog
@@ -42,6 +44,39 @@ from nextreel.serving.storage.store import NewInteraction, Store
 from nextreel.stopping import stop_if_unwanted
 
 NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True)
+class JointRequest:
+    """A query of several people, and how their joint list should be made."""
+
+    people: tuple[Id, ...] | tuple[tuple[NewInteraction, ...], ...]
+    """Users of the store, or guests by their ratings."""
+    timestamp: int
+    """Time of the query, POSIX seconds, UTC."""
+    k: int = 10
+    rule: JointRule = "mean"
+    exclude_seen: bool = True
+    """Whether movies that anybody rated before the query's timestamp are left out."""
+    explain: bool = False
+    """Whether each movie comes with each person's reasons."""
+
+
+@dataclass(frozen=True)
+class JointResult:
+    """The joint list for one request."""
+
+    request: JointRequest
+    movies: list[ScoredMovie]
+    """Movies with their joint scores, best first."""
+    percentiles: list[list[float]]
+    """For each movie, how well it suits each person, see `JointRanking.percentiles`."""
+    reasons: list[list[list[ReasonShown]]] | None
+    """For each movie and each person, the ratings with the largest effect on its score."""
+    history_lengths: list[int]
+    """Number of ratings of each person before the query's timestamp."""
+    personal: list[bool]
+    """For each person, whether the model knows them; otherwise popularity stands for them."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +147,7 @@ class Engine:
         self._predictor = predictor
         self._fitted_until = parse_timestamp(version.data_until)
         self._extended_model: tuple[Catalog, Recommender] | None = None
+        self._history_reader: tuple[Catalog, HistoryReader] | None = None
 
     @classmethod
     def open(cls, version: StoredVersion, store: Store, sibling: Self | None = None) -> Self:
@@ -148,6 +184,20 @@ class Engine:
         # of its start from garbage collection (gc.freeze), an engine in such a cycle would never be freed.
         return UserHistories(self.follower, self._ranker_for)
 
+    def history_reader(self) -> tuple[HistoryReader, Catalog]:
+        """Return the reader of people's own histories for the catalog as it is now, and this catalog.
+
+        Raises StoreError if the store can't be read.
+        """
+        catalog, cached = self.follower.catch_up().catalog, self._history_reader
+        if cached is None or cached[0] is not catalog:
+            links = self._predictor.dataset.links
+            cached = self._history_reader = (
+                catalog,
+                HistoryReader.of_catalog(catalog.listed, links, self.scale),
+            )
+        return cached[1], cached[0]
+
     def recommend(self, requests: Sequence[RecommendationRequest]) -> list[RecommendationResult]:
         """Return the recommendation list of each request, in the same order.
 
@@ -165,6 +215,36 @@ class Engine:
             batch = [requests[i] for i in positions]
             results.update(zip(positions, self._recommend_batch(snapshot, batch), strict=True))
         return [results[i] for i in range(len(requests))]
+
+    def recommend_together(self, request: JointRequest) -> JointResult:
+        """Return the joint list of several people.
+
+        Raises
+        ------
+        QueryError
+            There are too many people, or a guest's movie isn't in the catalog.
+        StoreError
+            The store can't be read.
+        """
+        snapshot = self.follower.catch_up()
+        ranker, catalog = self._ranker_for(snapshot), snapshot.catalog
+        histories = _find_joint_histories(snapshot, request)
+        k = min(request.k, len(catalog))
+        ranking = rank_jointly(ranker, histories, k, request.rule, request.exclude_seen)
+        by_person = [
+            _find_reasons(ranker, catalog, histories, person, ranking.movies)
+            for person in range(len(histories) if request.explain else 0)
+        ]
+        movies: list[int] = ranking.movies.tolist()
+        scores: list[float] = ranking.scores.tolist()
+        return JointResult(
+            request,
+            [{**catalog.cards[movie], "score": score} for movie, score in zip(movies, scores, strict=True)],
+            ranking.percentiles.T.tolist(),
+            [list(of_movie) for of_movie in zip(*by_person, strict=True)] if request.explain else None,
+            histories.lengths.tolist(),
+            ranking.personal.tolist(),
+        )
 
     def _recommend_batch(
         self, snapshot: Snapshot, batch: Sequence[RecommendationRequest]
@@ -249,6 +329,18 @@ def _find_histories(snapshot: Snapshot, batch: Sequence[RecommendationRequest]) 
         return snapshot.histories(user_ids, timestamps)
     interactions = _convert_guest_history(guest_history, batch[0].user_id, snapshot.catalog)
     return interactions.to_timeline(snapshot.scale).as_of(user_ids, timestamps)
+
+
+def _find_joint_histories(snapshot: Snapshot, request: JointRequest) -> Histories:
+    timestamps = np.full(len(request.people), request.timestamp)
+    guests = [person for person in request.people if isinstance(person, tuple)]
+    if not guests:
+        user_ids = [encode_id(person) for person in request.people if not isinstance(person, tuple)]
+        return snapshot.histories(np.array(user_ids, dtype=np.int64), timestamps)
+    interactions = UnsortedInteractions.empty()
+    for number, guest in enumerate(guests):
+        interactions = interactions.extended_by(_convert_guest_history(guest, number, snapshot.catalog))
+    return interactions.to_timeline(snapshot.scale).as_of(np.arange(len(guests)), timestamps)
 
 
 def _convert_guest_history(

@@ -1,7 +1,7 @@
 """Routes of the page. A request by htmx gets only the part of the view that changes, any other the full page."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import Headers, QueryParams
@@ -9,10 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from nextreel.errors import QueryError
-from nextreel.serving.http.dependencies import AppState, State
+from nextreel.serving.http.dependencies import AppState, State, charge
+from nextreel.serving.http.form_data import FormData, parse_form
 from nextreel.serving.http.request_rewriting import path_below_root
+from nextreel.serving.inference.own_histories import COST_OF_AN_EXPORT
 from nextreel.serving.inference.service import Service
-from nextreel.serving.page import movie_reasons, new_user, served_model, time_travel
+from nextreel.serving.page import movie_reasons, new_user, own_films, served_model, time_travel
+from nextreel.serving.page.own_films import OwnFilmsView
 from nextreel.serving.page.rendering import View, read_assets, render
 
 ShowView = Callable[[Service, QueryParams, bool], View]
@@ -76,6 +79,24 @@ async def show_new_user(request: Request, state: State) -> Response:
     return await _respond(request, state, "newcomer", new_user.show)
 
 
+@router.get("/films")
+async def show_own_films(request: Request, state: State) -> Response:
+    """Show the form for a visitor's own films, without any."""
+    return _show_films(request, state, own_films.NOTHING)
+
+
+@router.post("/films")
+async def answer_own_films(request: Request, state: State) -> Response:
+    """Read a visitor's export, or settle a film of it, and show the list; nothing of it is stored."""
+    return await _answer_films(request, state, own_films.answer_form, COST_OF_AN_EXPORT)
+
+
+@router.post("/films/keep")
+async def keep_own_films(request: Request, state: State) -> Response:
+    """Store a visitor's films as those of a new user, as the visitor asked for."""
+    return await _answer_films(request, state, own_films.keep, COST_OF_AN_EXPORT)
+
+
 @router.get("/why")
 async def show_movie_reasons(request: Request, state: State) -> Response:
     """Show why a movie is in a recommendation list."""
@@ -106,6 +127,31 @@ async def send_asset(name: str) -> Response:
     if asset is None:
         raise HTTPException(404, f"there is no {name}")
     return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": FOR_EVER})
+
+
+async def _answer_films(
+    request: Request, state: AppState, answer: Callable[[Service, FormData], OwnFilmsView], cost: float
+) -> Response:
+    body = await request.body()
+    content_type = request.headers.get("content-type", "")
+    charge(request, cost)
+
+    def run() -> OwnFilmsView:
+        return answer(state.service, parse_form(content_type, body))
+
+    try:
+        return _show_films(request, state, await state.run_scoring(cost, run))
+    except QueryError as error:
+        view = replace(own_films.NOTHING, problem=str(error))
+        return _show_films(request, state, view, 422)
+
+
+def _show_films(request: Request, state: AppState, view: OwnFilmsView, status: int = 200) -> Response:
+    """Return the page, or only the part of it that htmx replaces; no browser may store either."""
+    root_path: str = request.scope.get("root_path", "")
+    template = "films_part.html" if "hx-request" in request.headers else "films.html"
+    html = render(template, view, "films", root_path, state.service.engine.scale)
+    return HTMLResponse(html, status, HEADERS | {"Cache-Control": "no-store"})
 
 
 async def _respond(

@@ -3,7 +3,7 @@
 Where keys are required, a request carries one in `X-API-Key` or `Authorization: Bearer`. For the web page, a browser
 prompts its user for the key as the password of `Authorization: Basic`. The browser then sends the key with every
 request, even one that another web site caused. Such a key is therefore accepted only outside `/v1/`, where nothing
-can be changed.
+can be changed but by *Keep* on the page "Your films", which `foreign_pages` lets only that page send.
 
 Every key has a bucket of tokens, see `rate_limits`; if it is empty, the response says how long to wait. A costly
 request takes as many more as it costs, and may leave the bucket in debt.
@@ -29,7 +29,7 @@ from nextreel.serving.storage.administration.api_keys import Scope, find_key
 
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Paths that need no key: they reveal nothing about users or movies."""
-READS_BY_POST = re.compile(r"/v1/recommendations(/batch)?/?")
+READS_BY_POST = re.compile(r"/v1/recommendations(/batch)?/?|/v1/histories/?|/films/?")
 USER_DATA = re.compile(r"/v1/users/[^/]+/?")
 
 COST_OF_A_TOKEN = 10

@@ -8,7 +8,8 @@ Three facts tell such a request from the others; programs such as curl send none
   something, or that a script or an element of a page makes, must be caused by this server's own page or by a site that
   `--allow-origin` names; a link from anywhere may open a page. (This is the check of Go's `http.CrossOriginProtection`
   with the resource isolation policy of web.dev for reading.)
-- `Content-Type` of what a form sends is one of three, and nothing here takes those, with a body or without.
+- `Content-Type` of what a form sends is one of three, and nothing here takes those, with a body or without, except the
+  page "Your films", which takes a file from its own form.
 """
 
 import logging
@@ -28,6 +29,9 @@ logger = logging.getLogger("nextreel")
 READING = ("GET", "HEAD", "OPTIONS")
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 """Content types that a form can send to another site without its consent."""
+FILE_FORM = "multipart/form-data"
+FORM_PATHS = frozenset({"/films", "/films/keep"})
+"""Paths of the page's own form that sends a file; a browser must say that the form is the page's own."""
 OUR_OWN = ("same-origin", "none")
 """Values of Sec-Fetch-Site of a request by our own page, or by a person who typed the address."""
 READ_HEADERS = frozenset({b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"content-type"})
@@ -80,10 +84,19 @@ class ForeignPages:
             return problem(403, detail, request_id)
         if method not in READING and (sent_type := sent.get(b"content-type")):
             content_type = sent_type.partition(";")[0].strip().lower()
-            if content_type in FORM_TYPES:
+            if content_type in FORM_TYPES and not self._is_own_form(scope, content_type, sent, host or ""):
                 detail = f"the content type of the body is {content_type}; expected application/json"
                 return problem(415, detail, request_id)
         return None
+
+    def _is_own_form(self, scope: Scope, content_type: str, sent: dict[bytes, str], host: str) -> bool:
+        """Return whether a form with a file comes from the page that has one, as the browser says itself."""
+        if content_type != FILE_FORM or path_below_root(scope) not in FORM_PATHS:
+            return False
+        origin = sent.get(b"origin")
+        return sent.get(b"sec-fetch-site") == "same-origin" or (
+            origin is not None and _is_same_host(origin, host)
+        )
 
     def _is_foreign(self, method: str, sent: dict[bytes, str], host: str) -> bool:
         """Return whether a page of another site, which isn't allowed to, made the browser send a request."""
