@@ -463,6 +463,19 @@ def _title_matching_by_hand() -> str:
     )
 
 
+def _joint_lists() -> str:
+    pairs = read_result("joint-lists")["pairs"]
+    rows = []
+    for name in pairs["random"]["lists"]:
+        row = [name]
+        for kind in pairs:
+            of_list = pairs[kind]["lists"][name]
+            row += [_interval([of_list["NDCG@10"]]), _interval([of_list["worse_off"]])]
+        rows.append(row)
+    header = [f"{kind} pairs{what}" for kind in pairs for what in ("", ", the worse off")]
+    return _table(["list", *header], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "results": _results,
     "course": _course,
@@ -490,6 +503,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling": _scaling,
     "answers-by-size": _answers_by_size,
     "large-server": _large_server,
+    "joint-lists": _joint_lists,
     "title-matching": _title_matching,
     "title-matching-by-hand": _title_matching_by_hand,
 }

@@ -4,8 +4,8 @@ The movies of a real catalog are written as film sites spell them: with the arti
 brackets, with another year, in the original language, and so on. A share of the catalog is taken away beforehand and
 written in the same way: these are the decoys, real movies that the catalog doesn't have, among which are remakes with
 the title of one that it has. To match a decoy with anything is wrong, to match another movie with anything but itself
-is wrong too; a movie that isn't matched is neither right nor wrong. IMDb's spelling comes with the movie's id, where the
-data have ids, and is also measured without it.
+is wrong too; a movie that isn't matched is neither right nor wrong. IMDb's spelling comes with the movie's id, where
+the data have ids, and is also measured without it.
 """
 
 import re
@@ -128,13 +128,15 @@ def measure(config: Config, data: Path) -> Result:
                 wrong_decoys += found is not None
         spellings[name] = {
             "movies": written,
-            "right": round(right / written, 5),
-            "wrong": round(wrong / written, 5),
+            "right": _share(right, written),
+            "wrong": _share(wrong, written),
             "decoys": decoys,
-            "decoys_matched": round(wrong_decoys / decoys, 5),
-            "wrong_in_all": round((wrong + wrong_decoys) / (written + decoys), 5),
+            "decoys_matched": _share(wrong_decoys, decoys),
+            "wrong_in_all": _share(wrong + wrong_decoys, written + decoys),
         }
-    by_hand = _measure_by_hand(TitleMatcher.of(dataset.movies, dataset.links), dataset, config.get("by_hand", []))
+    by_hand = _measure_by_hand(
+        TitleMatcher.of(dataset.movies, dataset.links), dataset, config.get("by_hand", [])
+    )
     return {
         "data": {"sha256": dataset.fingerprint, **_describe(dataset)},
         "spellings": spellings,
@@ -164,6 +166,10 @@ def _measure_by_hand(matcher: TitleMatcher, dataset: Dataset, rows: list[dict[st
         **{kind: len(titles) for kind, titles in results.items()},
         "not_right": results["unmatched"] + results["wrong"],
     }
+
+
+def _share(count: int, total: int) -> float:
+    return round(count / total, 5) if total else 0.0
 
 
 def _read_titles(data: Path) -> dict[int, str]:

@@ -98,3 +98,31 @@ def test_a_missing_or_wrong_file_is_one_line(saved: Path, tmp_path: Path) -> Non
     )
     (tmp_path / "x").write_text(NETFLIX.replace("Title", "Tomato"))
     assert "expected the header of an export" in fail("recommend", saved, "--history", tmp_path / "x")
+
+
+def test_two_users_get_one_list_that_says_how_it_suits_whom(saved: Path) -> None:
+    shown = succeed("recommend", saved, "--user", 2, "--user", 3, "--k", 2, "--at", "2023")
+    assert "What user 2, user 3 should watch together" in shown
+    answer = json.loads(
+        succeed(
+            "recommend", saved, "-u", 2, "-u", 3, "--k", 2, "--at", "2023", "--rule", "least-misery", "--json"
+        )
+    )
+    assert answer["rule"] == "least-misery"
+    assert [movie["Rank"] for movie in answer["recommendations"]] == [1]
+    assert len(answer["recommendations"][0]["suits"]) == 2
+
+
+def test_two_exports_get_one_list(saved: Path, export: Path, tmp_path: Path) -> None:
+    other = tmp_path / "netflix.csv"
+    other.write_text(NETFLIX)
+    shown = succeed("recommend", saved, "--history", export, "--history", other, "--k", 3)
+    assert "netflix.csv: Netflix viewing history: 1 of 2 films matched (1 by title alone)." in shown
+    assert "What ratings.csv, netflix.csv should watch together" in shown
+
+
+def test_users_and_exports_are_not_mixed(saved: Path, export: Path) -> None:
+    assert "either users or histories" in fail(
+        "recommend", saved, "--user", 1, "--user", 2, "--history", export
+    )
+    assert "a list for several people takes" in fail("recommend", saved, "-u", 1, "-u", 2, "--backtest")

@@ -177,3 +177,16 @@ def test_nothing_is_written_while_an_export_is_read(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     knowing.recommend(history="export.zip", k=2)
     assert [file.name for file in tmp_path.iterdir()] == ["export.zip"]
+
+
+def test_several_people_get_one_list(knowing: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text(RATINGS)
+    (tmp_path / "other.csv").write_text(NETFLIX)
+    histories = [tmp_path / "one.csv", tmp_path / "other.csv"]
+    listed = knowing.recommend_together(histories, k=3)
+    assert listed.columns == ["Rank", "MovieID", "Title", "Score", "Percentile1", "Percentile2"]
+    assert set(listed["MovieID"]).isdisjoint({6, 7})
+    users = knowing.recommend_together([2, 3], k=3, at="2023", rule="least-misery", exclude_seen=False)
+    assert len(users) == 3
+    with pytest.raises(QueryError, match="either users or histories"):
+        knowing.recommend_together([1, tmp_path / "one.csv"])  # type: ignore[arg-type]

@@ -11,7 +11,10 @@ from nextreel.cli.terminal.json_output import AsJson, print_json
 
 def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
-    user: Annotated[str | None, typer.Option("--user", "-u", help="UserID.")] = None,
+    user: Annotated[
+        list[str] | None,
+        typer.Option("--user", "-u", help="UserID; give it several times for one list for all of them."),
+    ] = None,
     timestamp: Annotated[
         str | None,
         typer.Option(
@@ -58,12 +61,20 @@ def recommend(
         ),
     ] = False,
     history: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             help="Recommend to you: an export of Letterboxd, IMDb, Netflix or MovieLens (a CSV file or the zip), or "
-            "any CSV file of the movies that you watched. Nothing of it is stored."
+            "any CSV file of the movies that you watched. Nothing of it is stored. Give it several times for one list "
+            "for several people."
         ),
     ] = None,
+    rule: Annotated[
+        Literal["mean", "least-misery"],
+        typer.Option(
+            help="With several people: the best on average of their standardised scores, or the best for whom it suits "
+            "least."
+        ),
+    ] = "mean",
     matches: Annotated[
         Path | None,
         typer.Option(
@@ -102,28 +113,42 @@ def recommend(
     from nextreel.errors import QueryError
     from nextreel.prediction.saving import load
 
-    if history is not None:
+    if len(user or []) > 1 or len(history or []) > 1:
+        from nextreel.cli.terminal.joint_report import recommend_jointly
+
+        if user and history:
+            raise QueryError("name either users or histories, not both")
+        refused = (queries, out, matches, unmatched, columns, dates)
+        if any(option is not None for option in refused) or all_users or explain_answers or backtest:
+            raise QueryError(
+                "a list for several people takes --at, --k, --rule, --include-seen, --scores and --json"
+            )
+        recommend_jointly(
+            load(model), user or [], history or [], timestamp, (k, rule, not include_seen, scores, as_json)
+        )
+        return
+    if history:
         from nextreel.cli.terminal.own_history import ListRequest, OwnFiles, recommend_to_history
 
-        if (user, queries, out, all_users, explain_answers) != (None, None, None, False, False):
+        if user or (queries, out, all_users, explain_answers) != (None, None, False, False):
             raise QueryError(
                 "--history is for one person: leave out --user, --queries, --all-users and --out"
             )
         recommend_to_history(
             load(model),
-            OwnFiles(history, matches, unmatched, columns, dates, force),
+            OwnFiles(history[0], matches, unmatched, columns, dates, force),
             ListRequest(timestamp, k, not include_seen, scores, as_json),
             backtest,
         )
         return
     if (matches, unmatched, columns, dates, backtest) != (None, None, None, None, False):
         raise QueryError("--matches, --unmatched, --columns, --dates and --backtest are for --history")
-    if [user is not None, queries is not None, all_users].count(True) != 1:
+    if [bool(user), queries is not None, all_users].count(True) != 1:
         raise QueryError(
             "name either one user with --user or a file of queries with --queries, all users with --all-users, or your "
             "own export with --history"
         )
-    if (user is None) != (out is not None):
+    if bool(user) == (out is not None):
         raise QueryError(
             "--all-users needs --out" if all_users else "--queries needs --out, and --out needs --queries"
         )
@@ -151,7 +176,7 @@ def recommend(
             typer.echo(sentence, err=True)
         if str(out) != "-":
             typer.echo(f"{number_of(len(answers), 'list')} of {number_of(k, 'movie')} written to {out}")
-    elif user is not None:
+    elif user:
         from nextreel.cli.terminal.console import stdout
         from nextreel.cli.terminal.recommendation_report import RecommendationReport
 
@@ -160,7 +185,7 @@ def recommend(
         if ties != "strict":
             raise QueryError("--ties is for the file of --queries or --all-users: leave it out")
         predictor = load(model)
-        user_id = predictor.dataset.parse_user_id(user, "--user")
+        user_id = predictor.dataset.parse_user_id(user[0], "--user")
         report = RecommendationReport.of(
             predictor, user_id, parse_timestamp(timestamp or "now"), k, exclude_seen=not include_seen
         )

@@ -140,6 +140,20 @@ class OwnHistory:
         return [*sentences, *self.notes]
 
 
+def join_histories(histories: Sequence[OwnHistory], timestamp: int) -> Histories:
+    """Return the histories of several people, each as of one timestamp in POSIX seconds."""
+    people = np.arange(len(histories))
+    timeline = Timeline.from_rows(
+        np.repeat(people, [len(own.movies) for own in histories]),
+        np.concatenate([own.movies for own in histories]),
+        np.concatenate([own.ratings for own in histories]),
+        np.concatenate([own.timestamps for own in histories]),
+        people,
+        histories[0].scale,
+    )
+    return timeline.as_of(people, np.full(len(histories), timestamp))
+
+
 @dataclass(frozen=True)
 class HistoryReader:
     """Reads exports and matches them with one catalog."""

@@ -1,6 +1,6 @@
 """A fitted model with the interactions that histories come from: queries in, recommended MovieIDs out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -23,10 +23,11 @@ from nextreel.data.timeline import Histories, Ties
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender, require_model
 from nextreel.notebook_html import to_html
-from nextreel.prediction.own_history import HistoryReader, OwnHistory
+from nextreel.prediction.own_history import HistoryReader, OwnHistory, join_histories
 from nextreel.ranking.explanations import explain
 from nextreel.ranking.filters import Filters
 from nextreel.ranking.genres import share_genres
+from nextreel.ranking.joint_lists import JointRanking, JointRule, rank_jointly
 from nextreel.ranking.ranker import Ranker, Ranking
 from nextreel.ranking.reranking import CANDIDATES, rerank
 from nextreel.ranking.similar_movies import SimilarMovies
@@ -249,6 +250,80 @@ class Predictor:
             )
         return to_kind_of(queries, answers)
 
+    def recommend_together(
+        self,
+        people: Sequence[Id] | Sequence[Export],
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        at: Time | None = None,
+        rule: JointRule = "mean",
+    ) -> pl.DataFrame:
+        """Recommend k movies to several people who want to watch something together, as of one time.
+
+        Parameters
+        ----------
+        people
+            Users; or histories of their own, as `recommend` takes one.
+        k : int
+            Greatest number of movies.
+        exclude_seen : bool
+            Don't recommend movies that anybody of them has rated before.
+        at
+            Time of the query, as in `recommend`; by default about now.
+        rule : "mean" or "least-misery"
+            Whether the mean of the people's standardised scores counts, or the lowest of them.
+
+        Returns
+        -------
+        A frame with the columns Rank, MovieID, Title, Score (in standard deviations) and, for each person, Percentile1,
+        Percentile2, ...: the share of the movies that could have been recommended to them and that they would like no
+        more, 100 for the first of their own list. It has fewer rows than k if fewer movies were left.
+
+        Raises
+        ------
+        QueryError
+            There are no people or more than 10, users and histories are mixed, or another argument is invalid.
+        DataError
+            An export can't be read.
+        """
+        ranking = self.rank_together(people, k, exclude_seen, at=at, rule=rule)
+        return pl.DataFrame(
+            {
+                "Rank": np.arange(1, len(ranking.movies) + 1, dtype=np.int32),
+                MOVIE_ID: self.dataset.movies[MOVIE_ID][ranking.movies],
+                "Title": self._titles[ranking.movies],
+                "Score": ranking.scores,
+                **{f"Percentile{person}": of for person, of in enumerate(ranking.percentiles, 1)},
+            }
+        )
+
+    def rank_together(
+        self,
+        people: Sequence[Id] | Sequence[Export],
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        at: Time | None = None,
+        rule: JointRule = "mean",
+    ) -> JointRanking:
+        """Do as `recommend_together`, but return movie indices, and who isn't known to the model."""
+        is_own = [isinstance(person, OwnHistory | PathLike) for person in people]
+        if any(is_own) and not all(is_own):
+            raise QueryError("name either users or histories, not both")
+        if any(is_own):
+            own = [self._read_own(person) for person in people if not isinstance(person, int)]
+            now = max(history.now for history in own)
+            histories = join_histories(own, now if at is None else to_timestamp_or_now(at))
+        else:
+            timestamp = to_timestamp_or_now(at)
+            users = [person for person in people if isinstance(person, int | str)]
+            histories = self._histories(make_query_frame(users, self.dataset, timestamp))
+        return rank_jointly(self.ranker, histories, k, rule, exclude_seen)
+
+    def _read_own(self, history: Export) -> OwnHistory:
+        return history if isinstance(history, OwnHistory) else self.read_history(history)
+
     def explain(self, user: Id, movie: Id, at: Time | None = None, k: int = 10) -> pl.DataFrame:
         """Say which movies of a user's history speak most for a movie, as of a time.
 
@@ -419,7 +494,7 @@ class Predictor:
             return frame, self._histories(frame, ties)
         if queries is not None:
             raise QueryError("name either users or a history: a history has no user")
-        own = history if isinstance(history, OwnHistory) else self.read_history(history)
+        own = self._read_own(history)
         timestamps = np.array([own.now if at is None else to_timestamp_or_now(at)], dtype=np.int64)
         return pl.DataFrame({TIMESTAMP: timestamps}), own.as_of(timestamps)
 

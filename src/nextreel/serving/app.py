@@ -14,7 +14,16 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from nextreel.serving.api import admin, health, histories, interactions, movies, recommendations, users
+from nextreel.serving.api import (
+    admin,
+    health,
+    histories,
+    interactions,
+    joint_lists,
+    movies,
+    recommendations,
+    users,
+)
 from nextreel.serving.http.access.access_control import AccessControl
 from nextreel.serving.http.access.allowed_hosts import AllowedHosts
 from nextreel.serving.http.access.foreign_pages import ForeignPages
@@ -156,7 +165,10 @@ def _list_middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
 
 
 def _add_routes(app: FastAPI) -> None:
-    api = [module.router for module in (recommendations, histories, interactions, movies, users, admin)]
+    api = [
+        module.router
+        for module in (recommendations, joint_lists, histories, interactions, movies, users, admin)
+    ]
     for router in api:
         app.include_router(
             router, dependencies=[Depends(note_served_format), Depends(refuse_unknown_parameters)]

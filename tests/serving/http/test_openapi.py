@@ -75,6 +75,8 @@ def test_the_examples_of_the_description_are_answered(server: Server) -> None:
         ("Interaction", "/v1/interactions"),
         ("InteractionBatch", "/v1/interactions/batch"),
         ("NewMovie", "/v1/movies"),
+        ("HistoryFile", "/v1/histories"),
+        ("JointQuery", "/v1/recommendations/together"),
     ):
         for example in described["components"]["schemas"][name]["examples"]:
             response = httpx.post(f"{server.url}{path}", json=example)

@@ -22,6 +22,7 @@ from pydantic import (
 from nextreel.data.exports.export_files import ExportFile
 from nextreel.data.times import LATEST_TIMESTAMP, check_seconds, parse_timestamp
 from nextreel.errors import QueryError
+from nextreel.ranking.joint_lists import MOST_PEOPLE, JointRule
 from nextreel.serving.http.data_values import MovieIdField, RatingField, UserIdField
 
 MAX_BATCH = 1_000
@@ -228,6 +229,29 @@ class RecommendationQuery(Query):
     )
     explain: StrictBool = False
     """Whether to return, for each movie, the ratings of the user that changed its score most."""
+
+
+class JointQuery(Body):
+    """A query of several people: what should they watch together?"""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"user_ids": [1, 2]}, {"user_ids": [1, 2], "rule": "least-misery", "explain": True}]
+        }
+    )
+    user_ids: Annotated[list[UserIdField], Field(min_length=1, max_length=MOST_PEOPLE)]
+    """The people; they may be unknown."""
+    timestamp: TimestampField | None = None
+    """Time of the query: only interactions strictly before it count. By default the end of the current second."""
+    k: KField = 10
+    """Number of movies."""
+    rule: JointRule = "mean"
+    """`mean`: the best on average, of each person's standardised scores; `least-misery`: the best for whom it suits
+    least."""
+    exclude_seen: StrictBool = True
+    """Whether to exclude the movies that anybody of them rated before the timestamp."""
+    explain: StrictBool = False
+    """Whether to return, for each movie and person, the ratings that changed its score most."""
 
 
 class QueryBatch(Body):

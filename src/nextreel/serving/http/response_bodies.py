@@ -346,3 +346,43 @@ class OwnHistoryAnswer(ResponseBody):
     """Timestamp of a query about now: it comes after everything in the history."""
     request_id: str
     """Id of the request."""
+
+
+class Suits(ResponseBody):
+    """How well a movie of a joint list suits one person."""
+
+    user_id: Id
+    """The person."""
+    percentile: float
+    """Share in percent of the movies that could have been recommended to them and that they would like no more; 100
+    for the first of their own list."""
+    reasons: list[Reason] | None = None
+    """With `explain`: the ratings with the strongest contribution, positive or negative, strongest first."""
+
+
+class JointlyRecommended(Scored):
+    """A movie recommended to several people; its score is in standard deviations."""
+
+    suits: list[Suits]
+    """How well it suits each of them, in the order of `user_ids`."""
+
+
+class JointAnswer(ResponseBody):
+    """One list for several people."""
+
+    user_ids: list[Id]
+    """The people."""
+    as_of: int
+    """Time of the query, POSIX seconds."""
+    rule: str
+    """How the people's scores became one."""
+    movies: list[JointlyRecommended]
+    """Best first; fewer than k if fewer were out by then and not seen by anybody."""
+    history_lengths: list[int]
+    """Number of ratings of each person before the query."""
+    unknown: list[Id]
+    """People of whom the model knows nothing; popularity stands for them."""
+    model: Model
+    """The model that made the list."""
+    request_id: str
+    """Id of the request."""

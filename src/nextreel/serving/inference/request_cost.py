@@ -27,6 +27,11 @@ def cost_of(requests: Sequence[RecommendationRequest]) -> float:
     return sum(_cost_of_one(request) for request in requests)
 
 
+def cost_of_joint(n_people: int, explains: bool) -> float:
+    """Return the cost of one list for several people: all movies are ranked for each of them."""
+    return n_people * (10 + (60 if explains else 0))
+
+
 def _cost_of_one(request: RecommendationRequest) -> float:
     k = request.k
     cost = 1 + k / 50

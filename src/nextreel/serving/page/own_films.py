@@ -207,7 +207,7 @@ def _read_form(engine: Engine, form: FormData) -> Sent:
             if person < len(people):
                 people[person] = people[person].settle(film, movie_id)
     searched = None
-    if place := form.get("find") or _find_typed(form):
+    if place := form.get("find") or _find_typed(form) or "":
         person, film, _ = _read_place(engine, place, has_movie=False)
         searched = person, film, form.get(f"q-{person}-{film}").strip()[:200]
     problem = None

@@ -16,6 +16,7 @@ VIEWS = {
     "rated": "/you?stars-1=5&stars-2=3.5",
     "why": "/why?user=1&at=1704067200",
     "model": "/model",
+    "films": "/films",
     "problem": "/time-travel?user=nobody",
     "no movie": "/you?year_min=1900&year_max=1900",
     "no page": "/nothing",

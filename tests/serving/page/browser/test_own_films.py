@@ -33,7 +33,7 @@ def phone(chromium: Browser, site: Server) -> Iterator[Page]:
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    page.on("console", lambda said: complaints.extend([said.text] if said.type == "error" else []))
     yield page
     assert complaints == []
     context.close()

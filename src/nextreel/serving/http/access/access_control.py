@@ -29,7 +29,7 @@ from nextreel.serving.storage.administration.api_keys import Scope, find_key
 
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Paths that need no key: they reveal nothing about users or movies."""
-READS_BY_POST = re.compile(r"/v1/recommendations(/batch)?/?|/v1/histories/?|/films/?")
+READS_BY_POST = re.compile(r"/v1/recommendations(/batch|/together)?/?|/v1/histories/?|/films/?")
 USER_DATA = re.compile(r"/v1/users/[^/]+/?")
 
 COST_OF_A_TOKEN = 10
