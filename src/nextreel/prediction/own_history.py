@@ -32,6 +32,7 @@ from nextreel.data.times import DAY, LATEST_TIMESTAMP, end_of_this_second
 from nextreel.data.value_checks import parse_cell
 from nextreel.errors import DataError, DataProblem
 from nextreel.ranking.title_matching import MovieName, TitleMatch, TitleMatcher, title_key
+from nextreel.stopping import stop_if_unwanted
 from nextreel.wording import join_names, number_of
 
 OWN_USER = LARGEST_INTEGER
@@ -228,6 +229,7 @@ class HistoryReader:
         unmatched: list[UnmatchedFilm] = []
         n_skipped = 0
         for rows in by_film.values():
+            stop_if_unwanted()
             match = self._find(viewings[rows[0]], chosen)
             if match is None:
                 n_skipped += 1
