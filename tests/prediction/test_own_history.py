@@ -169,6 +169,13 @@ def test_a_saved_model_knows_the_imdb_ids_of_its_movies(knowing: Predictor, tmp_
     assert load(tmp_path / "model").dataset.links.equals(knowing.dataset.links)
 
 
+def test_a_file_of_imdb_ids_that_the_manifest_does_not_list_is_ignored(tmp_path: Path) -> None:
+    dataset = Dataset.from_frames(ROWS, MOVIES.drop("imdbId"))
+    save(Predictor(ItemKNN().fit(dataset), dataset), tmp_path / "model")
+    pl.DataFrame({"MovieID": [6], "ImdbID": [1]}).write_parquet(tmp_path / "model" / "links.parquet")
+    assert load(tmp_path / "model").dataset.links.is_empty()
+
+
 def test_nothing_is_written_while_an_export_is_read(
     knowing: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,7 +75,11 @@ def write_dataset(dataset: Dataset, directory: Path) -> None:
 
 
 def read_dataset_files(
-    directory: Path, format_: DataFormat, has_order: bool, read: Callable[[Path], Arrays] = read_arrays
+    directory: Path,
+    format_: DataFormat,
+    has_order: bool,
+    has_links: bool,
+    read: Callable[[Path], Arrays] = read_arrays,
 ) -> Dataset:
     """Read what `write_dataset` wrote.
 
@@ -87,6 +91,8 @@ def read_dataset_files(
         The kinds of ids and the scale of the ratings.
     has_order : bool
         Whether the order of the interactions was written, too.
+    has_links : bool
+        Whether IMDb ids of the movies were written, too.
     read : Callable[[Path], Arrays]
         Reads the arrays of a safetensors file: `read_arrays` or `map_arrays`.
 
@@ -125,7 +131,7 @@ def read_dataset_files(
             )
         ),
         columns=format_.columns,
-        links=_read_links(directory / LINKS_FILE, format_.movie_ids or "number"),
+        links=_read_links(directory / LINKS_FILE, format_.movie_ids or "number") if has_links else NO_LINKS,
     )
 
 
@@ -150,9 +156,7 @@ def _sort_by_file(timeline: Timeline, file: Path, n_movies: int, read: Callable[
 
 
 def _read_links(file: Path, kind: IdKind) -> pl.DataFrame:
-    """Read the IMDb ids of the movies, if there are any."""
-    if not file.exists():
-        return NO_LINKS
+    """Read the IMDb ids of the movies."""
     frame = _read_parquet(file)
     expected = {MOVIE_ID: pl.String() if kind == "text" else pl.Int64(), IMDB_ID.name: pl.Int64()}
     if dict(frame.schema) != expected or any(frame.null_count().row(0)):

@@ -20,6 +20,7 @@ from nextreel.prediction.manifest import FittedOn, ModelManifest
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saved_dataset import (
     INTERACTIONS_FILE,
+    LINKS_FILE,
     MOVIES_FILE,
     ORDER_FILE,
     USERS_FILE,
@@ -139,7 +140,8 @@ def _load(directory: Path, read: Callable[[Path], Arrays]) -> tuple[Predictor, M
         model = create_model(manifest.model, {**manifest.config})
     except ConfigError as error:
         raise ArtifactError(f"{directory} was saved by another nextreel ({error}): refit it") from error
-    dataset = read_dataset_files(directory, manifest.data_format, ORDER_FILE in manifest.files, read)
+    has_order, has_links = ORDER_FILE in manifest.files, LINKS_FILE in manifest.files
+    dataset = read_dataset_files(directory, manifest.data_format, has_order, has_links, read)
     arrays = read(directory / MODEL_FILE)
     try:
         return Predictor(restore_checked(model, arrays, dataset.n_movies), dataset), manifest
