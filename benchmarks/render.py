@@ -434,7 +434,7 @@ def _large_server() -> str:
     what = f"{result['rows'] / 1e6:.0f}M ratings of {result['movies']:,} movies, {result['machine']['processor']}"
     header = ["until it recommends", "of the processor", "memory in all", "of it a worker's own", "a list"]
     return make_table([what, *header], rows)
-    return _table([what, *header], rows)
+    return make_table([what, *header], rows)
 
 
 CATALOGS = ("ml-latest-small", "ml-1m")
@@ -452,12 +452,12 @@ def _title_matching() -> str:
         ]
         for spelling in results[0]
     ]
-    return _table(["spelling: right, wrong", *CATALOGS], rows)
+    return make_table(["spelling: right, wrong", *CATALOGS], rows)
 
 
 def _title_matching_by_hand() -> str:
     by_hand = read_result(f"title-matching-{CATALOGS[0]}")["by_hand"]
-    return _table(
+    return make_table(
         ["titles", "right", "not matched", "not in the catalog, and not matched", "wrong"],
         [[str(by_hand[name]) for name in ("titles", "right", "unmatched", "rightly_unmatched", "wrong")]],
     )
@@ -470,10 +470,10 @@ def _joint_lists() -> str:
         row = [name]
         for kind in pairs:
             of_list = pairs[kind]["lists"][name]
-            row += [_interval([of_list["NDCG@10"]]), _interval([of_list["worse_off"]])]
+            row += [interval([of_list["NDCG@10"]]), interval([of_list["worse_off"]])]
         rows.append(row)
     header = [f"{kind} pairs{what}" for kind in pairs for what in ("", ", the worse off")]
-    return _table(["list", *header], rows)
+    return make_table(["list", *header], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
