@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from nextreel import parallel
-from nextreel.parallel import map_in_threads
+from nextreel.parallel import map_in_threads, single_threaded_blas
 from nextreel.stopping import StoppedError, stop_if_unwanted, stoppable
 
 
@@ -55,8 +54,8 @@ def threads_of_blas() -> list[int]:
 def test_blas_computes_in_one_thread_until_the_last_block_ends() -> None:
     np.ones((2, 2)) @ np.ones((2, 2))
     before = threads_of_blas()
-    with parallel._BLAS.single_threaded():
-        with parallel._BLAS.single_threaded():
+    with single_threaded_blas():
+        with single_threaded_blas():
             pass
         assert threads_of_blas() == [1] * len(before)
     assert threads_of_blas() == before

@@ -8,7 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
 from functools import cache
 from threading import Lock
@@ -33,11 +33,11 @@ def map_in_threads(
     """
     threads = usable_threads() if most_threads is None else min(most_threads, usable_threads())
     if threads <= 1:
-        with _BLAS.single_threaded():
+        with single_threaded_blas():
             yield from map(function, items)
         return
     waiting: deque[Future[Result]] = deque()
-    with _BLAS.single_threaded(), ThreadPoolExecutor(threads) as pool:
+    with single_threaded_blas(), ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 # Each call has the context of the caller, which says whether the result is still wanted.
@@ -51,6 +51,11 @@ def map_in_threads(
                 future.cancel()
 
 
+def single_threaded_blas() -> AbstractContextManager[None]:
+    """Let BLAS compute in the calling thread only until all such blocks of the process have ended."""
+    return _BLAS.single_threaded()
+
+
 class _Blas:
     """The number of threads of the BLAS libraries of this process, which is the same for all of its threads."""
 
@@ -61,7 +66,7 @@ class _Blas:
 
     @contextmanager
     def single_threaded(self) -> Iterator[None]:
-        """Let BLAS compute in the calling thread only until all such blocks of the process have ended."""
+        """Do as `single_threaded_blas`."""
         with self._lock:
             self._n_blocks += 1
             if self._limits is None:

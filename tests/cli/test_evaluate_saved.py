@@ -38,7 +38,8 @@ def test_evaluating_leaves_the_model_alone_unless_asked_to_save(home: Path) -> N
 def test_saved_figures_come_with_their_protocol_split_and_test_part(home: Path) -> None:
     printed = succeed("evaluate", "model", "parts", "--save", "--json-file", "figures.json", cwd=home)
     [noted] = manifest(home)["evaluations"]
-    assert noted["protocol"] == {"history": "frozen", "k": 10, "threshold": 4.0, "exclude_seen": True}
+    protocol = {"history": "frozen", "ties": "file-order", "k": 10, "threshold": 4.0, "exclude_seen": True}
+    assert noted["protocol"] == protocol
     assert noted["split"] == {"rule": "clean", "positives": 5, "threshold": 4.0}
     assert noted["popularity"] == noted["metrics"]  # the model is itself a popularity
     assert noted["test"] == {"file": "test.csv", "sha256": hash_file(home / "parts" / "test.csv")}

@@ -132,18 +132,17 @@ def test_dimensions_that_are_no_multiple_of_heads_are_an_error() -> None:
         small(dimensions=9)
 
 
-def test_a_history_of_replaced_ratings_only_counts_as_empty_and_reads_no_neighbour() -> None:
+def test_a_rating_counts_in_a_history_that_ends_before_it_is_replaced() -> None:
     dataset = Dataset.from_frames(
-        interactions((1, 0, 5, 10), (1, 0, 5, 20), (1, 1, 5, 30), (2, 2, 5, 10), (2, 1, 5, 20)), catalog(4)
+        interactions((1, 0, 5, 10), (1, 0, 5, 10), (1, 1, 5, 30), (2, 0, 5, 10), (2, 1, 5, 20)), catalog(4)
     )
     model = small().fit(dataset)
-    # The first row of either user as of the end of time: that of user 1 was replaced at 20.
+    # The first row of either user, that of user 1 without the one that replaces it in the same second.
     starts = dataset.timeline.offsets[:-1]
-    histories = Histories(dataset.timeline, dataset.user_ids, starts, starts + 1, np.array([100, 100]))
+    histories = Histories(dataset.timeline, dataset.user_ids, starts, starts + 1, np.array([11, 11]))
     scores = model.score(histories, np.array([100, 100]))
-    assert not scores[0].any()
-    assert scores[1].any()
-    np.testing.assert_array_equal(model.score(histories[:1], np.array([100])), scores[:1])
+    assert scores[0].any()
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-4)
 
 
 def test_nothing_is_learned_from_what_has_no_weight() -> None:

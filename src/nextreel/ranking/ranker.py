@@ -18,7 +18,7 @@ from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.popularity import Popularity
-from nextreel.parallel import map_in_threads
+from nextreel.parallel import map_in_threads, single_threaded_blas
 from nextreel.stopping import stop_if_unwanted
 from nextreel.wording import number_of
 
@@ -110,8 +110,9 @@ class Ranker:
             movies[batch], scores[batch] = top_k(batch_scores, k)
 
         batches = list(self._batches(histories, timestamps))
-        for _ in map_in_threads(rank_batch, batches, most_threads=len(batches)):
-            pass  # Only to raise what a thread raised.
+        with single_threaded_blas():
+            for _ in map_in_threads(rank_batch, batches) if len(batches) > 1 else map(rank_batch, batches):
+                pass  # Only to raise what a thread raised.
         return Ranking(movies, scores, personal)
 
     def check_k(self, k: int) -> None:

@@ -62,7 +62,7 @@ def test_split_json_names_rule_source_and_parts_in_this_order(parts: Path) -> No
         *("source", "left_out", "train", "test"),
     ]
     assert written["moment"] == facts.moment == read_interactions(parts / "test.csv")["Timestamp"].min()
-    assert written == facts.model_dump(exclude={"data_format"})
+    assert written == facts.model_dump(exclude_none=True)
 
 
 @pytest.mark.parametrize(

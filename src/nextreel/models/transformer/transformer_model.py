@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from nextreel.array_specs import ArraySpec, Specs
-from nextreel.arrays import Arrays, BoolArray, Float32Array, Int64Array
+from nextreel.arrays import Arrays, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.data.times import LATEST_TIMESTAMP, WEEK
@@ -101,7 +101,7 @@ class Transformer(Recommender):
         network = self._fitted_network()
         scores = np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
         # Histories of similar length go into one batch, so that little of it is padding.
-        with_history = np.flatnonzero(_has_rows(histories.last(self.config.window)))
+        with_history = np.flatnonzero(histories.lengths > 0)
         by_length = with_history[np.argsort(histories.lengths[with_history], kind="stable")]
         for start in range(0, len(by_length), QUERIES_AT_ONCE):
             stop_if_unwanted()
@@ -200,13 +200,6 @@ class NetworkLearner(EpochLearner):
 
     def restore(self, arrays: Arrays) -> None:
         self.optimizer.restore(arrays)
-
-
-def _has_rows(histories: Histories) -> BoolArray:
-    """Return bool[n_queries]: whether a history has a rating that none of its later ones replaces."""
-    if histories.timeline.superseded_at is None:
-        return histories.lengths > 0
-    return np.bincount(histories.rows()[0], minlength=len(histories)) > 0
 
 
 def _create_network(dataset: Dataset, config: TransformerConfig) -> Network:
