@@ -43,10 +43,10 @@ def test_a_history_is_what_a_naive_filter_finds(rows: pl.DataFrame, user_id: int
 def test_repeated_ratings_are_found_whatever_the_number_of_users_at_once(
     rows: pl.DataFrame, users_at_once: int
 ) -> None:
-    expected = Dataset.from_frames(rows).timeline.superseded_at
+    expected = Dataset.from_frames(rows).timeline.superseded_by
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nextreel.data.timeline.USERS_AT_ONCE", users_at_once)
-        found = Dataset.from_frames(rows).timeline.superseded_at
+        found = Dataset.from_frames(rows).timeline.superseded_by
     np.testing.assert_array_equal(found, expected)
 
 

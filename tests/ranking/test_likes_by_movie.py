@@ -13,7 +13,8 @@ from tests.frames import any_interactions, interactions
 def test_the_index_finds_what_a_pass_over_all_rows_finds(rows: pl.DataFrame, timestamp: int) -> None:
     dataset = Dataset.from_frames(rows)
     timeline, n_movies = dataset.timeline, dataset.n_movies + 1  # one movie that has come later
-    until = np.full(len(timeline), NEVER) if timeline.superseded_at is None else timeline.superseded_at
+    superseded_by = timeline.superseded_by
+    until = np.append(timeline.timestamps, NEVER)[len(timeline) if superseded_by is None else superseded_by]
     stands = (timeline.timestamps < timestamp) & timeline.is_positive() & (until >= timestamp)
     likes = LikesByMovie.of(timeline)
     expected = np.bincount(timeline.movies[stands], minlength=n_movies)

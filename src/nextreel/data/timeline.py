@@ -32,7 +32,7 @@ from nextreel.errors import ConfigError
 Ties = Literal["strict", "file-order"]
 """Which rows of a query's own second are in its history: none, or those that stand before the query in the file."""
 NEVER = np.iinfo(np.int64).max
-"""Timestamp that stands for "never": a rating with it in `superseded_at` is never superseded."""
+"""Timestamp that stands for "never": it is later than any other."""
 USERS_AT_ONCE = 20_000
 """Number of users whose repeated ratings are looked for at a time, to bound the memory."""
 FEW_QUERIES = 4
@@ -136,14 +136,14 @@ class Timeline:
             superseded[rows[again]] = rows[again + 1]
         return superseded
 
-    @cached_property
-    def superseded_at(self) -> Int64Array | None:
-        """int64[n_interactions]: timestamp at which the user rated the same movie again, NEVER if they didn't.
-
-        None if no user rated a movie twice.
-        """
-        superseded_by = self.superseded_by
-        return None if superseded_by is None else np.append(self.timestamps, NEVER)[superseded_by]
+    def is_superseded(self, rows: npt.NDArray[np.integer], timestamp: int) -> BoolArray:
+        """Return bool[n_rows]: whether the user of each row rated its movie again before a timestamp."""
+        superseded = np.zeros(len(rows), dtype=np.bool_)
+        if self.superseded_by is not None:
+            later = self.superseded_by[rows]
+            again = np.flatnonzero(later < len(self))
+            superseded[again] = self.timestamps[later[again]] < timestamp
+        return superseded
 
     @cached_property
     def by_time(self) -> InteractionsByTime:

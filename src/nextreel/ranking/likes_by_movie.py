@@ -41,8 +41,7 @@ class LikesByMovie:
         if len(timeline) <= np.iinfo(np.int32).max:
             rows = rows.astype(np.int32)
         bounds = np.append(0, np.cumsum(np.bincount(timeline.movies[rows]))).astype(np.int64)
-        superseded_at = timeline.superseded_at
-        replaced = rows[:0] if superseded_at is None else rows[superseded_at[rows] < NEVER]
+        replaced = rows[timeline.is_superseded(rows, NEVER)]
         latest = timeline.timestamps[rows[bounds[1:] - 1]]
         return cls(timeline, rows, bounds, latest, replaced)
 
@@ -56,8 +55,8 @@ class LikesByMovie:
         self._search(timestamp, low, high)
         counts = np.zeros(n_movies, dtype=np.int64)
         counts[: len(low)] = low - self.bounds[:-1]
-        if timeline.superseded_at is not None:
-            ended = self.replaced[timeline.superseded_at[self.replaced] < timestamp]
+        if len(self.replaced):
+            ended = self.replaced[timeline.is_superseded(self.replaced, timestamp)]
             counts -= np.bincount(timeline.movies[ended], minlength=n_movies)
         return counts
 
@@ -98,6 +97,6 @@ class LikesByMovie:
         timeline = self.timeline
         rows = self.rows[self.bounds[movie] : self.bounds[movie + 1]]
         rows = rows[: np.searchsorted(timeline.timestamps[rows], timestamp)]
-        if timeline.superseded_at is not None:
-            rows = rows[timeline.superseded_at[rows] >= timestamp]
+        if len(self.replaced):
+            rows = rows[~timeline.is_superseded(rows, timestamp)]
         return timeline.user_ids[np.searchsorted(timeline.offsets, rows, side="right") - 1]

@@ -41,7 +41,7 @@ def assert_same_snapshot(store: Store, dataset: Dataset, known: KnownRows | None
     read = StoreFollower(store, catalog, dataset.scale).catch_up().merged()
     assert mapped.position == read.position
     np.testing.assert_array_equal(mapped.released_at, read.released_at)
-    for name in ("user_ids", "offsets", "movies", "ratings", "timestamps", "superseded_at"):
+    for name in ("user_ids", "offsets", "movies", "ratings", "timestamps", "superseded_by"):
         np.testing.assert_array_equal(
             getattr(mapped.base.timeline, name), getattr(read.base.timeline, name), err_msg=name
         )
