@@ -31,10 +31,10 @@ def choose_device() -> "torch.device":
     return torch.device(name)
 
 
-def has_matrix_units(device: "torch.device") -> bool:
-    """Return whether a device multiplies bfloat16 matrices by units of its own, so faster than those of float32."""
+def has_bfloat16_instructions(device: "torch.device") -> bool:
+    """Return whether a device has instructions for products of bfloat16 matrices, so is faster than in float32."""
     import torch
 
-    if device.type == "cpu":
-        return torch.cpu._is_amx_tile_supported()
+    if device.type == "cpu":  # AMX is in Intel's server processors, AVX-512 BF16 also in AMD's since Zen 4
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

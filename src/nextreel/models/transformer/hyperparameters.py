@@ -58,8 +58,8 @@ class TransformerConfig(ModelConfig):
     held_out_share: float = Field(default=0.03, ge=0, lt=1)
     """Share of the users held out of training; the model keeps the epoch with the lowest loss on them."""
     bfloat16: bool | None = None
-    """Whether training computes matrix products in bfloat16; None does where the processor has matrix units for it (AMX
-    of Intel's, or a GPU), since others are faster in float32. Scores are float32 either way."""
+    """Whether training computes matrix products in bfloat16; None does where the processor has instructions for it (AMX
+    or AVX-512 BF16, or a GPU's), since others are faster in float32. Scores are float32 either way."""
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of all random numbers of a fit."""
 

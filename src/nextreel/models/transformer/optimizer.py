@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nextreel.arrays import Arrays
-from nextreel.models.training.torch_device import has_matrix_units
+from nextreel.models.training.torch_device import has_bfloat16_instructions
 from nextreel.models.training.torch_on_cpu import Map
 from nextreel.models.transformer.dropout import create_dropout
 from nextreel.models.transformer.hyperparameters import TransformerConfig
@@ -50,7 +50,7 @@ class AveragedAdamW:
         self.network, self.config, self.steps = network, config, 0
         self.averaged, self.best = copy.deepcopy(network), copy.deepcopy(network)
         self.device = network.bias.device
-        bfloat16 = has_matrix_units(self.device) if config.bfloat16 is None else config.bfloat16
+        bfloat16 = has_bfloat16_instructions(self.device) if config.bfloat16 is None else config.bfloat16
         self.precision = torch.bfloat16 if bfloat16 else torch.float32
         self.lazy: dict[str, LazyRows] = {}
         if samples:
