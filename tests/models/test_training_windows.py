@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -127,6 +129,33 @@ def test_padding_changes_no_vector_of_a_query() -> None:
         alone, with_padding = network(batch), network(padded)
     assert len(with_padding) == 70
     torch.testing.assert_close(with_padding[: len(alone)], alone, rtol=1e-4, atol=1e-5)
+
+
+def log_bucket(count: int) -> int:
+    """Bucket 0 for no events, then two buckets for each doubling."""
+    return 1 + math.floor(2 * math.log2(count)) if count else 0
+
+
+def test_a_training_query_knows_how_long_its_history_is() -> None:
+    epoch = draw(tiny_dataset())
+    offsets, users = epoch.queries.dataset.timeline.offsets, epoch.queries.users
+    for windows in epoch.batches:
+        batch, _ = epoch.pack(windows)
+        queries = epoch.windows.queries_in(windows)[batch.query_index]
+        counts = batch.counts.flatten()[batch.query_places[: len(queries)]]
+        assert counts.tolist() == [
+            log_bucket(int(count)) for count in epoch.cuts[queries] - offsets[users[queries]]
+        ]
+
+
+def test_a_query_counts_the_events_before_its_window_too() -> None:
+    dataset = tiny_dataset()
+    histories = dataset.histories(dataset.user_ids, np.full(dataset.n_users, LATEST_TIMESTAMP))
+    histories = histories[np.argsort(histories.lengths)[-3:]]
+    assert histories.lengths.min() > 4
+    batch = batch_queries(histories, np.full(3, LATEST_TIMESTAMP), window=4)
+    lengths = histories.lengths[batch.query_index]
+    assert batch.counts.flatten().tolist() == [log_bucket(int(length)) for length in lengths]
 
 
 def test_every_window_is_in_one_batch() -> None:

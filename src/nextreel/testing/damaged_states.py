@@ -1,6 +1,6 @@
 """States of a fitted model as a damaged or crafted file may hold them, each with one array changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +20,12 @@ class DamagedState:
     """Whether no model has such a state. Otherwise it may be that of a model that was fitted on other data."""
 
 
-def damage_each_array(state: Arrays) -> Iterator[DamagedState]:
+def damage_each_array(state: Arrays, may_be_missing: Set[str] = frozenset()) -> Iterator[DamagedState]:
     """Yield states with an array missing or too many, of another type or shape, or with other values."""
     yield DamagedState("one array more", {**state, "unknown_": np.zeros(1, dtype=np.float32)}, True)
     for name, array in state.items():
-        yield DamagedState(f"{name} is missing", {n: a for n, a in state.items() if n != name}, True)
+        others = {n: a for n, a in state.items() if n != name}
+        yield DamagedState(f"{name} is missing", others, name not in may_be_missing)
         for damage, changed in _impossible(array):
             yield DamagedState(f"{name} {damage}", {**state, name: changed}, True)
         for damage, changed in _possible(array):

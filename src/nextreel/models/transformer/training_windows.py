@@ -239,14 +239,15 @@ class EpochBatches:
         return self._pack(windows, queries), self._label(queries)
 
     def _pack(self, windows: Int64Array, queries: Int64Array) -> Batch:
-        timeline = self.queries.dataset.timeline
+        timeline, starts = self.queries.dataset.timeline, self.windows.starts[windows]
         return pack_windows(
             (timeline.movies, timeline.stars, timeline.timestamps),
-            self.windows.starts[windows],
+            starts,
             self.windows.stops[windows],
             window_of=np.repeat(np.arange(len(windows)), self.windows.n_queries[windows]),
             cuts=self.cuts[queries],
             timestamps=timeline.timestamps[self.queries.starts[queries]],
+            n_earlier=starts - timeline.offsets[timeline.users[starts]],
             shape=(
                 int(self.windows.padded_events[windows].max()),
                 int(self.windows.padded_queries[windows].max()),

@@ -126,6 +126,13 @@ class Transformer(Recommender):
             "weeks": ArraySpec("int64", (2,), least=0, below=LATEST_TIMESTAMP // WEEK + 1, order="ascending"),
         }
 
+    def upgrade(self, state: Arrays) -> Arrays:
+        """Return the state of now; the network of an earlier nextreel did not read the number of events."""
+        pauses = state.get("pauses.weight")
+        if "counts.weight" in state or pauses is None:
+            return state
+        return {**state, "counts.weight": np.zeros_like(pauses)}
+
     def restore(self, state: Arrays) -> Self:
         network = Network(len(state["bias"]), self.config)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})

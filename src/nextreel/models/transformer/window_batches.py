@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 N_TIMES = 64
 """Number of buckets for a duration: one for 0 seconds, then `TIMES_PER_DOUBLING` for each doubling, up to 2^31 seconds
-(68 years)."""
+(68 years). The number of events in a history has the same buckets."""
 TIMES_PER_DOUBLING = 2
 """Number of buckets for each doubling of a duration. Relative precision is what matters: a minute more or less means
 much after two minutes and nothing after two years."""
@@ -59,6 +59,8 @@ class Batch:
     """int64[B, Q]: bucket of the time from the last event that the query sees to the query."""
     weeks: Tensor
     """int64[B, Q]: calendar week of the query, counted from 1970."""
+    counts: Tensor
+    """int64[B, Q]: bucket of the number of events in the query's history, those before the window included."""
     relations: Tensor
     """int64[B, T + Q, T]: relation of each row, first the events and then the queries, to each event. It numbers
     the pairs (bucket of the time, bucket of the distance) between the two, queries after events; N_RELATIONS
@@ -86,6 +88,7 @@ def pack_windows(
     window_of: Int64Array,
     cuts: Int64Array,
     timestamps: Int64Array,
+    n_earlier: Int64Array,
     shape: tuple[int, int, int] = (1, 1, 1),
 ) -> Batch:
     """Pack windows of events and the queries about them into padded tensors.
@@ -102,6 +105,8 @@ def pack_windows(
         A query sees only those events of its window that come before this position in `events`.
     timestamps : int64[n_queries]
         Timestamps of the queries, POSIX seconds.
+    n_earlier : int64[B]
+        Number of the user's events before the window.
     shape : (int, int, int)
         Minimum of T, of Q, and of the length of `query_places`, to which a batch is padded.
     """
@@ -123,9 +128,10 @@ def pack_windows(
     return Batch(
         movies=torch.from_numpy(movies[rows].astype(np.int64)),
         ratings=torch.from_numpy((2 * ratings[rows]).astype(np.int64) - 1),
-        pauses=_time_bucket(torch.from_numpy(np.diff(event_time, axis=1, prepend=event_time[:, :1]))).long(),
-        gaps=_time_bucket(torch.from_numpy(query_time - last_seen)).long(),
+        pauses=_log_bucket(torch.from_numpy(np.diff(event_time, axis=1, prepend=event_time[:, :1]))).long(),
+        gaps=_log_bucket(torch.from_numpy(query_time - last_seen)).long(),
         weeks=torch.from_numpy(query_time // WEEK),
+        counts=_log_bucket(torch.from_numpy(n_earlier[:, None] + n_seen)).long(),
         relations=_relate(event_time, query_time, n_seen),
         query_places=torch.from_numpy(np.pad(query_places, (0, max(0, shape[2] - len(query_places))))),
         query_index=by_window,
@@ -156,7 +162,8 @@ def batch_queries(
     starts = np.searchsorted(window_of_event, windows)
     stops = np.searchsorted(window_of_event, windows, side="right")
     events = timeline.movies[row], timeline.stars[row], timeline.timestamps[row]
-    return pack_windows(events, starts, stops, window_of, stops[window_of], timestamps, shape)
+    n_earlier = histories[first_query].lengths - (stops - starts)
+    return pack_windows(events, starts, stops, window_of, stops[window_of], timestamps, n_earlier, shape)
 
 
 def _relate(event_time: Int64Array, query_time: Int64Array, n_seen: Int64Array) -> Tensor:
@@ -171,17 +178,17 @@ def _relate(event_time: Int64Array, query_time: Int64Array, n_seen: Int64Array) 
     n_seen_by_row = torch.from_numpy(np.concatenate([n_seen_by_event, n_seen], 1).ravel())
 
     # Computed in place, in float32: the largest tensor of a batch, and bucket numbers are small integers.
-    relations = _time_bucket(row_time[:, :, None] - torch.from_numpy(event_time)[:, None, :])
+    relations = _log_bucket(row_time[:, :, None] - torch.from_numpy(event_time)[:, None, :])
     relations.mul_(N_DISTANCES)
     relations += _distance_buckets(n_events).index_select(0, n_seen_by_row).view_as(relations)
     relations[:, n_events:] += N_TIMES * N_DISTANCES
     return relations.clamp_(max=N_RELATIONS).long()
 
 
-def _time_bucket(seconds: Tensor) -> Tensor:
-    """Return the number of each duration's bucket, as whole numbers in float32."""
-    # Any minimum between 2^-0.5 and 1 second puts durations of 0 into bucket 0, and those of 1 second into bucket 1.
-    logarithm = seconds.float().clamp_(min=0.8).log2_()
+def _log_bucket(size: Tensor) -> Tensor:
+    """Return the number of the bucket of each duration in seconds or number of events, as whole numbers in float32."""
+    # Any minimum between 2^-0.5 and 1 puts sizes of 0 into bucket 0, and those of 1 into bucket 1.
+    logarithm = size.float().clamp_(min=0.8).log2_()
     return logarithm.mul_(TIMES_PER_DOUBLING).floor_().add_(1).clamp_(max=N_TIMES - 1)
 
 
