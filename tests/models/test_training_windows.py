@@ -131,31 +131,59 @@ def test_padding_changes_no_vector_of_a_query() -> None:
     torch.testing.assert_close(with_padding[: len(alone)], alone, rtol=1e-4, atol=1e-5)
 
 
-def log_bucket(count: int) -> int:
-    """Bucket 0 for no events, then two buckets for each doubling."""
-    return 1 + math.floor(2 * math.log2(count)) if count else 0
+def bucket(n_events: int) -> int:
+    """A bucket for each number below 16, then three for each doubling."""
+    return n_events if n_events < 16 else 16 + math.floor(3 * math.log2(n_events / 16))
 
 
-def test_a_training_query_knows_how_long_its_history_is() -> None:
-    epoch = draw(tiny_dataset())
-    offsets, users = epoch.queries.dataset.timeline.offsets, epoch.queries.users
+def count_by_hand(timestamps: list[int]) -> list[int]:
+    """Buckets of the number of events in all, in the last half hour's session, and in the last second."""
+    counts = [len(timestamps)]
+    for longest in (1800, 0):
+        count = 1
+        while count < len(timestamps) and timestamps[-count] - timestamps[-count - 1] <= longest:
+            count += 1
+        counts.append(count)
+    return [bucket(count) for count in counts]
+
+
+def dataset_of_visits() -> Dataset:
+    """Twenty users with visits of a few seconds, in each of which a page of movies is rated."""
+    random = np.random.default_rng(0)
+    pauses = random.choice([0, 0, 0, 5, 1800, 1801, 90_000], size=(20, 40))
+    return Dataset.from_frames(
+        interactions(
+            *(
+                (user, movie, 5, int(time))
+                for user, times in enumerate(np.cumsum(pauses, axis=1))
+                for movie, time in enumerate(times)
+            )
+        ),
+        catalog(40),
+    )
+
+
+def test_a_training_query_counts_the_events_of_its_history() -> None:
+    config = CONFIG.model_copy(update={"window": 64})
+    epoch = TrainingQueries.of(dataset_of_visits(), config).draw(1)
+    timeline = epoch.queries.dataset.timeline
+    first = timeline.offsets[epoch.queries.users]
     for windows in epoch.batches:
         batch, _ = epoch.pack(windows)
         queries = epoch.windows.queries_in(windows)[batch.query_index]
-        counts = batch.counts.flatten()[batch.query_places[: len(queries)]]
+        counts = batch.counts.flatten(0, 1)[batch.query_places[: len(queries)]]
         assert counts.tolist() == [
-            log_bucket(int(count)) for count in epoch.cuts[queries] - offsets[users[queries]]
+            count_by_hand(timeline.timestamps[first[query] : epoch.cuts[query]].tolist()) for query in queries
         ]
 
 
 def test_a_query_counts_the_events_before_its_window_too() -> None:
-    dataset = tiny_dataset()
-    histories = dataset.histories(dataset.user_ids, np.full(dataset.n_users, LATEST_TIMESTAMP))
-    histories = histories[np.argsort(histories.lengths)[-3:]]
-    assert histories.lengths.min() > 4
-    batch = batch_queries(histories, np.full(3, LATEST_TIMESTAMP), window=4)
-    lengths = histories.lengths[batch.query_index]
-    assert batch.counts.flatten().tolist() == [log_bucket(int(length)) for length in lengths]
+    dataset = dataset_of_visits()
+    at = np.full(dataset.n_users, LATEST_TIMESTAMP)
+    histories = dataset.histories(dataset.user_ids, at)
+    batch = batch_queries(histories, at, window=4)
+    assert set(batch.counts[..., 0].flatten().tolist()) == {bucket(40)}
+    assert int(batch.counts[..., 1:].max()) <= 4
 
 
 def test_every_window_is_in_one_batch() -> None:

@@ -3,11 +3,11 @@
 The events of a history are read by a causal transformer (pre-norm, SwiGLU). Each event starts as the sum of three
 embeddings: of its movie, of its rating, and of the pause since the event before. A query is one more row after the
 events. It starts as the sum of three embeddings: of the gap since the last event, of the calendar week, and of the
-number of events in its history, which attention, a weighted mean, can't count. It attends to the events of its history,
-and no event attends to it. So one pass over a history serves queries at any number of timestamps. To each attention
-logit, each head adds a learned bias for the time and for the number of events between the two rows, as in HSTU (Zhai et
-al., ICML 2024), where the time is that of the event to predict. The score of a movie is the dot product of the query's
-last vector with the movie's embedding, plus a bias for each movie.
+numbers of events in its history, in its last session and in its last second, which attention, a weighted mean, can't
+count. It attends to the events of its history, and no event attends to it. So one pass over a history serves queries at
+any number of timestamps. To each attention logit, each head adds a learned bias for the time and for the number of
+events between the two rows, as in HSTU (Zhai et al., ICML 2024), where the time is that of the event to predict. The
+score of a movie is the dot product of the query's last vector with the movie's embedding, plus a bias for each movie.
 
 Training uses queries like those of evaluation. A basket is the set of movies that a user rated in one second. Each
 basket is asked for by two queries at its timestamp, and each movie in it is a label; liked movies have full weight,

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from nextreel.models.transformer.dropout import Drop, keep_all
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.window_batches import N_DISTANCES, N_TIMES, Batch
+from nextreel.models.transformer.window_batches import N_COUNTS, N_DISTANCES, N_TIMES, Batch
 
 N_RATINGS = 10
 """Number of different ratings, each with an embedding: half stars from 0.5 to 5."""
@@ -162,7 +162,7 @@ class Network(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_movies))
         self.ratings, self.pauses = nn.Embedding(N_RATINGS, width), nn.Embedding(N_TIMES, width)
         self.gaps, self.calendar = nn.Embedding(N_TIMES, width), nn.Embedding(N_WEEKS, width)
-        self.counts = nn.Embedding(N_TIMES, width)
+        self.counts = nn.Embedding(3 * N_COUNTS, width)
         for embedding in (self.ratings, self.pauses, self.gaps, self.calendar, self.counts):
             nn.init.normal_(embedding.weight, std=INITIAL_STD)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
@@ -184,7 +184,8 @@ class Network(nn.Module):
         events = functional.embedding(batch.movies, table) + self.ratings(batch.ratings)
         events = drop(events + self.pauses(batch.pauses))  # [B, T, width]
         week = (torch.minimum(batch.weeks, self.weeks[1]) - self.weeks[0]).clamp(0, N_WEEKS - 1)
-        queries = self.gaps(batch.gaps) + self.calendar(week) + self.counts(batch.counts)  # [B, Q, width]
+        counts = self.counts(batch.counts + N_COUNTS * torch.arange(3, device=week.device)).sum(2)
+        queries = self.gaps(batch.gaps) + self.calendar(week) + counts  # [B, Q, width]
         n_events = events.shape[1]
         x = torch.cat([events, queries], 1)
         for layer in self.layers[:-1]:

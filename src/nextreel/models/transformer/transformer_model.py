@@ -27,7 +27,7 @@ from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
 from nextreel.models.transformer.training_windows import TrainingQueries, divide_batch
-from nextreel.models.transformer.window_batches import batch_queries
+from nextreel.models.transformer.window_batches import N_COUNTS, batch_queries
 from nextreel.stopping import stop_if_unwanted
 
 QUERIES_AT_ONCE = 256
@@ -127,11 +127,9 @@ class Transformer(Recommender):
         }
 
     def upgrade(self, state: Arrays) -> Arrays:
-        """Return the state of now; the network of an earlier nextreel did not read the number of events."""
-        pauses = state.get("pauses.weight")
-        if "counts.weight" in state or pauses is None:
-            return state
-        return {**state, "counts.weight": np.zeros_like(pauses)}
+        """Return the state of now; the network of an earlier nextreel did not read the numbers of events."""
+        unread = np.zeros((3 * N_COUNTS, self.config.dimensions), dtype=np.float32)
+        return {"counts.weight": unread, **state}
 
     def restore(self, state: Arrays) -> Self:
         network = Network(len(state["bias"]), self.config)

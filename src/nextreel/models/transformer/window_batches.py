@@ -22,16 +22,20 @@ if TYPE_CHECKING:
 
 N_TIMES = 64
 """Number of buckets for a duration: one for 0 seconds, then `TIMES_PER_DOUBLING` for each doubling, up to 2^31 seconds
-(68 years). The number of events in a history has the same buckets."""
+(68 years)."""
 TIMES_PER_DOUBLING = 2
 """Number of buckets for each doubling of a duration. Relative precision is what matters: a minute more or less means
 much after two minutes and nothing after two years."""
 N_DISTANCES = 32
 """Number of buckets for the number of events between two rows of a window; the last begins at 512 events."""
-NEAR_DISTANCES = 16
-"""Distances (in events) below this have a bucket each, because the latest events say the most about the next one."""
-DISTANCES_PER_DOUBLING = 3
-"""Number of buckets for each doubling of a distance (in events) from `NEAR_DISTANCES` on."""
+N_COUNTS = 40
+"""Number of buckets for the number of events in a part of a history; the last begins at 3,251 events."""
+SMALL_NUMBERS = 16
+"""Numbers of events below this have a bucket each, because the latest events say the most about the next one."""
+NUMBERS_PER_DOUBLING = 3
+"""Number of buckets for each doubling of a number of events from `SMALL_NUMBERS` on."""
+SESSION_PAUSE = 1800
+"""Longest pause between two events of a session, in seconds: half an hour, as is usual."""
 N_RELATIONS = 2 * N_TIMES * N_DISTANCES
 """Number of relations (pairs of a time bucket and a distance bucket, apart for events and for queries) that have a
 learned attention bias. The number N_RELATIONS itself stands for an event that a row must not see."""
@@ -60,7 +64,8 @@ class Batch:
     weeks: Tensor
     """int64[B, Q]: calendar week of the query, counted from 1970."""
     counts: Tensor
-    """int64[B, Q]: bucket of the number of events in the query's history, those before the window included."""
+    """int64[B, Q, 3]: buckets of the number of events in the query's history: in all, in its last session, and in its
+    last second; the latter two are counted within the window."""
     relations: Tensor
     """int64[B, T + Q, T]: relation of each row, first the events and then the queries, to each event. It numbers
     the pairs (bucket of the time, bucket of the distance) between the two, queries after events; N_RELATIONS
@@ -128,10 +133,10 @@ def pack_windows(
     return Batch(
         movies=torch.from_numpy(movies[rows].astype(np.int64)),
         ratings=torch.from_numpy((2 * ratings[rows]).astype(np.int64) - 1),
-        pauses=_log_bucket(torch.from_numpy(np.diff(event_time, axis=1, prepend=event_time[:, :1]))).long(),
-        gaps=_log_bucket(torch.from_numpy(query_time - last_seen)).long(),
+        pauses=_time_bucket(torch.from_numpy(np.diff(event_time, axis=1, prepend=event_time[:, :1]))).long(),
+        gaps=_time_bucket(torch.from_numpy(query_time - last_seen)).long(),
         weeks=torch.from_numpy(query_time // WEEK),
-        counts=_log_bucket(torch.from_numpy(n_earlier[:, None] + n_seen)).long(),
+        counts=_count(event_time, n_seen, n_earlier),
         relations=_relate(event_time, query_time, n_seen),
         query_places=torch.from_numpy(np.pad(query_places, (0, max(0, shape[2] - len(query_places))))),
         query_index=by_window,
@@ -166,6 +171,21 @@ def batch_queries(
     return pack_windows(events, starts, stops, window_of, stops[window_of], timestamps, n_earlier, shape)
 
 
+def _count(event_time: Int64Array, n_seen: Int64Array, n_earlier: Int64Array) -> Tensor:
+    """Return `Batch.counts`, int64[B, Q, 3], from the timestamps of events.
+
+    `n_seen` is the number of events of its window that each query sees, `n_earlier` that of events before the window.
+    """
+    pause, place = np.diff(event_time, axis=1, prepend=event_time[:, :1]), np.arange(event_time.shape[1])
+    counts = [n_earlier[:, None] + n_seen]
+    for longest in (SESSION_PAUSE, 0):
+        first = np.maximum.accumulate(
+            np.where(pause > longest, place, 0), axis=1
+        )  # of those without such a pause
+        counts.append(n_seen - np.take_along_axis(first, np.maximum(n_seen - 1, 0), 1))
+    return _number_bucket(torch.from_numpy(np.stack(counts, 2))).clamp(max=N_COUNTS - 1).long()
+
+
 def _relate(event_time: Int64Array, query_time: Int64Array, n_seen: Int64Array) -> Tensor:
     """Return `Batch.relations`, int64[B, T + Q, T], from the timestamps of events and queries.
 
@@ -178,18 +198,25 @@ def _relate(event_time: Int64Array, query_time: Int64Array, n_seen: Int64Array) 
     n_seen_by_row = torch.from_numpy(np.concatenate([n_seen_by_event, n_seen], 1).ravel())
 
     # Computed in place, in float32: the largest tensor of a batch, and bucket numbers are small integers.
-    relations = _log_bucket(row_time[:, :, None] - torch.from_numpy(event_time)[:, None, :])
+    relations = _time_bucket(row_time[:, :, None] - torch.from_numpy(event_time)[:, None, :])
     relations.mul_(N_DISTANCES)
     relations += _distance_buckets(n_events).index_select(0, n_seen_by_row).view_as(relations)
     relations[:, n_events:] += N_TIMES * N_DISTANCES
     return relations.clamp_(max=N_RELATIONS).long()
 
 
-def _log_bucket(size: Tensor) -> Tensor:
-    """Return the number of the bucket of each duration in seconds or number of events, as whole numbers in float32."""
-    # Any minimum between 2^-0.5 and 1 puts sizes of 0 into bucket 0, and those of 1 into bucket 1.
-    logarithm = size.float().clamp_(min=0.8).log2_()
+def _time_bucket(seconds: Tensor) -> Tensor:
+    """Return the number of each duration's bucket, as whole numbers in float32."""
+    # Any minimum between 2^-0.5 and 1 second puts durations of 0 into bucket 0, and those of 1 second into bucket 1.
+    logarithm = seconds.float().clamp_(min=0.8).log2_()
     return logarithm.mul_(TIMES_PER_DOUBLING).floor_().add_(1).clamp_(max=N_TIMES - 1)
+
+
+def _number_bucket(n_events: Tensor) -> Tensor:
+    """Return the bucket of each number of events, as whole numbers in float32; the last bucket is the caller's."""
+    doublings = torch.log2(n_events.clamp(min=SMALL_NUMBERS) / SMALL_NUMBERS)
+    large = SMALL_NUMBERS + (NUMBERS_PER_DOUBLING * doublings).floor()
+    return torch.where(n_events < SMALL_NUMBERS, n_events, large)
 
 
 @cache
@@ -199,7 +226,5 @@ def _distance_buckets(n_events: int) -> Tensor:
     NOT_VISIBLE stands where j is not among the first i events.
     """
     distance = torch.arange(n_events + 1)[:, None] - torch.arange(n_events)
-    doublings = torch.log2(distance.clamp(min=NEAR_DISTANCES) / NEAR_DISTANCES)
-    far = NEAR_DISTANCES + (DISTANCES_PER_DOUBLING * doublings).floor()
-    buckets = torch.where(distance < NEAR_DISTANCES, distance, far).clamp(max=N_DISTANCES - 1)
+    buckets = _number_bucket(distance).clamp(max=N_DISTANCES - 1)
     return torch.where(distance > 0, buckets, NOT_VISIBLE)
