@@ -20,6 +20,7 @@ from nextreel.data.reading.csv_text import CsvText, open_csv
 from nextreel.data.reading.data_files import find_table, find_tables
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.fast_csv import read_plain
+from nextreel.data.reading.partitioned_rows import is_manifest, open_partitioned, read_all_partitions
 from nextreel.data.reading.typed_files import is_typed, open_typed
 from nextreel.data.schema import (
     INTERACTIONS,
@@ -236,6 +237,8 @@ def read_noted_table(paths: Sequence[Path], table: Table, format_: DataFormat = 
 
 
 def _read_file(path: Path, table: Table, format_: DataFormat) -> NotedTable:
+    if is_manifest(path):
+        return NotedTable(read_all_partitions(path.parent), (), open_partitioned(path.parent).sources)
     if is_typed(path):
         typed = open_typed(path, table, format_)
         return NotedTable(typed.read(table), typed.notes, tuple(typed.found.sources.items()))
