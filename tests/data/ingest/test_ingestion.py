@@ -52,7 +52,9 @@ def parts_of_rows(draw: st.DrawFn) -> list[list[str]]:
         # The first row of a part is its own, so that no two parts are the same file.
         known = "u1" if are_texts else "1"
         first = (known, known, ("3", str(10**9 + 10 + number)))
-        parts.append([f'"{user}","{movie}",{rating},{time}' for user, movie, (rating, time) in [first, *rows]])
+        parts.append(
+            [f'"{user}","{movie}",{rating},{time}' for user, movie, (rating, time) in [first, *rows]]
+        )
     return parts
 
 
@@ -101,7 +103,9 @@ def test_a_file_that_comes_twice_is_refused_by_its_hash(tmp_path: Path) -> None:
     ingest(write(tmp_path / "monday.csv", "1,10,4,2000000000"), tmp_path / "data")
     before = contents(tmp_path / "data")
     again = write(tmp_path / "again.csv", "1,10,4,2000000000")
-    with pytest.raises(DataError, match=r"again\.csv was ingested already, as monday\.csv with the same SHA-256"):
+    with pytest.raises(
+        DataError, match=r"again\.csv was ingested already, as monday\.csv with the same SHA-256"
+    ):
         ingest(again, tmp_path / "data")
     assert contents(tmp_path / "data") == before
 
@@ -122,7 +126,9 @@ def test_a_bad_row_is_reported_as_by_the_reader_and_nothing_is_written(tmp_path:
         write(file, *rows, "31,x y,9,soon", "32,1,4,-1")
     else:
         frame = read_tables(write(tmp_path / "good.csv", *rows)).interactions
-        frame = frame.with_columns(pl.when(pl.int_range(30) > 25).then(9.0).otherwise("Rating").alias("Rating"))
+        frame = frame.with_columns(
+            pl.when(pl.int_range(30) > 25).then(9.0).otherwise("Rating").alias("Rating")
+        )
         frame.write_parquet(file) if suffix == ".parquet" else frame.write_ndjson(file)
     with pytest.raises(DataError) as expected:
         read_tables(file)
@@ -153,7 +159,17 @@ def test_a_bad_row_in_a_new_file_leaves_the_data_as_they_were(tmp_path: Path) ->
         b"UserID,MovieID,Timestamp\n" + b"1,2,1000000000000\n" * 40 + b"x,4,1000000001000\n",
         b"UserID,MovieID,date\n1, 2,2001-01-31\n1,2,2001-01-31T18:00+01:00\n",
     ],
-    ids=["blank line", "semicolons", "CR", "BOM", "latin-1", "line break", "lone quotes", "late text id", "ISO"],
+    ids=[
+        "blank line",
+        "semicolons",
+        "CR",
+        "BOM",
+        "latin-1",
+        "line break",
+        "lone quotes",
+        "late text id",
+        "ISO",
+    ],
 )
 def test_unusual_files_are_read_as_the_reader_reads_them(tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "odd.csv"
@@ -182,7 +198,9 @@ def test_users_and_movies_come_along_and_later_rows_replace_earlier_ones(tmp_pat
         write(source / "movies.csv", "m1,Heat (1995),tt0113277", header="MovieID,Title,imdbId\n")
         ingest(source, tmp_path / "data")
     tables = read_tables(tmp_path / "data")
-    assert tables.users is not None and tables.movies is not None and tables.links is not None
+    assert tables.users is not None
+    assert tables.movies is not None
+    assert tables.links is not None
     assert dict(tables.users.select("UserID", "Age").iter_rows()) == {"u1": 31, "monday": 1, "tuesday": 1}
     assert tables.movies["Title"].to_list() == ["Heat (1995)"]
     assert tables.links.rows() == [("m1", 113277)]
@@ -192,12 +210,16 @@ def test_texts_among_the_ids_of_present_numbers_are_refused(tmp_path: Path) -> N
     ingest(write(tmp_path / "a.csv", "1,10,4,2000000000"), tmp_path / "data")
     texts = pl.DataFrame({"UserID": ["x"], "MovieID": [1], "Rating": [4.0], "Timestamp": [10**9]})
     texts.write_parquet(tmp_path / "b.parquet")
-    with pytest.raises(DataError, match="the UserIDs are texts, but those of .* are whole numbers; ingest all files"):
+    with pytest.raises(
+        DataError, match=r"the UserIDs are texts, but those of .* are whole numbers; ingest all files"
+    ):
         ingest(tmp_path / "b.parquet", tmp_path / "data")
 
 
 def test_ratings_beside_data_without_them_are_refused(tmp_path: Path) -> None:
-    ingest(write(tmp_path / "a.csv", "1,10,2000000000", header="UserID,MovieID,Timestamp\n"), tmp_path / "data")
+    ingest(
+        write(tmp_path / "a.csv", "1,10,2000000000", header="UserID,MovieID,Timestamp\n"), tmp_path / "data"
+    )
     with pytest.raises(DataError, match=r"b\.csv has ratings, but the data in .* have none"):
         ingest(write(tmp_path / "b.csv", "1,10,4,2000000000"), tmp_path / "data")
 

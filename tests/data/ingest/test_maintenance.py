@@ -17,7 +17,9 @@ def ingest_days(home: Path, prefix: str = "") -> Path:
     for day in (3, 1, 2):
         source = home / f"day-{day}"
         source.mkdir()
-        rows = (f"{prefix}{n % 7},{prefix}{n % 5},{1 + n % 4},{10**9 + day * 100 + n // 3}" for n in range(60))
+        rows = (
+            f"{prefix}{n % 7},{prefix}{n % 5},{1 + n % 4},{10**9 + day * 100 + n // 3}" for n in range(60)
+        )
         write(source / "ratings.csv", *rows)
         write(source / "users.csv", *(f"{prefix}{user},30" for user in range(7)), header="UserID,Age\n")
         ingest(source, home / "data", sizes=Sizes(partitions=3))

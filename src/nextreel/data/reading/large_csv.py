@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from nextreel.data.data_format import DataFormat
 from nextreel.data.reading.csv_text import (
@@ -47,25 +48,21 @@ class LargeCsvText(CsvText):
 
         A quoted cell with a line break may be cut; the fast reader takes neither piece then.
         """
-        header_line = self.data[: self.data.find(b"\n") + 1]
+        header = self.data[: self.data.find(b"\n") + 1]
         with self.source.open("rb") as opened:
-            rest = opened.read(HEAD).removeprefix(BYTE_ORDER_MARK)
-            while len(rest) <= len(header_line) and (more := opened.read(HEAD)):
-                rest += more
-            rest = rest[len(header_line) :]
+            opened.seek(_length_of_mark(opened) + len(header))
+            rest = b""
             while chunk := opened.read(size):
                 end = chunk.rfind(b"\n") + 1
                 if end:
-                    yield replace_data(self, header_line + rest + chunk[:end])
+                    yield self._with_rows(header + rest + chunk[:end])
                     rest = chunk[end:]
                 else:
                     rest += chunk
-            yield replace_data(self, header_line + rest)
+            yield self._with_rows(header + rest)
 
-
-def replace_data(text: CsvText, data: bytes) -> CsvText:
-    """Return a text of the same columns with other rows."""
-    return CsvText(text.file, data, text.header, text.notes, text.separator, text.sources)
+    def _with_rows(self, data: bytes) -> CsvText:
+        return CsvText(self.file, data, self.header, self.notes, self.separator, self.sources)
 
 
 def open_large_csv(path: Path, table: Table, format_: DataFormat, scratch: Path) -> LargeCsvText:
@@ -82,20 +79,31 @@ def open_large_csv(path: Path, table: Table, format_: DataFormat, scratch: Path)
         The file can't be read, isn't CSV, is empty, or its header lacks or repeats a column.
     """
     source = unpack_to(path, scratch)
-    with source.open("rb") as opened:
-        head = opened.read(HEAD)
-        while head and b"\n" not in head and (more := opened.read(HEAD)):
-            head += more
-    head = head[: head.rfind(b"\n") + 1] or head
-    data, notes = to_text(path.name, head, describe_csv(table))
+    notes: list[str] = []
+    to_text(path.name, _read_head(source), describe_csv(table))  # which refuses what isn't CSV
     if not _check_text(path.name, source):
         source = _from_latin1(source, scratch)
         notes = [f"{path.name} is not UTF-8; read as latin-1"]
+    data = _read_head(source).removeprefix(BYTE_ORDER_MARK)
     found = find_csv_columns(path.name, data, notes, table, format_)
     return replace(
         LargeCsvText(found.file, found.data, found.header, found.notes, found.separator, found.sources),
         source=source,
     )
+
+
+def _read_head(source: Path) -> bytes:
+    """Return the first lines of a file, at least one."""
+    with source.open("rb") as opened:
+        head = opened.read(HEAD)
+        while head and b"\n" not in head and (more := opened.read(HEAD)):
+            head += more
+    return head[: head.rfind(b"\n") + 1] or head
+
+
+def _length_of_mark(opened: BinaryIO) -> int:
+    """Return the length of the byte order mark that an opened file begins with, 0 if there is none."""
+    return len(BYTE_ORDER_MARK) if opened.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK else 0
 
 
 def unpack_to(path: Path, scratch: Path) -> Path:
@@ -144,8 +152,7 @@ def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, is_end: bool = Fa
 def _from_latin1(source: Path, scratch: Path) -> Path:
     copy = scratch / "decoded"
     with source.open("rb") as opened, copy.open("wb") as decoded:
-        start = opened.read(len(BYTE_ORDER_MARK))
-        opened.seek(len(start) if start == BYTE_ORDER_MARK else 0)
+        opened.seek(_length_of_mark(opened))
         while chunk := opened.read(CHUNK):
             decoded.write(chunk.decode("latin-1").encode())
     return copy

@@ -170,9 +170,13 @@ def _iterate(path: Path, lazy: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame
 
 def _read_json_lines(path: Path, format_: DataFormat, scratch: Path) -> pl.LazyFrame:
     """Return the values in a file of JSON lines, from a Parquet file in `scratch` that holds them with their types."""
-    source, copy = unpack_to(path, scratch), scratch / "lines.parquet"
+    source, copy = unpack_to(path, scratch).absolute(), scratch / "lines.parquet"
+    # Polars would take a name with one of these marks for a pattern; what is opened already is read into memory.
+    is_pattern = any(mark in str(source) for mark in "*?[")
     try:
-        pl.scan_ndjson(source.absolute(), infer_schema_length=None).sink_parquet(copy)
+        with source.open("rb") as opened:
+            lines = pl.scan_ndjson(opened if is_pattern else source, infer_schema_length=None)
+            lines.sink_parquet(copy.absolute())
     except pl.exceptions.PolarsError:
         open_typed(path, INTERACTIONS, format_)  # which says what is wrong, and on which line
         raise
