@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from nextreel.data.data_format import DataFormat
 from nextreel.data.dataset import Dataset
 from nextreel.data.ingest.ingestion import Sizes, ingest
+from nextreel.data.ingest.maintenance import forget
 from nextreel.data.reading.partitioned_rows import open_partitioned
 from nextreel.data.reading.table_reader import read_dataset, read_tables
 from nextreel.data.schema import TIMESTAMP, USER_ID
@@ -229,6 +230,15 @@ def test_another_directory_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "photos" / "cat.jpg").touch()
     with pytest.raises(ArtifactError, match=r"photos exists and holds no partitions\.json"):
         ingest(write(tmp_path / "a.csv", "1,10,4,2000000000"), tmp_path / "photos")
+
+
+@pytest.mark.parametrize("name", ["data [1]", "~data", "a*b?", "é"])
+def test_the_directory_may_have_any_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for day in (1, 2):
+        ingest(write(tmp_path / f"{day}.csv", f"u{day},10,4,2000000000"), Path(name))
+    forget(Path(name), ["u1"])
+    assert read_tables(Path(name)).interactions["UserID"].to_list() == ["u2"]
 
 
 def test_a_part_that_was_changed_is_an_error(tmp_path: Path) -> None:

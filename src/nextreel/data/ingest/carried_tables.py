@@ -11,7 +11,7 @@ from nextreel.data.ingest.part_files import read_side_table, write_side_table
 from nextreel.data.reading.data_files import TableFiles
 from nextreel.data.reading.partition_manifest import ListedFile
 from nextreel.data.reading.table_reader import NotedTable, read_links, read_noted_table
-from nextreel.data.schema import IMDB_ID, INTERACTIONS, LINKS, MOVIE_ID, MOVIES, USER_ID, USERS, Table
+from nextreel.data.schema import IMDB_ID, LINKS, MOVIE_ID, MOVIES, USER_ID, USERS, Table
 from nextreel.errors import DataError, DataProblem
 
 Carried = dict[Table, NotedTable]
@@ -93,4 +93,4 @@ def write_carried(
 
 def sources_of(carried: Carried) -> dict[Table, tuple[tuple[str, str], ...]]:
     """Return the columns that each table has, with the files' names for them."""
-    return {table: reading.sources for table, reading in carried.items() if table is not INTERACTIONS}
+    return {table: reading.sources for table, reading in carried.items()}

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,7 @@ from nextreel.data.ingest.part_files import (
 )
 from nextreel.data.ingest.staged_rows import STAGING, StagedFile, Staging, delete_staging, sort_rows
 from nextreel.data.rating_scale import RatingScale
+from nextreel.data.reading.csv_text import check_regular
 from nextreel.data.reading.data_files import TableFiles, find_tables
 from nextreel.data.reading.partition_manifest import (
     IngestedFile,
@@ -95,7 +96,8 @@ class _Run:
     present: PartitionManifest | None
     sizes: Sizes
     show_stage: Callable[[str], None]
-    hashes: list[str] = field(default_factory=list)
+    hashes: tuple[str, ...]
+    """SHA-256 of each file of interactions."""
 
     @property
     def paths(self) -> list[Path]:
@@ -167,8 +169,17 @@ def ingest(
         )
     directory.mkdir(parents=True, exist_ok=True)
     with exclusive(directory), _nothing_left_of_an_error(directory):
-        run = _Run(source, directory, files, request, read_manifest(directory), sizes or Sizes(), show_stage)
+        show_stage("comparing with what was ingested before")
+        hashes = tuple(_hash_regular(path) for path in files[INTERACTIONS])
+        present = read_manifest(directory)
+        run = _Run(source, directory, files, request, present, sizes or Sizes(), show_stage, hashes)
+        _refuse_ingested(run)
         return _ingest(run)
+
+
+def _hash_regular(path: Path) -> str:
+    check_regular(path)  # to read a pipe would wait for a writer, and a device may never end
+    return hash_file(path)
 
 
 @contextmanager
@@ -189,9 +200,6 @@ def _nothing_left_of_an_error(directory: Path) -> Iterator[None]:
 
 
 def _ingest(run: _Run) -> Ingested:
-    run.show_stage("comparing with what was ingested before")
-    run.hashes.extend(hash_file(path) for path in run.paths)
-    _refuse_ingested(run)
     staging = run.staging
     identity = {
         "files": run.hashes,

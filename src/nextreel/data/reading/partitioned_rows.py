@@ -38,7 +38,7 @@ class PartitionedData:
         """The texts of ids for UserID, MovieID or both: a column of that name, and Code."""
         tables = self.manifest.tables
         return {
-            column: pl.read_parquet(self.verify(tables[name]))
+            column: scan_parquet(self.verify(tables[name])).collect()
             for column, name in DICTIONARIES.items()
             if name in tables
         }
