@@ -10,6 +10,7 @@ import pytest
 from nextreel.atomic_files.exclusive import exclusive
 from nextreel.data.ingest.ingestion import Sizes, ingest
 from nextreel.data.ingest.maintenance import forget
+from nextreel.data.reading.partitioned_rows import open_partitioned
 from nextreel.data.reading.table_reader import read_dataset
 from nextreel.errors import ArtifactError
 from tests.data.ingest.test_ingestion import contents, write
@@ -83,6 +84,25 @@ def test_a_killed_erasure_changes_nothing_and_can_be_repeated(tmp_path: Path) ->
     assert read_dataset(data).fingerprint == before
     assert forget(data, [1]).users == 1
     assert 1 not in read_dataset(data).user_ids
+
+
+def test_a_run_is_not_continued_with_other_users(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    write(tmp_path / "source" / "ratings.csv", "1,10,4,900000000", "2,10,4,900000000")
+    kill("sorting partition 2", tmp_path / "source", tmp_path / "data")
+    write(tmp_path / "source" / "users.csv", "x,30", header="UserID,Age\n")
+    assert not ingest(tmp_path / "source", tmp_path / "data", sizes=SIZES).continued
+    expected = read_dataset(tmp_path / "source").fingerprint
+    assert read_dataset(tmp_path / "data").fingerprint == expected
+
+
+def test_an_erasure_deletes_what_a_killed_ingest_has_read_of_a_user(tmp_path: Path) -> None:
+    data, days = tmp_path / "data", write_days(tmp_path)
+    ingest(write(tmp_path / "first.csv", "1,10,4,900000000", "2,10,4,900000000"), data, sizes=SIZES)
+    kill("sorting partition 2", days, data)
+    forget(data, [1])
+    listed = open_partitioned(data).manifest.listed()
+    assert set(contents(data)) == {"partitions.json", *listed}
 
 
 def test_two_runs_do_not_write_at_once(tmp_path: Path) -> None:

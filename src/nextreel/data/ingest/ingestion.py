@@ -57,9 +57,10 @@ from nextreel.data.reading.partitioned_rows import DICTIONARIES
 from nextreel.data.reading.row_blocks import BLOCK_BYTES
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID, USER_ID
 from nextreel.errors import ArtifactError, DataError, DataProblem
+from nextreel.version import __version__
 
 PARTITIONS = 64
-"""Number of partitions of new data: at a billion rows, one is sorted in less than 2 GiB."""
+"""Number of partitions of new data: of a billion rows, one has 16 million, which are sorted in memory."""
 FIELDS = {USER_ID: "user_ids", MOVIE_ID: "movie_ids"}
 """Fields of a data set's format with the kind of the ids in a column."""
 
@@ -201,8 +202,11 @@ def _nothing_left_of_an_error(directory: Path) -> Iterator[None]:
 
 def _ingest(run: _Run) -> Ingested:
     staging = run.staging
+    others = [path for table, paths in run.files.items() if table is not INTERACTIONS for path in paths]
     identity = {
+        "version": __version__,
         "files": run.hashes,
+        "tables": [_hash_regular(path) for path in others],
         "names": [path.name for path in run.paths],
         "format": run.format.model_dump(mode="json"),
         "part": run.part,
