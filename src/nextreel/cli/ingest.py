@@ -25,7 +25,7 @@ def ingest(
     ],
     out: Annotated[
         Path | None,
-        typer.Argument(metavar="[OUT]", help="Directory of the partitioned data; new files are added to it."),
+        typer.Argument(metavar="OUT", help="Directory of the partitioned data; new files are added to it."),
     ] = None,
     columns: Columns = None,
     liked_from: LikedFrom = None,
@@ -42,7 +42,7 @@ def ingest(
 ) -> None:
     """Turn interactions of any size into partitioned Parquet.
 
-    The files are read in one pass, with bounded memory, and checked as nextreel check does. OUT is a data directory for
+    The files are read in pieces, with bounded memory, and checked as nextreel check does. OUT is a data directory for
     every other command. A file that was added before is refused; one whose run was interrupted is continued by the same
     command.
     """
