@@ -42,7 +42,11 @@ def _measure_size(config: Config, size: dict[str, Any], data: Path) -> Result:
             *(str(size[name]) for name in ("users", "movies", "one_of")),
         )
         rows, users, movies = (int(number) for number in made.split())
-        tasks = {"check": _run(home, "check", "data"), "split": _run(home, "split", "data", "parts")}
+        tasks = {
+            "check": _run(home, "check", "data"),
+            "ingest": _run(home, "ingest", "data", "partitioned"),
+            "split": _run(home, "split", "data", "parts"),
+        }
         queries = config["queries"]
         for model in config["models"]:
             if rows > model.get("most_rows", math.inf):

@@ -103,6 +103,7 @@ def test_a_config_file_out_of_all_bounds_is_refused(
         ("fit", "parts", "--config", "DEVICE", "--out", "none"),
         ("convert", "DEVICE", "none"),
         ("check", "DEVICE"),
+        ("ingest", "DEVICE", "none"),
         ("split", "DEVICE", "none"),
         ("evaluate", "model", "DEVICE"),
         ("evaluate", "DEVICE", "parts"),

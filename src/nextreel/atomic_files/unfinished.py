@@ -130,7 +130,7 @@ def _create(path: Path, ending: str) -> tuple[Path, int | None]:
         else:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         try:
-            lock = _lock(temporary)
+            lock = take_lock(temporary)
         except (BlockingIOError, FileNotFoundError):
             continue
         if lock is None or temporary.exists():
@@ -142,7 +142,7 @@ def _create(path: Path, ending: str) -> tuple[Path, int | None]:
 def _left_over(path: Path) -> Iterator[bool | None]:
     """Say whether nobody writes what is at `path`, and keep it so during the block; None if that can't be told."""
     try:
-        lock = _lock(path)
+        lock = take_lock(path)
     except BlockingIOError:
         yield False
         return
@@ -156,7 +156,7 @@ def _left_over(path: Path) -> Iterator[bool | None]:
             os.close(lock)
 
 
-def _lock(path: Path) -> int | None:
+def take_lock(path: Path) -> int | None:
     """Lock a file or directory and return the open descriptor that holds the lock; None where there is no flock.
 
     Raises

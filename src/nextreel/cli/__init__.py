@@ -15,6 +15,7 @@ from nextreel.cli.download import download
 from nextreel.cli.evaluate import evaluate
 from nextreel.cli.experiment import experiment
 from nextreel.cli.fit import fit
+from nextreel.cli.ingest import ingest
 from nextreel.cli.keys import keys
 from nextreel.cli.models import models
 from nextreel.cli.recommend import recommend
@@ -41,7 +42,7 @@ LONGEST_LINE = 2_000
 START, DATA, MODELS, EVALUATION, SERVING = "Start here", "Data", "Models", "Evaluation", "Serving"
 for panel, commands in (
     (START, (demo,)),
-    (DATA, (check, convert, download, sample, split)),
+    (DATA, (check, convert, download, ingest, sample, split)),
     (MODELS, (fit, recommend, tune)),
 ):
     for command in commands:

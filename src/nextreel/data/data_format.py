@@ -19,7 +19,9 @@ from nextreel.errors import ConfigError, DataError
 
 FORMAT_KEY = "data_format"
 """Key under which split.json, data.json and a model's manifest hold the format."""
-REMEMBERING_FILES = ("split.json", "data.json")
+PARTITIONS_FILE = "partitions.json"
+"""Manifest of partitioned data, which `nextreel ingest` writes."""
+REMEMBERING_FILES = ("split.json", "data.json", PARTITIONS_FILE)
 """Files of a data directory that may hold its format."""
 
 

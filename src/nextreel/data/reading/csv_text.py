@@ -10,7 +10,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -71,12 +71,22 @@ def open_csv(path: Path, table: Table, format_: DataFormat = ANY_FORMAT) -> CsvT
     DataError
         The file can't be read, isn't CSV, is empty, or its header lacks or repeats a column.
     """
-    data, notes = to_text(path.name, unpack(path), f"a header {_header_of(table)} and rows")
-    separator, header, found = _read_header(path.name, data, table, format_)
+    data, notes = to_text(path.name, unpack(path), describe_csv(table))
+    return find_csv_columns(path.name, data, notes, table, format_)
+
+
+def find_csv_columns(file: str, data: bytes, notes: list[str], table: Table, format_: DataFormat) -> CsvText:
+    """Return a text of CSV after the table's columns were found in its header; DataError if that lacks one."""
+    separator, header, found = _read_header(file, data, table, format_)
     if found.ignored:
-        notes.append(f"{path.name}: ignored columns {', '.join(map(repr, found.ignored))}")
+        notes = [*notes, f"{file}: ignored columns {', '.join(map(repr, found.ignored))}"]
     sources = {ours: name for ours, name in found.sources.items() if name != ours}
-    return CsvText(path.name, data, header, tuple(notes), separator, sources)
+    return CsvText(file, data, header, tuple(notes), separator, sources)
+
+
+def describe_csv(table: Table) -> str:
+    """Return what a CSV file of a table must hold, for messages."""
+    return f"a header {_header_of(table)} and rows"
 
 
 def to_text(file: str, data: bytes, expected: str) -> tuple[bytes, list[str]]:
@@ -89,12 +99,12 @@ def to_text(file: str, data: bytes, expected: str) -> tuple[bytes, list[str]]:
     """
     for magic, message in NOT_CSV.items():
         if data.startswith(magic):
-            _reject(file, message)
+            reject_file(file, message)
     data = data.removeprefix(BYTE_ORDER_MARK)
     if not data or data.isspace():
-        _reject(file, f"is empty; expected {expected}")
+        reject_file(file, f"is empty; expected {expected}")
     if (position := data.find(b"\0")) >= 0:
-        _reject(file, "holds a NUL byte; expected text", line=1 + data.count(b"\n", 0, position))
+        reject_file(file, "holds a NUL byte; expected text", line=1 + data.count(b"\n", 0, position))
     return _to_utf8(file, data)
 
 
@@ -107,7 +117,7 @@ def unpack(path: Path) -> bytes:
 def check_regular(path: Path) -> None:
     """Raise DataError if a path exists but isn't a regular file, such as a directory or a pipe."""
     if path.exists() and not path.is_file():
-        _reject(path.name or str(path), "is not a regular file")
+        reject_file(path.name or str(path), "is not a regular file")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -119,12 +129,19 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _gunzip(file: str, data: bytes) -> bytes:
-    try:
+    with gzip_problems(file):
         return gzip.decompress(data)
+
+
+@contextmanager
+def gzip_problems(file: str) -> Iterator[None]:
+    """Raise DataError, which names the file, where the gzip data that the block unpacks are damaged."""
+    try:
+        yield
     except EOFError:
-        _reject(file, "ends in the middle of its gzip data: the file is truncated")
+        reject_file(file, "ends in the middle of its gzip data: the file is truncated")
     except (gzip.BadGzipFile, zlib.error):
-        _reject(file, "is damaged: its gzip data can't be unpacked")
+        reject_file(file, "is damaged: its gzip data can't be unpacked")
 
 
 def _to_utf8(file: str, data: bytes) -> tuple[bytes, list[str]]:
@@ -161,10 +178,10 @@ def _read_header(
     header = headers[separator]
     found = find_columns(header, table, format_)
     if "::" in header[0]:
-        _reject(file, "columns are separated by '::'; expected commas", line=1)
+        reject_file(file, "columns are separated by '::'; expected commas", line=1)
     if not found.sources and NUMBER.fullmatch(header[0]):
         message = "there is no header: the first line is a row of data; expected the header"
-        _reject(file, f"{message} {_header_of(table)}", line=1)
+        reject_file(file, f"{message} {_header_of(table)}", line=1)
     roles = {column.name: column.role for column in table.columns}
     message = f"missing; the header has {', '.join(header)}"
     raise DataError(
@@ -187,5 +204,6 @@ def _header_of(table: Table) -> str:
     return ",".join(column.name for column in table.columns)
 
 
-def _reject(file: str, message: str, line: int | None = None) -> NoReturn:
+def reject_file(file: str, message: str, line: int | None = None) -> NoReturn:
+    """Raise DataError for a file as a whole, or for one of its lines."""
     raise DataError([DataProblem(file, line, None, message)])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files.unfinished import recover_directory
+from nextreel.data.data_format import PARTITIONS_FILE
+from nextreel.data.reading.partition_manifest import read_manifest
 from nextreel.data.schema import INTERACTIONS, LINKS, MOVIES, USERS, Table
 from nextreel.errors import DataError
 
@@ -59,11 +61,18 @@ def find_tables(path: Path) -> TableFiles:
 def find_table(directory: Path, table: Table) -> Path | None:
     """Return the file of a table in a directory: the first of the table's file names that exists, or None.
 
+    The interactions of partitioned data are in the files of their manifest, which is returned for all of them.
+
     Raises
     ------
     DataError
         Two files have the name of the table with different endings, such as users.csv and users.parquet.
     """
+    manifest = read_manifest(directory)
+    if manifest is not None:
+        listed = manifest.tables.get(table.stems[0])
+        file = directory / PARTITIONS_FILE if table is INTERACTIONS else None
+        return directory / listed.file if listed else file
     for stem in table.stems:
         paths = [path for suffix in SUFFIXES if (path := directory / f"{stem}{suffix}").exists()]
         if len(paths) > 1:

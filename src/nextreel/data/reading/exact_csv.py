@@ -51,7 +51,17 @@ def read_exactly(text: CsvText, table: Table) -> pl.DataFrame:
         A record is invalid. The error holds the first 20 problems and counts the others, up to a limit at which
         reading stops.
     """
-    frames = [pl.DataFrame(schema=table.schema)]
+    return pl.concat([pl.DataFrame(schema=table.schema), *iterate_exactly(text, table)])
+
+
+def iterate_exactly(text: CsvText, table: Table) -> Iterator[pl.DataFrame]:
+    """Iterate over all rows of a CSV file in frames of bounded size; not one row may be invalid.
+
+    Raises
+    ------
+    DataError
+        A record is invalid, as `read_exactly` says; frames of rows before it may have been yielded by then.
+    """
     problems: list[DataProblem] = []
     total = 0
     records = _stop_after_problems(_read_records(text, table), MOST_PROBLEMS)
@@ -60,10 +70,9 @@ def read_exactly(text: CsvText, table: Table) -> pl.DataFrame:
         problems += new_problems[: DataError.SHOWN - len(problems)]
         total += len(new_problems)
         if not problems:
-            frames.append(to_frame(batch, table))
+            yield to_frame(batch, table)
     if problems:
         raise DataError(problems, total, is_partial=total >= MOST_PROBLEMS)
-    return pl.concat(frames)
 
 
 def to_frame(records: list[Record], table: Table) -> pl.DataFrame:

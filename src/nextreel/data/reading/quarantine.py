@@ -18,6 +18,7 @@ from nextreel.data.reading.csv_kinds import find_text_ids, resolve_csv
 from nextreel.data.reading.csv_text import open_csv
 from nextreel.data.reading.data_files import find_tables
 from nextreel.data.reading.exact_csv import read_batches, to_frame
+from nextreel.data.reading.partitioned_rows import is_manifest
 from nextreel.data.reading.typed_files import TypedTable, is_typed, open_typed
 from nextreel.data.schema import RATING, Table
 from nextreel.data.table_writer import is_writable, write_table
@@ -66,6 +67,10 @@ def quarantine_rows(
         A file is malformed as a whole or has no valid row, or an original file would be overwritten.
     """
     files = find_tables(path)
+    if any(is_manifest(file) for paths in files.values() for file in paths):
+        raise DataError(
+            f"{path}: was ingested, which checked every row, so there are no bad rows to set aside"
+        )
     originals = {file.resolve() for paths in files.values() for file in paths}
     if clean.resolve() in {path.resolve(), *(file.parent for file in originals)}:
         raise DataError(f"{clean}: holds the original tables; expected another directory for the clean ones")

@@ -4,7 +4,6 @@ An ordinary CSV file is read fast, by polars. A file with anything unusual in it
 by the exact reader: it reports every problem with its line, and reads what polars would read differently.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,22 +12,17 @@ import polars as pl
 
 from nextreel.data.data_format import ANY_FORMAT, DataFormat, remembered_format
 from nextreel.data.dataset import Dataset
-from nextreel.data.frames import complete, require_given_columns, to_canonical
+from nextreel.data.frames import complete, require_given_columns
 from nextreel.data.ids import IdKind, kind_of
 from nextreel.data.links import with_numbers
-from nextreel.data.reading.csv_kinds import (
-    find_text_ids,
-    may_have_text_ids,
-    resolve_csv,
-    undecided_ids,
-    with_text_ids,
-)
+from nextreel.data.reading.csv_kinds import find_text_ids, resolve_csv
 from nextreel.data.reading.csv_text import CsvText, open_csv
 from nextreel.data.reading.data_files import find_table, find_tables
 from nextreel.data.reading.exact_csv import read_exactly
+from nextreel.data.reading.fast_csv import read_plain
+from nextreel.data.reading.partitioned_rows import is_manifest, open_partitioned, read_all_partitions
 from nextreel.data.reading.typed_files import is_typed, open_typed
 from nextreel.data.schema import (
-    DTYPES,
     INTERACTIONS,
     LINKS,
     MOVIE_ID,
@@ -37,24 +31,10 @@ from nextreel.data.schema import (
     RATING,
     USER_ID,
     USERS,
-    Kind,
     Table,
 )
 from nextreel.data.tables import Tables, find_scale
-from nextreel.data.value_checks import is_text_id, is_valid
 from nextreel.errors import DataError, DataProblem
-
-CANONICAL_NUMBER = r"^(0|[1-9][0-9]{0,17})$"
-"""Ids that are numbers without doubt; longer ones may be too large."""
-
-
-READ_AS: dict[Kind, pl.DataType] = {
-    "iso time": pl.String(),
-    "rating": pl.Float64(),
-    "number": pl.Float64(),
-}
-"""Types in which a plain CSV file is read, where they aren't those of the table. A decimal that is rounded to 32 bits
-at once isn't always what it is in Python, Parquet files and frames, which round it to 64 bits before."""
 
 
 @dataclass(frozen=True)
@@ -257,6 +237,8 @@ def read_noted_table(paths: Sequence[Path], table: Table, format_: DataFormat = 
 
 
 def _read_file(path: Path, table: Table, format_: DataFormat) -> NotedTable:
+    if is_manifest(path):
+        return NotedTable(read_all_partitions(path.parent), (), open_partitioned(path.parent).sources)
     if is_typed(path):
         typed = open_typed(path, table, format_)
         return NotedTable(typed.read(table), typed.notes, tuple(typed.found.sources.items()))
@@ -267,11 +249,7 @@ def _read_file(path: Path, table: Table, format_: DataFormat) -> NotedTable:
 
 
 def _read_csv(text: CsvText, resolved: Table, format_: DataFormat) -> pl.DataFrame:
-    has_numbers = any(column.kind == "id" for column in resolved.columns)
-    frame = None if has_numbers and may_have_text_ids(text, resolved) else _read_fast(text, resolved)
-    undecided = undecided_ids(resolved, format_)
-    if frame is None and undecided:
-        frame = _read_undecided(text, resolved, undecided)
+    frame = read_plain(text, resolved, format_)
     if frame is not None:
         return frame
     try:
@@ -281,90 +259,3 @@ def _read_csv(text: CsvText, resolved: Table, format_: DataFormat) -> pl.DataFra
         if found == resolved:
             raise
         return read_exactly(text, found)
-
-
-def _read_undecided(text: CsvText, resolved: Table, undecided: list[str]) -> pl.DataFrame | None:
-    """Read a CSV file fast with ids as texts, and make those of a column numbers if all of them are."""
-    frame = _read_fast(text, with_text_ids(resolved, undecided))
-    if frame is None:
-        return None
-    for name in undecided:
-        others = frame.select(pl.col(name).filter(~pl.col(name).str.contains(CANONICAL_NUMBER)).unique())
-        if others.is_empty():
-            frame = frame.with_columns(pl.col(name).cast(pl.Int64))
-        elif not any(map(is_text_id, others[name])):
-            return None
-    return frame
-
-
-def _read_fast(text: CsvText, table: Table) -> pl.DataFrame | None:
-    """Read a CSV file with polars; return None if only the exact reader can tell what the file holds."""
-    if not _is_plain(text, table):
-        return None
-    types = {
-        text.name_of(column.name): READ_AS.get(column.kind, DTYPES[column.kind]) for column in table.columns
-    }
-    ours = {text.name_of(column.name): column.name for column in table.columns}
-    names = [name if name in types else f"ignored {position}" for position, name in enumerate(text.header)]
-    try:
-        frame = pl.read_csv(
-            text.data.rstrip(b"\r\n") if text.data[-2:-1] in b"\r\n" else text.data,
-            has_header=False,
-            skip_rows=1,
-            separator=text.separator,
-            schema={name: types.get(name, pl.String()) for name in names},
-        )
-    except pl.exceptions.NoDataError:
-        return pl.DataFrame(schema=table.schema)
-    except pl.exceptions.PolarsError:
-        return None
-    # Polars fills a row that has too few fields with nulls, as it does for empty cells.
-    may_be_ragged = frame[names[-1]].null_count() > 0
-    frame = frame.select(pl.col(source).alias(name) for source, name in ours.items())
-    if may_be_ragged or not _is_all_valid(frame, table):
-        return None
-    frame = to_canonical(frame, table).select(table.schema.names())
-    repeats_a_key = table.key is not None and frame[table.key].is_duplicated().any()
-    return None if repeats_a_key else frame
-
-
-def _is_all_valid(frame: pl.DataFrame, table: Table) -> bool:
-    """Return whether every value of the frame is allowed; of text ids, which repeat, each one is looked at once."""
-    columns = [column for column in table.columns if column.kind != "text id"]
-    if columns and not frame.select(pl.all_horizontal(is_valid(c).all() for c in columns)).item():
-        return False
-    return all(
-        frame.select(pl.col(column.name).unique()).select(is_valid(column).all()).item()
-        for column in table.columns
-        if column.kind == "text id"
-    )
-
-
-def _is_plain(text: CsvText, table: Table) -> bool:
-    """Return whether a file has none of the CSV constructs that parsers treat differently.
-
-    These are quotes within a cell or without a partner, line breaks within quotes, a CR outside a CRLF, and a separator
-    at the end of a line.
-    """
-    data, separator = text.data, text.separator.encode()
-    header_end = data.find(b"\n") + 1
-    texts = ("text", "text id", "iso time")
-    has_text = len(text.header) > len(table.columns) or any(column.kind in texts for column in table.columns)
-    if not header_end:
-        return False
-    if has_text and data.find(b'"', header_end) >= 0 and not _has_plain_quotes(data, header_end, separator):
-        return False
-    if b'"' in data and (data.count(b'"', 0, header_end) % 2 or data.count(b'"') % 2):
-        return False
-    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
-        return False
-    return not data.endswith(separator) and separator + b"\n" not in data and separator + b"\r\n" not in data
-
-
-def _has_plain_quotes(data: bytes, start: int, separator: bytes) -> bool:
-    """Return whether quotes stand only around whole cells of one line, and doubled ones within them."""
-    other = rb'[^"\r\n' + re.escape(separator) + rb"]"
-    cell = rb'(?:"[^"\r\n]*+(?:""[^"\r\n]*+)*+"|' + other + rb"*+)"
-    cells = re.compile(rb"(?:" + cell + rb"(?:" + re.escape(separator) + rb"|\r?\n|\Z))*+")
-    found = cells.match(data, start)
-    return found is not None and found.end() == len(data)

@@ -6,6 +6,8 @@ may have lost digits of an id, and an integer the leading zeros of a ZipCode.
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,8 @@ class TypedTable:
     resolved: Table
     """The table with the columns that the file has, and what they hold."""
     found: FoundColumns
+    rows_before: int = 0
+    """Number of rows of the file that stand before those of the frame, for messages."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -59,7 +63,9 @@ class TypedTable:
             (column, find_invalid(self.frame, self.resolved, column)) for column in self.resolved.columns
         ]
         problems = [
-            DataProblem(self.file, None, self.found.sources[column.name], f"row {row}: {reason}")
+            DataProblem(
+                self.file, None, self.found.sources[column.name], f"row {self.rows_before + row}: {reason}"
+            )
             for column, rows in invalid_rows
             for row, reason in explain_invalid(rows.head(DataError.SHOWN), column)
         ]
@@ -78,20 +84,43 @@ def open_typed(path: Path, table: Table, format_: DataFormat) -> TypedTable:
     """
     if path.suffix.lower() == PARQUET:
         check_regular(path)
-        try:
-            with panics_as_errors():
-                # Polars would take a name with * or [ for a pattern, and ~ for the home directory.
-                rows = pl.scan_parquet(path.absolute(), glob=False)
-                found = _find(path.name, dict(rows.collect_schema()), table, format_)
-                frame = rows.select(found.sources.values()).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            message = "can't be read as Parquet: it is damaged or isn't a Parquet file"
-            raise DataError([DataProblem(path.name, None, None, message)]) from error
+        with parquet_problems(path):
+            rows = scan_parquet(path)
+            found = find_typed_columns(path.name, rows.collect_schema(), table, format_)
+            frame = rows.select(found.sources.values()).collect()
     else:
         frame = _read_json_lines(path)
-        found = _find(path.name, dict(frame.schema), table, format_)
-    frame = frame.select(pl.col(source).alias(ours) for ours, source in found.sources.items())
-    resolved = resolve(table, frame, format_)
+        found = find_typed_columns(path.name, frame.schema, table, format_)
+    named = rename(frame, found)
+    return prepare(path.name, named, resolve(table, named, format_), found)
+
+
+def scan_parquet(path: Path) -> pl.LazyFrame:
+    """Return a Parquet file as a lazy frame, whatever is in its name."""
+    # Polars would take a name with * or [ for a pattern, and ~ for the home directory.
+    return pl.scan_parquet(path.absolute(), glob=False)
+
+
+@contextmanager
+def parquet_problems(path: Path) -> Iterator[None]:
+    """Raise DataError, which names the file, where the Parquet file that the block reads is damaged."""
+    try:
+        with panics_as_errors():
+            yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        message = "can't be read as Parquet: it is damaged or isn't a Parquet file"
+        raise DataError([DataProblem(path.name, None, None, message)]) from error
+
+
+def rename(frame: pl.DataFrame, found: FoundColumns) -> pl.DataFrame:
+    """Return the columns of a table in a frame under our names."""
+    return frame.select(pl.col(source).alias(ours) for ours, source in found.sources.items())
+
+
+def prepare(
+    file: str, frame: pl.DataFrame, resolved: Table, found: FoundColumns, rows_before: int = 0
+) -> TypedTable:
+    """Return rows of a typed file, under our names, with text and times as they can be checked."""
     kinds = {column.name: column for column in resolved.columns}
     prepared = [
         # The digits of a stored number are its text; a frame's number among texts is an error instead.
@@ -99,7 +128,7 @@ def open_typed(path: Path, table: Table, format_: DataFormat) -> TypedTable:
         for values in frame
         if values.name in kinds and (not values.dtype.is_numeric() or kinds[values.name].kind == "text id")
     ]
-    return TypedTable(path.name, frame.with_columns(prepared), resolved, found)
+    return TypedTable(file, frame.with_columns(prepared), resolved, found, rows_before)
 
 
 def _read_json_lines(path: Path) -> pl.DataFrame:
@@ -118,7 +147,8 @@ def _read_json_lines(path: Path) -> pl.DataFrame:
         raise DataError([DataProblem(path.name, None, None, message)]) from error
 
 
-def _find(file: str, types: dict[str, pl.DataType], table: Table, format_: DataFormat) -> FoundColumns:
+def find_typed_columns(file: str, types: pl.Schema, table: Table, format_: DataFormat) -> FoundColumns:
+    """Recognise the columns of a table in a file whose columns have types; DataError if one lacks or has another."""
     try:
         found = find_columns(list(types), table, format_)
     except DataError as error:

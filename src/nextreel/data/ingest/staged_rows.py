@@ -1,0 +1,198 @@
+"""What an ingest has read so far: the rows of each file as blocks of Parquet, which outlive a run that is killed.
+
+Each step writes under another name first, so that what has its name is complete, and a run that is started again with
+the same files continues after the last complete step.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel
+
+from nextreel.atomic_files import write_json
+from nextreel.atomic_files.durability import sync_tree
+from nextreel.atomic_files.unfinished import remove
+from nextreel.data.data_format import DataFormat
+from nextreel.data.ids import IdKind, kind_of
+from nextreel.data.ingest.id_dictionaries import encode_column, merge_dictionaries
+from nextreel.data.reading.partition_manifest import describe_columns, partition_of
+from nextreel.data.reading.partitioned_rows import DICTIONARIES
+from nextreel.data.reading.row_blocks import BLOCK_BYTES, RereadError, open_blocks
+from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from nextreel.documents import read_json_file
+
+STAGING = ".ingest"
+"""Name of the directory, inside that of the data."""
+RUN_FILE = "run.json"
+PARTITION, ROW = "Partition", "Row"
+"""Further columns of staged rows: the partition of the user, and a number that grows in the order of the files."""
+MOST_ROWS = 2**40
+"""Number of rows that a file has at most, so that those of the next file have higher numbers."""
+
+
+class StagedFile(BaseModel):
+    """What was found in one file of interactions."""
+
+    rows: int
+    user_ids: IdKind
+    movie_ids: IdKind
+    sources: dict[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def rated(self) -> bool:
+        """Whether the file has ratings."""
+        return RATING in self.sources
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The directory of an ingest that is under way."""
+
+    directory: Path
+    partitions: int
+    """Number of partitions of the data."""
+    block_bytes: int = BLOCK_BYTES
+    """About how many bytes of text are read at once."""
+
+    def begin(self, run: str) -> bool:
+        """Prepare the directory for a run; return whether an earlier one with this identity left something to continue.
+
+        What another run left is deleted.
+        """
+        file = self.directory / RUN_FILE
+        if file.is_file():
+            try:
+                if read_json_file(file) == {"run": run}:
+                    return True
+            except ValueError:  # damaged: nothing of it can be trusted
+                pass
+        remove(self.directory)
+        self.directory.mkdir(parents=True)
+        write_json({"run": run}, file)
+        return False
+
+    def read_file(self, path: Path, number: int, format_: DataFormat) -> StagedFile:
+        """Read the interactions of a file, check them, and stage them; what is staged already isn't read again.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        number : int
+            Its position among the files of the run, whose order is that of rows in the same second.
+        format_ : DataFormat
+            What is known of the format.
+
+        Raises
+        ------
+        DataError
+            The file is malformed.
+        """
+        facts_file = self.directory / f"file-{number:05}.json"
+        if facts_file.is_file():
+            facts = StagedFile.model_validate(read_json_file(facts_file))
+            if all(
+                format_.kind_of(column) in (None, kind)
+                for column, kind in ((USER_ID, facts.user_ids), (MOVIE_ID, facts.movie_ids))
+            ):
+                return facts
+            facts_file.unlink()
+        exactly = False
+        while True:
+            try:
+                facts = self._write_blocks(path, number, format_, exactly)
+                break
+            except RereadError as reread:
+                format_, exactly = reread.format, reread.exactly
+        write_json(facts.model_dump(mode="json"), facts_file)
+        return facts
+
+    def _write_blocks(self, path: Path, number: int, format_: DataFormat, exactly: bool) -> StagedFile:
+        target, scratch = self._blocks_of(number), self.directory / "scratch"
+        for directory in (target, scratch):
+            remove(directory)
+            directory.mkdir()
+        blocks = open_blocks(path, format_, scratch, exactly, self.block_bytes)
+        rated = RATING in dict(blocks.sources)
+        texts: dict[str, pl.DataFrame] = {}
+        kinds: dict[str, IdKind] = {
+            column: format_.kind_of(column) or "number" for column in (USER_ID, MOVIE_ID)
+        }
+        rows = 0
+        for index, frame in enumerate(blocks.frames):
+            for column in kinds:
+                kinds[column] = kind_of(frame[column])
+                frame, new = encode_column(frame, column)
+                if new is not None:
+                    texts[column] = merge_dictionaries([*_get(texts, column), new], column)
+            numbered = frame.select(*describe_columns(rated)).with_row_index(ROW)
+            numbered.with_columns(
+                pl.col(ROW).cast(pl.Int64) + (number * MOST_ROWS + rows),
+                partition_of(pl.col(USER_ID), self.partitions).alias(PARTITION),
+            ).write_parquet((target / f"{index:05}.parquet").absolute(), compression="lz4")
+            rows += frame.height
+        for column, dictionary in texts.items():
+            dictionary.write_parquet((target / f"{DICTIONARIES[column]}.parquet").absolute())
+        sync_tree(target)
+        remove(scratch)
+        return StagedFile(
+            rows=rows,
+            user_ids=kinds[USER_ID],
+            movie_ids=kinds[MOVIE_ID],
+            sources=dict(blocks.sources),
+            notes=blocks.notes,
+        )
+
+    def partition(self, n_files: int) -> dict[int, Path]:
+        """Return a directory with the rows of all files for each partition that has any, written unless it is there."""
+        target = self.directory / "partitioned"
+        if not target.exists():
+            unfinished = self.directory / "partitioning"
+            remove(unfinished)
+            blocks = [
+                file.absolute() for n in range(n_files) for file in sorted(self._blocks_of(n).glob("[0-9]*"))
+            ]
+            pl.scan_parquet(blocks, glob=False).sink_parquet(
+                pl.PartitionBy(unfinished.absolute(), key=PARTITION, include_key=False),
+                compression="lz4",
+                mkdir=True,
+            )
+            sync_tree(unfinished)
+            unfinished.rename(target)
+            for file in (file for n in range(n_files) for file in self._blocks_of(n).glob("[0-9]*")):
+                remove(file)
+        return {int(path.name.partition("=")[2]): path for path in sorted(target.iterdir())}
+
+    def dictionaries(self, n_files: int) -> dict[str, list[pl.DataFrame]]:
+        """Return the dictionaries of text ids of all files, for UserID and MovieID."""
+        return {
+            column: [
+                pl.read_parquet(file.absolute(), glob=False)
+                for number in range(n_files)
+                if (file := self._blocks_of(number) / f"{name}.parquet").exists()
+            ]
+            for column, name in DICTIONARIES.items()
+        }
+
+    def _blocks_of(self, number: int) -> Path:
+        return self.directory / f"file-{number:05}"
+
+
+def sort_rows(directory: Path, columns: Sequence[str]) -> pl.LazyFrame:
+    """Return the staged rows of a partition by user, time and file order, as its part file holds them."""
+    files = sorted(file.absolute() for file in directory.rglob("*.parquet"))
+    staged = pl.scan_parquet(files, glob=False, hive_partitioning=False)
+    return staged.sort(USER_ID, TIMESTAMP, ROW).select(columns)
+
+
+def _get(texts: dict[str, pl.DataFrame], column: str) -> list[pl.DataFrame]:
+    return [texts[column]] if column in texts else []
+
+
+def delete_staging(directory: Path) -> None:
+    """Delete what an unfinished ingest has left in a directory of partitioned data."""
+    shutil.rmtree(directory / STAGING, ignore_errors=True)
