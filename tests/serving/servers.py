@@ -52,7 +52,14 @@ class Server:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=60)
+        self.http = self.new_client()
+
+    def new_client(self) -> httpx.Client:
+        """Return a client with connections of its own, which any worker may accept.
+
+        There is no TLS here, and `verify=False` spares the 30 ms in which httpx reads all certificates.
+        """
+        return httpx.Client(base_url=self.url, timeout=60, verify=False)
 
     def recommend(self, user_id: int, timestamp: int | None = None, **more: Any) -> dict[str, Any]:
         query = {"user_id": user_id, "timestamp": timestamp, **more}

@@ -3,8 +3,10 @@
 It only imports: a thread that computes would be missing in the forked processes.
 """
 
+import fcntl
 import gc
 import json
+import multiprocessing
 import os
 import runpy
 import select
@@ -15,8 +17,10 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from io import TextIOWrapper
+from io import FileIO, TextIOWrapper
 from typing import Any, TextIO
+
+from prometheus_client import values
 
 MODULES = (
     "nextreel.cli.terminal.result_tables",
@@ -28,7 +32,12 @@ MODULES = (
     "nextreel.prediction.saving",
     "nextreel.serving.app",
     "nextreel.serving.server",
+    "torch",
 )
+MOST_FILES = 100
+"""Number of open files that a process can have from the one that starts it."""
+OUT_OF_THE_WAY = 500
+"""File descriptor above those that a process has from the one that starts it."""
 
 
 @dataclass(frozen=True)
@@ -36,30 +45,46 @@ class Request:
     """What a process shall be."""
 
     arguments: list[str]
-    directory: str
     environment: dict[str, str]
-    streams: list[int]
-    """File descriptors of stdin, stdout and stderr."""
+    numbers: list[int]
+    """File descriptors that it shall have, streams included."""
+    directory: int
+    """File descriptor of the directory that it shall run in."""
+    files: list[int]
+    """File descriptors, in this process, of the files that it shall have."""
 
     @classmethod
     def receive(cls, connection: socket.socket) -> "Request":
         """Receive what `stand_in.py` sends."""
-        length, streams, _, _ = socket.recv_fds(connection, 8, 3)
+        length, files, _, _ = socket.recv_fds(connection, 8, MOST_FILES)
         message = connection.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
         facts: dict[str, Any] = json.loads(message)
-        return cls(**facts, streams=streams)
+        directory, *files = map(_move_away, files)
+        return cls(**facts, directory=directory, files=files)
 
-    def run(self) -> None:
-        """Run in this process, which is new; its errors and its end are the interpreter's."""
-        os.chdir(self.directory)
+    def run(self, interpreter: str) -> None:
+        """Run in this process, which is new; its errors and its end are the interpreter's.
+
+        Processes that multiprocessing starts from this one are started by `interpreter`.
+        """
+        os.fchdir(self.directory)
         os.environ.clear()
         os.environ.update(self.environment)
-        for place, stream in enumerate(self.streams):
-            os.dup2(stream, place)
-            os.close(stream)
-        sys.stdin = open(0, closefd=False)
+        for number, file in zip(self.numbers, self.files, strict=True):
+            os.dup2(file, number)
+        self.close()
+        sys.stdin = os.fdopen(0, closefd=False)
         sys.stdout, sys.stderr = _open_unbuffered(1, sys.stdout), _open_unbuffered(2, sys.stderr)
+        if "PYTHONWARNINGS" in self.environment:
+            warnings.simplefilter(self.environment["PYTHONWARNINGS"])  # type: ignore[arg-type]
+        multiprocessing.set_executable(interpreter)
+        values.ValueClass = values.get_value_class()  # which depends on the environment
+        self._run_arguments()
+
+    def _run_arguments(self) -> None:
         first, *rest = self.arguments
+        while first == "-B" or first.startswith(("-W", "-X")):
+            first, *rest = rest
         if first == "-c":
             code, *rest = rest
             sys.argv = [first, *rest]
@@ -68,18 +93,23 @@ class Request:
             sys.argv = rest
             runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
         else:
-            sys.argv = self.arguments
+            sys.argv = [first, *rest]
             import_module("nextreel.cli").main()
 
+    def close(self) -> None:
+        """Close what was received."""
+        for file in (self.directory, *self.files):
+            os.close(file)
 
-def run_in_forks() -> None:
-    """Fork a process for each connection to the socket `sys.argv[1]`, until stdin is closed."""
+
+def run_in_forks(address: str, interpreter: str) -> None:
+    """Fork a process for each connection to the socket, until stdin is closed."""
     for name in MODULES:
         import_module(name)
     gc.freeze()
-    request = _wait_for_request(sys.argv[1])
+    request = _wait_for_request(address)
     if request is not None:
-        request.run()
+        request.run(interpreter)
 
 
 def _wait_for_request(address: str) -> Request | None:
@@ -109,13 +139,14 @@ def _attend(connection: socket.socket) -> Request:
     """
     request = Request.receive(connection)
     ends, held = os.pipe()
+    held = _move_away(held)
     process = os.fork()
     if process == 0:
         connection.close()
         os.close(ends)  # `held` is closed by the end of this process
         return request
-    for descriptor in (held, *request.streams):
-        os.close(descriptor)
+    request.close()
+    os.close(held)
     while ends not in select.select([ends, connection], [], [])[0]:
         number = connection.recv(1)
         os.kill(process, number[0] if number else signal.SIGKILL)
@@ -133,7 +164,14 @@ def _forget_ended_attendants() -> None:
             pass
 
 
+def _move_away(file: int) -> int:
+    """Give a file a descriptor that no process has from the one that starts it."""
+    moved = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, OUT_OF_THE_WAY)
+    os.close(file)
+    return moved
+
+
 def _open_unbuffered(descriptor: int, like: TextIO) -> TextIO:
     """Return a text stream with the encoding of another one."""
-    binary = open(descriptor, "wb", buffering=0, closefd=False)
-    return TextIOWrapper(binary, like.encoding, like.errors, write_through=True)
+    binary = FileIO(descriptor, "w", closefd=False)
+    return TextIOWrapper(binary, like.encoding, like.errors, write_through=True)  # type: ignore[arg-type]

@@ -4,8 +4,8 @@
     python -IS stand_in.py SOCKET -c CODE ARGUMENT…
     python -IS stand_in.py SOCKET PROGRAM ARGUMENT…      runs nextreel under the name PROGRAM
 
-The forked process has this one's arguments, directory, environment and standard streams. Signals are passed on to it,
-and this process ends as that one does. It starts quickly: it imports little, and no package.
+The forked process has this one's arguments, directory, environment and open files. Signals are passed on to it, and this
+process ends as that one does. It starts quickly: it imports little, and no package.
 """
 
 import json
@@ -18,9 +18,18 @@ from types import FrameType
 PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
+def is_inherited(descriptor: int) -> bool:
+    """Whether a file was open when this process was started: what Python opens itself isn't inheritable."""
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:  # that of the listing
+        return False
+
+
 def main() -> None:
     address, *arguments = sys.argv[1:]
-    request = {"arguments": arguments, "directory": os.getcwd(), "environment": dict(os.environ)}
+    descriptors = sorted(filter(is_inherited, map(int, os.listdir("/dev/fd"))))
+    request = {"arguments": arguments, "environment": dict(os.environ), "numbers": descriptors}
     message = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
@@ -28,7 +37,8 @@ def main() -> None:
         def pass_on(number: int, frame: FrameType | None) -> None:
             connection.sendall(bytes([number]))
 
-        socket.send_fds(connection, [len(message).to_bytes(8, "big")], [0, 1, 2])
+        directory = os.open(".", os.O_RDONLY)
+        socket.send_fds(connection, [len(message).to_bytes(8, "big")], [directory, *descriptors])
         connection.sendall(message)
         for number in PASSED_ON:
             signal.signal(number, pass_on)
