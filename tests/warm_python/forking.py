@@ -78,7 +78,7 @@ class Request:
         if "PYTHONWARNINGS" in self.environment:
             warnings.simplefilter(self.environment["PYTHONWARNINGS"])  # type: ignore[arg-type]
         multiprocessing.set_executable(interpreter)
-        values.ValueClass = values.get_value_class()  # which depends on the environment
+        values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]  # of the environment
         self._run_arguments()
 
     def _run_arguments(self) -> None:
@@ -147,7 +147,7 @@ def _attend(connection: socket.socket) -> Request:
         return request
     request.close()
     os.close(held)
-    while ends not in select.select([ends, connection], [], [])[0]:
+    while ends not in select.select([ends, connection.fileno()], [], [])[0]:
         number = connection.recv(1)
         os.kill(process, number[0] if number else signal.SIGKILL)
         if not number:
@@ -174,4 +174,4 @@ def _move_away(file: int) -> int:
 def _open_unbuffered(descriptor: int, like: TextIO) -> TextIO:
     """Return a text stream with the encoding of another one."""
     binary = FileIO(descriptor, "w", closefd=False)
-    return TextIOWrapper(binary, like.encoding, like.errors, write_through=True)  # type: ignore[arg-type]
+    return TextIOWrapper(binary, like.encoding, like.errors, write_through=True)

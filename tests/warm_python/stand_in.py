@@ -28,7 +28,8 @@ def is_inherited(descriptor: int) -> bool:
 
 def main() -> None:
     address, *arguments = sys.argv[1:]
-    descriptors = sorted(filter(is_inherited, map(int, os.listdir("/dev/fd"))))
+    with os.scandir("/dev/fd") as files:
+        descriptors = [int(file.name) for file in files if is_inherited(int(file.name))]
     request = {"arguments": arguments, "environment": dict(os.environ), "numbers": descriptors}
     message = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as connection:
