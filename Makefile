@@ -41,8 +41,9 @@ check: $(VENV)/dev.stamp   ## lint, types, import contract
 	$(BIN)/lint-imports
 
 # The tests run side by side on two cores; libraries that take all cores for themselves would only slow each other.
+# Bytecode is kept even where the environment says otherwise: the tests start many processes, and each would compile it.
 unit: $(VENV)/dev.stamp $(VENV)/system.stamp   ## the tests
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest
 
 bench: $(VENV)/dev.stamp   ## rerun a benchmark: make bench NAME=course-funk-svd DATA=DIR
 	$(BIN)/python -m benchmarks.run $(NAME) $(DATA)

@@ -92,7 +92,7 @@ def outputs(grouplens: str, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "NEXTREEL_GROUPLENS_URL", grouplens)
-        printed = run_blocks(runnable, home)
+        printed = run_blocks(runnable, home, anew=True)
     return {block.text: output for block, output in zip(blocks, printed, strict=True)}
 
 

@@ -1,7 +1,7 @@
 """Running the command line as a user does.
 
 `succeed` and `fail` run a command in this process, which saves the second that a new interpreter takes to import the
-libraries. `in_new_process` is for tests of what only a process has: its start, signals, environment and encodings.
+libraries. `in_new_process` is for tests of what only a process has: its start, signals and environment.
 """
 
 import io
@@ -27,10 +27,15 @@ def in_new_process(*arguments: object, cwd: Path | None = None) -> Completed:
     )
 
 
-def nextreel(*arguments: object, cwd: Path | None = None) -> Completed:
-    """Run a command as `in_new_process` does, but within this process."""
+def nextreel(*arguments: object, cwd: Path | None = None, encoding: str = "utf-8") -> Completed:
+    """Run a command as `in_new_process` does, but within this process; its streams may have another encoding."""
     command = [str(Path(sys.executable).with_name("nextreel")), *map(str, arguments)]
-    with _pipe() as stdout, _pipe() as stderr, redirect_stdout(stdout), redirect_stderr(stderr):
+    with (
+        _pipe(encoding) as stdout,
+        _pipe(encoding) as stderr,
+        redirect_stdout(stdout),
+        redirect_stderr(stderr),
+    ):
         code = _run(command, cwd or Path.cwd())
         return Completed(command, code, _text_of(stdout), _text_of(stderr))
 
@@ -82,12 +87,12 @@ def _run(command: list[str], directory: Path) -> int:
 
 
 @contextmanager
-def _pipe() -> Iterator[io.TextIOWrapper]:
-    with io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) as stream:
+def _pipe(encoding: str) -> Iterator[io.TextIOWrapper]:
+    with io.TextIOWrapper(io.BytesIO(), encoding, write_through=True) as stream:
         yield stream
 
 
 def _text_of(stream: io.TextIOWrapper) -> str:
     stream.flush()
     assert isinstance(stream.buffer, io.BytesIO)
-    return stream.buffer.getvalue().decode()
+    return stream.buffer.getvalue().decode(stream.encoding)

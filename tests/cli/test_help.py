@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nextreel.models.registry import model_class, model_names
+from tests import warm_python
 from tests.cli.commands import fail, make_environment, succeed
 
 
@@ -97,7 +98,7 @@ def complete(instruction: str, **variables: str) -> str:
     code = "import sys; sys.argv[0] = 'nextreel'; from nextreel.cli import main; main()"
     environment = make_environment(_NEXTREEL_COMPLETE=instruction, **variables)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+        [*warm_python.python(), "-c", code], capture_output=True, text=True, env=environment, check=False
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from tests import warm_python
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -25,7 +27,9 @@ RUN = {"sh", "bash", "python", "console"}
 END = "~~ end of a block ~~"
 
 PRELUDE = """
-import atexit, subprocess, sys
+import atexit, subprocess, sys, warnings
+
+warnings.simplefilter("error")
 
 def shell(text):
     if subprocess.run(["bash", "-euo", "pipefail", "-c", text]).returncode:
@@ -75,8 +79,11 @@ def find_blocks(page: str) -> list[Block]:
     return blocks
 
 
-def run_blocks(blocks: list[Block], directory: Path) -> list[str]:
-    """Run the blocks in a directory and return what each one prints to stdout and stderr."""
+def run_blocks(blocks: list[Block], directory: Path, anew: bool = False) -> list[str]:
+    """Run the blocks in a directory and return what each one prints to stdout and stderr.
+
+    With `anew`, each command is a new interpreter, as in a reader's shell, and otherwise one with the libraries loaded.
+    """
     port = str(_free_port())
     script = [PRELUDE]
     for block in blocks:
@@ -90,19 +97,24 @@ def run_blocks(blocks: list[Block], directory: Path) -> list[str]:
         else:
             script.append(f"shell({text!r})")
         script.append(f"print({END!r}, flush=True)")
-    completed = subprocess.run(
-        [sys.executable, "-W", "error", "-u", "-c", "\n".join(script)],
-        cwd=directory,
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "OMP_NUM_THREADS": "1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as name:
+        programs = [Path(sys.executable).parent]
+        if not anew:
+            warm_python.write_program(Path(name))
+            programs.insert(0, Path(name))
+        completed = subprocess.run(
+            [*([sys.executable, "-u"] if anew else warm_python.python()), "-c", "\n".join(script)],
+            cwd=directory,
+            env={
+                **os.environ,
+                "PATH": ":".join([*map(str, programs), os.environ["PATH"]]),
+                "OMP_NUM_THREADS": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
     assert completed.returncode == 0, completed.stdout
     return completed.stdout.replace(port, "8000").split(f"{END}\n")[:-1]
 

@@ -6,6 +6,7 @@ class TestMyModel(RecommenderConformance):
 """
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -64,9 +65,20 @@ class RecommenderConformance(ABC):
     may_be_missing: frozenset[str] = frozenset()
     """Names of arrays that files of an earlier form lack, which `Recommender.upgrade` adds."""
 
+    _shared: ClassVar[tuple[Recommender, Dataset]]
+    """What `_fit_once` has returned to an earlier test of the class."""
+
     @abstractmethod
     def make(self) -> Recommender:
         """Create the model under test, not yet fitted."""
+
+    def _fit_once(self) -> tuple[Recommender, Dataset]:
+        """Return the model fitted to `tiny_dataset`, the same one for all tests of the class, and that data set."""
+        suite = type(self)
+        if "_shared" not in vars(suite):
+            dataset = tiny_dataset()
+            suite._shared = self.make().fit(dataset), dataset
+        return suite._shared
 
     def _queries(self, dataset: Dataset) -> tuple[Int64Array, Int64Array]:
         """Return (user_ids, timestamps) of four queries per user: before and after all interactions, and just
@@ -135,20 +147,19 @@ class RecommenderConformance(ABC):
         self._fits_or_refuses(rows_of(*((1 + i % 3, 10 + i, 1 + i % 5, 1_000_000) for i in range(20))))
 
     def test_scores_have_one_finite_float32_for_every_query_and_movie(self) -> None:
-        dataset = tiny_dataset()
-        scores = self._scores(self.make().fit(dataset), dataset)
+        model, dataset = self._fit_once()
+        scores = self._scores(model, dataset)
         assert scores.shape == (4 * dataset.n_users, dataset.n_movies)
         assert scores.dtype == np.float32
         assert np.isfinite(scores).all()
 
     def test_the_same_fit_twice_gives_the_same_scores(self) -> None:
-        dataset = tiny_dataset()
-        first, second = (self._scores(self.make().fit(dataset), dataset) for _ in range(2))
-        np.testing.assert_array_equal(first, second)
+        first, dataset = self._fit_once()
+        second = self.make().fit(dataset)
+        np.testing.assert_array_equal(self._scores(first, dataset), self._scores(second, dataset))
 
     def test_a_saved_state_gives_the_same_scores(self) -> None:
-        dataset = tiny_dataset()
-        model = self.make().fit(dataset)
+        model, dataset = self._fit_once()
         restored = self.make().restore(model.state)
         np.testing.assert_array_equal(self._scores(restored, dataset), self._scores(model, dataset))
 
@@ -157,8 +168,7 @@ class RecommenderConformance(ABC):
 
         Arrays that the model doesn't describe (see `Recommender.array_specs`) are only kept from not being finite.
         """
-        dataset = tiny_dataset()
-        model = self.make().fit(dataset)
+        model, dataset = self._fit_once()
         restore_checked(self.make(), model.state, dataset.n_movies)
         damaged = [*with_not_finite_numbers(model.state)]
         if model.array_specs() is not None:
@@ -172,8 +182,7 @@ class RecommenderConformance(ABC):
             self._check_scores(restored, dataset)
 
     def test_one_query_alone_scores_as_in_a_batch(self) -> None:
-        dataset = tiny_dataset()
-        model = self.make().fit(dataset)
+        model, dataset = self._fit_once()
         user_ids, timestamps = self._queries(dataset)
         in_batch = self._scores(model, dataset)
         alone = [
@@ -193,8 +202,8 @@ class RecommenderConformance(ABC):
         assert dataset.fingerprint == tiny_dataset().fingerprint
 
     def test_every_query_gets_k_distinct_movies_of_the_catalog(self) -> None:
-        dataset = tiny_dataset()
-        predictor = Predictor(self.make().fit(dataset), dataset)
+        model, dataset = self._fit_once()
+        predictor = Predictor(model, dataset)
         user_ids, timestamps = self._queries(dataset)
         queries = pl.DataFrame(
             {USER_ID: [*user_ids, UNKNOWN_USER], TIMESTAMP: [*timestamps, AFTER_ALL]},
@@ -207,8 +216,8 @@ class RecommenderConformance(ABC):
         assert recommended[MOVIE_ID].is_in(dataset.movie_ids.tolist()).all()
 
     def test_the_fallback_of_an_unknown_user_is_named(self) -> None:
-        dataset = tiny_dataset()
-        predictor = Predictor(self.make().fit(dataset), dataset)
+        model, dataset = self._fit_once()
+        predictor = Predictor(model, dataset)
         unknown_user = pl.DataFrame({USER_ID: [UNKNOWN_USER], TIMESTAMP: [AFTER_ALL]})
         recommended = predictor.recommend(unknown_user, k=5)
         personal = bool(
@@ -217,8 +226,8 @@ class RecommenderConformance(ABC):
         assert recommended["Fallback"].to_list() == [None if personal else "popularity"] * 5
 
     def test_no_seen_movie_is_recommended_by_default(self) -> None:
-        dataset = tiny_dataset()
-        predictor = Predictor(self.make().fit(dataset), dataset)
+        model, dataset = self._fit_once()
+        predictor = Predictor(model, dataset)
         queries = pl.DataFrame({USER_ID: dataset.user_ids, TIMESTAMP: np.full(dataset.n_users, AFTER_ALL)})
         recommended = predictor.recommend(queries, k=10)
         seen = recommended.join(dataset.interactions(), on=[USER_ID, MOVIE_ID], how="inner")
@@ -226,8 +235,7 @@ class RecommenderConformance(ABC):
 
     def test_perturbing_the_future_changes_no_recommendation(self) -> None:
         """No ranking changes if interactions from the query's time on get other movies and ratings or are removed."""
-        dataset = tiny_dataset()
-        model = self.make().fit(dataset)
+        model, dataset = self._fit_once()
         timestamp = int(np.median(dataset.timeline.timestamps))
         timestamps = np.full(dataset.n_users, timestamp)
         rows, random = dataset.interactions(), np.random.default_rng(1)

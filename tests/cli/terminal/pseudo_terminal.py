@@ -6,10 +6,10 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 from pathlib import Path
 
+from tests import warm_python
 from tests.cli.commands import make_environment
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -24,7 +24,7 @@ def show(*arguments: object, columns: int, cwd: Path, stderr: bool = False, **va
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     environment = make_environment(TERM="xterm-256color", **variables)
     del environment["COLUMNS"]
-    command = [sys.executable, "-m", "nextreel", *map(str, arguments)]
+    command = [*warm_python.python(), "-m", "nextreel", *map(str, arguments)]
     with subprocess.Popen(
         command,
         stdin=theirs,

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from nextreel.cli import app
-from tests.cli.commands import make_environment, succeed
+from tests.cli.commands import make_environment, nextreel, succeed
 
 TITLE = "千と千尋 — Amélie — Łódź (2001)"
 ENCODINGS = ["cp1252", "latin-1", "ascii", "cp437"]
@@ -47,17 +47,14 @@ def run(home: Path, arguments: list[str], **variables: str) -> "subprocess.Compl
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_no_command_ends_in_a_traceback(home: Path, arguments: list[str], encoding: str) -> None:
-    done = run(home, arguments, PYTHONIOENCODING=encoding)
-    assert b"Traceback" not in done.stderr
+    done = nextreel(*arguments, cwd=home, encoding=encoding)
+    assert "Traceback" not in done.stderr
     assert done.returncode == (1 if arguments[1] == "nothing—here" or "千" in arguments else 0), done.stderr
-    (done.stdout + done.stderr).decode(encoding)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_tables_are_drawn_with_ascii_characters(home: Path, encoding: str) -> None:
-    printed = run(home, ["recommend", "model", "--user", "3"], PYTHONIOENCODING=encoding).stdout.decode(
-        encoding
-    )
+    printed = nextreel("recommend", "model", "--user", 3, cwd=home, encoding=encoding).stdout
     assert "+----" in printed
     assert "?? " not in printed.splitlines()[1]
 
@@ -96,6 +93,6 @@ def test_a_path_that_is_not_utf_8_is_printed_with_a_question_mark(tmp_path: Path
     assert done.stderr == b"nextreel: caf?: no such file or directory\n"
 
 
-def test_the_help_of_every_command_is_ascii(home: Path) -> None:
+def test_the_help_of_every_command_is_ascii() -> None:
     for command in COMMAND_NAMES:
-        assert run(home, [command, "--help"]).stdout.isascii(), command
+        assert succeed(command, "--help").isascii(), command

@@ -35,7 +35,7 @@ def versions(predictor: Predictor, model: Path, tmp_path_factory: pytest.TempPat
 
 def ask(server: Server, method: str, path: str, **more: object) -> httpx.Response:
     """Send a request by a connection of its own, which any worker may take."""
-    with httpx.Client(base_url=server.url, timeout=60) as client:
+    with server.new_client() as client:
         return client.request(method, path, **more)  # type: ignore[arg-type]
 
 

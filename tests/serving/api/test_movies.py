@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -128,11 +127,14 @@ def workers(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 def test_no_worker_has_a_movie_whose_deletion_was_answered(workers: Server) -> None:
     for movie_id in (3, 4, 5):
-        assert httpx.delete(f"{workers.url}/v1/movies/{movie_id}").status_code == 204
-        for _ in range(12):  # each over a connection of its own, which either worker accepts
-            assert httpx.get(f"{workers.url}/v1/movies/{movie_id}").status_code == 404
-            query = {"user_id": 90_001, "k": 1_000}
-            listed = httpx.post(f"{workers.url}/v1/recommendations", json=query, timeout=60).json()
+        with workers.new_client() as client:
+            assert client.delete(f"/v1/movies/{movie_id}").status_code == 204
+        for _ in range(12):
+            with workers.new_client() as client:
+                assert client.get(f"/v1/movies/{movie_id}").status_code == 404
+            with workers.new_client() as client:
+                query = {"user_id": 90_001, "k": 1_000}
+                listed = client.post("/v1/recommendations", json=query).json()
             assert movie_id not in ids(listed)
 
 

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
 import numpy as np
 import polars as pl
 import pytest
@@ -114,8 +113,8 @@ def test_what_a_user_watches_is_stored_under_their_id(api: Server) -> None:
 def test_two_workers_store_the_same_new_user_at_once(api: Server, watched: tuple[Path, str]) -> None:
     def watch(i: int) -> int:
         row = {"user_id": "neu/für alle", "movie_id": MOVIES[i], "timestamp": LATE}
-        with httpx.Client() as client:  # a connection of its own, which any worker may take
-            return client.post(f"{api.url}/v1/interactions", json=row, timeout=60).status_code
+        with api.new_client() as client:
+            return client.post("/v1/interactions", json=row).status_code
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(watch, range(16))) == {201}

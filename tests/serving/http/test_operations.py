@@ -84,7 +84,7 @@ def test_several_workers_agree_on_what_was_stored(model: Path, store_url: str) -
     with serving(model, store_url, "--workers", 2) as several:
 
         def length(user: int) -> int:
-            with httpx.Client(base_url=several.url, timeout=60) as fresh:
+            with several.new_client() as fresh:
                 query = {"user_id": user, "timestamp": LATE}
                 response = fresh.post("/v1/recommendations", json=query)
                 return int(response.json()["history_length"])
@@ -117,7 +117,7 @@ def test_a_swap_drops_no_request(versions: VersionDirectory, store_url: str) -> 
 
         def ask(_: int) -> list[tuple[str, int]]:
             seen = []
-            with httpx.Client(base_url=swapped.url, timeout=60) as client:
+            with swapped.new_client() as client:
                 while going:
                     response = client.post("/v1/recommendations", json={"user_id": 1, "timestamp": LATE})
                     assert response.status_code == 200

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from nextreel.serving.http.request_log import JsonFormatter, PlainFormatter
+from tests import warm_python
 
 
 def make_record(
@@ -111,7 +112,7 @@ def test_json_has_every_field() -> None:
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_the_form_of_the_log_follows_what_stderr_is(model: Path, tmp_path: Path, is_terminal: bool) -> None:
     ours, theirs = pty.openpty() if is_terminal else os.pipe()
-    command = [sys.executable, "-m", "nextreel", "serve", str(model), "--port", "0"]
+    command = [*warm_python.python(), "-m", "nextreel", "serve", str(model), "--port", "0"]
     command += ["--store", f"sqlite:///{tmp_path}/nextreel.db"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
         os.close(theirs)

@@ -1,7 +1,6 @@
 """Opening a store: its URL, its format, and what prevents it."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 from nextreel.errors import StoreError, UnusableStoreError
 from nextreel.serving.storage.sql_tables import FORMAT, facts
 from nextreel.serving.storage.store import Store
+from tests import warm_python
 from tests.serving.ratings import ANNE, rating
 
 
@@ -29,7 +29,7 @@ def test_a_store_of_a_newer_format_is_refused(store_url: str) -> None:
 
 def test_many_processes_may_open_a_new_store_at_the_same_moment(store_url: str) -> None:
     program = "import sys; from nextreel.serving.storage.store import Store; Store.open(sys.argv[1])"
-    running = [subprocess.Popen([sys.executable, "-c", program, store_url]) for _ in range(4)]
+    running = [subprocess.Popen([*warm_python.python(), "-c", program, store_url]) for _ in range(4)]
     assert [process.wait() for process in running] == [0, 0, 0, 0]
 
 

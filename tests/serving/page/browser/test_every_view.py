@@ -1,5 +1,6 @@
 """What holds for every view: it is accessible, fits any screen, and loads nothing from another host."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -32,6 +33,24 @@ def address(view: str, site: Server) -> str:
     return f"{VIEWS[view]}&movie={first}"
 
 
+@pytest.fixture(scope="module", params=VIEWS)
+def loaded(request: pytest.FixtureRequest, chromium: Browser, site: Server) -> Iterator[Page]:
+    """Each view in turn, loaded once for all tests that look at it without changing anything."""
+    page = chromium.new_page(base_url=site.url)
+    page.goto(address(request.param, site))
+    page.wait_for_load_state("networkidle")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def view(loaded: Page) -> Page:
+    """A view as a test begins with it."""
+    loaded.set_viewport_size({"width": 1280, "height": 720})
+    loaded.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    return loaded
+
+
 def find_serious(page: Page) -> dict[str, list[str]]:
     """Return the serious violations that axe reports: elements by rule.
 
@@ -43,21 +62,15 @@ def find_serious(page: Page) -> dict[str, list[str]]:
         "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
     }
     for scheme, options in schemes.items():
-        page.emulate_media(color_scheme=scheme)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for rule in Axe().run(page, options=options).response["violations"]:
             if rule["impact"] in ("serious", "critical"):
                 violations[f"{scheme}: {rule['id']}"] = [node["html"] for node in rule["nodes"]]
     return violations
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_axe_finds_nothing_serious(chromium: Browser, site: Server, view: str) -> None:
-    page = chromium.new_page(base_url=site.url, reduced_motion="reduce")
-    page.goto(address(view, site))
-    page.wait_for_load_state("networkidle")
-    violations = find_serious(page)
-    page.close()
-    assert violations == {}
+def test_axe_finds_nothing_serious(view: Page) -> None:
+    assert find_serious(view) == {}
 
 
 def test_axe_finds_nothing_serious_in_the_dialog(chromium: Browser, site: Server) -> None:
@@ -70,16 +83,11 @@ def test_axe_finds_nothing_serious_in_the_dialog(chromium: Browser, site: Server
     assert violations == {}
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_nothing_is_wider_than_the_screen(chromium: Browser, site: Server, view: str) -> None:
-    page = chromium.new_page(base_url=site.url)
-    page.goto(address(view, site))
-    page.wait_for_load_state("networkidle")
+def test_nothing_is_wider_than_the_screen(view: Page) -> None:
     needed = {}
     for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        needed[width] = page.evaluate("document.documentElement.scrollWidth")
-    page.close()
+        view.set_viewport_size({"width": width, "height": 800})
+        needed[width] = view.evaluate("document.documentElement.scrollWidth")
     assert all(pixels <= width for width, pixels in needed.items()), needed
 
 
@@ -93,11 +101,11 @@ def test_a_view_is_small_and_comes_from_one_host(page: Page, site: Server, view:
     assert sum(len(response.body()) for response in responses) < MOST_BYTES
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_every_title_stays_on_its_poster(page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 800})
-    for genre in ("Comedy", "Drama", "Action", "Horror"):
-        page.goto(f"/you?genre={genre}")
+@pytest.mark.parametrize("genre", ["Comedy", "Drama", "Action", "Horror"])
+def test_every_title_stays_on_its_poster(page: Page, genre: str) -> None:
+    page.goto(f"/you?genre={genre}")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
         outside = page.locator(".poster").evaluate_all(
             """posters => posters.filter(poster => {
                 const title = poster.querySelector(".lettering").getBoundingClientRect()
@@ -108,15 +116,11 @@ def test_every_title_stays_on_its_poster(page: Page, width: int) -> None:
         assert outside == []
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_no_text_is_smaller_than_ten_pixels(chromium: Browser, site: Server, view: str) -> None:
-    page = chromium.new_page(base_url=site.url)
-    page.goto(address(view, site))
-    page.wait_for_load_state("networkidle")
+def test_no_text_is_smaller_than_ten_pixels(view: Page) -> None:
     small = {}
     for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        small[width] = page.evaluate(
+        view.set_viewport_size({"width": width, "height": 800})
+        small[width] = view.evaluate(
             """() => {
                 const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
                 const small = []
@@ -127,7 +131,6 @@ def test_no_text_is_smaller_than_ten_pixels(chromium: Browser, site: Server, vie
                 return small
             }"""
         )
-    page.close()
     assert not any(small.values()), small
 
 
