@@ -15,7 +15,7 @@ import polars as pl
 from nextreel.machine import usable_threads
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load_mapped
-from nextreel.scale.list_parts import ListCounts, ListRequest, describe_run, write_parts
+from nextreel.scale.list_parts import BatchRequest, ListCounts, describe_run, write_parts
 from nextreel.scale.ray_cluster import connect
 from nextreel.scale.ray_lists import answer_on_ray
 
@@ -24,7 +24,7 @@ ROWS = 20
 
 
 @dataclass(frozen=True)
-class KillingRequest(ListRequest):
+class KillingRequest(BatchRequest):
     """A request whose first answer in a worker kills it."""
 
     driver: int = 0
@@ -44,18 +44,18 @@ class KillingRequest(ListRequest):
 
 
 @dataclass(frozen=True)
-class FailingRequest(ListRequest):
+class FailingRequest(BatchRequest):
     """A request that asks for too many movies, but only in a worker."""
 
     driver: int = 0
 
     def answer(self, predictor: Predictor, queries: pl.DataFrame) -> pl.DataFrame:
         k = self.k if os.getpid() == self.driver else predictor.dataset.n_movies + 1
-        return ListRequest(k).answer(predictor, queries)
+        return BatchRequest(k).answer(predictor, queries)
 
 
 @dataclass(frozen=True)
-class CountingRequest(ListRequest):
+class CountingRequest(BatchRequest):
     """A request that is answered with the number of threads that a worker computes with, and what it may write to."""
 
     def answer(self, predictor: Predictor, queries: pl.DataFrame) -> pl.DataFrame:
@@ -76,12 +76,16 @@ def kill_this_process() -> None:
 def make_queries(predictor: Predictor) -> pl.DataFrame:
     """Return two queries for each user, in no order of time."""
     users = predictor.dataset.users.select("UserID")
-    return pl.concat([users.with_columns(Timestamp=pl.lit(at, pl.Int64)) for at in (1_700_000_000, 1_000_000_000)])
+    return pl.concat(
+        [users.with_columns(Timestamp=pl.lit(at, pl.Int64)) for at in (1_700_000_000, 1_000_000_000)]
+    )
 
 
-def run_job(ray: Any, model: Path, out: Path, request: ListRequest | None = None, stop_after: int = -1) -> ListCounts:
+def run_job(
+    ray: Any, model: Path, out: Path, request: BatchRequest | None = None, stop_after: int = -1
+) -> ListCounts:
     """Answer the queries of `make_queries` on a cluster; `stop_after` that many parts, this process is killed."""
-    request = request or ListRequest(5)
+    request = request or BatchRequest(5)
     predictor, manifest = load_mapped(model)
 
     def on_part(done: int, total: int) -> None:
@@ -90,7 +94,7 @@ def run_job(ray: Any, model: Path, out: Path, request: ListRequest | None = None
 
     return write_parts(
         make_queries(predictor),
-        describe_run(manifest, ListRequest(request.k)),
+        describe_run(manifest, BatchRequest(request.k)),
         out,
         lambda parts: answer_on_ray(ray, predictor, request, parts),
         on_part,

@@ -9,7 +9,7 @@ import pytest
 
 from nextreel.errors import ArtifactError
 from nextreel.prediction.predictor import Predictor
-from nextreel.scale.list_parts import SUCCESS_FILE, AnsweredPart, ListCounts, ListRequest, Part, write_parts
+from nextreel.scale.list_parts import SUCCESS_FILE, AnsweredPart, BatchRequest, ListCounts, Part, write_parts
 from tests.cli.commands import fail, succeed
 from tests.scale.jobs import make_queries
 
@@ -18,7 +18,7 @@ class Job:
     """Answers the parts of a run in this process, and remembers which."""
 
     def __init__(self, predictor: Predictor, k: int = 3) -> None:
-        self.predictor, self.request = predictor, ListRequest(k)
+        self.predictor, self.request = predictor, BatchRequest(k)
         self.answered: list[int] = []
 
     def write(self, directory: Path, queries: pl.DataFrame) -> ListCounts:
@@ -41,7 +41,9 @@ def test_parts_hold_the_lists_in_the_order_of_the_queries(predictor: Predictor, 
 
 
 def test_the_marker_counts_all_lists(predictor: Predictor, tmp_path: Path) -> None:
-    queries = pl.concat([make_queries(predictor), pl.DataFrame({"UserID": [999], "Timestamp": [1_700_000_000]})])
+    queries = pl.concat(
+        [make_queries(predictor), pl.DataFrame({"UserID": [999], "Timestamp": [1_700_000_000]})]
+    )
     counts = Job(predictor).write(tmp_path, queries)
     assert counts.queries == 121
     assert counts.fallbacks >= 1
@@ -67,7 +69,7 @@ def test_a_rerun_makes_only_the_part_that_is_missing(predictor: Predictor, tmp_p
 def test_other_queries_or_another_request_are_refused(predictor: Predictor, tmp_path: Path) -> None:
     queries = make_queries(predictor)
     Job(predictor).write(tmp_path, queries)
-    with pytest.raises(ArtifactError, match="holds another run: queries_sha256 was .*Choose another name"):
+    with pytest.raises(ArtifactError, match=r"holds another run: queries_sha256 was .*Choose another name"):
         Job(predictor).write(tmp_path, queries.reverse())
     with pytest.raises(ArtifactError, match="holds another run: k was 3, now is 4"):
         Job(predictor, k=4).write(tmp_path, queries)
@@ -97,7 +99,10 @@ def test_the_command_refuses_the_directory_of_another_model_or_list(model: Path,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--queries", "q.csv", "--on", "moon", "--out", "out"), "--on 'moon': expected local, ray, HOST:PORT"),
+        (
+            ("--queries", "q.csv", "--on", "moon", "--out", "out"),
+            "--on 'moon': expected local, ray, HOST:PORT",
+        ),
         (("--queries", "q.csv", "--on", "ray", "--out", "a.csv"), "--on ray writes a directory of parts"),
         (("--queries", "q.csv", "--out", "out", "--force"), "--force replaces a file"),
         (("--all-users", "--out", "out"), "needs the time of all queries"),

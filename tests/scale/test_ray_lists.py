@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,15 +14,25 @@ import pytest
 from nextreel.errors import NextreelError, QueryError
 from nextreel.prediction.saving import load, load_mapped
 from nextreel.scale.bounded_tasks import run_bounded
-from nextreel.scale.list_parts import SUCCESS_FILE, ListRequest, Part
+from nextreel.scale.list_parts import SUCCESS_FILE, BatchRequest, Part
 from nextreel.scale.ray_lists import answer_on_ray, answer_part
 from tests.cli.commands import fail, make_environment, nextreel
-from tests.scale.jobs import CountingRequest, FailingRequest, KillingRequest, double, kill_this_process, make_queries, run_job
+from tests.scale.jobs import (
+    CountingRequest,
+    FailingRequest,
+    KillingRequest,
+    double,
+    kill_this_process,
+    make_queries,
+    run_job,
+)
 
 
 def read_lists(directory: Path) -> pl.DataFrame:
     """Return the lists of all parts, without the columns that say how they came about."""
-    return pl.concat(map(pl.read_parquet, sorted(directory.glob("part-*.parquet")))).drop("Fallback", "Shortfall")
+    return pl.concat(map(pl.read_parquet, sorted(directory.glob("part-*.parquet")))).drop(
+        "Fallback", "Shortfall"
+    )
 
 
 def answer_here(model: Path, k: int = 5) -> pl.DataFrame:
@@ -52,7 +63,9 @@ def test_lists_of_text_ids_are_those_of_one_process(ray: Any, text_model: Path, 
 
 
 def test_a_worker_that_is_killed_costs_no_list(ray: Any, model: Path, tmp_path: Path) -> None:
-    run_job(ray, model, tmp_path / "out", KillingRequest(5, driver=os.getpid(), flag=str(tmp_path / "killed")))
+    run_job(
+        ray, model, tmp_path / "out", KillingRequest(5, driver=os.getpid(), flag=str(tmp_path / "killed"))
+    )
     assert (tmp_path / "killed").is_file()
     assert read_lists(tmp_path / "out").equals(answer_here(model))
 
@@ -113,14 +126,26 @@ def test_tasks_are_submitted_only_as_there_is_room(ray: Any) -> None:
 
 def test_a_cluster_with_another_nextreel_is_refused(ray: Any) -> None:
     task = ray.remote(num_cpus=1)(answer_part)
-    with pytest.raises(NextreelError, match="this machine has 0.0: install the same everywhere"):
-        list(run_bounded(ray, [0], lambda item: task.remote([], ListRequest(), pl.DataFrame(), 1, "0.0")))
+    with pytest.raises(NextreelError, match=r"this machine has 0\.0: install the same everywhere"):
+        list(run_bounded(ray, [0], lambda item: task.remote([], BatchRequest(), pl.DataFrame(), 1, "0.0")))
 
 
 def test_a_cluster_computes_on_cpus(model: Path, tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_text("UserID,Timestamp\n5,1700000000\n")
     arguments = ("recommend", model, "--queries", "q.csv", "--out", "out", "--on", "ray", "--device", "cuda")
     assert "on a Ray cluster, lists are computed on CPUs" in fail(*arguments, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_an_address_without_a_cluster_is_an_error_at_once(form: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        place = form.format(unused.getsockname()[1])
+        code = f"from nextreel.scale.ray_cluster import connect\nwith connect({place!r}): pass"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith(
+        f"nextreel.errors.ConfigError: --on {place}: no Ray cluster answers there"
+    )
 
 
 def test_without_ray_a_sentence_names_the_extra(model: Path, tmp_path: Path) -> None:

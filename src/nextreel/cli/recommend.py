@@ -121,7 +121,13 @@ def recommend(
         if user and history:
             raise QueryError("name either users or histories, not both")
         refused = (queries, out, matches, unmatched, columns, dates)
-        if any(option is not None for option in refused) or all_users or explain_answers or backtest or on != "local":
+        if (
+            any(option is not None for option in refused)
+            or all_users
+            or explain_answers
+            or backtest
+            or on != "local"
+        ):
             raise QueryError(
                 "a list for several people takes --at, --k, --rule, --include-seen, --scores and --json"
             )
@@ -156,18 +162,20 @@ def recommend(
         )
     if out is not None:
         from nextreel.cli.terminal.query_answers import answer_into_directory, answer_into_file, is_directory
-        from nextreel.scale.list_parts import ListRequest
+        from nextreel.scale.list_parts import BatchRequest
 
         if as_json or scores:
             raise QueryError(
                 "--json and --scores are for one user: answers to many are a CSV or Parquet file"
             )
         given = None if timestamp is None else parse_timestamp(timestamp)
-        request = ListRequest(k, not include_seen, ties)
+        request = BatchRequest(k, not include_seen, ties)
         if is_directory(out):
             answer_into_directory(model, queries, given, request, out, on, force)
         elif on != "local":
-            raise QueryError(f"{out}: --on {on} writes a directory of parts: give --out a name without an ending")
+            raise QueryError(
+                f"{out}: --on {on} writes a directory of parts: give --out a name without an ending"
+            )
         else:
             answer_into_file(model, queries, given, request, out, explain_answers, force)
     elif user:

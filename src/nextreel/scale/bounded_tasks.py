@@ -8,7 +8,7 @@ from nextreel.errors import NextreelError
 Item = TypeVar("Item")
 
 TASKS_PER_CORE = 2
-"""Number of tasks in flight for each core of the cluster: one that computes, and one whose arguments arrive meanwhile."""
+"""Number of tasks in flight for each core of the cluster: one that computes, one whose arguments arrive meanwhile."""
 
 
 def run_bounded(

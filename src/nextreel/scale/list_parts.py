@@ -34,7 +34,7 @@ FALLBACK, SHORTFALL = "Fallback", "Shortfall"
 
 
 @dataclass(frozen=True)
-class ListRequest:
+class BatchRequest:
     """What is asked of every list of a run."""
 
     k: int = 10
@@ -68,7 +68,7 @@ class Part:
 
 
 AnsweredPart = tuple[int, pl.DataFrame]
-"""The number of a part, and the lists of its queries as `ListRequest.answer` returns them."""
+"""The number of a part, and the lists of its queries as `BatchRequest.answer` returns them."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class ListCounts:
             yield f"{self.short:,} {of_all}: too few movies left to recommend, so that {fillers} up the list"
 
 
-def describe_run(manifest: ModelManifest, request: ListRequest) -> dict[str, object]:
+def describe_run(manifest: ModelManifest, request: BatchRequest) -> dict[str, object]:
     """Return what distinguishes a run from others that answer the same queries."""
     content = manifest.model_dump_json(include={"model", "config", "data_format", "files"})
     return {
@@ -159,9 +159,7 @@ def write_parts(
     on_part(len(files) - len(missing), len(files))
     if missing:
         (directory / SUCCESS_FILE).unlink(missing_ok=True)
-        parts = (
-            Part(number, queries.slice(number * rows_per_part, rows_per_part)) for number in missing
-        )
+        parts = (Part(number, queries.slice(number * rows_per_part, rows_per_part)) for number in missing)
         for written, (number, lists) in enumerate(answer_parts(parts), start=1):
             write_table(lists, files[number])
             on_part(len(files) - len(missing) + written, len(files))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import CRITICAL
@@ -14,6 +15,8 @@ LOCAL, RAY = "local", "ray"
 """Names of places: this process, and a cluster that lives as long as the job."""
 ADDRESS = re.compile(r"(ray://)?[^/\s:]+:[0-9]+")
 """Form of the address of a running cluster: with ray:// from anywhere, without it on one of its machines."""
+CONNECT_SECONDS = 10.0
+"""Longest time until the head of a cluster takes a connection."""
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # otherwise Ray announces on stderr that the default will change
@@ -38,7 +41,7 @@ def check_place(place: str) -> str:
 
 @contextmanager
 def connect(place: str) -> Iterator[Any]:
-    """Connect this process to a cluster, and yield the module `ray`; a cluster that is started here ends with the block.
+    """Connect this process to a cluster and yield the module `ray`; a cluster that starts here ends with the block.
 
     A process that is connected already stays as it is, with the cluster that it chose.
 
@@ -62,6 +65,7 @@ def connect(place: str) -> Iterator[Any]:
         else:
             if place.startswith("ray://"):
                 require("grpc", "scale")
+            _require_listener(place)
             ray.init(place, **quietly)
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
@@ -70,3 +74,9 @@ def connect(place: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Raise OSError at once if nothing listens at an address; Ray tries for minutes, and writes to the terminal."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host, int(port)), CONNECT_SECONDS).close()

@@ -21,7 +21,7 @@ from nextreel.errors import ConfigError, require
 from nextreel.machine import DEVICE_VARIABLE
 from nextreel.prediction.predictor import Predictor
 from nextreel.scale.bounded_tasks import run_bounded
-from nextreel.scale.list_parts import AnsweredPart, ListRequest, Part
+from nextreel.scale.list_parts import AnsweredPart, BatchRequest, Part
 from nextreel.version import __version__
 
 THREADS = 1
@@ -41,12 +41,14 @@ def compute_on_cpu() -> None:
     """
     device = os.environ.get(DEVICE_VARIABLE, "auto")
     if device not in ("auto", "cpu"):
-        raise ConfigError(f"device {device}: on a Ray cluster, lists are computed on CPUs; expected auto or cpu")
+        raise ConfigError(
+            f"device {device}: on a Ray cluster, lists are computed on CPUs; expected auto or cpu"
+        )
     os.environ[DEVICE_VARIABLE] = "cpu"
 
 
 def answer_on_ray(
-    ray: Any, predictor: Predictor, request: ListRequest, parts: Iterable[Part]
+    ray: Any, predictor: Predictor, request: BatchRequest, parts: Iterable[Part]
 ) -> Iterator[AnsweredPart]:
     """Yield the lists of each part, in the order in which they are finished.
 
@@ -56,7 +58,7 @@ def answer_on_ray(
         Ray, connected to a cluster whose machines have the same nextreel.
     predictor : Predictor
         The model, with the data set that histories are cut from.
-    request : ListRequest
+    request : BatchRequest
         What is asked of every list.
     parts : Iterable[Part]
         The queries; a part is taken only when there is room for its task.
@@ -64,7 +66,7 @@ def answer_on_ray(
     Raises
     ------
     NextreelError
-        A task failed; that of `ListRequest.answer` if the model or the request is at fault.
+        A task failed; that of `BatchRequest.answer` if the model or the request is at fault.
     """
     shared = ray.put(prepare(predictor, request))
     task = ray.remote(num_cpus=THREADS, max_retries=RETRIES)(answer_part)
@@ -77,7 +79,7 @@ def answer_on_ray(
         yield part.number, lists
 
 
-def prepare(predictor: Predictor, request: ListRequest) -> Predictor:
+def prepare(predictor: Predictor, request: BatchRequest) -> Predictor:
     """Return a predictor for workers: without the users' attributes, and with all that scoring derives from a model.
 
     Two queries are answered for that, one with a history and one without. So the workers share what was derived too,
@@ -93,7 +95,7 @@ def prepare(predictor: Predictor, request: ListRequest) -> Predictor:
 
 
 def answer_part(
-    shared: list[Any], request: ListRequest, queries: pl.DataFrame, threads: int, version: str
+    shared: list[Any], request: BatchRequest, queries: pl.DataFrame, threads: int, version: str
 ) -> pl.DataFrame:
     """Return the lists of the queries of a part; runs in a worker process.
 
@@ -101,7 +103,7 @@ def answer_part(
     ----------
     shared : list of one reference
         The predictor in the object store.
-    request : ListRequest
+    request : BatchRequest
         What is asked of every list.
     queries : polars.DataFrame
         UserID and Timestamp.

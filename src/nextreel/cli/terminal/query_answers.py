@@ -18,7 +18,7 @@ from nextreel.data.times import end_of_this_second
 from nextreel.errors import DataError, QueryError, require
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, load_mapped
-from nextreel.scale.list_parts import AnsweredPart, ListCounts, ListRequest, Part, describe_run, write_parts
+from nextreel.scale.list_parts import AnsweredPart, BatchRequest, ListCounts, Part, describe_run, write_parts
 from nextreel.scale.ray_cluster import LOCAL, check_place, connect
 from nextreel.scale.ray_lists import answer_on_ray, compute_on_cpu
 from nextreel.wording import number_of
@@ -53,7 +53,7 @@ def answer_into_file(
     model: Path,
     file: Path | None,
     timestamp: int | None,
-    request: ListRequest,
+    request: BatchRequest,
     out: Path,
     with_fallback: bool,
     force: bool,
@@ -82,7 +82,7 @@ def answer_into_directory(
     model: Path,
     file: Path | None,
     timestamp: int | None,
-    request: ListRequest,
+    request: BatchRequest,
     out: Path,
     place: str,
     force: bool,
@@ -98,7 +98,9 @@ def answer_into_directory(
     if force:
         raise QueryError("--force replaces a file: a directory of parts is continued, or choose another name")
     if file is None and timestamp is None:
-        raise QueryError("a directory of parts needs the time of all queries, so that it can be continued: give --at")
+        raise QueryError(
+            "a directory of parts needs the time of all queries, so that it can be continued: give --at"
+        )
     if place != LOCAL:
         require("ray", "scale")
         compute_on_cpu()
@@ -122,7 +124,7 @@ def answer_into_directory(
     _report(counts, request, out)
 
 
-def _report(counts: ListCounts, request: ListRequest, out: Path) -> None:
+def _report(counts: ListCounts, request: BatchRequest, out: Path) -> None:
     for sentence in counts.sentences():
         typer.echo(sentence, err=True)
     if out != STDOUT:
