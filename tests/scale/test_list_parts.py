@@ -101,8 +101,9 @@ def test_the_command_refuses_the_directory_of_another_model_or_list(model: Path,
     [
         (
             ("--queries", "q.csv", "--on", "moon", "--out", "out"),
-            "--on 'moon': expected local, ray, HOST:PORT",
+            "--on 'moon': expected local, ray, or HOST:PORT",
         ),
+        (("--queries", "q.csv", "--on", "ray://a:1", "--out", "out"), "--on 'ray://a:1': expected local"),
         (("--queries", "q.csv", "--on", "ray", "--out", "a.csv"), "--on ray writes a directory of parts"),
         (("--queries", "q.csv", "--out", "out", "--force"), "--force replaces a file"),
         (("--all-users", "--out", "out"), "needs the time of all queries"),

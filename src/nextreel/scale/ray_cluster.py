@@ -13,8 +13,8 @@ from nextreel.machine import usable_cores
 
 LOCAL, RAY = "local", "ray"
 """Names of places: this process, and a cluster that lives as long as the job."""
-ADDRESS = re.compile(r"(ray://)?[^/\s:]+:[0-9]+")
-"""Form of the address of a running cluster: with ray:// from anywhere, without it on one of its machines."""
+ADDRESS = re.compile(r"[^/\s:]+:[0-9]+")
+"""Form of the address of a running cluster that this machine is part of."""
 CONNECT_SECONDS = 10.0
 """Longest time until the head of a cluster takes a connection."""
 ENVIRONMENT = {
@@ -32,11 +32,13 @@ def check_place(place: str) -> str:
     Raises
     ------
     ConfigError
-        It isn't local, ray, HOST:PORT or ray://HOST:PORT.
+        It isn't local, ray or HOST:PORT.
     """
     if place in (LOCAL, RAY) or ADDRESS.fullmatch(place):
         return place
-    raise ConfigError(f"--on {place!r}: expected local, ray, HOST:PORT or ray://HOST:PORT")
+    raise ConfigError(
+        f"--on {place!r}: expected local, ray, or HOST:PORT of a cluster that this machine is part of"
+    )
 
 
 @contextmanager
@@ -63,8 +65,6 @@ def connect(place: str) -> Iterator[Any]:
             # Without an address, Ray would join any cluster that it finds on this machine.
             ray.init("local", num_cpus=usable_cores(), include_dashboard=False, **quietly)
         else:
-            if place.startswith("ray://"):
-                require("grpc", "scale")
             _require_listener(place)
             ray.init(place, **quietly)
     except (OSError, RuntimeError, ValueError) as error:
@@ -78,5 +78,5 @@ def connect(place: str) -> Iterator[Any]:
 
 def _require_listener(address: str) -> None:
     """Raise OSError at once if nothing listens at an address; Ray tries for minutes, and writes to the terminal."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     socket.create_connection((host, int(port)), CONNECT_SECONDS).close()

@@ -68,7 +68,7 @@ On = Annotated[
         "--on",
         metavar="PLACE",
         help="Where to compute. local: in this process. ray: on a Ray cluster of this machine, which ends with the "
-        "command. HOST:PORT or ray://HOST:PORT: on a Ray cluster that runs already.",
+        "command. HOST:PORT: on a Ray cluster that runs already, and that this machine is part of.",
     ),
 ]
 
