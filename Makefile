@@ -67,7 +67,7 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --
 lock:           ## resolve the pinned versions again
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(COMPILE) -o requirements/core.txt pyproject.toml
-	$(COMPILE) --extra mlflow --extra neural --extra plots --extra serve --extra tune --extra docs --extra dev -c requirements/core.txt -c requirements/torch.txt -o requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra mlflow --extra neural --extra plots --extra scale --extra serve --extra tune --extra docs --extra dev -c requirements/core.txt -c requirements/torch.txt -o requirements/dev.txt pyproject.toml
 	for peers in numpy1 numpy2; do $(COMPILE) --allow-unsafe -o requirements/peers-$$peers.txt requirements/peers-$$peers.in; done
 	sed -i -e 's/^\(torch==[0-9.]*\)+cpu$$/\1/' -e '/^#/d' requirements/core.txt requirements/dev.txt requirements/peers-*.txt
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import Columns, Device, IncludeSeen
+from nextreel.cli.terminal.arguments import Columns, Device, IncludeSeen, On
 from nextreel.cli.terminal.json_output import AsJson, print_json
 
 
@@ -42,9 +42,11 @@ def recommend(
         Path | None,
         typer.Option(
             help="With --queries or --all-users: CSV or Parquet file to write UserID, Timestamp, MovieID1 to MovieIDk "
-            "to; - writes CSV to stdout."
+            "to; - writes CSV to stdout. A name without an ending is a directory of Parquet parts: if stopped, the "
+            "same command makes only the parts that are missing."
         ),
     ] = None,
+    on: On = "local",
     ties: Annotated[
         Literal["strict", "file-order"],
         typer.Option(
@@ -57,7 +59,7 @@ def recommend(
         typer.Option(
             "--explain-answers",
             help="Add two columns to the file: Fallback (popularity, where nothing was known of the user) and "
-            "Shortfall (the number of movies that only fill up the list).",
+            "Shortfall (the number of movies that only fill up the list). A directory of parts always has them.",
         ),
     ] = False,
     history: Annotated[
@@ -119,7 +121,13 @@ def recommend(
         if user and history:
             raise QueryError("name either users or histories, not both")
         refused = (queries, out, matches, unmatched, columns, dates)
-        if any(option is not None for option in refused) or all_users or explain_answers or backtest:
+        if (
+            any(option is not None for option in refused)
+            or all_users
+            or explain_answers
+            or backtest
+            or on != "local"
+        ):
             raise QueryError(
                 "a list for several people takes --at, --k, --rule, --include-seen, --scores and --json"
             )
@@ -130,7 +138,7 @@ def recommend(
     if history:
         from nextreel.cli.terminal.own_history import ListRequest, OwnFiles, recommend_to_history
 
-        if user or (queries, out, all_users, explain_answers) != (None, None, False, False):
+        if user or (queries, out, all_users, explain_answers, on) != (None, None, False, False, "local"):
             raise QueryError(
                 "--history is for one person: leave out --user, --queries, --all-users and --out"
             )
@@ -153,29 +161,23 @@ def recommend(
             "--all-users needs --out" if all_users else "--queries needs --out, and --out needs --queries"
         )
     if out is not None:
-        from nextreel.cli.terminal.console import refuse_existing, stages
-        from nextreel.cli.terminal.query_answers import answer, count_fallbacks, make_queries, write_answers
-        from nextreel.wording import number_of
+        from nextreel.cli.terminal.query_answers import answer_into_directory, answer_into_file, is_directory
+        from nextreel.scale.list_parts import BatchRequest
 
         if as_json or scores:
             raise QueryError(
                 "--json and --scores are for one user: answers to many are a CSV or Parquet file"
             )
-        if not force:
-            refuse_existing(out)
         given = None if timestamp is None else parse_timestamp(timestamp)
-        with stages("Recommending") as show_stage:
-            show_stage("loading the model")
-            predictor = load(model)
-            show_stage("reading the queries")
-            frame = make_queries(predictor, queries, given)
-            show_stage(f"ranking for {number_of(len(frame), 'query', 'queries')}")
-            answers = answer(predictor, frame, k, not include_seen, ties)
-        write_answers(answers, out, explain_answers)
-        for sentence in count_fallbacks(answers):
-            typer.echo(sentence, err=True)
-        if str(out) != "-":
-            typer.echo(f"{number_of(len(answers), 'list')} of {number_of(k, 'movie')} written to {out}")
+        request = BatchRequest(k, not include_seen, ties)
+        if is_directory(out):
+            answer_into_directory(model, queries, given, request, out, on, force)
+        elif on != "local":
+            raise QueryError(
+                f"{out}: --on {on} writes a directory of parts: give --out a name without an ending"
+            )
+        else:
+            answer_into_file(model, queries, given, request, out, explain_answers, force)
     elif user:
         from nextreel.cli.terminal.console import stdout
         from nextreel.cli.terminal.recommendation_report import RecommendationReport
@@ -184,6 +186,8 @@ def recommend(
             raise QueryError("--explain-answers is for the file of --queries or --all-users: leave it out")
         if ties != "strict":
             raise QueryError("--ties is for the file of --queries or --all-users: leave it out")
+        if on != "local":
+            raise QueryError("--on is for the queries of --queries or --all-users: leave it out")
         predictor = load(model)
         user_id = predictor.dataset.parse_user_id(user[0], "--user")
         report = RecommendationReport.of(

@@ -62,6 +62,15 @@ StoreOption = Annotated[
         "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://..."
     ),
 ]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="PLACE",
+        help="Where to compute. local: in this process. ray: on a Ray cluster of this machine, which ends with the "
+        "command. HOST:PORT: on a Ray cluster that runs already, and that this machine is part of.",
+    ),
+]
 
 
 def _remember_device(name: str) -> str:

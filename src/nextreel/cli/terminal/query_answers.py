@@ -1,4 +1,4 @@
-"""Many queries at once: where they come from, the table of their answers, and how many aren't the model's own."""
+"""Many queries at once: where they come from, and where their answers go."""
 
 import sys
 import tempfile
@@ -6,16 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
+import typer
 
+from nextreel.cli.terminal.console import progress_bar, refuse_existing, stages
 from nextreel.data.data_format import DataFormat
 from nextreel.data.reading.polars_panics import panics_as_errors
 from nextreel.data.reading.table_reader import read_queries
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
-from nextreel.data.timeline import Ties
 from nextreel.data.times import end_of_this_second
-from nextreel.errors import DataError, QueryError
+from nextreel.errors import DataError, QueryError, require
 from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import load, load_mapped
+from nextreel.scale.list_parts import AnsweredPart, BatchRequest, ListCounts, Part, describe_run, write_parts
+from nextreel.scale.ray_cluster import LOCAL, check_place, connect
+from nextreel.scale.ray_lists import answer_on_ray, compute_on_cpu
 from nextreel.wording import number_of
 
 STDOUT = Path("-")
@@ -39,11 +44,92 @@ def make_queries(predictor: Predictor, file: Path | None, timestamp: int | None)
     )
 
 
-def answer(
-    predictor: Predictor, queries: pl.DataFrame, k: int, exclude_seen: bool, ties: Ties = "strict"
-) -> pl.DataFrame:
-    """Return UserID, Timestamp, MovieID1 to MovieIDk, Fallback and Shortfall, as `Predictor.recommend_wide` does."""
-    return predictor.recommend_wide(queries, k, exclude_seen, with_fallback=True, ties=ties)
+def is_directory(out: Path) -> bool:
+    """Return whether `--out` names a directory of parts: one that exists, or a new name without an ending."""
+    return out.is_dir() or (out != STDOUT and not out.suffix and not out.exists())
+
+
+def answer_into_file(
+    model: Path,
+    file: Path | None,
+    timestamp: int | None,
+    request: BatchRequest,
+    out: Path,
+    with_fallback: bool,
+    force: bool,
+) -> None:
+    """Answer the queries of `make_queries` in this process, write the lists to a file, and say so.
+
+    Raises
+    ------
+    ArtifactError, DataError, QueryError
+        As `load`, `make_queries` and `write_answers` do, or the file exists and isn't to be replaced.
+    """
+    if not force:
+        refuse_existing(out)
+    with stages("Recommending") as show_stage:
+        show_stage("loading the model")
+        predictor = load(model)
+        show_stage("reading the queries")
+        queries = make_queries(predictor, file, timestamp)
+        show_stage(f"ranking for {number_of(len(queries), 'query', 'queries')}")
+        answers = request.answer_in_parts(predictor, queries)
+    write_answers(answers, out, with_fallback)
+    _report(ListCounts.of(answers), request, out)
+
+
+def answer_into_directory(
+    model: Path,
+    file: Path | None,
+    timestamp: int | None,
+    request: BatchRequest,
+    out: Path,
+    place: str,
+    force: bool,
+) -> None:
+    """Answer the queries of `make_queries` at a place, write the lists to a directory of parts, and say so.
+
+    Raises
+    ------
+    ArtifactError, ConfigError, DataError, MissingExtraError, QueryError
+        As `load_mapped`, `make_queries`, `write_parts` and `connect` do, or an option doesn't fit a directory.
+    """
+    check_place(place)
+    if force:
+        raise QueryError("--force replaces a file: a directory of parts is continued, or choose another name")
+    if file is None and timestamp is None:
+        raise QueryError(
+            "a directory of parts needs the time of all queries, so that it can be continued: give --at"
+        )
+    if place != LOCAL:
+        require("ray", "scale")
+        compute_on_cpu()
+    with progress_bar("Recommending") as (progress, task):
+        progress.update(task, note="loading the model", refresh=True)
+        predictor, manifest = load_mapped(model)
+        progress.update(task, note="reading the queries", refresh=True)
+        queries = make_queries(predictor, file, timestamp)
+
+        def answer_parts(parts: Iterator[Part]) -> Iterator[AnsweredPart]:
+            if place == LOCAL:
+                yield from ((part.number, request.answer(predictor, part.queries)) for part in parts)
+                return
+            with connect(place) as ray:
+                yield from answer_on_ray(ray, predictor, request, parts)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, note=f"{done} of {number_of(total, 'part')}")
+
+        counts = write_parts(queries, describe_run(manifest, request), out, answer_parts, show)
+    _report(counts, request, out)
+
+
+def _report(counts: ListCounts, request: BatchRequest, out: Path) -> None:
+    for sentence in counts.sentences():
+        typer.echo(sentence, err=True)
+    if out != STDOUT:
+        lists = f"{number_of(counts.queries, 'list')} of {number_of(request.k, 'movie')}"
+        typer.echo(f"{lists} written to {out}")
 
 
 def write_answers(answers: pl.DataFrame, out: Path, with_fallback: bool) -> None:
@@ -60,16 +146,6 @@ def write_answers(answers: pl.DataFrame, out: Path, with_fallback: bool) -> None
         sys.stdout.buffer.flush()
     else:
         write_table(table, out)
-
-
-def count_fallbacks(answers: pl.DataFrame) -> Iterator[str]:
-    """Yield a sentence on the lists of popular movies and one on those that were filled up, if there are any."""
-    of_all = f"of {number_of(len(answers), 'query', 'queries')}"
-    if unknown := answers["Fallback"].count():
-        yield f"{unknown:,} {of_all}: unknown user, answered with popularity"
-    if short := int((answers["Shortfall"] > 0).sum()):
-        fillers = number_of(int(answers["Shortfall"].sum()), "movie only fills", "movies only fill")
-        yield f"{short:,} {of_all}: too few movies left to recommend, so that {fillers} up the list"
 
 
 def read_query_file(file: Path, timestamp: int | None, format_: DataFormat) -> pl.DataFrame:
