@@ -16,7 +16,7 @@ def test_every_command_is_measured(tmp_path: Path) -> None:
     (size,) = scaling.measure(config, tmp_path / "data")["sizes"]
     assert (size["users"], size["movies"]) == (90, 160)
     assert 2_700 < size["rows"] < 3_300
-    assert list(size["tasks"]) == ["check", "split", "fit popularity", "answer popularity"]
+    assert list(size["tasks"]) == ["check", "ingest", "split", "fit popularity", "answer popularity"]
     assert all(0.01 < task["peak_memory_gib"] < 2 for task in size["tasks"].values())
     assert size["tasks"]["answer popularity"]["queries_per_second"] > 0
 
