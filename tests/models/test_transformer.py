@@ -157,3 +157,11 @@ def test_nothing_is_learned_from_what_has_no_weight() -> None:
     model = small(disliked_weight=0).fit(dataset)
     timestamps = np.full(dataset.n_users, 2_000_000_000)
     assert np.isfinite(model.score(dataset.histories(dataset.user_ids, timestamps), timestamps)).all()
+
+
+def test_a_fit_ends_where_the_held_out_loss_no_longer_falls() -> None:
+    """The movies of this data set are drawn at random, so there is nothing to learn about users who are held out."""
+    model = small(epochs=500, held_out_share=0.3, dropout=0).fit(tiny_dataset())
+    losses = [epoch.validation_loss or 0 for epoch in model.epochs]
+    assert 10 < len(losses) < 100
+    assert min(losses) < min(losses[-5:])

@@ -21,7 +21,7 @@ RecSys 2019).
 Movie embeddings, shared by input and output, start from the singular vectors of which movies follow one another, which
 saves the first epochs. The optimiser is AdamW with a warm-up and a cosine schedule. The weights are averaged over the
 latest steps (Polyak & Juditsky, 1992). After each epoch the average is validated on held-out users, and the epoch with
-the lowest loss on them is kept.
+the lowest loss on them is kept. Training ends when a few epochs in a row haven't lowered it.
 """
 
 from nextreel.models.transformer.hyperparameters import TransformerConfig

@@ -52,7 +52,7 @@ class TransformerConfig(ModelConfig):
     rows_per_step: int = Field(default=3072, ge=1, le=10_000_000)
     """Maximum number of events and queries in the batch of one training step, padding included."""
     epochs: int = Field(default=15, ge=1, le=100_000)
-    """Maximum number of passes over the training data."""
+    """Maximum number of passes over the training data; fewer are made where the held-out loss no longer falls."""
     minutes: float | None = Field(default=None, gt=0)
     """Training time in minutes, summed over all parts of a resumed fit; None runs all epochs."""
     held_out_share: float = Field(default=0.03, ge=0, lt=1)

@@ -1,5 +1,6 @@
 """The transformer as a model: `fit` and `score`, and what it learns and validates in an epoch."""
 
+import math
 import time
 from typing import Self
 
@@ -38,6 +39,10 @@ choose the best epoch."""
 PARTS = 2
 """Number of parts whose gradients are computed at once, on a thread each, and summed in each training step on a CPU.
 It is the same for any number of threads, so that the model is, too; with more parts, their matrices get too small."""
+PATIENT_EPOCHS, PATIENT_STEPS = 2, 100
+"""A fit ends when the held-out loss hasn't become lower in so many epochs in a row, with at least about so many steps:
+an epoch of few data has few steps, and its loss says little. On samples of MovieLens with 10,000 to a million ratings,
+no later epoch was better."""
 STEPS_BETWEEN_REPORTS = 4
 """Number of training steps between two reports of progress, each of which waits for a GPU to finish them."""
 
@@ -85,7 +90,9 @@ class Transformer(Recommender):
         asked = held_out.subsample(VALIDATION_QUERIES)
         learner = NetworkLearner(self, optimizer, queries, sampler, asked, training)
         identity = identify_fit("transformer", config, train, validation=None)
-        stopping_rule = StoppingRule(config.epochs, minutes=config.minutes)
+        steps_per_epoch = (len(train.timeline) + len(queries)) / config.rows_per_step
+        patience = max(PATIENT_EPOCHS, math.ceil(PATIENT_STEPS / steps_per_epoch))
+        stopping_rule = StoppingRule(config.epochs, patience, config.minutes)
         self.epochs = run_epochs(learner, identity, stopping_rule, training)
         self.network = optimizer.best.eval()
         return self
