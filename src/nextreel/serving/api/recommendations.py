@@ -128,7 +128,7 @@ async def recommend_to_user(
 async def _recommend_one(state: AppState, request: Request, query: RecommendationRequest) -> Response:
     cost = cost_of([query])
     charge(request, cost)
-    result, engine = (await state.run_scoring(cost, state.service.recommend, [query]))[0]
+    result, engine = await state.answer(query, cost)
     _count(state, [(result, engine)])
     return write_json({**_fields(result, engine), "request_id": request.state.request_id})
 

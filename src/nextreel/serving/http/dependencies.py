@@ -1,7 +1,7 @@
 """What routes share: the state of the process with its thread pools, the check of parameters, and JSON responses."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -17,8 +17,11 @@ from starlette.responses import Response
 from nextreel.serving.http.data_values import served_format
 from nextreel.serving.http.prometheus_metrics import Metrics
 from nextreel.serving.http.request_limits import Limits
+from nextreel.serving.inference.engine import RecommendationRequest
 from nextreel.serving.inference.readiness import Readiness
+from nextreel.serving.inference.request_cost import LARGEST_QUICK_COST
 from nextreel.serving.inference.service import Service
+from nextreel.serving.inference.waiting_queries import Served, WaitingQueries
 from nextreel.stopping import stoppable
 
 P = ParamSpec("P")
@@ -30,8 +33,6 @@ WRITING_THREADS = 8
 """Writing mostly waits for the database."""
 KEY_THREADS = 4
 """Looking up API keys mostly waits for the database, too."""
-LARGEST_QUICK_COST = 50
-"""Highest cost (see `request_cost`) of a request that is quick: it takes a processor some 10 milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,22 @@ class AppState:
     health_pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "health"))
 
     @cached_property
+    def _waiting_queries(self) -> WaitingQueries:
+        return WaitingQueries(self.service.recommend, self.reading_pool)
+
+    @cached_property
     def readiness(self) -> Readiness:
         """The check that this process can recommend."""
         return Readiness(self.service)
+
+    async def answer(self, query: RecommendationRequest, cost: float) -> Served:
+        """Return the result of a query of this cost, and the engine that served it.
+
+        A quick one is answered together with those that wait with it. Raises HTTPException like `run_reading`.
+        """
+        if cost > LARGEST_QUICK_COST:
+            return (await self._run(self.batch_pool, partial(self.service.recommend, [query])))[0]
+        return await self._wait(lambda stop: asyncio.wrap_future(self._waiting_queries.submit(query, stop)))
 
     async def run_reading(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Run a quick function that scores or reads in the reading pool, and return its result.
@@ -108,15 +122,24 @@ class AppState:
             pool.shutdown()
 
     async def _run(self, pool: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+        def start(stop: Event) -> Awaitable[T]:
+            def run() -> T:
+                with stoppable(stop):
+                    return function()
+
+            return asyncio.get_running_loop().run_in_executor(pool, run)
+
+        return await self._wait(start)
+
+    async def _wait(self, start: Callable[[Event], Awaitable[T]]) -> T:
+        """Start something that an event stops, and return its result.
+
+        Raises HTTPException (503) if it takes longer than `limits.answer_seconds`.
+        """
         stop = Event()
-
-        def run() -> T:
-            with stoppable(stop):
-                return function()
-
         try:
             async with asyncio.timeout(self.limits.answer_seconds):
-                return await asyncio.get_running_loop().run_in_executor(pool, run)
+                return await start(stop)
         except TimeoutError:
             detail = f"no response within {self.limits.answer_seconds:g} seconds"
             raise HTTPException(503, detail, {"Retry-After": "1"}) from None

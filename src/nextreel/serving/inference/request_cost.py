@@ -18,6 +18,8 @@ from nextreel.serving.inference.engine import NO_FILTERS, RecommendationRequest
 
 MAX_COST = 10_000
 """Highest cost of one request: a few seconds on one processor."""
+LARGEST_QUICK_COST = 50
+"""Highest cost of work that is quick: it takes a processor some 10 milliseconds."""
 COST_OF_A_STORED_ROW = 0.1
 """Cost of each rating in a request that stores ratings."""
 
