@@ -18,6 +18,7 @@ from benchmarks.protocol_tables import (
     split_protocols_by_gap,
 )
 from benchmarks.run import HERE, Result, read_result
+from benchmarks.small_data_tables import compare_on_small_data
 from benchmarks.tables import find_evaluation, interval, make_table, mean
 from nextreel.wording import number_of
 
@@ -492,6 +493,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "soak": _soak,
     "seeds": _seeds,
     "slices": _slices,
+    "small-data": compare_on_small_data,
     "latency": _latency,
     "serving": _serving,
     "diversity": _diversity,
