@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from nextreel.arrays import BoolArray, Int64Array
+from nextreel.arrays import BoolArray, Int32Array, Int64Array
 from nextreel.data.data_format import DataFormat
 from nextreel.data.ids import IdKind, kind_of
 from nextreel.data.reading.table_reader import read_tables
@@ -15,6 +15,8 @@ from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, RATING, TIMESTA
 from nextreel.data.tables import Tables
 
 TABLE_NAMES = {INTERACTIONS: "interactions", USERS: "users", MOVIES: "movies"}
+ROWS_AT_ONCE = 2**21
+"""Number of rows that are compared with each other at once; bounds the memory."""
 EARLY = 157_766_400
 """POSIX seconds of 1975-01-01: data whose latest time is earlier are probably in another unit."""
 EARLIEST_DATE, LATEST_DATE = 19_700_101, 20_991_231
@@ -115,9 +117,7 @@ def profile_tables(tables: Tables) -> Profile:
     ).row(0)
     users = _number(rows[USER_ID], lengths[USER_ID])
     movies = _number(rows[MOVIE_ID], rated[MOVIE_ID])
-    repeated = _mark_repeats(users * rated.height + movies)
-    tied = _mark_repeats(users * (last - first + 1) + (rows[TIMESTAMP].to_numpy() - first))
-    repeated_rows = int(repeated.sum())
+    repeated_rows, tied_rows = _count_repeats(users, movies, rows[TIMESTAMP].to_numpy())
     movies_without_entry, movies_never_rated = _count_gaps(rated, tables.movies, MOVIE_ID)
     users_without_entry, users_without_ratings = _count_gaps(lengths, tables.users, USER_ID)
     return Profile(
@@ -129,7 +129,7 @@ def profile_tables(tables: Tables) -> Profile:
         ratings=dict(ratings.iter_rows()),
         first=_to_iso(first),
         last=_to_iso(last),
-        tied_rows=int((tied | np.append(tied[1:], False)).sum()),
+        tied_rows=tied_rows,
         repeated_rows=repeated_rows,
         shortest_history=shortest,
         median_history=median,
@@ -149,11 +149,35 @@ def profile_tables(tables: Tables) -> Profile:
     )
 
 
-def _number(ids: pl.Series, distinct: pl.Series) -> Int64Array:
-    """Return int64[n]: the number of each id among the distinct ones, which are sorted."""
-    if kind_of(ids) == "number":
-        return np.searchsorted(distinct.to_numpy(), ids.to_numpy())
-    return distinct.search_sorted(ids).to_numpy().astype(np.int64)
+def _number(ids: pl.Series, distinct: pl.Series) -> Int32Array:
+    """Return int32[n]: the number of each id among the distinct ones, which are sorted."""
+    numbers = np.empty(len(ids), dtype=np.int32)
+    for start in range(0, len(ids), ROWS_AT_ONCE):
+        some = ids[start : start + ROWS_AT_ONCE]
+        numbers[start : start + len(some)] = (
+            np.searchsorted(distinct.to_numpy(), some.to_numpy())
+            if kind_of(ids) == "number"
+            else distinct.search_sorted(some).to_numpy()
+        )
+    return numbers
+
+
+def _count_repeats(users: Int32Array, movies: Int32Array, timestamps: Int64Array) -> tuple[int, int]:
+    """Return the number of rows in which a user rates a movie again, and of rows that share a user's second.
+
+    The users are divided into parts, so that little more than the rows themselves is in memory.
+    """
+    n_movies, first = int(movies.max()) + 1, int(timestamps.min())
+    span = int(timestamps.max()) - first + 1
+    n_parts = 1 + len(users) // ROWS_AT_ONCE
+    repeated_rows = tied_rows = 0
+    for part in range(n_parts):
+        rows = np.flatnonzero(users % n_parts == part)
+        user = users[rows].astype(np.int64)
+        repeated_rows += int(_mark_repeats(user * n_movies + movies[rows]).sum())
+        tied = _mark_repeats(user * span + (timestamps[rows] - first))
+        tied_rows += int((tied | np.append(tied[1:], False)).sum())
+    return repeated_rows, tied_rows
 
 
 def _doubt_times(first: int, last: int) -> tuple[str, ...]:
@@ -181,7 +205,7 @@ def _iso_date(number: int) -> str:
 
 def _mark_repeats(codes: Int64Array) -> BoolArray:
     """Sort the codes; return bool[n]: whether each sorted code equals the one before it."""
-    codes = np.sort(codes)
+    codes.sort()
     return np.concatenate([[False], codes[1:] == codes[:-1]])
 
 

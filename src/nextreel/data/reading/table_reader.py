@@ -7,6 +7,7 @@ by the exact reader: it reports every problem with its line, and reads what pola
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -21,6 +22,7 @@ from nextreel.data.reading.data_files import find_table, find_tables
 from nextreel.data.reading.exact_csv import read_exactly
 from nextreel.data.reading.fast_csv import read_plain
 from nextreel.data.reading.partitioned_rows import is_manifest, open_partitioned, read_all_partitions
+from nextreel.data.reading.row_blocks import BLOCK_BYTES, RereadError, open_blocks
 from nextreel.data.reading.typed_files import is_typed, open_typed
 from nextreel.data.schema import (
     INTERACTIONS,
@@ -35,6 +37,9 @@ from nextreel.data.schema import (
 )
 from nextreel.data.tables import Tables, find_scale
 from nextreel.errors import DataError, DataProblem
+
+LARGE_BYTES = 2**27
+"""Size from which on a file of interactions is read block by block: some five million rows."""
 
 
 @dataclass(frozen=True)
@@ -242,10 +247,30 @@ def _read_file(path: Path, table: Table, format_: DataFormat) -> NotedTable:
     if is_typed(path):
         typed = open_typed(path, table, format_)
         return NotedTable(typed.read(table), typed.notes, tuple(typed.found.sources.items()))
+    if table == INTERACTIONS and _is_large(path) and (read := _read_in_blocks(path, format_)) is not None:
+        return read
     text = open_csv(path, table, format_)
     resolved = resolve_csv(text, table, format_)
     sources = tuple((column.name, text.name_of(column.name)) for column in resolved.columns)
     return NotedTable(complete(_read_csv(text, resolved, format_), table), text.notes, sources)
+
+
+def _is_large(path: Path) -> bool:
+    return path.suffix != ".gz" and path.is_file() and path.stat().st_size >= LARGE_BYTES
+
+
+def _read_in_blocks(path: Path, format_: DataFormat) -> NotedTable | None:
+    """Read a large file of interactions block by block, so that its text is never in memory as a whole.
+
+    Returns None for a file with anything that has to be found in the whole text.
+    """
+    with TemporaryDirectory() as scratch:
+        try:
+            blocks = open_blocks(path, format_, Path(scratch), size=BLOCK_BYTES)
+            frames = list(blocks.frames)
+        except RereadError:
+            return None
+    return NotedTable(pl.concat(frames, rechunk=False), blocks.notes, blocks.sources) if frames else None
 
 
 def _read_csv(text: CsvText, resolved: Table, format_: DataFormat) -> pl.DataFrame:
