@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-from nextreel.deprecation import warn_renamed
 from nextreel.wording import shorten
 
 
@@ -160,10 +159,3 @@ def require(module: str, extra: str) -> ModuleType:
         raise MissingExtraError(
             f"this needs {module}, which isn't installed: {how_to_install(extra)}"
         ) from error
-
-
-def __getattr__(name: str) -> object:
-    if name == "Problem":
-        warn_renamed("nextreel.errors.Problem", "DataProblem")
-        return DataProblem
-    raise AttributeError(f"module 'nextreel.errors' has no attribute {name!r}")

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nextreel.cli.terminal.json_output import CommandWithJsonFile
 from nextreel.serving.storage.model_versions import VersionDirectory
-from tests.cli.commands import fail, nextreel, succeed
+from tests.cli.commands import fail, succeed
 
-NOTE = "nextreel: --json FILE is now --json-file FILE; the old name will be removed in the next release\n"
 COMMANDS = {
     "evaluate": ("evaluate", "model", "parts"),
     "compare": ("compare", "parts", "--models", "popularity", "--history", "live", "--k", "5"),
@@ -52,31 +50,6 @@ def test_the_file_has_what_is_printed_and_the_table_stays(home: Path, tmp_path: 
     assert json.loads(printed) == json.loads(file.read_text())
 
 
-@pytest.mark.parametrize(
-    ("command", "form"),
-    [
-        *((command, ["--json", "figures.json"]) for command in COMMANDS),
-        ("evaluate", ["--json=figures.json"]),
-        ("evaluate", ["--json", "figures.txt"]),
-    ],
-)
-def test_the_old_form_with_a_file_works_with_a_note(
-    home: Path, tmp_path: Path, command: str, form: list[str]
-) -> None:
-    file = Path(form[-1].removeprefix("--json="))
-    arguments = [home / part if part in ("model", "parts") else part for part in COMMANDS[command]]
-    done = nextreel(*arguments, *form, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, NOTE)
-    assert json.loads((tmp_path / file).read_text())
-    assert not done.stdout.startswith("{")
-
-
-def test_the_old_form_takes_a_file_without_a_suffix(home: Path, tmp_path: Path) -> None:
-    done = nextreel("evaluate", "model", "parts", "--json", tmp_path / "figures", cwd=home)
-    assert (done.returncode, done.stderr) == (0, NOTE)
-    assert json.loads((tmp_path / "figures").read_text())
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_json_may_stand_before_the_arguments(home: Path, command: str) -> None:
     name, *arguments = COMMANDS[command]
@@ -92,19 +65,3 @@ def test_a_file_that_is_not_json_is_replaced_only_by_force(home: Path, tmp_path:
     assert file.read_text() == "Chapter 1"
     succeed(*arguments, "--force", cwd=home)
     succeed(*arguments, cwd=home)
-
-
-def test_commands_with_a_file_for_json_are_of_that_class() -> None:
-    from typer.main import get_command
-
-    from nextreel.cli import app
-
-    commands = getattr(get_command(app), "commands")  # noqa: B009
-    with_file = {
-        name
-        for name, command in commands.items()
-        if any("--json-file" in option.opts for option in command.params)
-    }
-    assert with_file == {
-        name for name, command in commands.items() if isinstance(command, CommandWithJsonFile)
-    }

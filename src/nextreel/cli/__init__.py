@@ -24,7 +24,6 @@ from nextreel.cli.serve import serve
 from nextreel.cli.split import split
 from nextreel.cli.store import store
 from nextreel.cli.terminal.grouped_commands import GroupedCommands
-from nextreel.cli.terminal.json_output import CommandWithJsonFile
 from nextreel.cli.tune import tune
 from nextreel.errors import NextreelError
 from nextreel.wording import shorten
@@ -44,14 +43,12 @@ for panel, commands in (
     (START, (demo,)),
     (DATA, (check, convert, download, ingest, sample, split)),
     (MODELS, (fit, recommend, tune)),
+    (EVALUATION, (evaluate, compare, audit, backtest)),
+    (SERVING, (serve,)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(models, name="models", rich_help_panel=MODELS)
-for judge in (evaluate, compare, audit):
-    app.command(cls=CommandWithJsonFile, rich_help_panel=EVALUATION)(judge)
-app.command(rich_help_panel=EVALUATION)(backtest)
-app.command(rich_help_panel=SERVING)(serve)
 app.add_typer(keys, name="keys", rich_help_panel=SERVING)
 app.add_typer(store, name="store", rich_help_panel=SERVING)
 app.add_typer(experiment, name="experiment", rich_help_panel=SERVING)

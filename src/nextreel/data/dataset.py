@@ -33,7 +33,6 @@ from nextreel.data.timeline import Histories, Ties, Timeline
 from nextreel.data.times import format_timestamp
 from nextreel.data.titles import with_parsed_titles
 from nextreel.data.value_checks import parse_cell
-from nextreel.deprecation import renamed_argument
 from nextreel.errors import DataError, QueryError
 from nextreel.notebook_html import to_html
 from nextreel.wording import number_of
@@ -190,7 +189,6 @@ class Dataset:
         """Return int64[n]: the index of each MovieID, -1 for a movie outside the catalog."""
         return find_sorted(self.movie_ids, movie_ids)
 
-    @renamed_argument("at", "timestamps")
     def histories(self, user_ids: Int64Array, timestamps: Int64Array, ties: Ties = "strict") -> Histories:
         """Return each user's history as of a timestamp: the interactions strictly before it, as a rule.
 

@@ -17,7 +17,6 @@ from nextreel.array_specs import Specs
 from nextreel.arrays import Arrays, BoolArray, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
-from nextreel.deprecation import warn_renamed
 from nextreel.errors import ArtifactError, ConfigError, NotFittedError
 from nextreel.machine import require_memory
 from nextreel.models.fit_cost import FitCost
@@ -47,12 +46,6 @@ class Recommender(ABC):
     uses_only_past: ClassVar[bool] = False
     """Whether a score depends only on interactions before the query's timestamp, even if the model was fitted on later
     ones."""
-
-    def __init_subclass__(cls, **arguments: object) -> None:
-        super().__init_subclass__(**arguments)
-        if "cuts_training" in cls.__dict__:
-            warn_renamed("cuts_training", "uses_only_past")
-            cls.uses_only_past = bool(cls.__dict__["cuts_training"])
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config = config if config is not None else self.Config()
