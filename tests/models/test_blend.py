@@ -6,6 +6,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.errors import DataError
 from nextreel.models.base import Recommender
 from nextreel.models.blend import Blend, BlendConfig, _loss
+from nextreel.models.recent_popularity import RecentPopularity
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.models.training.held_out_users import HeldOut
 from nextreel.models.transformer import Transformer, TransformerConfig
@@ -30,13 +31,13 @@ class TestConformance(RecommenderConformance):
 
 def test_the_slope_is_that_of_the_loss() -> None:
     random = np.random.default_rng(0)
-    scored = random.standard_normal((2, 5, 7)).astype(np.float32)
+    scored = random.standard_normal((3, 5, 7)).astype(np.float32)
     scored[:, 0, 3] = -np.inf
     scored[:, :, 0] = 0
     error = check_grad(
         lambda w: _loss(w, [scored])[0],
         lambda w: _loss(w, [scored])[1],
-        np.array([0.4, -0.2]),
+        np.array([0.4, -0.2, 0.1]),
         epsilon=1e-3,
     )
     assert error < 1e-2
@@ -50,27 +51,28 @@ def test_the_weights_are_those_of_the_highest_likelihood() -> None:
     weights = model._learn_weights(asked, dataset.n_movies)
     for number in (0, 1):
         some = asked[np.flatnonzero(model._classify(asked.histories, asked.timestamps) == number)]
-        scored = [
-            np.stack([some.scores_relative_to_target(member.score) for member in model.children.values()])
-        ]
+        scored = [np.stack([some.scores_relative_to_target(score) for score in model._scorers])]
         best, _ = _loss(weights[number].astype(np.float64), scored)
-        for other in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0], weights[number] * 1.1, weights[number] * 0.9):
+        learned = weights[number]
+        for other in ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], learned * 1.1, learned * 0.9):
             assert best < _loss(np.array(other), scored)[0]
 
 
-def test_a_score_is_the_weighted_sum_of_the_members() -> None:
+def test_a_score_is_the_weighted_sum_of_what_is_blended() -> None:
     dataset = tiny_dataset()
     model = Blend(SMALL).fit(dataset)
-    model.weights_ = np.array([[1, 0], [0, 1], [2, 3], [4, 5]], dtype=np.float32)
+    model.weights_ = np.array([[1, 0, 0], [0, 1, 2], [2, 3, 1], [4, 5, 0]], dtype=np.float32)
     transformer, ridge = model.children.values()
+    recent = RecentPopularity.of(dataset.timeline, dataset.n_movies)
     last = dataset.timeline.timestamps[dataset.timeline.offsets[1:] - 1]
     for number, gap in enumerate((0, 60, 2 * DAY, 60)):
         timestamps = last + gap
         histories = dataset.histories(dataset.user_ids, timestamps + 1)
         if number == 3:
             histories = histories.last(1)
-        w, v = model.weights_[number]
+        w, v, u = model.weights_[number]
         expected = w * transformer.score(histories, timestamps) + v * ridge.score(histories, timestamps)
+        expected += u * recent.score(timestamps)
         np.testing.assert_allclose(model.score(histories, timestamps), expected, rtol=1e-5)
 
 

@@ -1,20 +1,21 @@
-"""A blend of the transformer and the sequential ridge, weighted by the gap before the query.
+"""A blend of the transformer, the sequential ridge and recent popularity, weighted by the gap before the query.
 
 The score of movie i for a query of class g is
 
-    w[g] t[i] + v[g] r[i]
+    w[g] t[i] + v[g] r[i] + u[g] p[i]
 
-with the transformer's logits t and the ridge's scores r. The class is that of the gap between the last interaction and
-the query: within the same second, within a day, or longer. Short histories, for which the ridge adds what other users
-chose at that point, are a class of their own. The weights maximise the likelihood of softmax(w[g] t + v[g] r) over the
-movies not seen yet, a convex problem of two numbers per class (stacking: Wolpert, "Stacked generalization", Neural
-Networks 1992).
+with the transformer's logits t, the ridge's scores r, and recent popularity p (see `recent_popularity`). The class is
+that of the gap between the last interaction and the query: within the same second, within a day, or longer. Short
+histories, for which the ridge adds what other users chose at that point, are a class of their own. The weights maximise
+the likelihood of the softmax of this score over the movies not seen yet, a convex problem of three numbers per class
+(stacking: Wolpert, "Stacked generalization", Neural Networks 1992).
 
-The weights are learned on users who are held out of both members, so each member is fitted only once.
+The weights are learned on users who are held out of both models, so each is fitted only once.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -22,29 +23,34 @@ from pydantic import Field
 from scipy.optimize import minimize
 
 from nextreel.array_specs import ArraySpec, Specs
-from nextreel.arrays import Float32Array, Float64Array, Int64Array
+from nextreel.arrays import Arrays, Float32Array, Float64Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
 from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
 from nextreel.models.fit_cost import FitCost
+from nextreel.models.recent_popularity import RecentPopularity
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.models.training.epochs import Training
-from nextreel.models.training.held_out_users import QUERIES_AT_ONCE, HeldOut
+from nextreel.models.training.held_out_users import QUERIES_AT_ONCE, HeldOut, ScoreFunction
 from nextreel.models.transformer import Transformer, TransformerConfig
 
 SAME_SECOND, WITHIN_A_DAY, LATER, SHORT_HISTORY = range(4)
-"""Classes of queries, each with its own pair of blending weights: three by the time since the user's last
+"""Classes of queries, each with its own blending weights: three by the time since the user's last
 interaction, and one for all short histories."""
 SESSION_GAP = DAY
 """Longest time from the last interaction to a query of the class WITHIN_A_DAY, in seconds."""
+UNLEARNED = (1.0, 1.0, 0.0)
+"""Blending weights of a class without held-out queries: of the transformer, the ridge and recent popularity."""
 PRIOR = 0.01
-"""Strength of the penalty that pulls the blending weights towards 1: it keeps them finite, and a few queries outweigh
-it."""
+"""Strength of the penalty that pulls the blending weights towards UNLEARNED: it keeps them finite, and a few queries
+outweigh it."""
+EVENT_BYTES = 32
+"""Memory for each interaction while recent popularity is prepared."""
 MOST_SCORES = 2**26
-"""Maximum number of scores of each member that are in memory while the weights of a class are learned, 256 MiB: for a
-large catalog they are learned on fewer queries, which is enough for two numbers."""
+"""Maximum number of scores of each kind that are in memory while the weights of a class are learned, 256 MiB: for a
+large catalog they are learned on fewer queries, which is enough for three numbers."""
 
 
 class BlendConfig(ModelConfig):
@@ -65,31 +71,46 @@ class Blend(Recommender):
     config: BlendConfig
 
     weights_: Float32Array
-    """float32[n_classes, 2]: weights of the transformer and of the ridge (w and v in the module's formula) for each
-    class of queries."""
+    """float32[n_classes, 3]: weights of the transformer, of the ridge and of recent popularity (w, v and u in the
+    module's formula) for each class of queries."""
+    recent_days_: Int32Array
+    """int32[n_interactions]: day of each interaction that recent popularity counts, from 1970 on, ascending."""
+    recent_movies_: Int32Array
+    """int32[n_interactions]: movie index of each interaction, in the order of `recent_days_`."""
 
     def __init__(self, config: BlendConfig | None = None) -> None:
         super().__init__(config)
         update: dict[str, object] = {"seed": self.config.seed}
         if self.config.minutes is not None:
             update["minutes"] = self.config.minutes
-        self._members: dict[str, Recommender] = {
-            "transformer": Transformer(self.config.transformer.model_copy(update=update)),
-            "sequential-ridge": SequentialRidge(self.config.ridge),
-        }
+        self._transformer = Transformer(self.config.transformer.model_copy(update=update))
+        self._ridge = SequentialRidge(self.config.ridge)
 
     @property
     def children(self) -> Mapping[str, Recommender]:
         """The transformer and the sequential ridge, by model name."""
-        return self._members
+        return {"transformer": self._transformer, "sequential-ridge": self._ridge}
 
     def array_specs(self) -> Specs:
-        return {"weights_": ArraySpec("float32", (SHORT_HISTORY + 1, len(self._members)))}
+        return {
+            "weights_": ArraySpec("float32", (SHORT_HISTORY + 1, len(UNLEARNED))),
+            "recent_days_": ArraySpec("int32", ("n_interactions",), order="ascending"),
+            "recent_movies_": ArraySpec("int32", ("n_interactions",), least=0, below="n_movies"),
+        }
+
+    def upgrade(self, state: Arrays) -> Arrays:
+        """Return the state of now; the blend of an earlier nextreel had no recent popularity."""
+        weights = state.get("weights_")
+        if weights is None or "recent_days_" in state or weights.ndim != 2:
+            return state
+        nothing = np.zeros(0, dtype=np.int32)
+        weights = np.pad(weights, ((0, 0), (0, 1)))
+        return {"recent_days_": nothing, "recent_movies_": nothing, **state, "weights_": weights}
 
     def fit_cost(self, dataset: Dataset) -> FitCost | None:
-        costs = [member.fit_cost(dataset) for member in self._members.values()]
-        n_scores = min(MOST_SCORES, len(dataset.timeline) * dataset.n_movies) * len(costs)
-        total = FitCost(memory=2 * 4 * n_scores)
+        costs = [model.fit_cost(dataset) for model in self.children.values()]
+        n_scores = min(MOST_SCORES, len(dataset.timeline) * dataset.n_movies) * len(UNLEARNED)
+        total = FitCost(memory=2 * 4 * n_scores + EVENT_BYTES * len(dataset.timeline))
         for cost in costs:
             if cost is None:
                 return None
@@ -103,17 +124,26 @@ class Blend(Recommender):
         if len(held_out) == 0 and dataset.timeline.is_positive().any():
             raise DataError("the users held out have too few interactions to learn the blend's weights from")
         training = replace(training or Training(), held_out=held_out)
-        for member in reversed(self._members.values()):
-            member.fit(train, training)
+        self._ridge.fit(train, training)
+        self._transformer.fit(train, training)
+        self._forget_derived()
+        recent = RecentPopularity.of(dataset.timeline, dataset.n_movies)
+        self.recent_days_, self.recent_movies_ = recent.days, recent.movies
         self.weights_ = self._learn_weights(held_out, dataset.n_movies)
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
         weights = self.weights_[self._classify(histories, timestamps)]
         scores = np.zeros((len(timestamps), 1), dtype=np.float32)
-        for member, weight in zip(self._members.values(), weights.T, strict=True):
-            scores = scores + weight[:, None] * member.score(histories, timestamps)
+        for score, weight in zip(self._scorers, weights.T, strict=True):
+            scores = scores + weight[:, None] * score(histories, timestamps)
         return scores
+
+    @cached_property
+    def _scorers(self) -> list[ScoreFunction]:
+        """What is blended, in the order of the columns of `weights_`."""
+        recent = RecentPopularity(self.recent_days_, self.recent_movies_, len(self._ridge.columns_))
+        return [self._transformer.score, self._ridge.score, lambda _, timestamps: recent.score(timestamps)]
 
     def _classify(self, histories: Histories, timestamps: Int64Array) -> Int64Array:
         """Return the class of each query (SAME_SECOND, WITHIN_A_DAY, LATER or SHORT_HISTORY), int64[n_queries]."""
@@ -126,24 +156,18 @@ class Blend(Recommender):
         return np.where(histories.lengths < self.config.ridge.short_history, SHORT_HISTORY, by_gap)
 
     def _learn_weights(self, held_out: HeldOut, n_movies: int) -> Float32Array:
-        """Return `weights_`, those of highest likelihood for each class; 1 for a class without held-out queries,
-        which are all classes if nobody likes anything."""
+        """Return `weights_`, those of highest likelihood for each class; UNLEARNED for a class without held-out
+        queries, which are all classes if nobody likes anything."""
         query_class = self._classify(held_out.histories, held_out.timestamps)
-        start = np.ones(len(self._members))
-        weights = np.ones((SHORT_HISTORY + 1, len(start)), dtype=np.float32)
+        weights = np.tile(np.array(UNLEARNED, dtype=np.float32), (SHORT_HISTORY + 1, 1))
         for number in np.unique(query_class):
             queries = np.flatnonzero(query_class == number)
             queries = queries[:: 1 + len(queries) * n_movies // MOST_SCORES]
             scores = [
-                np.stack(
-                    [
-                        held_out[part].scores_relative_to_target(member.score)
-                        for member in self._members.values()
-                    ]
-                )
+                np.stack([held_out[part].scores_relative_to_target(score) for score in self._scorers])
                 for part in np.array_split(queries, 1 + len(queries) // QUERIES_AT_ONCE)
             ]
-            weights[number] = minimize(_loss, start, args=(scores,), jac=True, method="L-BFGS-B").x
+            weights[number] = minimize(_loss, UNLEARNED, args=(scores,), jac=True, method="L-BFGS-B").x
         return weights
 
 
@@ -154,10 +178,10 @@ def _loss(weights: Float64Array, scores: list[Float32Array]) -> tuple[float, Flo
 
     Parameters
     ----------
-    weights : float64[n_members]
-        Weight of each blended model.
-    scores : list of float32[n_members, n_queries, n_movies]
-        Scores by each blended model, in batches of queries, minus the score of the movie that the user chose; -inf for
+    weights : float64[3]
+        Weight of each of the blended scores.
+    scores : list of float32[3, n_queries, n_movies]
+        The blended scores, in batches of queries, minus the score of the movie that the user chose; -inf for
         movies in the history.
     """
     loss, gradient = 0.0, np.zeros(len(weights))
@@ -171,5 +195,6 @@ def _loss(weights: Float64Array, scores: list[Float32Array]) -> tuple[float, Flo
         total = odds.sum(axis=1, keepdims=True)
         loss += float((np.log(total) + highest).sum())
         gradient += np.einsum("mqi,qi->m", finite, odds / total)
-    loss += PRIOR * float(np.square(weights - 1).sum())
-    return loss / n_queries, (gradient + 2 * PRIOR * (weights - 1)) / n_queries
+    excess = weights - np.array(UNLEARNED)
+    loss += PRIOR * float(np.square(excess).sum())
+    return loss / n_queries, (gradient + 2 * PRIOR * excess) / n_queries

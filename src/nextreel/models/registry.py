@@ -33,6 +33,7 @@ SHARED = (
     "canonical_signs",
     "common_users",
     "fit_cost",
+    "recent_popularity",
     "registry",
     "saved_state",
     "training",
