@@ -19,6 +19,7 @@ from nextreel.cli.ingest import ingest
 from nextreel.cli.keys import keys
 from nextreel.cli.models import models
 from nextreel.cli.recommend import recommend
+from nextreel.cli.refit import refit
 from nextreel.cli.sample import sample
 from nextreel.cli.serve import serve
 from nextreel.cli.split import split
@@ -51,7 +52,8 @@ app.add_typer(models, name="models", rich_help_panel=MODELS)
 for judge in (evaluate, compare, audit):
     app.command(cls=CommandWithJsonFile, rich_help_panel=EVALUATION)(judge)
 app.command(rich_help_panel=EVALUATION)(backtest)
-app.command(rich_help_panel=SERVING)(serve)
+for serving in (refit, serve):
+    app.command(rich_help_panel=SERVING)(serving)
 app.add_typer(keys, name="keys", rich_help_panel=SERVING)
 app.add_typer(store, name="store", rich_help_panel=SERVING)
 app.add_typer(experiment, name="experiment", rich_help_panel=SERVING)
