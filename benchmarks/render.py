@@ -28,6 +28,7 @@ PAGES = (
     DOCS / "benchmarks.md",
     DOCS / "own-films.md",
     DOCS / "how-to" / "course.md",
+    DOCS / "how-to" / "deploy.md",
     DOCS / "how-to" / "scale.md",
 )
 
@@ -438,6 +439,54 @@ def _large_server() -> str:
     return make_table([what, *header], rows)
 
 
+LARGE_USERS, LARGE_MOVIES, LARGE_RATE, RATINGS_OF_A_USER = 10_000_000, 1_000_000, 10_000, 100
+"""A service whose size is computed from what was measured, queries a second."""
+
+
+def _sizing() -> str:
+    """Say what was measured on a large server, and what it makes for a service of the size above, in proportion."""
+    result = read_result("large-server")
+    rows_measured, movies = result["rows"], result["movies"]
+    first, later = result["starts"][0], result["starts"][1]
+    bytes_per_row = (later["memory_gib"] - later["largest_own_memory_gib"]) * 2**30 / rows_measured
+    bytes_per_movie = later["largest_own_memory_gib"] * 2**30 / movies
+    ratings = LARGE_USERS * RATINGS_OF_A_USER
+    core_seconds = later["cpu_ms_per_list"] / 1e3
+    largest = core_seconds * LARGE_MOVIES / movies
+    rows = [
+        [
+            "ratings and model in memory, once a machine",
+            f"{bytes_per_row:.0f} bytes a rating",
+            f"{bytes_per_row * ratings / 2**30:,.0f} GiB",
+        ],
+        [
+            "memory of each worker besides",
+            f"{bytes_per_movie / 1e3:.1f} kB a movie",
+            f"{bytes_per_movie * LARGE_MOVIES / 2**30:.1f} GiB",
+        ],
+        [
+            "cores, if nothing of a list grew with the movies",
+            f"{1e3 * core_seconds:.1f} ms a list",
+            f"{core_seconds * LARGE_RATE:,.0f}",
+        ],
+        [
+            "cores, if all of it did",
+            f"{1e9 * core_seconds / movies:.0f} ns a movie of a list",
+            f"{largest * LARGE_RATE:,.0f}",
+        ],
+        [
+            "first start, which imports the ratings once",
+            f"{1e6 * first['seconds'] / rows_measured:.1f} µs a rating",
+            f"{first['seconds'] / rows_measured * ratings / 3600:.1f} hours",
+        ],
+    ]
+    what = (
+        f"{LARGE_USERS / 1e6:.0f}M users with {RATINGS_OF_A_USER} ratings each, {LARGE_MOVIES / 1e6:.0f}M movies, "
+        f"{LARGE_RATE:,} lists a second"
+    )
+    return make_table(["", f"measured: {rows_measured / 1e6:.0f}M ratings of {movies:,} movies", what], rows)
+
+
 CATALOGS = ("ml-latest-small", "ml-1m")
 
 
@@ -505,6 +554,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling": _scaling,
     "answers-by-size": _answers_by_size,
     "large-server": _large_server,
+    "sizing": _sizing,
     "joint-lists": _joint_lists,
     "title-matching": _title_matching,
     "title-matching-by-hand": _title_matching_by_hand,

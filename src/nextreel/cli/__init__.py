@@ -19,6 +19,7 @@ from nextreel.cli.ingest import ingest
 from nextreel.cli.keys import keys
 from nextreel.cli.models import models
 from nextreel.cli.recommend import recommend
+from nextreel.cli.refit import refit
 from nextreel.cli.sample import sample
 from nextreel.cli.serve import serve
 from nextreel.cli.split import split
@@ -44,7 +45,7 @@ for panel, commands in (
     (DATA, (check, convert, download, ingest, sample, split)),
     (MODELS, (fit, recommend, tune)),
     (EVALUATION, (evaluate, compare, audit, backtest)),
-    (SERVING, (serve,)),
+    (SERVING, (refit, serve)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nextreel.cli.terminal.arguments import DEFAULT_STORE, Device, StoreOption
+from nextreel.cli.terminal.arguments import DEFAULT_STORE, STORE_VARIABLE, Device, StoreOption
 
 
 def serve(
@@ -127,7 +127,8 @@ def serve(
     if settings.keys_required:
         with Store.open(store) as opened:
             if not any(key.is_valid for key in list_keys(opened)):
-                elsewhere = () if store == DEFAULT_STORE else ("--store", store)
+                is_known = store in (DEFAULT_STORE, os.environ.get(STORE_VARIABLE))
+                elsewhere = () if is_known else ("--store", store)
                 reason = f"{host} can be reached by others"
                 if is_loopback(host):
                     reason = (

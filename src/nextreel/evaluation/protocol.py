@@ -105,6 +105,17 @@ class EvaluationQueries:
             histories = histories.without_last(not_before.to_numpy())
         return cls(rows, all_rows, histories)
 
+    @classmethod
+    def from_rows(cls, queries: pl.DataFrame, learned: Dataset, interactions: pl.DataFrame) -> Self:
+        """Create queries for a model that was fitted on `learned`, each with its live history from `interactions`.
+
+        The frames aren't checked: `queries` has UserID, MovieID and Timestamp of the positives; `interactions` are of
+        the same data set as `learned`, and those with movies outside the model's catalog are left out.
+        """
+        dataset = learned.with_rows(interactions)
+        histories = dataset.histories(encode_ids(queries[USER_ID]), queries[TIMESTAMP].to_numpy())
+        return cls(queries, dataset, histories)
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -96,7 +96,9 @@ def compare_pairs(
     ]
 
 
-def permute_users(totals: Float64Array, permutations: int = PERMUTATIONS, seed: int = 0) -> Float64Array:
+def permute_users(
+    totals: Float64Array, permutations: int = PERMUTATIONS, seed: int = 0, one_sided: bool = False
+) -> Float64Array:
     """Return the p-value of the paired randomisation test of each pair of models.
 
     Parameters
@@ -107,20 +109,24 @@ def permute_users(totals: Float64Array, permutations: int = PERMUTATIONS, seed: 
         How often the two models are exchanged for a random half of the users.
     seed : int
         Seed of the draws.
+    one_sided : bool
+        Count only sums that are as large, not those that are as low; then a small p speaks for a positive difference.
 
     Returns
     -------
     float64[n_pairs]
-        Two-sided p-values.
+        p-values, two-sided or one-sided.
     """
     random = np.random.default_rng(seed)
-    observed = np.abs(totals.sum(axis=0)) * ROUNDING
+    sums = totals.sum(axis=0)
+    observed = np.where(sums > 0, ROUNDING, 1 / ROUNDING) * sums if one_sided else np.abs(sums) * ROUNDING
     as_large = np.zeros(totals.shape[1])
     size = max(1, USERS_PER_BATCH // len(totals))
     for start in range(0, permutations, size):
         shape = (min(size, permutations - start), len(totals))
         signs = random.integers(2, size=shape, dtype=np.int8) * 2.0 - 1
-        as_large += (np.abs(signs @ totals) >= observed).sum(axis=0)
+        permuted = signs @ totals
+        as_large += ((permuted if one_sided else np.abs(permuted)) >= observed).sum(axis=0)
     ps: Float64Array = (1 + as_large) / (1 + permutations)
     return ps
 

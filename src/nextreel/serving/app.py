@@ -27,7 +27,7 @@ from nextreel.serving.api import (
 from nextreel.serving.http.access.access_control import AccessControl
 from nextreel.serving.http.access.allowed_hosts import AllowedHosts
 from nextreel.serving.http.access.foreign_pages import ForeignPages
-from nextreel.serving.http.access.rate_limits import RateLimiter
+from nextreel.serving.http.access.rate_limits import RateLimiter, SharedUse
 from nextreel.serving.http.access.trusted_proxies import ForwardedHeaders, TrustedProxies
 from nextreel.serving.http.dependencies import AppState, note_served_format, refuse_unknown_parameters
 from nextreel.serving.http.openapi import describe_api
@@ -63,7 +63,7 @@ class Settings:
     keys_required: bool
     """Whether requests need an API key."""
     rate: float = 100.0
-    """Requests per second that a key may make in the long run; twice as many at once."""
+    """Requests per second that a key may make in the long run to all processes on the store; twice as many at once."""
     experiment: Experiment | None = None
     """A/B experiment to run."""
     allowed_origins: tuple[str, ...] = ()
@@ -89,12 +89,13 @@ def is_loopback(host: str) -> bool:
 def create_app(settings: Settings) -> FastAPI:
     """Create the application. It opens the store and loads the model when it starts up, not here."""
     metrics = Metrics()
+    limiter = RateLimiter(settings.rate, BURST_SECONDS * settings.rate) if settings.keys_required else None
     app = FastAPI(
         title="nextreel",
         summary="Which movies should a user watch next, at a given time?",
         version=__version__,
-        lifespan=partial(_run_service, settings, metrics),
-        middleware=_list_middleware(settings, metrics),
+        lifespan=partial(_run_service, settings, metrics, limiter),
+        middleware=_list_middleware(settings, metrics, limiter),
         docs_url=None,  # FastAPI's pages would load scripts from other web sites
         redoc_url=None,
         redirect_slashes=False,
@@ -105,12 +106,15 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 @contextlib.asynccontextmanager
-async def _run_service(settings: Settings, metrics: Metrics, app: FastAPI) -> AsyncIterator[None]:
+async def _run_service(
+    settings: Settings, metrics: Metrics, limiter: RateLimiter | None, app: FastAPI
+) -> AsyncIterator[None]:
     """Open the store, load the model, and keep both up to date until the application shuts down."""
     return_freed_memory()
     with Store.open(settings.store_url) as store:
         service = Service(store, VersionDirectory.open(settings.model_directory), settings.experiment)
-        state = app.state.nextreel = AppState(service, metrics, settings.limits)
+        shared_use = None if limiter is None else SharedUse(limiter)
+        state = app.state.nextreel = AppState(service, metrics, settings.limits, shared_use)
         gc.collect()
         gc.freeze()  # the catalog and the model live on: collecting them again would only delay requests
         upkeep = asyncio.create_task(keep_up(state))
@@ -122,7 +126,7 @@ async def _run_service(settings: Settings, metrics: Metrics, app: FastAPI) -> As
             service.store_impressions()
 
 
-def _list_middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+def _list_middleware(settings: Settings, metrics: Metrics, limiter: RateLimiter | None) -> list[Middleware]:
     """Return the middleware from the outermost, which a request passes first, to the innermost."""
     middleware = [Middleware(RequestLog, metrics=metrics), Middleware(HeadRequests)]
     if settings.root_path:
@@ -155,8 +159,7 @@ def _list_middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
         )
     )
     middleware.append(Middleware(RequestLimiter, limits=settings.limits))
-    if settings.keys_required:
-        limiter = RateLimiter(settings.rate, BURST_SECONDS * settings.rate)
+    if limiter is not None:
         middleware.append(Middleware(AccessControl, limiter=limiter))
     middleware.append(
         Middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)

@@ -13,7 +13,7 @@ from uvicorn import Config, Server
 from nextreel.data.dataset import Dataset
 from nextreel.data.ids import encode_ids
 from nextreel.data.reading.table_reader import read_dataset, read_tables
-from nextreel.errors import ConfigError, DataError
+from nextreel.errors import ConfigError, DataError, StoreError
 from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saving import load_mapped
 from nextreel.serving.app import Settings, create_app
@@ -98,7 +98,8 @@ def prepare_store(
                 on_stage("reading the data")
             dataset = learned if data is None else _read_extended(data, learned, store)
             on_stage("")
-            store.import_dataset(dataset, on_progress, learned.fingerprint)
+            is_empty = _import(dataset, store, on_progress, learned)
+        if is_empty:
             imported, notes = len(dataset.timeline), []
         else:
             imported, notes = 0, [] if data is None else _recognise(data, store, version.path)
@@ -107,6 +108,19 @@ def prepare_store(
         if store.warning:
             notes.append(f"Note: {store.warning}")
     return PreparedStore(imported, tuple(notes))
+
+
+def _import(
+    dataset: Dataset, store: Store, on_progress: Callable[[int, int], None], learned: Dataset
+) -> bool:
+    """Import a data set into the empty store; return False if another server on the store was quicker."""
+    try:
+        store.import_dataset(dataset, on_progress, learned.fingerprint)
+    except StoreError:
+        if store.is_empty:
+            raise
+        return False
+    return True
 
 
 def _is_mapped(model: Path, store: Store) -> bool:

@@ -7,8 +7,11 @@ import logging
 import platform
 import signal
 
+from starlette.exceptions import HTTPException
+
 from nextreel.errors import NextreelError
 from nextreel.serving.http.dependencies import AppState
+from nextreel.serving.storage.administration.key_use import exchange_use
 
 UPKEEP_SECONDS = 1.0
 """Seconds between two rounds of upkeep."""
@@ -43,6 +46,7 @@ async def keep_up(state: AppState) -> None:
     problem: str | None = None
     while True:
         problem = await _follow_store(state, problem)
+        await _exchange_use(state)
         _report_versions(state, served_versions)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(UPKEEP_SECONDS):
@@ -70,11 +74,31 @@ async def _follow_store(state: AppState, last_problem: str | None) -> str | None
     return None
 
 
+async def _exchange_use(state: AppState) -> None:
+    """Tell the other processes on the store how much API keys were used here, and learn how much elsewhere.
+
+    While the store can't be used, each process limits the rates by itself, and nothing is lost.
+    """
+    if state.shared_use is None:
+        return
+    taken = state.shared_use.collect()
+    try:
+        totals = await state.run_writing(exchange_use, state.service.store, taken)
+    except (NextreelError, HTTPException):
+        state.shared_use.give_back(taken)
+        return
+    state.shared_use.learn(taken, totals)
+
+
 def _report_versions(state: AppState, served_versions: set[tuple[str, str]]) -> None:
-    """Set the metric to 1 for the versions that are served and to 0 for those that were, and add them to the set."""
+    """Set the metric to 1 for the versions that are served and to 0 for those that were, and add them to the set.
+
+    Another metric says how fresh the current version is.
+    """
     for version in served_versions:
         state.metrics.model.labels(*version).set(0)
     for engine in state.service.engines:
         version = (engine.version.model, engine.version.name)
         served_versions.add(version)
         state.metrics.model.labels(*version).set(1)
+    state.metrics.learned_until.set(state.service.engine.fitted_until)

@@ -56,10 +56,15 @@ TiesOption = Annotated[
         "file-order with frozen ones.",
     ),
 ]
+STORE_VARIABLE = "NEXTREEL_STORE"
+"""Environment variable with the URL of the store, which may hold a password that no list of processes should show."""
 StoreOption = Annotated[
     str,
     typer.Option(
-        "--store", metavar="URL", help="The server's store: sqlite:///FILE or postgresql+psycopg://..."
+        "--store",
+        metavar="URL",
+        envvar=STORE_VARIABLE,
+        help="The server's store: sqlite:///FILE or postgresql+psycopg://...",
     ),
 ]
 On = Annotated[

@@ -26,7 +26,6 @@ from nextreel.arrays import Int64Array
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import claim_directory
 from nextreel.data.dataset import Dataset
-from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
 from nextreel.data.tables import Tables
@@ -147,9 +146,8 @@ class _WindowEvaluator:
 
     def _rank(self, predictor: Predictor, rows: pl.DataFrame, window: Window) -> Int64Array:
         """Return the rank of each query's relevant movie in its list, int64[n_queries]; 0 if it isn't there."""
-        dataset = predictor.dataset.with_rows(self.rows.filter(pl.col(TIMESTAMP) < window.closes))
-        histories = dataset.histories(encode_ids(rows[USER_ID]), rows[TIMESTAMP].to_numpy())
-        queries = EvaluationQueries(rows, dataset, histories)
+        until_then = self.rows.filter(pl.col(TIMESTAMP) < window.closes)
+        queries = EvaluationQueries.from_rows(rows, predictor.dataset, until_then)
         return ranks_of(queries.rank_with(predictor.model, K).movies, queries.relevant)
 
 

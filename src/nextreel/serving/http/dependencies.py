@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from nextreel.serving.http.access.rate_limits import SharedUse
 from nextreel.serving.http.data_values import served_format
 from nextreel.serving.http.prometheus_metrics import Metrics
 from nextreel.serving.http.request_limits import Limits
@@ -46,6 +47,8 @@ class AppState:
     service: Service
     metrics: Metrics
     limits: Limits
+    shared_use: SharedUse | None = None
+    """What keeps the rates of API keys; None where no keys are required."""
     reading_pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(READING_THREADS, "read")
     )

@@ -44,6 +44,10 @@ class Metrics:
         self.model = self._gauge(
             "model_info", "1 for a version that is served, 0 for one that no longer is.", "name", "version"
         )
+        self.learned_until = self._gauge(
+            "model_learned_until_seconds",
+            "Time of the latest interaction that the current version was fitted on, POSIX seconds.",
+        )
 
     def render(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

@@ -145,7 +145,7 @@ class Engine:
         self.movies = MovieLookup(follower)
         self.format = predictor.dataset.format
         self._predictor = predictor
-        self._fitted_until = parse_timestamp(version.data_until)
+        self.fitted_until = parse_timestamp(version.data_until)
         self._extended_model: tuple[Catalog, Recommender] | None = None
         self._history_reader: tuple[Catalog, HistoryReader] | None = None
 
@@ -281,7 +281,7 @@ class Engine:
         ]
 
     def _learned_from_later(self, timestamp: int) -> bool:
-        return timestamp <= self._fitted_until and not self._predictor.model.uses_only_past
+        return timestamp <= self.fitted_until and not self._predictor.model.uses_only_past
 
     def _ranker_for(self, snapshot: Snapshot) -> Ranker:
         cached = self._extended_model

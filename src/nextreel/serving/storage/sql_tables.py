@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -155,6 +156,14 @@ api_keys = Table(
     Column("expires", BigInteger),
 )
 """API keys, without their secrets. The column `expires` is missing in older stores; opening one adds it."""
+
+key_use = Table(
+    "key_use",
+    metadata,
+    Column("key_id", String, primary_key=True),
+    Column("tokens", Double, nullable=False),
+)
+"""How many tokens of the rate limit each API key has taken so far, in all processes on the store."""
 
 audit_log = Table(
     "audit_log",
