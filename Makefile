@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: help demo test check unit bench peers time-to-split docs docs-check site lock clean
+.PHONY: help demo test check unit bench peers time-to-split docs docs-check dist release site lock clean
 
 help:           ## what make can do
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -58,6 +58,14 @@ docs: $(VENV)/dev.stamp   ## write the tables and the chart of README.md and doc
 
 docs-check: $(VENV)/dev.stamp   ## fail where a table differs from the result files
 	$(BIN)/python -m pytest -n 0 tests/benchmarks/test_figures.py
+
+# The files have the time of the last commit, so that the same commit gives the same bytes.
+dist: $(VENV)/dev.stamp   ## build the wheel and the sdist into dist
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation --outdir dist .
+
+release: dist   ## build them twice, look inside, and use the wheel in fresh environments: oldest and newest libraries, every Python
+	$(BIN)/python -m tests.release.check dist
 
 site: $(VENV)/dev.stamp   ## build the documentation into site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
