@@ -96,6 +96,20 @@ def delete_leftovers(path: Path) -> None:
             remove(directory)
 
 
+def delete_leftovers_in(directory: Path) -> None:
+    """Delete the unfinished files and directories that killed runs have left in a directory, whatever their names."""
+    middle = f"[0-9a-f]{{{2 * RANDOM_BYTES}}}"
+    found: list[Path] = []
+    with suppress(OSError), os.scandir(directory) as entries:
+        found = [Path(entry.path) for entry in entries]
+    for leftover in found:
+        if not re.fullmatch(rf"\..+\.{middle}\.({FILE}|{DIRECTORY})", leftover.name, re.DOTALL):
+            continue
+        with suppress(OSError), _left_over(leftover) as is_left_over:
+            if is_left_over:
+                remove(leftover)
+
+
 def remove(path: Path) -> None:
     """Delete a file, a link or a directory with all that it holds, as far as possible."""
     if path.is_dir() and not path.is_symlink():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nextreel.artifacts import MANIFEST, format_manifest
+from nextreel.atomic_files.unfinished import unfinished_directory
 from nextreel.errors import ArtifactError, QueryError, StoreError
 from nextreel.models.popularity import Popularity, PopularityConfig
 from nextreel.prediction.predictor import Predictor
@@ -49,6 +50,19 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def versions(made_once: Path, tmp_path: Path) -> VersionDirectory:
     """VersionDirectory a, b and c, whose windows are 1, 2 and 3 days; a is current."""
     return VersionDirectory.open(shutil.copytree(made_once / "models", tmp_path / "models"))
+
+
+def test_what_a_killed_run_left_of_another_version_is_deleted_but_nothing_that_is_being_written(
+    model: Path, tmp_path: Path
+) -> None:
+    versions = VersionDirectory.create(tmp_path / "versions")
+    left = versions.directory / "versions" / f".20261127T211321Z-8d2dca7c.{'0' * 16}.writing"
+    left.mkdir()
+    (left / "interactions.safetensors").write_bytes(b"people")
+    with unfinished_directory(versions.directory / "versions" / "b") as living:
+        versions.add(model, "a")
+        assert living.is_dir()
+    assert [path.name for path in (versions.directory / "versions").iterdir()] == ["a"]
 
 
 def test_the_first_version_is_current_and_a_later_one_waits(versions: VersionDirectory) -> None:

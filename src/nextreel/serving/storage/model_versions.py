@@ -25,7 +25,7 @@ from typing import Self
 
 from nextreel.artifacts import MANIFEST, list_files, read_manifest
 from nextreel.atomic_files import atomic_directory, replacing
-from nextreel.atomic_files.unfinished import recover_directory
+from nextreel.atomic_files.unfinished import delete_leftovers_in, recover_directory
 from nextreel.documents import read_text_file
 from nextreel.errors import ArtifactError, DataError, NextreelError, QueryError
 from nextreel.prediction.manifest import ModelManifest
@@ -203,6 +203,7 @@ class VersionDirectory:
             )
         with self._locked():
             path = self._home / name
+            delete_leftovers_in(self._home)
             if not path.exists():
                 _copy(source, path)
             elif (path / MANIFEST).read_bytes() != (source / MANIFEST).read_bytes():
