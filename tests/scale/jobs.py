@@ -6,6 +6,7 @@ python -m tests.scale.jobs ADDRESS MODEL OUT runs the job on the cluster at ADDR
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nextreel.prediction.saving import load_mapped
 from nextreel.scale.list_parts import BatchRequest, ListCounts, describe_run, write_parts
 from nextreel.scale.ray_cluster import connect
 from nextreel.scale.ray_lists import answer_on_ray
+from nextreel.tasks import Item, Result, RunTasks, Shared
 
 ROWS = 20
 """Number of queries of a part."""
@@ -63,14 +65,53 @@ class CountingRequest(BatchRequest):
         return pl.DataFrame({"Threads": [usable_threads()], "Writable": [shared.flags.writeable]})
 
 
-def double(number: int) -> int:
+def double(shared: None, number: int) -> int:
     """Return twice a number."""
     return 2 * number
 
 
-def kill_this_process() -> None:
+def kill_this_process(shared: None, item: object) -> None:
     """End the process of a worker as the operating system does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_for_the_interrupt(shared: None, pipe: Path | None) -> None:
+    """Write to a named pipe, if there is one, once this task has begun and once it is interrupted."""
+    if pipe is None:
+        return
+    with pipe.open("w") as opened:
+        try:
+            opened.write("began, ")
+            opened.flush()
+            while True:
+                opened.fileno()
+        except KeyboardInterrupt:
+            opened.write("ended")
+
+
+@dataclass(frozen=True)
+class KillingOnce:
+    """Runs tasks elsewhere; the first of them kills its process the first time."""
+
+    run_tasks: RunTasks
+    flag: Path
+    """File that says that a process was killed."""
+
+    def __call__(
+        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result]]:
+        """Call `function(shared, item)` for each item."""
+        return self.run_tasks(_call_or_die, (function, shared, self.flag), items)
+
+
+def _call_or_die(shared: tuple[Callable[[Shared, Item], Result], Shared, Path], item: Item) -> Result:
+    function, of_function, flag = shared
+    try:
+        flag.touch(exist_ok=False)
+    except FileExistsError:
+        return function(of_function, item)
+    kill_this_process(None, item)
+    raise AssertionError
 
 
 def make_queries(predictor: Predictor) -> pl.DataFrame:

@@ -11,18 +11,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from nextreel.errors import NextreelError, QueryError
+from nextreel.errors import QueryError
 from nextreel.prediction.saving import load, load_mapped
-from nextreel.scale.bounded_tasks import run_bounded
-from nextreel.scale.list_parts import SUCCESS_FILE, BatchRequest, Part
-from nextreel.scale.ray_lists import answer_on_ray, answer_part
+from nextreel.scale.list_parts import SUCCESS_FILE, Part
+from nextreel.scale.ray_lists import answer_on_ray
 from tests.cli.commands import fail, make_environment, nextreel
 from tests.scale.jobs import (
     CountingRequest,
     FailingRequest,
     KillingRequest,
-    double,
-    kill_this_process,
     make_queries,
     run_job,
 )
@@ -96,12 +93,6 @@ def test_an_error_of_a_task_is_raised_as_it_would_be_here(ray: Any, model: Path,
         run_job(ray, model, tmp_path / "out", FailingRequest(5, driver=os.getpid()))
 
 
-def test_a_task_that_is_killed_again_and_again_is_an_error_in_words(ray: Any) -> None:
-    task = ray.remote(num_cpus=1, max_retries=0)(kill_this_process)
-    with pytest.raises(NextreelError, match="what is finished is kept, and the same command continues"):
-        list(run_bounded(ray, [0], lambda item: task.remote()))
-
-
 def test_a_worker_has_one_thread_and_shares_the_arrays(ray: Any, model: Path) -> None:
     predictor, _ = load_mapped(model)
     parts = [Part(0, make_queries(predictor))]
@@ -109,31 +100,10 @@ def test_a_worker_has_one_thread_and_shares_the_arrays(ray: Any, model: Path) ->
     assert found.row(0) == (1, False)
 
 
-def test_tasks_are_submitted_only_as_there_is_room(ray: Any) -> None:
-    task, taken, used = ray.remote(num_cpus=1)(double), 0, 0
-
-    def submit(item: int) -> Any:
-        nonlocal taken
-        taken += 1
-        return task.remote(item)
-
-    for item, result in run_bounded(ray, range(9), submit, lambda: 3):
-        assert result == 2 * item
-        assert taken - used <= 3
-        used += 1
-    assert used == 9
-
-
-def test_a_cluster_with_another_nextreel_is_refused(ray: Any) -> None:
-    task = ray.remote(num_cpus=1)(answer_part)
-    with pytest.raises(NextreelError, match=r"this machine has 0\.0: install the same everywhere"):
-        list(run_bounded(ray, [0], lambda item: task.remote([], BatchRequest(), pl.DataFrame(), 1, "0.0")))
-
-
 def test_a_cluster_computes_on_cpus(model: Path, tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_text("UserID,Timestamp\n5,1700000000\n")
     arguments = ("recommend", model, "--queries", "q.csv", "--out", "out", "--on", "ray", "--device", "cuda")
-    assert "on a Ray cluster, lists are computed on CPUs" in fail(*arguments, cwd=tmp_path)
+    assert "a Ray cluster computes on CPUs here" in fail(*arguments, cwd=tmp_path)
 
 
 def test_an_address_without_a_cluster_is_an_error_at_once() -> None:

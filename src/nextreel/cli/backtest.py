@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import Columns, LikedFrom, complete_model, parse_options
+from nextreel.cli.terminal.arguments import Columns, LikedFrom, On, complete_model, parse_options
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def backtest(
         Path,
         typer.Option("--out", "-o", help="Directory for the results; finished windows are kept there."),
     ] = Path("backtest"),
+    on: On = "local",
 ) -> None:
     """Replay time: fit before each window, rank its queries, and see how the model ages.
 
@@ -74,7 +75,10 @@ def backtest(
     from nextreel.evaluation.backtesting.backtest_runner import run_backtest
     from nextreel.evaluation.backtesting.backtest_windows import BacktestPlan, parse_start
     from nextreel.reporting.backtest_chart import plot_backtest
+    from nextreel.scale.ray_tasks import prepare_place, tasks_at
+    from nextreel.tasks import run_here
 
+    prepare_place(on)
     with stages("Backtest") as show_stage:
         show_stage("reading data")
         tables = read_tables(directory, DataFormat.parse(columns, liked_from))
@@ -91,7 +95,8 @@ def backtest(
             progress.update(task, completed=done, total=total, note=note)
 
         try:
-            result = run_backtest(tables, plan, out, report)
+            with tasks_at(on) as run_tasks:
+                result = run_backtest(tables, plan, out, report, run_tasks or run_here)
         except KeyboardInterrupt:
             print(
                 "Stopped. The same command continues with the window that wasn't finished.", file=sys.stderr

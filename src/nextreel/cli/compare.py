@@ -10,6 +10,7 @@ from nextreel.cli.terminal.arguments import (
     IncludeSeen,
     LikedFrom,
     MLflow,
+    On,
     RuleOfSplit,
     TiesOption,
     parse_options,
@@ -82,6 +83,7 @@ def compare(
     ] = None,
     force: ReplaceFiles = False,
     mlflow: MLflow = False,
+    on: On = "local",
 ) -> None:
     """Fit several models on the train part of one split and compare them on its test part.
 
@@ -94,6 +96,7 @@ def compare(
     from nextreel.evaluation.comparison.contestants import parse_contestants
     from nextreel.evaluation.comparison.leaderboard import compare_models
     from nextreel.reporting.mlflow_tracking import log_leaderboard, tracked
+    from nextreel.scale.ray_tasks import prepare_place, tasks_at
 
     if report is not None:
         from nextreel.reporting.html_report import refuse_other_report, require_extras, write_report
@@ -103,7 +106,12 @@ def compare(
     refuse_other_json(json_file, force)
     contestants = parse_contestants(_split(models), parse_options(options or []))
     modes, cutoffs = _parse_modes(history), _parse_cutoffs(k)
-    with tracked("compare", mlflow), progress_bar("Comparing") as (progress, task):
+    prepare_place(on)
+    with (
+        tracked("compare", mlflow),
+        progress_bar("Comparing") as (progress, task),
+        tasks_at(on, own_process=True) as run_tasks,
+    ):
         progress.update(task, total=len(contestants) + 1, note="reading data", refresh=True)
         board = compare_models(
             directory,
@@ -115,6 +123,7 @@ def compare(
             lambda done, name: progress.update(task, completed=done, note=name, refresh=True),
             DataFormat.parse(columns, liked_from),
             ties,
+            run_tasks,
         )
         if mlflow:
             log_leaderboard(board)

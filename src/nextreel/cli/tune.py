@@ -5,7 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextreel.cli.terminal.arguments import Columns, LikedFrom, RuleOfSplit, complete_model, parse_options
+from nextreel.cli.terminal.arguments import (
+    Columns,
+    LikedFrom,
+    On,
+    RuleOfSplit,
+    complete_model,
+    parse_options,
+)
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
@@ -51,6 +58,15 @@ def tune(
         Path,
         typer.Option("--out", "-o", help="Directory for the results; finished trials are kept there."),
     ] = Path("tuning"),
+    on: On = "local",
+    at_once: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of trials at a time on a Ray cluster, by default one for each core. Options are drawn from "
+            "what is finished, so another number is another search; with 1, it is that of this machine.",
+        ),
+    ] = None,
 ) -> None:
     """Search for a model's best options.
 
@@ -62,12 +78,17 @@ def tune(
     from nextreel.cli.terminal.console import print_sentences, progress_bar, stdout
     from nextreel.cli.terminal.program_name import PROGRAM, program_name
     from nextreel.data.data_format import DataFormat
-    from nextreel.errors import MissingExtraError
+    from nextreel.errors import ConfigError, MissingExtraError
     from nextreel.reporting.tuning_chart import plot_search
+    from nextreel.scale.ray_tasks import prepare_place, tasks_at
+    from nextreel.tasks import run_here
     from nextreel.tuning import tuner
     from nextreel.tuning.search_space import Search
     from nextreel.tuning.tuning_result import write_result
 
+    prepare_place(on)
+    if at_once is not None and on == "local":
+        raise ConfigError("--at-once is for a Ray cluster: name one with --on, or leave it out")
     search = Search(model, trials, parse_options(options or []), history, seed)
     with progress_bar(f"Tuning {model}") as (progress, task):
         progress.update(task, note="reading data", refresh=True)
@@ -77,7 +98,8 @@ def tune(
             progress.update(task, completed=done, total=total, note=note)
 
         try:
-            tuned = tuner.tune(inner, search, out, report)
+            with tasks_at(on, at_once, in_order=True) as run_tasks:
+                tuned = tuner.tune(inner, search, out, report, run_tasks or run_here)
         except KeyboardInterrupt:
             print("Stopped. The same command continues with the remaining trials.", file=sys.stderr)
             raise

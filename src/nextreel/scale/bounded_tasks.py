@@ -12,7 +12,11 @@ TASKS_PER_CORE = 2
 
 
 def run_bounded(
-    ray: Any, items: Iterable[Item], submit: Callable[[Item], Any], most: Callable[[], int] | None = None
+    ray: Any,
+    items: Iterable[Item],
+    submit: Callable[[Item], Any],
+    most: Callable[[], int] | None = None,
+    in_order: bool = False,
 ) -> Iterator[tuple[Item, Any]]:
     """Submit a task for each item, and yield the items with the results of their tasks, as they become ready.
 
@@ -29,13 +33,16 @@ def run_bounded(
         Submits the task of an item and returns the reference of its result.
     most : callable, optional
         Returns how many tasks may be in flight; by default TASKS_PER_CORE for each core that the cluster has now.
+    in_order : bool
+        Whether results come in the order of the items. An item is then taken only after the results of all but the last
+        `most` before it were used, whichever task is finished first.
 
     Raises
     ------
     NextreelError
         A task raised it, or its process was killed again and again.
     """
-    limit = most if most is not None else lambda: _count_tasks(ray)
+    limit = most if most is not None else lambda: count_tasks(ray)
     waiting: dict[Any, Item] = {}
     remaining = iter(items)
     is_last = False
@@ -50,16 +57,17 @@ def run_bounded(
                     waiting[submit(item)] = item
             if not waiting:
                 return
-            ready, _ = ray.wait(list(waiting), num_returns=1)
+            candidates = [next(iter(waiting))] if in_order else list(waiting)
+            ready, _ = ray.wait(candidates, num_returns=1)
             yield waiting.pop(ready[0]), _get(ray, ready[0])
     finally:
         for reference in waiting:
             ray.cancel(reference)
 
 
-def _count_tasks(ray: Any) -> int:
+def count_tasks(ray: Any, per_core: int = TASKS_PER_CORE) -> int:
     """Return how many tasks may be in flight; the cluster may have grown since the last call."""
-    return TASKS_PER_CORE * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    return per_core * max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _get(ray: Any, reference: Any) -> Any:
@@ -72,6 +80,6 @@ def _get(ray: Any, reference: Any) -> Any:
     except ray.exceptions.RayError as error:
         reason = str(error).strip().partition("\n")[0]
         raise NextreelError(
-            f"a task on the Ray cluster was lost ({type(error).__name__}: {reason}); what is finished is kept, and the "
-            "same command continues"
+            f"a task on the Ray cluster was lost ({type(error).__name__}: {reason}); the same command continues from "
+            "what is finished"
         ) from error

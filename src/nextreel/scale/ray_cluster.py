@@ -65,18 +65,25 @@ def connect(place: str) -> Iterator[Any]:
             # Without an address, Ray would join any cluster that it finds on this machine.
             ray.init("local", num_cpus=usable_cores(), include_dashboard=False, **quietly)
         else:
-            _require_listener(place)
+            require_listener(place)
             ray.init(place, **quietly)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"--on {place}: no Ray cluster answers there ({reason})") from error
+        raise _no_cluster(place, error) from error
     try:
         yield ray
     finally:
         ray.shutdown()
 
 
-def _require_listener(address: str) -> None:
-    """Raise OSError at once if nothing listens at an address; Ray tries for minutes, and writes to the terminal."""
+def require_listener(address: str) -> None:
+    """Raise ConfigError at once if nothing listens at an address; Ray tries for minutes, and writes to the terminal."""
     host, _, port = address.rpartition(":")
-    socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:  # a port may be too large a number
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(place: str, error: Exception) -> ConfigError:
+    reason = str(error).strip().partition("\n")[0]
+    return ConfigError(f"--on {place}: no Ray cluster answers there ({reason})")

@@ -1,10 +1,15 @@
-"""The trials of a search, run one after the other and kept in an Optuna study.
+"""The trials of a search, which are drawn from an Optuna study and kept in it.
+
+Drawing is Optuna's `ask` and `tell` wherever trials run. Ray Tune would do the same around the same sampler, but needs
+pyarrow and pandas, and keeps trials in a form of its own, which a search on one machine couldn't continue.
 
 Needs Optuna, so import it only where that is certain to be installed.
 """
 
 import json
 import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,14 +19,14 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
-from nextreel.arrays import Float64Array
+from nextreel.arrays import Float64Array, Int64Array
 from nextreel.atomic_files import replacing
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError, NextreelError
 from nextreel.evaluation.metrics import ndcg, ranks_of
 from nextreel.evaluation.protocol import EvaluationQueries
-from nextreel.models.base import Recommender
 from nextreel.models.training.epochs import Epoch, Training
+from nextreel.tasks import RunTasks
 from nextreel.tuning.search_space import Search, draw_value, to_distribution
 from nextreel.tuning.tuning_result import DEFAULTS, MAIN, K, Trial
 
@@ -35,6 +40,77 @@ rank after the last."""
 STUDY, RANKS = "study.db", "ranks"
 
 
+@dataclass(frozen=True)
+class TrialData:
+    """What all trials of a search share."""
+
+    train: Dataset
+    queries: EvaluationQueries
+    search: Search
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """One trial."""
+
+    number: int
+    options: dict[str, float]
+    """Drawn options; none in the trial of the defaults."""
+    earlier: list[FrozenTrial]
+    """The trials that were complete when this one was drawn, by whose median it is pruned."""
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """How a trial went: it has ranks, or a failure, or was pruned."""
+
+    validation_ndcgs: dict[int, float]
+    """Validation NDCG@10 by epoch, of a model that learns in epochs and computes it."""
+    ranks: Int64Array | None = None
+    """int64[n_queries]: rank of each query's relevant movie, 0 if it isn't in the list."""
+    failure: str | None = None
+
+    @property
+    def ndcg(self) -> float | None:
+        """Mean NDCG@10 of the queries; None without ranks."""
+        return None if self.ranks is None else float(ndcg(self.ranks, K).mean())
+
+
+def run_trial(data: TrialData, task: TrialTask) -> TrialOutcome:
+    """Fit the model with the options of a trial, and rank the queries.
+
+    Raises what the fit raises in the trial of the defaults; in others, that is a failure.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    pruner = optuna.pruners.MedianPruner(UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    study.add_trials(task.earlier)
+    trial = study.ask()
+    validation_ndcgs: dict[int, float] = {}
+
+    def on_epoch(epoch: Epoch) -> None:
+        if epoch.validation_ndcg is None:
+            return
+        validation_ndcgs[epoch.number] = epoch.validation_ndcg
+        trial.report(epoch.validation_ndcg, epoch.number)
+        # Pruning after the last epoch would save nothing.
+        if epoch.number != last_epoch and trial.should_prune():
+            raise optuna.TrialPruned
+
+    try:
+        model = data.search.create_model(task.options)
+        last_epoch = getattr(model.config, "epochs", None)
+        model.require_memory(data.train).fit(data.train, Training(on_epoch=on_epoch))
+        ranks = ranks_of(data.queries.rank_with(model, K).movies, data.queries.relevant)
+    except optuna.TrialPruned:
+        return TrialOutcome(validation_ndcgs)
+    except (NextreelError, ArithmeticError, np.linalg.LinAlgError) as error:
+        if task.number == DEFAULTS:
+            raise
+        return TrialOutcome(validation_ndcgs, failure=f"{type(error).__name__}: {error}")
+    return TrialOutcome(validation_ndcgs, ranks)
+
+
 class TrialRunner:
     """Runs the trials of a search, and keeps their options and results in a directory.
 
@@ -44,6 +120,7 @@ class TrialRunner:
 
     def __init__(self, train: Dataset, queries: EvaluationQueries, search: Search, directory: Path) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._running: dict[int, optuna.Trial] = {}
         self._train, self._queries, self._search = train, queries, search
         self._ranks = directory / RANKS
         # Not by a URL, in which some characters of a directory's name would have a meaning.
@@ -53,7 +130,6 @@ class TrialRunner:
                 study_name="nextreel",
                 storage=optuna.storages.RDBStorage(f"sqlite:///{STUDY}", engine_kwargs={"creator": connect}),
                 direction="maximize",
-                pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH),
                 load_if_exists=True,
             )
             self._drop_unfinished()
@@ -77,20 +153,60 @@ class TrialRunner:
         ndcgs = [trial.ndcg for trial in self.trials() if trial.ndcg is not None]
         return f"best {MAIN} {max(ndcgs):.4f}, defaults {ndcgs[0]:.4f}" if ndcgs else "the defaults"
 
-    def try_defaults(self) -> None:
-        """Fit and evaluate the model with its default options, as the first trial.
+    def run(self, run_tasks: RunTasks, on_trial: Callable[[], None]) -> None:
+        """Run the trials that are missing, and keep each that is finished; `on_trial` is called before each.
 
-        The sampler that draws options later learns from those default values that lie in their ranges.
+        `run_tasks` yields results in the order of the trials. What is drawn for a trial depends only on the seed and
+        on the trials that were finished by then, so the search is the same for the same number of trials at a time.
         """
-        validation_ndcgs: dict[int, float] = {}
+        data = TrialData(self._train, self._queries, self._search)
+        n_finished = len(self.trials())
+        # The defaults run alone: where they fail, the search ends before others have begun.
+        for numbers in (
+            range(n_finished, DEFAULTS + 1),
+            range(max(n_finished, DEFAULTS + 1), self._search.trials),
+        ):
+            if numbers:
+                for task, outcome in run_tasks(run_trial, data, self._draw_tasks(numbers, on_trial)):
+                    self._keep(task, outcome)
 
-        def on_epoch(epoch: Epoch) -> None:
-            if epoch.validation_ndcg is not None:
-                validation_ndcgs[epoch.number] = epoch.validation_ndcg
+    def _draw_tasks(self, numbers: range, on_trial: Callable[[], None]) -> Iterator[TrialTask]:
+        for number in numbers:
+            on_trial()
+            options = {} if number == DEFAULTS else self._draw_options(number)
+            yield TrialTask(number, options, self._study.get_trials(states=(TrialState.COMPLETE,)))
 
-        model = self._search.create_model({})
-        mean_ndcg = self._measure(model, Training(on_epoch=on_epoch), DEFAULTS)
-        config = model.config.model_dump()
+    def _draw_options(self, number: int) -> dict[str, float]:
+        """Draw options for a trial, which depend only on the seed and the earlier trials."""
+        self._study.sampler = optuna.samplers.TPESampler(seed=(self._search.seed + number) % N_SEEDS)
+        trial = self._study.ask()
+        options = {name: draw_value(trial, name, values) for name, values in self._search.space.items()}
+        trial.set_user_attr("options", json.dumps(options))
+        self._running[number] = trial
+        return options
+
+    def _keep(self, task: TrialTask, outcome: TrialOutcome) -> None:
+        """Keep a finished trial: the ranks of its queries in a file, then its result in the study."""
+        if outcome.ranks is not None:
+            with replacing(self._ranks / f"{task.number:04}.npy") as temporary, temporary.open("wb") as file:
+                np.save(file, outcome.ranks.astype(np.uint8), allow_pickle=False)
+        if task.number == DEFAULTS:
+            self._keep_defaults(outcome)
+            return
+        trial = self._running.pop(task.number)
+        for epoch, validation_ndcg in outcome.validation_ndcgs.items():
+            trial.report(validation_ndcg, epoch)
+        if outcome.failure is not None:
+            trial.set_user_attr("failure", outcome.failure)
+            self._study.tell(trial, state=TrialState.FAIL)
+        elif outcome.ranks is None:
+            self._study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._study.tell(trial, outcome.ndcg)
+
+    def _keep_defaults(self, outcome: TrialOutcome) -> None:
+        """Keep the trial of the defaults; the sampler that draws options later learns from those in their ranges."""
+        config = self._search.create_model({}).config.model_dump()
         distributions: dict[str, BaseDistribution] = {
             name: to_distribution(values)
             for name, values in self._search.space.items()
@@ -98,42 +214,12 @@ class TrialRunner:
         }
         self._study.add_trial(
             create_trial(
-                value=mean_ndcg,
+                value=outcome.ndcg,
                 params={name: config[name] for name in distributions},
                 distributions=distributions,
-                intermediate_values=validation_ndcgs,
+                intermediate_values=outcome.validation_ndcgs,
             )
         )
-
-    def try_options(self, number: int) -> None:
-        """Draw options for the trial `number`, then fit and evaluate the model with them.
-
-        What is drawn depends only on the seed and the earlier trials.
-        """
-        self._study.sampler = optuna.samplers.TPESampler(seed=(self._search.seed + number) % N_SEEDS)
-        trial = self._study.ask()
-        options = {name: draw_value(trial, name, values) for name, values in self._search.space.items()}
-        trial.set_user_attr("options", json.dumps(options))
-        last_epoch = getattr(self._search.create_model({}).config, "epochs", None)
-
-        def on_epoch(epoch: Epoch) -> None:
-            if epoch.validation_ndcg is None:
-                return
-            trial.report(epoch.validation_ndcg, epoch.number)
-            # Pruning after the last epoch would save nothing.
-            if epoch.number != last_epoch and trial.should_prune():
-                raise optuna.TrialPruned
-
-        try:
-            model = self._search.create_model(options)
-            mean_ndcg = self._measure(model, Training(on_epoch=on_epoch), number)
-        except optuna.TrialPruned:
-            self._study.tell(trial, state=TrialState.PRUNED)
-        except (NextreelError, ArithmeticError, np.linalg.LinAlgError) as error:
-            trial.set_user_attr("failure", f"{type(error).__name__}: {error}")
-            self._study.tell(trial, state=TrialState.FAIL)
-        else:
-            self._study.tell(trial, mean_ndcg)
 
     def read_ndcgs(self, number: int) -> Float64Array:
         """Return NDCG@10 of each query in a finished trial, float64[n_queries]; ArtifactError for a damaged file."""
@@ -143,14 +229,6 @@ class TrialRunner:
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{file} is damaged ({error}): choose another directory with --out") from None
         return ndcg(ranks.astype(np.int64), K)
-
-    def _measure(self, model: Recommender, training: Training, number: int) -> float:
-        """Fit the model, write the rank of each query's relevant movie to a file, and return the mean NDCG@10."""
-        model.require_memory(self._train).fit(self._train, training)
-        ranks = ranks_of(self._queries.rank_with(model, K).movies, self._queries.relevant)
-        with replacing(self._ranks / f"{number:04}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, ranks.astype(np.uint8), allow_pickle=False)
-        return float(ndcg(ranks, K).mean())
 
     def _drop_unfinished(self) -> None:
         """Mark trials as failed that are still running in the study because their process was killed."""

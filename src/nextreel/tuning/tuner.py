@@ -19,8 +19,9 @@ from nextreel.data.splitting.split_rules import Rule, SplitRule, split_rows
 from nextreel.errors import require
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 from nextreel.models.registry import model_name
+from nextreel.tasks import RunTasks, run_here
 from nextreel.tuning.search_space import Search
-from nextreel.tuning.tuning_result import DEFAULTS, TuningResult
+from nextreel.tuning.tuning_result import TuningResult
 from nextreel.version import __version__
 
 SEARCH_FILE = "search.json"
@@ -66,11 +67,13 @@ def tune(
     search: Search,
     directory: Path,
     report: Callable[[int, int, str], None] = lambda *_: None,
+    run_tasks: RunTasks = run_here,
 ) -> TuningResult:
     """Run trials until `search.trials` are finished; the directory keeps every trial that is.
 
     `report` is called before each trial with the number of finished trials, the number to reach, and the best result
-    so far as text.
+    so far as text. `run_tasks` runs the trials, and yields their results in order; what is drawn depends on how many it
+    runs at a time.
 
     Raises
     ------
@@ -87,12 +90,7 @@ def tune(
     identity = _identify(search, inner)
     claim_directory(directory, SEARCH_FILE, identity)
     runner = TrialRunner(inner.train, inner.queries, search, directory)
-    while (n_finished := len(runner.trials())) < search.trials:
-        report(n_finished, search.trials, runner.describe_best())
-        if n_finished == DEFAULTS:
-            runner.try_defaults()
-        else:
-            runner.try_options(n_finished)
+    runner.run(run_tasks, lambda: report(len(runner.trials()), search.trials, runner.describe_best()))
     trials = runner.trials()
     ndcgs = {trial.number: runner.read_ndcgs(trial.number) for trial in trials if trial.ndcg is not None}
     return TuningResult(search, identity, trials, inner.queries.users, ndcgs)

@@ -15,12 +15,13 @@ from nextreel.data.reading.table_reader import read_queries
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
 from nextreel.data.times import end_of_this_second
-from nextreel.errors import DataError, QueryError, require
+from nextreel.errors import DataError, QueryError
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, load_mapped
 from nextreel.scale.list_parts import AnsweredPart, BatchRequest, ListCounts, Part, describe_run, write_parts
 from nextreel.scale.ray_cluster import LOCAL, check_place, connect
-from nextreel.scale.ray_lists import answer_on_ray, compute_on_cpu
+from nextreel.scale.ray_lists import answer_on_ray
+from nextreel.scale.ray_tasks import prepare_place
 from nextreel.wording import number_of
 
 STDOUT = Path("-")
@@ -101,9 +102,7 @@ def answer_into_directory(
         raise QueryError(
             "a directory of parts needs the time of all queries, so that it can be continued: give --at"
         )
-    if place != LOCAL:
-        require("ray", "scale")
-        compute_on_cpu()
+    prepare_place(place)
     with progress_bar("Recommending") as (progress, task):
         progress.update(task, note="loading the model", refresh=True)
         predictor, manifest = load_mapped(model)

@@ -14,9 +14,8 @@ The training data of a fit end strictly before the window or the start. They hol
 movies that are in movies.csv or had been rated by then.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -38,6 +37,7 @@ from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.models.registry import model_name
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, save
+from nextreel.tasks import RunTasks, run_here
 from nextreel.version import __version__
 
 PLAN, FIRST_MODEL, WINDOWS = "plan.json", "first-model", "windows"
@@ -50,6 +50,7 @@ def run_backtest(
     plan: BacktestPlan,
     directory: Path,
     on_window: Callable[[int, int, str], None] = lambda *_: None,
+    run_tasks: RunTasks = run_here,
 ) -> Backtest:
     """Run a backtest, or continue one that was interrupted; finished windows are kept in the directory.
 
@@ -64,6 +65,9 @@ def run_backtest(
     on_window : callable
         Called before each window with the number of windows done, the number of all windows, and a description of
         the window.
+    run_tasks : RunTasks
+        Ranks the windows, which don't depend on each other. What they share is the rows and the first model: workers
+        on other machines needn't have the files, and reading them takes longer than to copy what was read.
 
     Raises
     ------
@@ -74,21 +78,33 @@ def run_backtest(
     ConfigError
         The plan has an unknown model or option.
     """
-    rows = tables.interactions.sort(TIMESTAMP, maintain_order=True)
-    dataset = Dataset.from_tables(replace(tables, interactions=rows))
-    windows = cut_windows(rows, plan, dataset.positive_rating)
+    tables = replace(tables, interactions=tables.interactions.sort(TIMESTAMP, maintain_order=True))
+    dataset = Dataset.from_tables(tables)
+    windows = cut_windows(tables.interactions, plan, dataset.positive_rating)
     about = _describe(plan, dataset)
     claim_directory(directory, PLAN, about)
-    evaluator = _WindowEvaluator(tables, rows, plan, dataset.positive_rating, directory / FIRST_MODEL)
-    ranks = []
-    for done, window in enumerate(windows):
-        note = f"window {done + 1} of {len(windows)}, from {format_timestamp(window.opens)[:10]}"
-        on_window(done, len(windows), note)
-        file = directory / WINDOWS / f"{window.number:04}.parquet"
-        if not file.is_file():
-            write_table(evaluator.evaluate(window), file)
-        ranks.append(_read_ranks(file, window))
-    return Backtest(plan, about, windows, pl.concat(ranks))
+    files = {window: directory / WINDOWS / f"{window.number:04}.parquet" for window in windows}
+    missing = [window for window, file in files.items() if not file.is_file()]
+    n_done = len(windows) - len(missing)
+
+    def next_windows() -> Iterator[Window]:
+        for window in missing:
+            opens = format_timestamp(window.opens)[:10]
+            note = f"window {windows.index(window) + 1} of {len(windows)}, from {opens}"
+            on_window(n_done, len(windows), note)
+            yield window
+
+    if missing:
+        on_window(n_done, len(windows), "the model that is never refitted")
+        first_model = _fit_first(tables, plan, directory / FIRST_MODEL)
+        shared = _WindowEvaluator(tables, plan, dataset.positive_rating, first_model)
+        for window, ranks in run_tasks(_evaluate_window, shared, next_windows()):
+            write_table(ranks, files[window])
+            n_done += 1
+    on_window(n_done, len(windows), "figures")
+    return Backtest(
+        plan, about, windows, pl.concat([_read_ranks(file, window) for window, file in files.items()])
+    )
 
 
 def dataset_before(tables: Tables, timestamp: int) -> Dataset:
@@ -99,22 +115,36 @@ def dataset_before(tables: Tables, timestamp: int) -> Dataset:
     return Dataset.from_tables(replace(tables, interactions=rows, users=users))
 
 
+def _fit_first(tables: Tables, plan: BacktestPlan, directory: Path) -> Predictor:
+    """Return the model fitted on everything before the start; it is saved for a backtest that is interrupted."""
+    if (directory / MANIFEST).is_file():
+        return load(directory)
+    predictor = _fit_before(tables, plan, plan.start)
+    save(predictor, directory)
+    return predictor
+
+
+def _fit_before(tables: Tables, plan: BacktestPlan, timestamp: int) -> Predictor:
+    dataset = dataset_before(tables, timestamp)
+    return Predictor(plan.create_model().require_memory(dataset).fit(dataset), dataset)
+
+
 @dataclass(frozen=True)
 class _WindowEvaluator:
     """Ranks the queries of a window with the never-refitted model and, if the plan has refits, with a refitted one."""
 
     tables: Tables
-    rows: pl.DataFrame
-    """All interactions of the data set, sorted by time."""
+    """The data set, its interactions sorted by time."""
     plan: BacktestPlan
     positive_rating: float
-    first_model: Path
-    """Directory of the model that is never refitted."""
+    never_refitted: Predictor
+    """The model fitted on everything before the start."""
 
     def evaluate(self, window: Window) -> pl.DataFrame:
         """Return the ranks of one window, a row per positive, with the columns of `Backtest.ranks` but Window."""
-        earlier = self.rows.filter(pl.col(TIMESTAMP) < window.opens)
-        queries = self.rows.filter(
+        rows = self.tables.interactions
+        earlier = rows.filter(pl.col(TIMESTAMP) < window.opens)
+        queries = rows.filter(
             (pl.col(TIMESTAMP) >= window.opens)
             & (pl.col(TIMESTAMP) < window.closes)
             & (pl.col(RATING) >= self.positive_rating)
@@ -122,33 +152,26 @@ class _WindowEvaluator:
         is_new = ~queries[USER_ID].is_in(earlier[USER_ID].unique().implode())
         columns: dict[str, pl.Series | Int64Array] = {
             "New": is_new,
-            NEVER_REFITTED: self._rank(self._never_refitted, queries, window),
+            NEVER_REFITTED: self._rank(self.never_refitted, queries, window),
         }
         if self.plan.refits:
             is_first = window.opens == self.plan.start
             columns[REFITTED] = (
-                columns[NEVER_REFITTED] if is_first else self._rank(self._fit(window.opens), queries, window)
+                columns[NEVER_REFITTED]
+                if is_first
+                else self._rank(_fit_before(self.tables, self.plan, window.opens), queries, window)
             )
         return queries.with_columns(pl.Series(name, column) for name, column in columns.items())
 
-    @cached_property
-    def _never_refitted(self) -> Predictor:
-        """The model fitted on everything before the start; it is saved for a backtest that is interrupted."""
-        if (self.first_model / MANIFEST).is_file():
-            return load(self.first_model)
-        predictor = self._fit(self.plan.start)
-        save(predictor, self.first_model)
-        return predictor
-
-    def _fit(self, timestamp: int) -> Predictor:
-        dataset = dataset_before(self.tables, timestamp)
-        return Predictor(self.plan.create_model().require_memory(dataset).fit(dataset), dataset)
-
     def _rank(self, predictor: Predictor, rows: pl.DataFrame, window: Window) -> Int64Array:
         """Return the rank of each query's relevant movie in its list, int64[n_queries]; 0 if it isn't there."""
-        until_then = self.rows.filter(pl.col(TIMESTAMP) < window.closes)
-        queries = EvaluationQueries.from_rows(rows, predictor.dataset, until_then)
+        known = self.tables.interactions.filter(pl.col(TIMESTAMP) < window.closes)
+        queries = EvaluationQueries.from_rows(rows, predictor.dataset, known)
         return ranks_of(queries.rank_with(predictor.model, K).movies, queries.relevant)
+
+
+def _evaluate_window(evaluator: _WindowEvaluator, window: Window) -> pl.DataFrame:
+    return evaluator.evaluate(window)
 
 
 def _describe(plan: BacktestPlan, dataset: Dataset) -> dict[str, JsonValue]:

@@ -1,28 +1,20 @@
 """The contestants of a comparison: parsing them, and running one of them on all queries of a test part.
 
-Each contestant runs in a process of its own, so that its time and memory don't depend on the models before it. A
-fit sees nothing of the test part, not even as validation data. A contestant can also be a saved model, which is not
+A fit sees nothing of the test part, not even as validation data. A contestant can also be a saved model, which is not
 fitted again, or a file with the lists of another recommender.
 """
 
-import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from nextreel.arrays import Int32Array
-from nextreel.data.data_format import DataFormat
-from nextreel.data.splitting.split_directory import TrainTest, read_train_test
-from nextreel.data.splitting.split_rules import Rule
+from nextreel.data.splitting.split_directory import TrainTest
 from nextreel.data.timeline import Ties
-from nextreel.errors import ConfigError, NextreelError
+from nextreel.errors import ConfigError
 from nextreel.evaluation.comparison.external_lists import read_external_lists
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
 from nextreel.models.base import Recommender
@@ -103,34 +95,6 @@ def parse_contestants(models: Sequence[str], options: Mapping[str, object]) -> l
     for contestant in contestants:
         _check_contestant(contestant)
     return contestants
-
-
-def run_in_subprocess(
-    contestant: Contestant,
-    directory: Path,
-    rule: Rule | None,
-    modes: Sequence[HistoryMode],
-    k: int,
-    exclude_seen: bool,
-    request: DataFormat | None = None,
-    ties: Ties | None = None,
-) -> ContestantRun:
-    """Run a contestant as `run_contestant` does, in a new process that reads the data directory itself.
-
-    Raises NextreelError if the process is killed, and what `run_contestant` and `read_train_test` raise.
-    """
-    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_exit_on_interrupt) as pool:
-        # The process unblocks the signal once it has started; Ctrl-C before that would print its traceback.
-        with _blocking_interrupts():
-            future = pool.submit(
-                _read_and_run, contestant, directory, rule, modes, k, exclude_seen, request, ties
-            )
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            raise NextreelError(
-                f"{contestant.name}: its process was killed, as the operating system does when memory runs out"
-            ) from None
 
 
 def run_contestant(
@@ -248,35 +212,3 @@ def _rank(model: Recommender, queries: EvaluationQueries, k: int, exclude_seen: 
     started = time.perf_counter()
     ranking = queries.rank_with(model, k, exclude_seen)
     return ContestantLists(ranking.movies, int(ranking.personal.sum()), time.perf_counter() - started)
-
-
-@contextmanager
-def _blocking_interrupts() -> Iterator[None]:
-    """Block Ctrl-C in this thread, and in processes that it starts, except on Windows, which can't."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _exit_on_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _read_and_run(
-    contestant: Contestant,
-    directory: Path,
-    rule: Rule | None,
-    modes: Sequence[HistoryMode],
-    k: int,
-    exclude_seen: bool,
-    request: DataFormat | None,
-    ties: Ties | None,
-) -> ContestantRun:
-    return run_contestant(contestant, read_train_test(directory, rule, request), modes, k, exclude_seen, ties)

@@ -21,12 +21,14 @@ from nextreel.data.timeline import Ties
 from nextreel.errors import QueryError
 from nextreel.evaluation.beyond_accuracy import ListFigures, ListMeasurer
 from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
-from nextreel.evaluation.comparison.contestants import Contestant, ContestantRun, run_in_subprocess
+from nextreel.evaluation.comparison.contestant_runs import Contest, run_contestants
+from nextreel.evaluation.comparison.contestants import Contestant, ContestantRun
 from nextreel.evaluation.fairness import FairnessGap, Gaps, adjust_gaps, describe_gaps, find_gaps
 from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode, choose_ties, describe_seen
 from nextreel.evaluation.significance import PairedTest, compare_pairs, describe_significance
 from nextreel.evaluation.slices import Slices, slice_queries
+from nextreel.tasks import RunTasks
 from nextreel.wording import number_of
 
 USUAL_CUTOFF = 10
@@ -209,6 +211,7 @@ def compare_models(
     on_model: Callable[[int, str], None] = lambda done, name: None,
     request: DataFormat | None = None,
     ties: Ties | None = None,
+    run_tasks: RunTasks | None = None,
 ) -> Leaderboard:
     """Fit all contestants on the train part of a directory and compare them on its test part.
 
@@ -232,22 +235,20 @@ def compare_models(
         What the caller says of the format of the data: names of columns, and from where on a rating counts as liked.
     ties : Ties, optional
         Which rows of a query's own second are in its history, by default those of the history mode's own rule.
+    run_tasks : RunTasks, optional
+        Where models are fitted, see `run_contestants`; by default on this machine, one after the other.
 
     Raises
     ------
     QueryError
         A cutoff is less than 1 or exceeds the size of the catalog, or the directory can't be split by the rule.
     ConfigError, DataError, NextreelError
-        A contestant can't run: see `run_in_subprocess`.
+        A contestant can't run: see `run_contestants`.
     """
     parts = read_train_test(directory, rule, request)
     _check_cutoffs(cutoffs, parts.train.n_movies)
-    runs = []
-    for done, contestant in enumerate(contestants):
-        on_model(done, contestant.name)
-        runs.append(
-            run_in_subprocess(contestant, directory, rule, modes, max(cutoffs), exclude_seen, request, ties)
-        )
+    contest = Contest(directory, rule, request, modes, max(cutoffs), exclude_seen, ties)
+    runs = run_contestants(contest, contestants, parts, on_model, run_tasks)
     on_model(len(contestants), "figures")
     return build_leaderboard(parts, runs, modes, cutoffs, exclude_seen, ties)
 
