@@ -131,7 +131,7 @@ def test_a_fit_of_broken_data_is_not_promoted(
 ) -> None:
     with Store.open(store_url) as store:
         done = refit(versions, store, DAYS, margin=0.05, ingested=poison)
-    assert done.outcome == "worse"
+    assert done.outcome == "refused"
     assert done.judged is not None
     assert done.judged.new.mean < done.judged.old.mean
     assert versions.current.name == "a"
@@ -145,7 +145,7 @@ def test_the_command_says_what_it_decided_by_its_exit_code_and_as_json(
     options = ("--store", store_url, "--days", DAYS)
     worse = nextreel("refit", versions.directory, *options, "--ingested", poison, "--json")
     assert (worse.returncode, worse.stderr) == (3, "")
-    assert '"outcome": "worse"' in worse.stdout
+    assert '"outcome": "refused"' in worse.stdout
     assert '"not_worse": false' in worse.stdout
     said = succeed("refit", versions.directory, *options, "--margin", 0.3)
     assert said.startswith(f"Promoted {versions.current.name}: on the ")
@@ -200,6 +200,7 @@ def test_what_is_promoted_meanwhile_stays(
     with Store.open(store_url) as store:
         done = refit(versions, store, DAYS, 0.3, on_stage=at_stage("judging", lambda: versions.promote("b")))
     assert done.sentence == "Kept b: it became current while a was refitted."
+    assert done.outcome == "overtaken"
     assert names(versions) == {"a", "b"}
 
 

@@ -43,7 +43,7 @@ from nextreel.wording import number_of
 FEWEST_QUERIES = 100
 """Number of queries below which nothing is judged: the means would be mostly noise."""
 
-Outcome = Literal["promoted", "worse", "nothing to judge"]
+Outcome = Literal["promoted", "refused", "nothing to judge", "overtaken"]
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class _Refitting:
         judged = compare_predictors(old, new, rows, queries, self.margin)
         if not judged.shown:
             sentence = f"Kept {current.name}: {self._describe(judged, current)}."
-            return Refit("worse", sentence, current.name, since, judged)
+            return Refit("refused", sentence, current.name, since, judged)
         self.on_stage("promoting")
         return self._promote(current, last_erasure, since, judged)
 
@@ -215,7 +215,7 @@ class _Refitting:
             reason = "somebody was erased during the refit, whose ratings the new fit may hold"
         if reason is not None:
             shutil.rmtree(version.path)
-            return Refit("nothing to judge", f"Kept {now}: {reason}.", now, since, judged)
+            return Refit("overtaken", f"Kept {now}: {reason}.", now, since, judged)
         self.versions.promote(version.name)
         sentence = f"Promoted {version.name}: {self._describe(judged, current)}."
         return Refit("promoted", sentence, version.name, since, judged)

@@ -8,7 +8,7 @@ import typer
 from nextreel.cli.terminal.arguments import DEFAULT_STORE, Device, StoreOption, open_store
 from nextreel.cli.terminal.json_output import AsJson, print_json
 
-WORSE = 3
+REFUSED = 3
 """Exit code if the new fit was judged and not promoted."""
 
 
@@ -48,7 +48,7 @@ def refit(
 
     The current version's model and options are fitted on the store's ratings until the last days. On these, the new fit
     is compared with the current version, and becomes current if it is shown to be worse by at most the margin. Running
-    servers follow within a second. Exit code 0: promoted, or nothing to judge yet. 3: judged and not promoted.
+    servers follow within a second. Exit code 0: promoted, or nothing that could be judged. 3: judged and not promoted.
     """
     from nextreel.errors import require
 
@@ -64,5 +64,5 @@ def refit(
         print_json(decided.facts())
     else:
         print_sentences(stdout(), [decided.sentence])
-    if decided.outcome == "worse":
-        raise typer.Exit(WORSE)
+    if decided.outcome == "refused":
+        raise typer.Exit(REFUSED)

@@ -7,8 +7,6 @@ import logging
 import platform
 import signal
 
-from starlette.exceptions import HTTPException
-
 from nextreel.errors import NextreelError
 from nextreel.serving.http.dependencies import AppState
 from nextreel.serving.storage.administration.key_use import exchange_use
@@ -46,7 +44,6 @@ async def keep_up(state: AppState) -> None:
     problem: str | None = None
     while True:
         problem = await _follow_store(state, problem)
-        await _exchange_use(state)
         _report_versions(state, served_versions)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(UPKEEP_SECONDS):
@@ -59,6 +56,7 @@ async def _follow_store(state: AppState, last_problem: str | None) -> str | None
     try:
         await state.run_writing(state.service.maintain)
         state.metrics.lag.set(await state.run_writing(state.service.engine.follower.lag))
+        await _exchange_use(state)
     except NextreelError as error:
         problem = str(error)
         if problem != last_problem:
@@ -77,16 +75,16 @@ async def _follow_store(state: AppState, last_problem: str | None) -> str | None
 async def _exchange_use(state: AppState) -> None:
     """Tell the other processes on the store how much API keys were used here, and learn how much elsewhere.
 
-    While the store can't be used, each process limits the rates by itself, and nothing is lost.
+    If that fails, each process limits the rates by itself meanwhile, and the others are told later.
     """
     if state.shared_use is None:
         return
     taken = state.shared_use.collect()
     try:
         totals = await state.run_writing(exchange_use, state.service.store, taken)
-    except (NextreelError, HTTPException):
+    except BaseException:
         state.shared_use.give_back(taken)
-        return
+        raise
     state.shared_use.learn(taken, totals)
 
 
