@@ -10,6 +10,7 @@ from nextreel.cli.terminal.arguments import (
     Device,
     LikedFrom,
     MLflow,
+    On,
     add_config,
     complete_model,
     parse_budget,
@@ -81,6 +82,7 @@ def fit(
         ),
     ] = False,
     mlflow: MLflow = False,
+    on: On = "local",
     list_models: Annotated[
         bool,
         typer.Option(
@@ -102,6 +104,8 @@ def fit(
     from nextreel.data.data_format import DataFormat
     from nextreel.models.registry import create_model, model_name
     from nextreel.reporting.mlflow_tracking import log_fit, tracked
+    from nextreel.scale.ray_fits import require_fit_by_tasks
+    from nextreel.scale.ray_tasks import prepare_place, tasks_at
     from nextreel.wording import number_of
 
     model_options = parse_options(options or [])
@@ -120,14 +124,19 @@ def fit(
         estimate = describe_fit(create_model(model, model_options), Dataset.from_tables(tables))
         console.print(estimate, soft_wrap=not console.is_terminal)
         return
-    with tracked(f"fit {model}", mlflow):
+    unfitted = create_model(model, model_options)
+    if on != "local":
+        require_fit_by_tasks(unfitted)
+    prepare_place(on)
+    with tracked(f"fit {model}", mlflow), tasks_at(on) as run_tasks:
         predictor, facts = fit_with_progress(
-            create_model(model, model_options),
+            unfitted,
             directory,
             out,
             resume,
             DataFormat.parse(columns, liked_from),
             force=force,
+            run_tasks=run_tasks,
         )
         if mlflow:
             log_fit(out)

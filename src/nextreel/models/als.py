@@ -37,6 +37,7 @@ from nextreel.models.fit_cost import FitCost
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import HalfLife, UnlikedWeight, build_interaction_matrix, build_profiles
 from nextreel.options import Range
+from nextreel.tasks import RunTasks, run_here
 
 INITIAL_SCALE = 0.01
 """Standard deviation of the movies' initial factors; small, so that the first predictions are close to zero."""
@@ -49,6 +50,8 @@ MAX_STEPS = 30
 """Maximum number of conjugate gradient steps for an equation; its solution is then used even if it isn't exact."""
 ENTRIES_AT_ONCE = 4096
 """About how many interactions the users or movies have that are solved for together: their factors fit in a cache."""
+BLOCKS_PER_TASK = 64
+"""Number of blocks of that size that are one task: about a second of work."""
 ROW_SIZE = 4
 """Number of interactions that a user or movie counts as in addition, for its own vectors."""
 PRODUCTS_PER_STEP = 3.0
@@ -91,6 +94,7 @@ class _HeldSide:
 
 class ALS(Recommender):
     Config = ALSConfig
+    fits_by_tasks = True
     config: ALSConfig
 
     movie_factors_: Float32Array
@@ -114,9 +118,15 @@ class ALS(Recommender):
         movie_factors = INITIAL_SCALE * random.standard_normal(shape, dtype=np.float32)
         movie_factors[np.diff(by_movie.indptr) == 0] = 0
         user_factors = np.zeros((dataset.n_users, self.config.factors), dtype=np.float32)
+        run_tasks = (training and training.run_tasks) or run_here
+
+        def solve(weights: csr_array, held: Float32Array, start: Float32Array) -> Float32Array:
+            alpha, side = self.config.alpha, self._hold(held)
+            return _Equations(weights, side, start, FIT_TOLERANCE, alpha).solve(run_tasks)
+
         for _ in range(self.config.iterations):
-            user_factors = self._solve(by_user, self._hold(movie_factors), user_factors, FIT_TOLERANCE)
-            movie_factors = self._solve(by_movie, self._hold(user_factors), movie_factors, FIT_TOLERANCE)
+            user_factors = solve(by_user, movie_factors, user_factors)
+            movie_factors = solve(by_movie, user_factors, movie_factors)
         self.movie_factors_ = movie_factors
         return self
 
@@ -124,7 +134,7 @@ class ALS(Recommender):
         n_movies, n_factors = self.movie_factors_.shape
         users = build_profiles(histories, n_movies, self.config.half_life, self.config.unliked_weight)
         start = np.zeros((len(histories), n_factors), dtype=np.float32)
-        user_factors = self._solve(users, self._movies, start, QUERY_TOLERANCE)
+        user_factors = _Equations(users, self._movies, start, QUERY_TOLERANCE, self.config.alpha).solve()
         scores: Float32Array = user_factors @ self.movie_factors_.T
         return scores
 
@@ -138,46 +148,49 @@ class ALS(Recommender):
         gram = factors.T @ factors + penalty
         return _HeldSide(factors, gram, np.linalg.inv(gram).astype(np.float32, copy=False))
 
-    def _solve(
-        self, weights: csr_array, held: _HeldSide, start: Float32Array, tolerance: float
-    ) -> Float32Array:
-        """Solve for the factors of one side (users or movies), given those of the other side, in blocks of rows.
 
-        Parameters
-        ----------
-        weights : sparse float32[n_rows, n_columns]
-            Weight (w in the module's docstring) of each interaction of a row of the solved side with one of the other.
-        held : _HeldSide
-            The other side, with its n_columns factors.
-        start : float32[n_rows, n_factors]
-            Where the search for the solution starts.
-        tolerance : float
-            Residual, relative to the right side, at which a row counts as solved.
+@dataclass(frozen=True)
+class _Equations:
+    """The equations for the factors of one side (users or movies), given those of the other side."""
+
+    weights: csr_array
+    """Sparse float32[n_rows, n_columns]: weight (w in the module's docstring) of each interaction of a row of the
+    solved side with one of the other."""
+    held: _HeldSide
+    """The other side, with its n_columns factors."""
+    start: Float32Array
+    """float32[n_rows, n_factors]: where the search for the solution starts."""
+    tolerance: float
+    """Residual, relative to the right side, at which a row counts as solved."""
+    alpha: float
+
+    def solve(self, run_tasks: RunTasks = run_here) -> Float32Array:
+        """Solve in blocks of rows; return float32[n_rows, n_factors]."""
+        # A row's own vectors take as much room as a few entries.
+        block = (self.weights.indptr[1:] + ROW_SIZE * np.arange(len(self.start))) // ENTRIES_AT_ONCE
+        bounds = [*np.flatnonzero(np.diff(block, prepend=-1)).tolist(), len(self.start)]
+        tasks = [
+            bounds[first : first + BLOCKS_PER_TASK + 1]
+            for first in range(0, len(bounds) - 1, BLOCKS_PER_TASK)
+        ]
+        solution = np.empty_like(self.start)
+        for within, rows in run_tasks(_solve_blocks, self, tasks):
+            solution[within[0] : within[-1]] = rows
+        return solution
+
+    def descend(self, rows: slice) -> Float32Array:
+        """Solve the equations of a block of rows by conjugate gradients, in parallel.
+
+        The preconditioner is the matrix of a row without interactions. The matrix of another row adds a term for each
+        of its interactions, so that a product takes time in proportion to these, not to the number of all movies or
+        users. A row stops once its own residual is small enough, whatever the other rows do.
 
         Returns
         -------
-        float32[n_rows, n_factors]
+        float32[n_block, n_factors]
         """
-        # A row's own vectors take as much room as a few entries.
-        block = (weights.indptr[1:] + ROW_SIZE * np.arange(len(start))) // ENTRIES_AT_ONCE
-        bounds = [*np.flatnonzero(np.diff(block, prepend=-1)), len(start)]
-        solution = np.empty_like(start)
-        for first, stop in pairwise(bounds):
-            rows = slice(first, stop)
-            solution[rows] = self._descend(weights[rows], held, start[rows].copy(), tolerance)
-        return solution
-
-    def _descend(
-        self, weights: csr_array, held: _HeldSide, solution: Float32Array, tolerance: float
-    ) -> Float32Array:
-        """Solve the equations of a block of rows by conjugate gradients, with arguments as in `_solve`, in parallel.
-
-        `solution` is where the search starts, and is overwritten. The preconditioner is the matrix of a row without
-        interactions. The matrix of another row adds a term for each of its interactions, so that a product takes time
-        in proportion to these, not to the number of all movies or users. A row stops once its own residual is small
-        enough, whatever the other rows do.
-        """
-        alpha, lengths = self.config.alpha, np.diff(weights.indptr)
+        weights, held, solution = self.weights[rows], self.held, self.start[rows].copy()
+        alpha, lengths = self.alpha, np.diff(weights.indptr)
         entries = held.factors[weights.indices]  # float32[n_entries, n_factors], gathered once for all steps
         by_row = csr_array(
             (weights.data, np.arange(len(entries)), weights.indptr), shape=(len(lengths), len(entries))
@@ -192,7 +205,7 @@ class ALS(Recommender):
             return product
 
         right_side = (1 + alpha) * (by_row @ entries)
-        threshold = tolerance**2 * _dot(right_side, right_side)
+        threshold = self.tolerance**2 * _dot(right_side, right_side)
         residual = right_side - multiply(solution)
         direction, last_slope = np.zeros_like(solution), np.ones(len(solution), dtype=np.float32)
         for _ in range(MAX_STEPS):
@@ -209,6 +222,11 @@ class ALS(Recommender):
             residual -= length[:, None] * change
             last_slope = np.where(unsolved, slope, 1)
         return solution
+
+
+def _solve_blocks(equations: _Equations, bounds: list[int]) -> Float32Array:
+    """Solve consecutive blocks of rows, given where each begins and where the last ends."""
+    return np.concatenate([equations.descend(slice(first, stop)) for first, stop in pairwise(bounds)])
 
 
 def _dot(left: Float32Array, right: Float32Array) -> Float32Array:

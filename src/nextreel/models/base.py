@@ -46,6 +46,8 @@ class Recommender(ABC):
     uses_only_past: ClassVar[bool] = False
     """Whether a score depends only on interactions before the query's timestamp, even if the model was fitted on later
     ones."""
+    fits_by_tasks: ClassVar[bool] = False
+    """Whether `fit` computes what takes long by `training.run_tasks`, so that a cluster can do it."""
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config = config if config is not None else self.Config()
@@ -54,8 +56,8 @@ class Recommender(ABC):
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         """Learn from all interactions of a data set and return this model.
 
-        `training` says where a fit of many epochs reports its progress and keeps its checkpoints; a model with a
-        closed form ignores it.
+        `training` says where a fit of many epochs reports its progress and keeps its checkpoints, and where a fit in
+        blocks computes them; other models ignore it.
         """
 
     def fit_cost(self, dataset: Dataset) -> FitCost | None:

@@ -26,7 +26,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.errors import DataError
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.common_users import MATRIX_BYTES, counting_steps, visit_common_users
+from nextreel.models.common_users import MATRIX_BYTES, counting_steps, map_common_users
 from nextreel.models.fit_cost import FitCost
 from nextreel.models.popularity import CATALOG_SIZE
 from nextreel.models.training.epochs import Training
@@ -52,6 +52,7 @@ class EASEConfig(ModelConfig):
 
 class EASE(Recommender):
     Config = EASEConfig
+    fits_by_tasks = True
     config: EASEConfig
 
     learned_: Int32Array
@@ -89,18 +90,16 @@ class EASE(Recommender):
         Raises
         ------
         DataError
-            The regularization is so small that rounding errors outweigh it. `training` has no effect.
+            The regularization is so small that rounding errors outweigh it.
         """
         self.n_movies_ = dataset.n_movies
         counts = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies)
         most_rated = np.argsort(-counts, kind="stable")[: self.config.most_movies]
         self.learned_ = np.sort(most_rated).astype(np.int32)
         self.weights_ = np.empty((len(self.learned_), len(self.learned_)), dtype=np.float32)
-
-        def fill_rows(first: int, common_users: csr_array) -> None:
-            self.weights_[first : first + common_users.shape[0]] = common_users.toarray()
-
-        visit_common_users(build_interaction_matrix(dataset)[:, self.learned_], fill_rows)
+        by_user = build_interaction_matrix(dataset)[:, self.learned_]
+        for movies, common_users in map_common_users(by_user, _to_dense, None, training):
+            self.weights_[movies] = common_users
         self.weights_[np.diag_indices_from(self.weights_)] += self.config.regularization
         if not _invert_in_place(self.weights_):
             raise DataError(
@@ -125,6 +124,12 @@ class EASE(Recommender):
         known = np.zeros(len(histories), dtype=np.bool_)
         known[query[is_learned[histories.timeline.movies[row]]]] = True
         return known
+
+
+def _to_dense(context: None, first: int, common_users: csr_array) -> Float32Array:
+    """Return the counts of a block of movies with the zeros between them."""
+    counts: Float32Array = common_users.toarray()
+    return counts
 
 
 def _invert_in_place(matrix: Float32Array) -> bool:

@@ -13,6 +13,7 @@ where recent interactions weigh more.
 A fit takes memory in proportion to the interactions and to the neighbours kept, never to the square of the catalog.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -25,7 +26,7 @@ from nextreel.arrays import Arrays, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
-from nextreel.models.common_users import MATRIX_BYTES, counting_steps, visit_common_users
+from nextreel.models.common_users import MATRIX_BYTES, counting_steps, map_common_users
 from nextreel.models.fit_cost import FitCost
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import HalfLife, UnlikedWeight, build_interaction_matrix, build_profiles
@@ -51,6 +52,7 @@ class ItemKNNConfig(ModelConfig):
 
 class ItemKNN(Recommender):
     Config = ItemKNNConfig
+    fits_by_tasks = True
     config: ItemKNNConfig
 
     neighbours_: Int32Array
@@ -84,22 +86,13 @@ class ItemKNN(Recommender):
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         n_movies = dataset.n_movies
         n_kept = max(0, min(self.config.neighbours, n_movies - 1))
-        self.neighbours_ = np.zeros((n_movies, n_kept), dtype=np.int32)
-        self.similarities_ = np.zeros((n_movies, n_kept), dtype=np.float32)
+        self.neighbours_ = np.empty((n_movies, n_kept), dtype=np.int32)
+        self.similarities_ = np.empty((n_movies, n_kept), dtype=np.float32)
         by_user = build_interaction_matrix(dataset)
         n_users = np.bincount(by_user.indices, minlength=n_movies).astype(np.float32)
-
-        def keep_nearest(first: int, common_users: csr_array) -> None:
-            for row, (start, stop) in enumerate(pairwise(common_users.indptr)):
-                movie, others = first + row, common_users.indices[start:stop]
-                support = np.sqrt(n_users[movie] * n_users[others]) + self.config.shrinkage
-                similarity = common_users.data[start:stop] / support.astype(np.float32)
-                similarity[others == movie] = 0
-                nearest = _find_largest(similarity, others, n_kept)
-                self.neighbours_[movie, : len(nearest)] = others[nearest]
-                self.similarities_[movie, : len(nearest)] = similarity[nearest] / max(similarity.sum(), TINY)
-
-        visit_common_users(by_user, keep_nearest)
+        cosine = _ShrunkCosine(n_users, self.config.shrinkage, n_kept)
+        for movies, (neighbours, similarities) in map_common_users(by_user, _keep_nearest, cosine, training):
+            self.neighbours_[movies], self.similarities_[movies] = neighbours, similarities
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
@@ -113,6 +106,31 @@ class ItemKNN(Recommender):
         users = build_profiles(histories, n_movies, self.config.half_life, self.config.unliked_weight)
         scores: Float32Array = (users @ similarities).toarray()
         return scores
+
+
+@dataclass(frozen=True)
+class _ShrunkCosine:
+    n_users: Float32Array
+    """float32[n_movies]: number of users who rated each movie."""
+    shrinkage: float
+    n_kept: int
+
+
+def _keep_nearest(
+    cosine: _ShrunkCosine, first: int, common_users: csr_array
+) -> tuple[Int32Array, Float32Array]:
+    """Return the rows of `neighbours_` and `similarities_` for a block of movies."""
+    neighbours = np.zeros((common_users.shape[0], cosine.n_kept), dtype=np.int32)
+    similarities = np.zeros(neighbours.shape, dtype=np.float32)
+    for row, (start, stop) in enumerate(pairwise(common_users.indptr)):
+        movie, others = first + row, common_users.indices[start:stop]
+        support = np.sqrt(cosine.n_users[movie] * cosine.n_users[others]) + cosine.shrinkage
+        similarity = common_users.data[start:stop] / support.astype(np.float32)
+        similarity[others == movie] = 0
+        nearest = _find_largest(similarity, others, cosine.n_kept)
+        neighbours[row, : len(nearest)] = others[nearest]
+        similarities[row, : len(nearest)] = similarity[nearest] / max(similarity.sum(), TINY)
+    return neighbours, similarities
 
 
 def _find_largest(values: Float32Array, movies: Int32Array, n: int) -> Int64Array:

@@ -20,6 +20,7 @@ from nextreel.prediction.data_origin import read_origin
 from nextreel.prediction.manifest import FitFacts, ModelManifest
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
+from nextreel.tasks import RunTasks
 from nextreel.wording import number_of
 
 
@@ -61,6 +62,7 @@ def fit_and_save(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_interrupt: Callable[[], None] = lambda: None,
     add_files: Callable[[Sequence[Epoch], Path], None] = lambda epochs, target: None,
+    run_tasks: RunTasks | None = None,
 ) -> tuple[Predictor, FitFacts]:
     """Fit a model on a data directory and save it to `out`.
 
@@ -87,6 +89,9 @@ def fit_and_save(
     add_files
         Called with the records of the training epochs, if there are any, and the directory of the saved model, to add
         files to it.
+    run_tasks : RunTasks, optional
+        Where the blocks of a model that `fits_by_tasks` are computed. This process reads the data anyway, since a saved
+        model holds the interactions, so tasks get what they need from here and read no files.
 
     Returns
     -------
@@ -124,6 +129,7 @@ def fit_and_save(
         resume=resume,
         on_step=on_step,
         on_epoch=note_epoch,
+        run_tasks=run_tasks,
     )
     on_stage(f"learning from {number_of(len(dataset.timeline), 'interaction')}")
     started = time.perf_counter()

@@ -1,6 +1,6 @@
 """Tasks on a cluster, only so many at a time that their arguments and results fit into memory."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeVar
 
 from nextreel.errors import NextreelError
@@ -17,7 +17,7 @@ def run_bounded(
     submit: Callable[[Item], Any],
     most: Callable[[], int] | None = None,
     in_order: bool = False,
-) -> Iterator[tuple[Item, Any]]:
+) -> Generator[tuple[Item, Any], None, None]:
     """Submit a task for each item, and yield the items with the results of their tasks, as they become ready.
 
     An item is taken from `items` only when there is room for its task, so that a caller who is slow to use the results

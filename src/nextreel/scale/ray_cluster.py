@@ -58,6 +58,8 @@ def connect(place: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    if place != RAY:
+        require_listener(place)
     os.environ |= ENVIRONMENT
     quietly = {"log_to_driver": False, "logging_level": CRITICAL}
     try:
@@ -65,9 +67,8 @@ def connect(place: str) -> Iterator[Any]:
             # Without an address, Ray would join any cluster that it finds on this machine.
             ray.init("local", num_cpus=usable_cores(), include_dashboard=False, **quietly)
         else:
-            require_listener(place)
             ray.init(place, **quietly)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises this class itself where a cluster isn't up after 30 s
         raise _no_cluster(place, error) from error
     try:
         yield ray
@@ -86,4 +87,5 @@ def require_listener(address: str) -> None:
 
 def _no_cluster(place: str, error: Exception) -> ConfigError:
     reason = str(error).strip().partition("\n")[0]
-    return ConfigError(f"--on {place}: no Ray cluster answers there ({reason})")
+    trouble = "Ray doesn't start here" if place == RAY else "no Ray cluster answers there"
+    return ConfigError(f"--on {place}: {trouble} ({reason})")

@@ -7,7 +7,7 @@ Items travel with the tasks, and results come back, so the machines need no comm
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,8 +43,8 @@ class RayTasks:
 
     def __call__(
         self, function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item]
-    ) -> Iterator[tuple[Item, Result]]:
-        """Call `function(shared, item)` for each item in a worker process.
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """Call `function(shared, item)` for each item in a worker process; closing the generator ends the tasks.
 
         Raises
         ------

@@ -14,6 +14,7 @@ from nextreel.prediction.fitting import fit_and_save
 from nextreel.prediction.manifest import FitFacts
 from nextreel.prediction.predictor import Predictor
 from nextreel.reporting.loss_curve import plot_loss
+from nextreel.tasks import RunTasks
 
 
 def fit_with_progress(
@@ -23,10 +24,12 @@ def fit_with_progress(
     resume: bool = False,
     request: DataFormat | None = None,
     force: bool = True,
+    run_tasks: RunTasks | None = None,
 ) -> tuple[Predictor, FitFacts]:
     """Fit a model on a data directory and save it to `out`, as `fit_and_save` does, with a progress bar.
 
-    Without `force`, a saved model of another kind, or one that was fitted on other data, isn't replaced.
+    Without `force`, a saved model of another kind, or one that was fitted on other data, isn't replaced. `run_tasks`
+    says where blocks of the fit are computed, by default in this process.
     """
     epochs: list[Epoch] = []
     with progress_bar(f"Fitting {model_name(model)}") as (progress, task):
@@ -51,6 +54,7 @@ def fit_with_progress(
             on_epoch=epochs.append,
             on_interrupt=explain_resume,
             add_files=_plot_loss,
+            run_tasks=run_tasks,
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError
 from nextreel.models.training.held_out_users import HeldOut
+from nextreel.tasks import RunTasks
 
 EPOCHS = "history.json"
 """Name of the file in a saved model's directory that holds the records of its training epochs."""
@@ -35,7 +36,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Training:
-    """Validation data, callbacks and checkpoint of a fit.
+    """Validation data, callbacks and checkpoint of a fit, and where it computes.
 
     Raises
     ------
@@ -57,6 +58,9 @@ class Training:
     there are in total, and the mean loss so far."""
     on_epoch: Callable[[Epoch], None] = field(default=lambda epoch: None)
     """Called after each epoch, once its checkpoint is written; a resumed fit first reports the epochs done before."""
+
+    run_tasks: RunTasks | None = None
+    """Where the blocks of a fit are computed, of a model that `fits_by_tasks`; None for this process."""
 
     def __post_init__(self) -> None:
         if self.resume and self.checkpoint is None:
