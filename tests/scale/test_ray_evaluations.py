@@ -22,7 +22,7 @@ from nextreel.evaluation.comparison.leaderboard import build_leaderboard
 from nextreel.prediction.fitting import fit
 from nextreel.prediction.saving import save
 from nextreel.scale.ray_tasks import RayTasks
-from tests.cli.commands import fail, succeed
+from tests.cli.commands import succeed
 from tests.scale.jobs import KillingOnce
 
 
@@ -105,17 +105,3 @@ def without_costs(board: dict[str, Any]) -> dict[str, JsonValue]:
     for model in board["models"]:
         del model["fit_seconds"], model["peak_memory_gib"], model["histories"]["live"]["queries_per_second"]
     return board
-
-
-@pytest.mark.parametrize("command", ["backtest", "compare"])
-def test_a_place_that_cant_be_used_is_one_sentence(
-    command: str, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "--on 'moon': expected local, ray, or HOST:PORT" in fail(command, "data", "--on", "moon", cwd=home)
-    nobody = fail(command, "data", "--on", "127.0.0.1:1", cwd=home)
-    assert nobody.startswith("nextreel: --on 127.0.0.1:1: no Ray cluster answers there (")
-    assert nobody.count("\n") == 1
-    monkeypatch.setitem(sys.modules, "ray", None)
-    missing = fail(command, "data", "--on", "ray", cwd=home)
-    assert missing.startswith("nextreel: this needs ray, which isn't installed")
-    assert missing.count("\n") == 1

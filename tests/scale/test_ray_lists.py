@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from nextreel.errors import QueryError
 from nextreel.prediction.saving import load, load_mapped
 from nextreel.scale.list_parts import SUCCESS_FILE, Part
 from nextreel.scale.ray_lists import answer_on_ray
-from tests.cli.commands import fail, make_environment, nextreel
+from tests.cli.commands import make_environment, nextreel
 from tests.scale.jobs import (
     CountingRequest,
     FailingRequest,
@@ -98,40 +97,3 @@ def test_a_worker_has_one_thread_and_shares_the_arrays(ray: Any, model: Path) ->
     parts = [Part(0, make_queries(predictor))]
     [(_, found)] = answer_on_ray(ray, predictor, CountingRequest(), parts)
     assert found.row(0) == (1, False)
-
-
-def test_a_cluster_computes_on_cpus(model: Path, tmp_path: Path) -> None:
-    (tmp_path / "q.csv").write_text("UserID,Timestamp\n5,1700000000\n")
-    arguments = ("recommend", model, "--queries", "q.csv", "--out", "out", "--on", "ray", "--device", "cuda")
-    assert "a Ray cluster computes on CPUs here" in fail(*arguments, cwd=tmp_path)
-
-
-def test_an_address_without_a_cluster_is_an_error_at_once() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{unused.getsockname()[1]}"
-        code = f"from nextreel.scale.ray_cluster import connect\nwith connect({place!r}): pass"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stderr.splitlines()[-1].startswith(
-        f"nextreel.errors.ConfigError: --on {place}: no Ray cluster answers there"
-    )
-
-
-def test_without_ray_a_sentence_names_the_extra(model: Path, tmp_path: Path) -> None:
-    (tmp_path / "ray.py").write_text("raise ModuleNotFoundError('No module named ray', name='ray')\n")
-    (tmp_path / "q.csv").write_text("UserID,Timestamp\n5,1700000000\n")
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2] / "src")])
-    command = [sys.executable, "-m", "nextreel", "recommend", str(model)]
-    done = subprocess.run(
-        [*command, "--queries", "q.csv", "--out", "out", "--on", "ray"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=make_environment(PYTHONPATH=path),
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("nextreel: this needs ray, which isn't installed")
-    assert done.stderr.count("\n") == 1
-    assert ".[scale]" in done.stderr
-    assert nextreel("recommend", model, "--queries", "q.csv", "--out", "out", cwd=tmp_path).returncode == 0
