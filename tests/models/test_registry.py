@@ -23,6 +23,7 @@ from nextreel.models.registry import (
     model_names,
     register_model,
 )
+from nextreel.scale.ray_fits import FITTED_BY_TASKS
 from nextreel.testing import tiny_dataset
 
 
@@ -266,3 +267,8 @@ def test_a_manifest_cannot_name_a_module(tmp_path: Path, name: str) -> None:
     manifest.write_text(format_manifest({**json.loads(manifest.read_text()), "model": name}))
     with pytest.raises(ArtifactError, match="which isn't registered here"):
         nextreel.load(tmp_path / "model")
+
+
+def test_every_model_that_a_cluster_fits_is_named_where_others_are_refused() -> None:
+    by_tasks = [name for name in built_in_names() if model_class(name).fits_by_tasks]
+    assert sorted(by_tasks) == list(FITTED_BY_TASKS)

@@ -9,10 +9,9 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.data.sources.synthetic_data import make_sample, write_sample
 from nextreel.models import common_users
-from nextreel.models.registry import built_in_names, create_model, model_class
+from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Training
 from nextreel.prediction.saving import load
-from nextreel.scale.ray_fits import FITTED_BY_TASKS
 from nextreel.scale.ray_tasks import RayTasks
 from tests.cli.commands import fail, succeed
 
@@ -54,8 +53,3 @@ def test_a_model_that_a_cluster_doesnt_fit_is_refused_in_one_sentence(tmp_path: 
     assert message == (
         "nextreel: popularity is fitted on one machine: leave --on out; a Ray cluster fits als, ease and item-knn\n"
     )
-
-
-def test_the_sentence_names_every_model_that_a_cluster_fits() -> None:
-    by_tasks = [name for name in built_in_names() if model_class(name).fits_by_tasks]
-    assert sorted(by_tasks) == list(FITTED_BY_TASKS)
