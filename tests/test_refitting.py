@@ -95,7 +95,10 @@ def test_a_refit_that_is_not_worse_is_promoted_and_is_the_model_that_was_judged(
     with Store.open(store_url) as store:
         done = refit(versions, store, DAYS, margin=0.3)
         identity = store.identity
+        noted = store.rows_of(ModelManifest.read(versions.current.path).data.sha256)
     assert done.outcome == "promoted"
+    assert noted is not None
+    assert noted[2] == done.since
     assert done.current == versions.current.name != "a"
     assert done.judged is not None
     assert done.judged.shown
@@ -225,6 +228,7 @@ def test_ingested_ratings_are_learned_but_not_those_of_the_erased_and_none_twice
         store.add([NewInteraction(700_002, movie, 4.0, early)])
         store.erase_user(700_002)
         done = refit(versions, store, DAYS, 0.3, ingested=tmp_path / "more.csv")
+        assert store.rows_of(ModelManifest.read(versions.current.path).data.sha256) is None
     assert done.outcome == "promoted"
     learned = load(versions.current.path).dataset
     assert len(learned.timeline) == len(rows) + 2

@@ -136,7 +136,8 @@ class _Refitting:
         old, manifest = load(current.path), ModelManifest.read(current.path)
         require_lineage(self.store, current.path, lambda: old.dataset)
         self.on_stage("reading the store")
-        tables = self._read_tables(old.dataset)
+        written = write_data(self.store, old.dataset, self.work / "data")
+        tables = self._read_tables()
         rows = tables.interactions
         since = int(rows[TIMESTAMP].max()) + 1 - round(self.days * DAY)  # type: ignore[arg-type]
         queries = find_queries(rows, since, tables.scale.liked_from)
@@ -153,11 +154,15 @@ class _Refitting:
             sentence = f"Kept {current.name}: {self._describe(judged, current)}."
             return Refit("refused", sentence, current.name, since, judged)
         self.on_stage("promoting")
+        if (
+            self.ingested is None
+        ):  # so that servers map these rows, and read only the later ones from the store
+            position = written.last_id, written.last_erasure
+            self.store.note_rows(new.dataset.fingerprint, *position, before=since)
         return self._promote(current, last_erasure, since, judged)
 
-    def _read_tables(self, learned: Dataset) -> Tables:
+    def _read_tables(self) -> Tables:
         """Return the ratings of the store and of the further directory, each event once, the store's first."""
-        write_data(self.store, learned, self.work / "data")
         tables = read_tables(self.work / "data")
         if self.ingested is None:
             return tables

@@ -33,6 +33,10 @@ class WrittenRows:
     """Number of users with at least one rating."""
     movies: int
     """Number of movies in the catalog."""
+    last_id: int
+    """Id of the last row of the store that was written."""
+    last_erasure: int
+    """Id of the last erasure of the store that was taken into account."""
 
 
 def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
@@ -71,7 +75,7 @@ def write_data(store: Store, learned: Dataset, out: Path) -> WrittenRows:
         write_origin(directory, store.identity)
         write_format(directory, learned.format)
         store.note_rows(read_dataset(directory).fingerprint, *position)
-    return WrittenRows(len(rows), rows[USER_ID].n_unique(), len(movies))
+    return WrittenRows(len(rows), rows[USER_ID].n_unique(), len(movies), *position)
 
 
 def _read_consistently(store: Store, learned: Dataset) -> tuple[pl.DataFrame, tuple[int, int], Int64Array]:

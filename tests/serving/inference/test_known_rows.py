@@ -70,6 +70,25 @@ def test_the_rows_of_the_data_for_a_refit_are_known(
     assert_same_snapshot(filled, refit, known)
 
 
+def test_of_data_that_end_before_a_timestamp_the_later_rows_are_read(
+    filled: Store, predictor: Predictor, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    change_store(filled, predictor.dataset)
+    out = tmp_path_factory.mktemp("refit") / "out"
+    written = write_data(filled, predictor.dataset, out)
+    data = read_dataset(out)
+    rows = data.interactions()
+    before = int(rows["Timestamp"][len(rows) // 2])
+    early = data.with_rows(rows.filter(rows["Timestamp"] < before))
+    filled.note_rows(early.fingerprint, written.last_id, written.last_erasure, before)
+    known = known_rows(filled, early)
+    assert known is not None
+    assert known.before == before
+    assert_same_snapshot(filled, early, known)
+    change_store(filled, data)
+    assert_same_snapshot(filled, early, known)
+
+
 def test_the_rows_of_a_data_set_that_was_changed_since_are_not_known(
     filled: Store, predictor: Predictor
 ) -> None:

@@ -25,6 +25,8 @@ class KnownRows:
     """Id of the last of the rows in the store."""
     last_erasure: int
     """Id of the last erasure that the rows take into account, 0 for none."""
+    before: int | None = None
+    """Timestamp, POSIX seconds: what the store holds from it on isn't among the rows; None if nothing is left out."""
 
     @classmethod
     def find(cls, store: Store, dataset: Dataset, manifest: ModelManifest) -> Self | None:

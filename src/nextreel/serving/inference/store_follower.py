@@ -59,7 +59,11 @@ class StoreFollower:
             return
         catalog = self._read_movies(catalog)
         known_position = replace(position, interaction=known.last_id, erasure=known.last_erasure)
-        self._snapshot = self._read_changes(Snapshot.of(known.timeline, catalog, known_position), position)
+        snapshot = Snapshot.of(known.timeline, catalog, known_position)
+        if known.before is not None:
+            later = UnsortedInteractions.of(store.later(known.before, known.last_id), catalog)
+            snapshot = snapshot.extended_by(later, catalog, known_position)
+        self._snapshot = self._read_changes(snapshot, position)
         self.merge_if_due()
 
     @property

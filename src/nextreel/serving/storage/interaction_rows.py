@@ -128,6 +128,13 @@ def read_after(connection: sa.Connection, last_id: int) -> tuple[int, pl.DataFra
     return last_id, pl.concat(blocks)
 
 
+def read_later(connection: sa.Connection, timestamp: int, last_id: int) -> pl.DataFrame:
+    """Return the rows from a timestamp on with an id up to `last_id`, in order of id."""
+    is_later = (interactions.c.timestamp >= timestamp) & (interactions.c.id <= last_id)
+    query = sa.select(*_ROW).where(is_later).order_by(interactions.c.id)
+    return _to_frame(connection.execute(query).all())
+
+
 def blocks_of(dataset: Dataset) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the rows of a data set in blocks, in timeline order, each with the number of rows yielded so far."""
     timeline = dataset.timeline

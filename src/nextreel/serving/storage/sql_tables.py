@@ -40,7 +40,8 @@ facts = Table(
 )
 """`format`: version of the schema. `identity`: a random text that tells the store from every other. `dataset`:
 fingerprint of the data set that was imported. `data FINGERPRINT`: a data set whose models this store has served.
-`rows FINGERPRINT`: ids of the last row and of the last erasure in a data set that holds the store as it was then.
+`rows FINGERPRINT`: ids of the last row and of the last erasure in a data set that holds the store as it was then, and
+the timestamp before which its rows are, if it leaves out later ones.
 `data_format`: the kinds of ids and the scale of the ratings, as JSON; a store without it has numeric ids and stars.
 `erasure_secret`: key of the hidden ids. `to rewrite`, `to flush`: id of the last erasure whose remains the database's
 files may still hold. `backup of`: in a backup, the file that it is of."""

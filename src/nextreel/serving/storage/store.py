@@ -52,6 +52,7 @@ from nextreel.serving.storage.interaction_rows import (
     append,
     blocks_of,
     read_after,
+    read_later,
     read_users,
 )
 from nextreel.serving.storage.movie_rows import mark_deleted, put_movie, read_deleted, read_movies
@@ -236,22 +237,28 @@ class Store:
             write_fact(connection, f"{ROWS}{dataset.fingerprint}", f"{last_id} 0")
             connection.exec_driver_sql(f"ANALYZE {interactions.name}")
 
-    def note_rows(self, fingerprint: str, last_id: int, last_erasure: int) -> None:
+    def note_rows(self, fingerprint: str, last_id: int, last_erasure: int, before: int | None = None) -> None:
         """Note that the data set with this fingerprint holds the store as of a position.
 
         It has exactly the rows up to `last_id`, in timeline order, without those of users who were erased by
-        `last_erasure`.
+        `last_erasure` and, if `before` is given, without those from that timestamp on.
         """
+        before_it = "" if before is None else f" {before}"
         with self.writing() as connection:
-            write_fact(connection, f"{ROWS}{fingerprint}", f"{last_id} {last_erasure}")
+            write_fact(connection, f"{ROWS}{fingerprint}", f"{last_id} {last_erasure}{before_it}")
 
-    def rows_of(self, fingerprint: str) -> tuple[int, int] | None:
-        """Return the ids of the last row and the last erasure in a data set (see `note_rows`); None if unknown."""
+    def rows_of(self, fingerprint: str) -> tuple[int, int, int | None] | None:
+        """Return what was noted of a data set (see `note_rows`): the ids of the last row and the last erasure, and the
+        timestamp before which its rows are; None if nothing was."""
         with self.reading() as connection:
             noted = read_fact(connection, f"{ROWS}{fingerprint}")
-        if noted is None or len(numbers := noted.split()) != 2 or not all(map(str.isdecimal, numbers)):
+        if (
+            noted is None
+            or len(numbers := noted.split()) not in (2, 3)
+            or not all(map(str.isdecimal, numbers))
+        ):
             return None
-        return int(numbers[0]), int(numbers[1])
+        return int(numbers[0]), int(numbers[1]), int(numbers[2]) if len(numbers) == 3 else None
 
     @staticmethod
     def _write_format(connection: sa.Connection, dataset: Dataset) -> None:
@@ -328,6 +335,11 @@ class Store:
     def everything(self) -> tuple[int, pl.DataFrame]:
         """Return all rows in order of id, and the id of the last one (0 if there are none)."""
         return self.since(0)
+
+    def later(self, timestamp: int, last_id: int) -> pl.DataFrame:
+        """Return the rows from a timestamp on with an id up to `last_id`, in order of id."""
+        with self.reading() as connection:
+            return read_later(connection, timestamp, last_id)
 
     def add_movie(self, movie_id: Id, title: str, genres: Sequence[str]) -> bool:
         """Add a movie to the catalog; return False, and change nothing, if this MovieID was added before.
