@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 from zipfile import BadZipFile
 
-from nextreel.atomic_files.durability import sync_directory, sync_file
+from nextreel.atomic_files.durability import make_directories, sync_directory, sync_file
 from nextreel.data.sources.movielens import Conversion, convert, require_free
 from nextreel.data.sources.zip_archives import open_zip
 from nextreel.errors import ConfigError, DataError, DownloadError
@@ -88,7 +88,7 @@ def download(
             if damage := _find_damage(path, md5):
                 raise DataError(f"{path} is damaged: {damage}; delete it and try again")
         else:
-            directory.mkdir(parents=True, exist_ok=True)
+            make_directories(directory)
             part = directory / f"{name}.zip.part"
             _download_rest(opener, url, part, on_progress)
             if damage := _find_damage(part, md5):
