@@ -125,8 +125,8 @@ def test_a_read_only_database_refuses_until_it_can_be_written_again_in_postgresq
         with postgres.connect() as connection:
             connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {setting}')
         if refuses:
-            with pytest.raises(StoreError, match="read-only transaction"):
-                Store.open(postgres_url)
+            with Store.open(postgres_url) as store, pytest.raises(StoreError, match="read-only transaction"):
+                store.add(batch(2))
     with Store.open(postgres_url) as store:
         assert store.add(batch(2)) == [Outcome.ADDED] * 50
         assert seconds_and_sizes(store) == [(1, 50), (2, 50)]

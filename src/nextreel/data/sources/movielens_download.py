@@ -78,8 +78,9 @@ def download(
         raise ConfigError(f"no MovieLens release is called {name!r}; there are {', '.join(NAMES)}")
     if urlsplit(base_url).scheme not in ("https", "http"):
         raise ConfigError(f"{base_url!r} isn't an HTTP address")
-    require_free(directory)
     path = directory / f"{name}.zip"
+    if not path.exists():
+        require_free(directory)  # before anything is fetched
     url = f"{base_url.rstrip('/')}/{name}.zip"
     opener = build_opener(_NoDowngrade)
     try:
