@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: help demo test check unit bench peers time-to-split docs docs-check dist release site lock clean
+.PHONY: help demo test check unit fuzz chaos bench peers time-to-split docs docs-check dist release site lock clean
 
 help:           ## what make can do
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -21,12 +21,12 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/core.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
-# The browser and the database that the server is tested with. Elsewhere their tests are skipped, and say why.
+# The browser and the database that the server is tested with, and the tracer for failing writes. Elsewhere their tests are skipped, and say why.
 $(VENV)/system.stamp: $(VENV)/core.stamp
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  { command -v chromium && ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || \
-	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-liberation postgresql >/dev/null; }; \
-	else echo "To test the page and PostgreSQL too, install Chromium and PostgreSQL."; fi
+	  { command -v chromium && command -v strace && ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-liberation postgresql strace >/dev/null; }; \
+	else echo "To test the page, PostgreSQL and losses of power too, install Chromium, PostgreSQL and strace."; fi
 	@touch $@
 
 demo: $(VENV)/core.stamp   ## from nothing to ten recommendations; DATA=DIR uses your own files
@@ -44,6 +44,17 @@ check: $(VENV)/dev.stamp   ## lint, types, import contract
 # Bytecode is kept even where the environment says otherwise: the tests start many processes, and each would compile it.
 unit: $(VENV)/dev.stamp $(VENV)/system.stamp   ## the tests
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest
+
+# Property tests find little in the first seconds: these run for minutes of processor time, with other seeds each round.
+MINUTES ?= 10
+fuzz: $(VENV)/dev.stamp $(VENV)/system.stamp   ## many more inputs for the property tests: make fuzz MINUTES=10 (of CPU time, a target)
+	@for target in readers options models store http; do \
+		OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m benchmarks.fuzz $$target $(MINUTES) || exit 1; \
+	done
+
+chaos: $(VENV)/dev.stamp $(VENV)/system.stamp   ## kill commands, fail their writes and cut the power, at every writing call
+	$(BIN)/python -m tests.chaos faults
+	$(BIN)/python -m tests.chaos power-loss
 
 bench: $(VENV)/dev.stamp   ## rerun a benchmark: make bench NAME=course-funk-svd DATA=DIR
 	$(BIN)/python -m benchmarks.run $(NAME) $(DATA)

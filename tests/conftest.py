@@ -15,6 +15,7 @@ settings.register_profile(
     max_examples=60,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
+settings.register_profile("fuzz", settings.get_profile("nextreel"), max_examples=300)
 settings.load_profile("nextreel")
 
 REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"

@@ -19,6 +19,14 @@ def sync_directory(directory: Path) -> None:
         _sync(directory, os.O_RDONLY)
 
 
+def make_directories(directory: Path) -> None:
+    """Create a directory with its parents, as far as they are missing, and wait until their names are on the disk."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_directory(path.parent)
+
+
 def sync_tree(directory: Path) -> None:
     """Wait until a directory with all that it holds is on the disk."""
     for path in directory.rglob("*"):

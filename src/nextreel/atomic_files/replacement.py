@@ -24,6 +24,9 @@ from nextreel.atomic_files.unfinished import (
 )
 from nextreel.errors import ArtifactError, DataError
 
+WRITE_ERRORS = (OSError, pl.exceptions.ComputeError)
+"""What is raised when something can't be written; polars reports a full disk as a ComputeError."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -44,9 +47,8 @@ def replacing(path: Path) -> Iterator[Path]:
             sync_file(temporary)
             temporary.replace(path)
             sync_directory(path.parent)
-    except (OSError, pl.exceptions.ComputeError) as error:
-        # Polars reports a full disk as a ComputeError.
-        raise DataError(f"{path}: can't be written ({getattr(error, 'strerror', None) or error})") from error
+    except WRITE_ERRORS as error:
+        raise DataError(f"{path}: can't be written ({explain_write_error(error)})") from error
 
 
 @contextmanager
@@ -71,8 +73,14 @@ def atomic_directory(path: Path, marker: str) -> Iterator[Path]:
             _require_replaceable(path, given, marker)  # somebody else may have used the name meanwhile
             _put_in_place(aside, path)
             sync_directory(path.parent)
-    except OSError as error:
-        raise ArtifactError(f"can't write {given}: {error.strerror or error}") from error
+    except WRITE_ERRORS as error:
+        raise ArtifactError(f"can't write {given}: {explain_write_error(error)}") from error
+
+
+def explain_write_error(error: Exception) -> str:
+    """Return why the system couldn't write, in its words and in one line."""
+    lines = str(getattr(error, "strerror", None) or error).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _require_replaceable(path: Path, given: Path, marker: str) -> None:

@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
+from nextreel.atomic_files.durability import make_directories
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -121,7 +123,7 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def _unfinished(path: Path, ending: str) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directories(path.parent)
     delete_leftovers(path)
     temporary, lock = _create(path, ending)
     try:

@@ -317,6 +317,15 @@ def test_nothing_that_exists_is_overwritten(tmp_path: Path, name: str) -> None:
     assert [(path.name, path.read_text()) for path in target.iterdir()] == [(name, "mine")]
 
 
+def test_a_conversion_that_was_interrupted_is_completed_by_the_next(tmp_path: Path) -> None:
+    source, target = write_files(tmp_path / "raw", ML_1M), tmp_path / "out"
+    convert(source, target)
+    whole = {path.name: path.read_bytes() for path in target.iterdir()}
+    (target / "ratings_train.csv").unlink()  # which comes last
+    convert(source, target)
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == whole
+
+
 def test_a_target_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(DataError, match="out is a file"):

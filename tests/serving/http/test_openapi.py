@@ -42,7 +42,7 @@ CONFIG = schemathesis.config.SchemathesisConfig.from_dict(
 
 
 @schemathesis.openapi.from_dict(DESCRIPTION, config=CONFIG).parametrize()
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings().max_examples // 7, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_described(case: "schemathesis.Case[Any]", server: Server) -> None:
     case.call_and_validate(server.url, checks=CHECKS)
 

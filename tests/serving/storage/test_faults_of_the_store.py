@@ -1,10 +1,8 @@
 """The store when its database is full, unreachable, busy or killed."""
 
-import os
 import re
 import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from benchmarks.postgres import Postgres
 from nextreel.errors import StoreError
 from nextreel.serving.storage.databases import connect
 from nextreel.serving.storage.store import NewInteraction, Outcome, Store
+from tests.small_disks import mounted_disk
 
 
 def batch(second: int, size: int = 50) -> list[NewInteraction]:
@@ -59,16 +58,8 @@ def test_a_full_database_refuses_and_keeps_nothing_half_written(sqlite_url: str)
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A file system of 12 MiB, outside pytest's directories, which are closed to the user postgres."""
-    directory = Path(tempfile.mkdtemp(prefix="nextreel-small-disk-"))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=777", "tmpfs", str(directory)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        directory.rmdir()
-        pytest.skip("needs the right to mount a small file system")
-    directory.chmod(0o755)
-    yield directory
-    subprocess.run(["umount", "--lazy", directory], check=True)
-    directory.rmdir()
+    with mounted_disk("12m") as disk:
+        yield disk
 
 
 def test_a_full_disk_refuses_until_there_is_space_again_in_sqlite(small_disk: Path) -> None:
@@ -105,6 +96,40 @@ def check_full_disk(store: Store, disk: Path, message: str) -> None:
     assert seconds_and_sizes(store) == [(second, 50) for second in range(acknowledged)]
     ballast.unlink()
     assert store.add(batch(acknowledged)) == [Outcome.ADDED] * 50
+
+
+def test_a_read_only_disk_refuses_until_it_can_be_written_again_in_sqlite(small_disk: Path) -> None:
+    url = f"sqlite:///{small_disk}/nextreel.db"
+    with Store.open(url) as store:
+        store.add(batch(1))
+    remount(small_disk, "ro")
+    with pytest.raises(StoreError, match=r"readonly|unable to open|disk I/O"):
+        Store.open(url)
+    remount(small_disk, "rw")
+    with Store.open(url) as store:
+        assert seconds_and_sizes(store) == [(1, 50)]
+        assert store.add(batch(2)) == [Outcome.ADDED] * 50
+
+
+def remount(disk: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", disk], check=True)
+
+
+def test_a_read_only_database_refuses_until_it_can_be_written_again_in_postgresql(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    name = sa.make_url(postgres_url).database
+    with Store.open(postgres_url) as store:
+        store.add(batch(1))
+    for setting, refuses in (("on", True), ("off", False)):
+        with postgres.connect() as connection:
+            connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {setting}')
+        if refuses:
+            with Store.open(postgres_url) as store, pytest.raises(StoreError, match="read-only transaction"):
+                store.add(batch(2))
+    with Store.open(postgres_url) as store:
+        assert store.add(batch(2)) == [Outcome.ADDED] * 50
+        assert seconds_and_sizes(store) == [(1, 50), (2, 50)]
 
 
 def test_a_database_that_is_gone_refuses_and_works_when_it_is_back(

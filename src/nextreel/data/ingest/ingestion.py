@@ -20,6 +20,8 @@ import numpy as np
 import polars as pl
 
 from nextreel.artifacts import hash_file
+from nextreel.atomic_files import WRITE_ERRORS, explain_write_error
+from nextreel.atomic_files.durability import make_directories
 from nextreel.atomic_files.exclusive import exclusive
 from nextreel.data.data_format import ANY_FORMAT, PARTITIONS_FILE, DataFormat
 from nextreel.data.frames import require_given_columns
@@ -168,8 +170,8 @@ def ingest(
         raise ArtifactError(
             f"{directory} exists and holds no {PARTITIONS_FILE}; nothing was written: choose another name"
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    with exclusive(directory), _nothing_left_of_an_error(directory):
+    make_directories(directory)
+    with exclusive(directory), _nothing_left_of_an_error(directory), _told_as_data_errors(directory):
         show_stage("comparing with what was ingested before")
         hashes = tuple(_hash_regular(path) for path in files[INTERACTIONS])
         present = read_manifest(directory)
@@ -198,6 +200,15 @@ def _nothing_left_of_an_error(directory: Path) -> Iterator[None]:
                     path.rmdir()
                 directory.rmdir()
         raise
+
+
+@contextmanager
+def _told_as_data_errors(directory: Path) -> Iterator[None]:
+    """Raise DataError where staged rows can't be written."""
+    try:
+        yield
+    except WRITE_ERRORS as error:
+        raise DataError(f"{directory}: can't be written ({explain_write_error(error)})") from error
 
 
 def _ingest(run: _Run) -> Ingested:

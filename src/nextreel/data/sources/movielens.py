@@ -8,7 +8,7 @@ both. The formats are described in the README of each release, https://grouplens
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -37,6 +37,8 @@ from nextreel.wording import number_of
 
 RATINGS_FILE, MOVIES_FILE, USERS_FILE = "ratings_train.csv", "movies.csv", "users.csv"
 LINKS_FILE = "links.csv"
+WRITTEN_FILES = (RATINGS_FILE, MOVIES_FILE, USERS_FILE, LINKS_FILE)
+"""Names of the files that a conversion may write."""
 LARGEST_MEMBER = 2 * 1024**3
 """Highest accepted number of bytes of one unpacked file; in every release it is less than 1 GiB."""
 
@@ -156,7 +158,8 @@ def convert(source: Path, target: Path) -> Conversion:
         A directory with GroupLens' files, or the downloaded zip. If it is a directory with the course's files, there
         is nothing to convert, and nothing is written.
     target : Path
-        A directory that has none of the three files; it is created if necessary.
+        A directory that has none of the files, unless they are those that would be written and there are no ratings:
+        a conversion that was interrupted is completed so. It is created if necessary.
 
     Raises
     ------
@@ -166,7 +169,7 @@ def convert(source: Path, target: Path) -> Conversion:
     """
     if source.is_dir() and any(source.glob("ratings_train.*")):
         return Conversion(form="course")
-    require_free(target)
+    require_free(target, [RATINGS_FILE])
     raw = _read_known_files(source)
     release = _recognise_format(source, raw)
     ratings = _read_rows(release.ratings, raw.pop(release.ratings.name)).sort(TIMESTAMP, maintain_order=True)
@@ -189,13 +192,11 @@ def convert(source: Path, target: Path) -> Conversion:
     )
 
 
-def require_free(target: Path) -> None:
-    """Raise DataError if `target` is a file or has a file that a conversion would overwrite."""
+def require_free(target: Path, names: Iterable[str] = WRITTEN_FILES) -> None:
+    """Raise DataError if `target` is a file or has a file of one of these names."""
     if target.exists() and not target.is_dir():
         raise DataError(f"{target} is a file; expected a directory to write into")
-    existing = [
-        name for name in (RATINGS_FILE, MOVIES_FILE, USERS_FILE, LINKS_FILE) if (target / name).exists()
-    ]
+    existing = [name for name in names if (target / name).exists()]
     if existing:
         raise DataError(
             f"{target} already holds {', '.join(existing)}: choose another directory, or delete the files"
@@ -351,8 +352,17 @@ def _with_occupation_codes(users: pl.DataFrame) -> pl.DataFrame:
     return users.with_columns(codes)
 
 
+def _holds(file: Path, table: pl.DataFrame | None) -> bool:
+    """Return whether a file holds a table as it would be written."""
+    return table is not None and file.is_file() and file.read_bytes() == table.write_csv().encode()
+
+
 def _write_all(tables: Mapping[str, pl.DataFrame], target: Path) -> tuple[Path, ...]:
-    """Write tables, by file name, to a directory, and return their paths."""
+    """Write tables, by file name, to a directory, and return their paths.
+
+    Files that are there already and hold the same come from a conversion that was interrupted.
+    """
+    require_free(target, [name for name in WRITTEN_FILES if not _holds(target / name, tables.get(name))])
     files = {target / name: table for name, table in tables.items()}
     write_tables(files)
     return tuple(files)

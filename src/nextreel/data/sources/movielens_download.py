@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 from zipfile import BadZipFile
 
-from nextreel.atomic_files.durability import sync_directory, sync_file
+from nextreel.atomic_files.durability import make_directories, sync_directory, sync_file
 from nextreel.data.sources.movielens import Conversion, convert, require_free
 from nextreel.data.sources.zip_archives import open_zip
 from nextreel.errors import ConfigError, DataError, DownloadError
@@ -78,8 +78,9 @@ def download(
         raise ConfigError(f"no MovieLens release is called {name!r}; there are {', '.join(NAMES)}")
     if urlsplit(base_url).scheme not in ("https", "http"):
         raise ConfigError(f"{base_url!r} isn't an HTTP address")
-    require_free(directory)
     path = directory / f"{name}.zip"
+    if not path.exists():
+        require_free(directory)  # before anything is fetched
     url = f"{base_url.rstrip('/')}/{name}.zip"
     opener = build_opener(_NoDowngrade)
     try:
@@ -88,7 +89,7 @@ def download(
             if damage := _find_damage(path, md5):
                 raise DataError(f"{path} is damaged: {damage}; delete it and try again")
         else:
-            directory.mkdir(parents=True, exist_ok=True)
+            make_directories(directory)
             part = directory / f"{name}.zip.part"
             _download_rest(opener, url, part, on_progress)
             if damage := _find_damage(part, md5):

@@ -25,6 +25,7 @@ from typing import Self
 
 from nextreel.artifacts import MANIFEST, list_files, read_manifest
 from nextreel.atomic_files import atomic_directory, replacing
+from nextreel.atomic_files.durability import make_directories
 from nextreel.atomic_files.unfinished import delete_leftovers_in, recover_directory
 from nextreel.documents import read_text_file
 from nextreel.errors import ArtifactError, DataError, NextreelError, QueryError
@@ -105,7 +106,7 @@ class VersionDirectory:
         versions = cls(Path(directory))
         try:
             if not versions.directory.exists() or not any(versions.directory.iterdir()):
-                versions._home.mkdir(parents=True)
+                make_directories(versions._home)
         except OSError as error:
             raise ArtifactError(f"can't write {directory}: {error.strerror or error}") from error
         return cls.open(directory)
