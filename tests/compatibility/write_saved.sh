@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes tests/compatibility/saved: models and a store as an earlier nextreel left them. It uses the command line and
-# HTTP only, so that any version can run it: write_saved.sh PYTHON OUT. The files in this directory are those of commit
-# f29d75f, and stay: they are what later versions must open.
+# HTTP only, so that any version can run it: write_saved.sh PYTHON OUT. The files in `saved` are those of commit
+# f29d75f and the files in `saved_1_0` those of 1.0; they stay: they are what later versions must open.
 set -euo pipefail
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1
 python=$1 out=$2

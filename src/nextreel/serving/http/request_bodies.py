@@ -65,8 +65,11 @@ def _read_int(value: JsonValue) -> JsonValue:
     return value
 
 
-def _read_int_parameter(value: str) -> int:
-    if not re.fullmatch("-?[0-9]{1,30}", value):
+def _read_int_parameter(value: str | int | None) -> int:
+    """Read the text of a URL, or the default of a parameter, which FastAPI validated too until 0.140."""
+    if isinstance(value, int):
+        return value
+    if value is None or not re.fullmatch("-?[0-9]{1,30}", value):
         raise ValueError("expected a whole number")
     return int(value)
 

@@ -165,7 +165,7 @@ def read_ratings(connection: sa.Connection, rows: Sequence[NewInteraction]) -> d
 
 def _read_seconds(
     connection: sa.Connection, user_seconds: Sequence[tuple[int, int]]
-) -> sa.CursorResult[int, int, float, int]:
+) -> "sa.CursorResult[int, int, float, int]":
     if len(user_seconds) == 1:  # the most frequent case, whose statement is compiled only once
         (user, second) = user_seconds[0]
         return connection.execute(_ROWS_OF_SECOND, {"user": user, "second": second})
