@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 import nextreel
 from nextreel.arrays import Arrays, read_arrays, write_arrays
 from nextreel.errors import ArtifactError
-from tests.compatibility.test_saved import MODELS, SAVED
 from tests.resealing import reseal
 
+SAVED = Path(__file__).parent / "saved_1_0"
+MODELS = sorted(path.stem for path in SAVED.glob("*.csv") if path.stem != "queries")
 USERS = [1, 2, 40, 999_999]
 ODD_NUMBERS = [0, 1, -1, 2, 59, 60, 10**6, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63)]
 ODD_FLOATS = [0.0, -0.0, 1e-45, 1e4, -1e4, 1e30, float("nan"), float("inf")]
