@@ -29,6 +29,7 @@ from nextreel.prediction.saving import load_mapped, save
 from nextreel.scale.list_parts import BatchRequest, Part
 from nextreel.scale.ray_cluster import ENVIRONMENT
 from nextreel.scale.ray_lists import answer_on_ray
+from nextreel.wording import number_of
 
 
 def measure(config: Config, data: Path) -> Result:
@@ -52,7 +53,7 @@ def measure(config: Config, data: Path) -> Result:
     fixed = runs[many]["fixed_seconds"]
     needed = find_break_even(fixed, rates[0], rates[many])
     return {
-        "load_before": os.getloadavg()[0],
+        "load": round(os.getloadavg()[0], 1),
         "queries_per_second": {_name(workers): round(rate, 1) for workers, rate in rates.items()},
         "speedup": round(rates[many] / rates[few], 2),
         "fixed_seconds": {_name(workers): round(run["fixed_seconds"], 1) for workers, run in runs.items()},
@@ -67,7 +68,7 @@ def find_break_even(fixed_seconds: float, local_rate: float, ray_rate: float) ->
 
 
 def _name(workers: int) -> str:
-    return f"{workers} workers" if workers else "local"
+    return number_of(workers, "worker") if workers else "local"
 
 
 def _run(model: Path, queries: Path, workers: int, part_rows: int) -> dict[str, float]:
