@@ -17,6 +17,7 @@ from benchmarks.protocol_tables import (
     split_by_gap,
     split_protocols_by_gap,
 )
+from benchmarks.reliability_tables import faults, fuzzing, losses_of_power
 from benchmarks.run import HERE, Result, read_result
 from benchmarks.small_data_tables import compare_on_small_data
 from benchmarks.tables import find_evaluation, interval, make_table, mean
@@ -30,6 +31,7 @@ PAGES = (
     DOCS / "how-to" / "course.md",
     DOCS / "how-to" / "deploy.md",
     DOCS / "how-to" / "scale.md",
+    DOCS / "reliability.md",
 )
 
 COURSE = {"train loss": "0.0833", "validation loss": "0.2097", "NDCG@10": "0.0217", "Recall@10": "0.0424"}
@@ -75,6 +77,10 @@ RESULTS = (
 )
 """The models of the leaderboard that README.md shows in a table; its chart shows all."""
 AWAITED = (
+    "fuzz-http",
+    "fuzz-models",
+    "fuzz-readers",
+    "fuzz-store",
     "next-visit-best",
     "time-to-split-best",
     "open-loop-best",
@@ -550,6 +556,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "new-movies": _new_movies,
     "crash": _crash,
     "hostile-soak": _hostile_soak,
+    "fuzzing": fuzzing,
+    "faults": faults,
+    "losses-of-power": losses_of_power,
     "speed": _speed,
     "scaling": _scaling,
     "answers-by-size": _answers_by_size,

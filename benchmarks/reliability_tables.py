@@ -1,0 +1,56 @@
+"""The tables of docs/reliability.md: fuzzing, failing writes, and losses of power."""
+
+from benchmarks.fuzz import TARGETS
+from benchmarks.run import Result, has_result, read_result
+from benchmarks.tables import make_table
+
+WHAT = {
+    "readers": "files of ratings, movies, users and queries, and exports of film sites",
+    "options": "options of models, in files and as values",
+    "models": "the arrays of a saved model, for each of the nine",
+    "store": "writes, erasures, added and deleted movies and restarts in any order, on both stores",
+    "http": "requests, alone and in sequences, on both stores, with and without keys",
+}
+"""What each target attacks."""
+
+
+def fuzzing() -> str:
+    """Return the targets that were fuzzed."""
+    rows = []
+    for target in TARGETS:
+        if has_result(f"fuzz-{target}"):
+            result = read_result(f"fuzz-{target}")
+            figures = [f"{result['cpu_minutes']:.1f}", f"{result['rounds']:,}", f"{result['failures']:,}"]
+            rows.append([f"`{target}`", WHAT[target], *figures])
+    return make_table(["target", "what is attacked", "CPU minutes", "rounds", "failures"], rows)
+
+
+def faults() -> str:
+    """Return what was found after each fault at each writing call."""
+    rows = [
+        [f"`{command['command']}`", f"{command['calls']:,}", f"{command['runs']:,}", *_states(command)]
+        for command in read_result("chaos-faults")["commands"]
+    ]
+    return make_table(["command", "writing calls", "runs", *_STATES], [*rows, _sum(rows)])
+
+
+def losses_of_power() -> str:
+    """Return what was read from the disks that a loss of power may leave."""
+    rows = [
+        [f"`{command['command']}`", f"{command['calls']:,}", f"{command['runs']:,}", *_states(command)]
+        for command in read_result("chaos-power-loss")["commands"]
+    ]
+    return make_table(["command", "writes", "disks", *_STATES], [*rows, _sum(rows)])
+
+
+_STATES = ("state before", "state after", "refused", "anything else", "broken promises")
+
+
+def _states(command: Result) -> list[str]:
+    counts = [command[kind] for kind in ("old", "new", "refused", "other")]
+    return [f"{count:,}" for count in (*counts, len(command["problems"]))]
+
+
+def _sum(rows: list[list[str]]) -> list[str]:
+    columns = zip(*(row[1:] for row in rows), strict=True)
+    return ["all", *(f"{sum(int(cell.replace(',', '')) for cell in column):,}" for column in columns)]
