@@ -3,8 +3,9 @@ DATA ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+AUDIT := .venv-audit
 
-.PHONY: help demo test check unit fuzz chaos bench peers time-to-split docs docs-check dist release site lock clean
+.PHONY: help demo test check unit fuzz chaos bench peers time-to-split docs docs-check dist release audit mutation site lock clean
 
 help:           ## what make can do
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -78,6 +79,19 @@ dist: $(VENV)/dev.stamp   ## build the wheel and the sdist into dist
 release: dist   ## build them twice, look inside, and use the wheel in fresh environments: oldest and newest libraries, every Python
 	$(BIN)/python -m tests.release.check dist
 
+$(AUDIT)/installed.stamp: requirements/audit.txt
+	@test -x $(AUDIT)/bin/python || $(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+audit: $(VENV)/dev.stamp $(AUDIT)/installed.stamp   ## look for unsafe code, licences that don't fit, and known vulnerabilities
+	$(AUDIT)/bin/bandit --quiet --configfile pyproject.toml --recursive src hatch_build.py
+	$(BIN)/python -m tests.release.licences
+	$(BIN)/python -m tests.release.vulnerabilities $(AUDIT)/bin/pip-audit
+
+mutation: $(VENV)/dev.stamp   ## change important modules in small ways and count what their tests notice
+	$(BIN)/python -m benchmarks.run mutation .
+
 site: $(VENV)/dev.stamp   ## build the documentation into site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
@@ -102,4 +116,4 @@ peers: $(VENV)/dev.stamp $(PEERS)/numpy1.stamp $(PEERS)/numpy2.stamp   ## other 
 	done
 
 clean:          ## remove what make made
-	rm -rf $(VENV) $(PEERS) dist build site
+	rm -rf $(VENV) $(PEERS) $(AUDIT) dist build site

@@ -47,7 +47,7 @@ REWRITTEN_BYTES = 256 * 2**20
 """Size up to which a file of SQLite is rewritten after an erasure: that takes some 20 seconds for a gigabyte, in which
 nobody can write."""
 
-LAST_ERASURE = f"SELECT max(id) FROM {erasures.name}"
+LAST_ERASURE = f"SELECT max(id) FROM {erasures.name}"  # nosec B608 # a table of ours
 
 ROWS_OF_STATEMENT = 8_000
 """Highest number of rows that one INSERT of SQLite copies: beyond, statements grow and nothing becomes faster."""
@@ -220,7 +220,7 @@ class SQLite(Database):
             for place, column in enumerate(part):
                 values[place :: len(COLUMNS)] = column.to_list()
             marks = ", ".join(["(?, ?, ?, ?)"] * part.height)
-            statement = f"INSERT INTO {interactions.name} ({', '.join(COLUMNS)}) VALUES {marks}"
+            statement = f"INSERT INTO {interactions.name} ({', '.join(COLUMNS)}) VALUES {marks}"  # nosec B608 # names and marks of ours, no values
             connection.exec_driver_sql(statement, tuple(values.tolist()))
 
     def last_erasure(self) -> int:

@@ -8,7 +8,7 @@ from nextreel.serving.storage.sql_tables import key_use
 from nextreel.serving.storage.store import Store
 
 ADD = sa.text(
-    f"INSERT INTO {key_use.name} (key_id, tokens) VALUES (:key_id, :tokens) "
+    f"INSERT INTO {key_use.name} (key_id, tokens) VALUES (:key_id, :tokens) "  # nosec B608 # a table of ours
     f"ON CONFLICT (key_id) DO UPDATE SET tokens = {key_use.name}.tokens + excluded.tokens"
 )
 

@@ -15,7 +15,7 @@ from nextreel.serving.storage.facts import read_fact, write_fact
 from nextreel.serving.storage.people.hidden_ids import IdHider
 from nextreel.serving.storage.sql_tables import erasures
 
-SECRET = "erasure_secret"
+SECRET = "erasure_secret"  # nosec B105 # the name of a fact, not a secret
 """Name of the fact that holds the secret of the hidden ids, in hexadecimal."""
 BLOCK = 2_000
 """Hidden ids looked up by one statement; databases allow some ten thousand parameters at most."""
