@@ -81,6 +81,7 @@ AWAITED = (
     "fuzz-models",
     "fuzz-readers",
     "fuzz-store",
+    "mutation",
     "next-visit-best",
     "time-to-split-best",
     "open-loop-best",
