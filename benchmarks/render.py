@@ -86,6 +86,8 @@ AWAITED = (
     "time-to-split-best",
     "open-loop-best",
     "open-loop-sequential-ridge",
+    "ray-hosts",
+    "ray-workers",
 )
 """Configs that are ready and have no result file yet; tables leave their places empty."""
 
