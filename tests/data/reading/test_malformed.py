@@ -65,6 +65,8 @@ STRUCTURE: list[tuple[str, bytes, str]] = [
     (U, b"", f"{U}: is empty; expected a header UserID,Gender,Age,Occupation,ZipCode and rows"),
     (M, b"\n", f"{M}: is empty; expected a header MovieID,Title,Genres and rows"),
     (R, b"1,10,4,956703932\n1,11,3,956703954\n", f"{R}, line 1: there is no header: the first line is a row of data; expected the header UserID,MovieID,Rating,Timestamp"),
+    (R, b"\nUserID,MovieID,Rating,Timestamp\n1,10,4,956703932\n", f"{R}, line 1: the first line is empty; expected the header UserID,MovieID,Rating,Timestamp"),
+    (R, b" \r\n\x01", f"{R}, line 1: the first line is empty; expected the header UserID,MovieID,Rating,Timestamp"),
     (M, b"10,Toy Story (1995),Comedy\n", f"{M}, line 1: there is no header: the first line is a row of data; expected the header MovieID,Title,Genres"),
     (R, b"UserID,MovieID,Rating,When\n1,10,4,5\n", f"{R}, line 1, column Timestamp: missing; the header has UserID, MovieID, Rating, When; name the column by --columns time=NAME"),
     (R, b"who,what,Rating,Timestamp\n1,10,4,5\n", f"{R}, line 1, column UserID: missing; the header has who, what, Rating, Timestamp; name the column by --columns user=NAME\n{R}, line 1, column MovieID: missing; the header has who, what, Rating, Timestamp; name the column by --columns movie=NAME"),

@@ -177,6 +177,8 @@ def _read_header(
             return candidate, header, found
     header = headers[separator]
     found = find_columns(header, table, format_)
+    if not any(header):
+        reject_file(file, f"the first line is empty; expected the header {_header_of(table)}", line=1)
     if "::" in header[0]:
         reject_file(file, "columns are separated by '::'; expected commas", line=1)
     if not found.sources and NUMBER.fullmatch(header[0]):
