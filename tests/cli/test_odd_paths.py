@@ -25,7 +25,7 @@ def test_every_command_takes_such_a_name_literally(tmp_path: Path, monkeypatch: 
     run("check", data, "--quarantine", home / "bad.csv", "--clean", home / "clean")
     run("split", data, parts)
     run("fit", parts, "--model", "popularity", "--out", model)
-    run("evaluate", model, parts, "--save", "--json", home / "figures.json")
+    run("evaluate", model, parts, "--save", "--json-file", home / "figures.json")
     run("recommend", model, "--user", 1)
     run("recommend", model, "--queries", parts / "test.csv", "--out", home / "lists.parquet")
     with queries.open("wb") as file:

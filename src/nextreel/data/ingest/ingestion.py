@@ -11,8 +11,9 @@ error leaves nothing behind.
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,8 @@ from nextreel.version import __version__
 
 PARTITIONS = 64
 """Number of partitions of new data: of a billion rows, one has 16 million, which are sorted in memory."""
+CLEANING_ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS = 20, 0.05
+"""How often unfinished files are deleted after an error: a thread of polars may still create one that it had begun."""
 FIELDS = {USER_ID: "user_ids", MOVIE_ID: "movie_ids"}
 """Fields of a data set's format with the kind of the ids in a column."""
 
@@ -191,15 +194,25 @@ def _nothing_left_of_an_error(directory: Path) -> Iterator[None]:
     try:
         yield
     except DataError:
-        with suppress(DataError, OSError):
-            manifest = read_manifest(directory)
-            delete_staging(directory)
-            delete_unlisted(directory, manifest.listed() if manifest else ())
-            if manifest is None:
-                for path in sorted(directory.rglob("*"), reverse=True):
-                    path.rmdir()
-                directory.rmdir()
+        for _ in range(CLEANING_ATTEMPTS):
+            try:
+                _delete_unfinished(directory)
+            except (DataError, OSError):
+                time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+            else:
+                break
         raise
+
+
+def _delete_unfinished(directory: Path) -> None:
+    """Delete what no manifest lists, and the directory itself if there is none."""
+    manifest = read_manifest(directory)
+    delete_staging(directory)
+    delete_unlisted(directory, manifest.listed() if manifest else ())
+    if manifest is None and directory.exists():
+        for path in sorted(directory.rglob("*"), reverse=True):
+            path.rmdir()
+        directory.rmdir()
 
 
 @contextmanager
