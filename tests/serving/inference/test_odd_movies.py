@@ -51,7 +51,7 @@ def service(model: Path, predictor: Predictor, tmp_path_factory: pytest.TempPath
 
 
 @given(IDS, TITLES, GENRES)
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=list(HealthCheck))
 def test_an_odd_movie_harms_neither_lists_nor_searches_nor_a_restart(
     service: Service, movie_id: int, title: str, genres: list[str]
 ) -> None:
