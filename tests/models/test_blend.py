@@ -72,7 +72,7 @@ def test_a_score_is_the_weighted_sum_of_what_is_blended() -> None:
             histories = histories.last(1)
         w, v, u = model.weights_[number]
         expected = w * transformer.score(histories, timestamps) + v * ridge.score(histories, timestamps)
-        expected += u * recent.score(timestamps)
+        expected += u * recent.at(timestamps)
         np.testing.assert_allclose(model.score(histories, timestamps), expected, rtol=1e-5)
 
 

@@ -21,7 +21,7 @@ def make(events: list[tuple[int, int]]) -> RecentPopularity:
 def test_it_counts_the_days_before_the_day_of_the_query(
     events: list[tuple[int, int]], times: list[int]
 ) -> None:
-    scores = make(events).score(np.array(times, dtype=np.int64))
+    scores = make(events).at(np.array(times, dtype=np.int64))
     assert scores.shape == (len(times), N_MOVIES)
     for time, row in zip(times, scores, strict=True):
         before = time // DAY * DAY
@@ -35,4 +35,4 @@ def test_it_counts_the_days_before_the_day_of_the_query(
 def test_the_future_changes_nothing(events: list[tuple[int, int]], time: int) -> None:
     query = np.array([time])
     past = [event for event in events if event[0] < time]
-    np.testing.assert_array_equal(make(events).score(query), make(past).score(query))
+    np.testing.assert_array_equal(make(events).at(query), make(past).at(query))

@@ -143,7 +143,7 @@ class Blend(Recommender):
     def _scorers(self) -> list[ScoreFunction]:
         """What is blended, in the order of the columns of `weights_`."""
         recent = RecentPopularity(self.recent_days_, self.recent_movies_, len(self._ridge.columns_))
-        return [self._transformer.score, self._ridge.score, lambda _, timestamps: recent.score(timestamps)]
+        return [self._transformer.score, self._ridge.score, recent.score]
 
     def _classify(self, histories: Histories, timestamps: Int64Array) -> Int64Array:
         """Return the class of each query (SAME_SECOND, WITHIN_A_DAY, LATER or SHORT_HISTORY), int64[n_queries]."""

@@ -7,11 +7,13 @@ of UTC and count as a whole, so that all queries of one day share their counts, 
 import numpy as np
 
 from nextreel.arrays import Float32Array, Int32Array, Int64Array
-from nextreel.data.timeline import Timeline
+from nextreel.data.timeline import Histories, Timeline
 from nextreel.data.times import DAY
 
 RECENT_DAYS = 30
 """Number of days before the query's day whose interactions are counted."""
+MOST_KEPT = 2**22
+"""Number of counts that are kept for other queries of the same days, 16 MiB."""
 
 
 class RecentPopularity:
@@ -29,7 +31,7 @@ class RecentPopularity:
 
     def __init__(self, days: Int32Array, movies: Int32Array, n_movies: int) -> None:
         self.days, self.movies, self._n_movies = days, movies, n_movies
-        self._latest: tuple[int, Float32Array] | None = None
+        self._by_day: dict[int, Float32Array] = {}
 
     @classmethod
     def of(cls, timeline: Timeline, n_movies: int) -> "RecentPopularity":
@@ -37,16 +39,23 @@ class RecentPopularity:
         timestamps, movies = timeline.by_time
         return cls((timestamps // DAY).astype(np.int32), movies.astype(np.int32), n_movies)
 
-    def score(self, timestamps: Int64Array) -> Float32Array:
+    def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        """Return what `at` does: histories change nothing in it."""
+        return self.at(timestamps)
+
+    def at(self, timestamps: Int64Array) -> Float32Array:
         """Return float32[n_queries, n_movies] for queries at these timestamps, int64[n_queries] in POSIX seconds."""
         days, query = np.unique(timestamps // DAY, return_inverse=True)
         by_day = [self._count_before(day) for day in days.tolist()]
         return np.stack(by_day)[query] if by_day else np.zeros((0, self._n_movies), dtype=np.float32)
 
     def _count_before(self, day: int) -> Float32Array:
-        latest = self._latest
-        if latest is None or latest[0] != day:
+        counts = self._by_day.get(day)
+        if counts is None:
             first, stop = np.searchsorted(self.days, [day - RECENT_DAYS, day])
-            counts = np.bincount(self.movies[first:stop], minlength=self._n_movies)
-            latest = self._latest = day, np.log1p(counts.astype(np.float32))
-        return latest[1]
+            n = np.bincount(self.movies[first:stop], minlength=self._n_movies)
+            counts = np.log1p(n.astype(np.float32))
+            if len(self._by_day) >= MOST_KEPT // max(1, self._n_movies):
+                self._by_day = {}
+            self._by_day[day] = counts
+        return counts
