@@ -27,23 +27,24 @@ def fuzzing() -> str:
 
 def faults() -> str:
     """Return what was found after each fault at each writing call."""
-    rows = [
-        [f"`{command['command']}`", f"{command['calls']:,}", f"{command['runs']:,}", *_states(command)]
-        for command in read_result("chaos-faults")["commands"]
-    ]
-    return make_table(["command", "writing calls", "runs", *_STATES], [*rows, _sum(rows)])
+    return _outcomes("chaos-faults", "writing calls", "runs")
 
 
 def losses_of_power() -> str:
     """Return what was read from the disks that a loss of power may leave."""
-    rows = [
-        [f"`{command['command']}`", f"{command['calls']:,}", f"{command['runs']:,}", *_states(command)]
-        for command in read_result("chaos-power-loss")["commands"]
-    ]
-    return make_table(["command", "writes", "disks", *_STATES], [*rows, _sum(rows)])
+    return _outcomes("chaos-power-loss", "writes", "disks")
 
 
 _STATES = ("state before", "state after", "refused", "anything else", "broken promises")
+
+
+def _outcomes(name: str, calls: str, runs: str) -> str:
+    """Return the table of a result file, by command and in all, with the headers of its first two counts."""
+    rows = [
+        [f"`{command['command']}`", f"{command['calls']:,}", f"{command['runs']:,}", *_states(command)]
+        for command in read_result(name)["commands"]
+    ]
+    return make_table(["command", calls, runs, *_STATES], [*rows, _sum(rows)])
 
 
 def _states(command: Result) -> list[str]:

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -87,10 +87,7 @@ def recover_directory(path: Path, is_writer: bool = False) -> None:
 def delete_leftovers(path: Path) -> None:
     """Delete what killed runs that wrote to `path` have left beside it, as far as it can be told."""
     for ending in (FILE, DIRECTORY):
-        for leftover in _find(path, ending):
-            with suppress(OSError), _left_over(leftover) as is_left_over:
-                if is_left_over:
-                    remove(leftover)
+        _delete_left_over(_find(path, ending))
     # In this order: if `path` exists after its predecessor was found, it is the successor.
     replaced = _find(path, REPLACED)
     if os.path.lexists(path):
@@ -104,12 +101,16 @@ def delete_leftovers_in(directory: Path) -> None:
     found: list[Path] = []
     with suppress(OSError), os.scandir(directory) as entries:
         found = [Path(entry.path) for entry in entries]
-    for leftover in found:
-        if not re.fullmatch(rf"\..+\.{middle}\.({FILE}|{DIRECTORY})", leftover.name, re.DOTALL):
-            continue
-        with suppress(OSError), _left_over(leftover) as is_left_over:
+    form = re.compile(rf"\..+\.{middle}\.({FILE}|{DIRECTORY})", re.DOTALL)
+    _delete_left_over(path for path in found if form.fullmatch(path.name))
+
+
+def _delete_left_over(unfinished: Iterable[Path]) -> None:
+    """Delete those unfinished files and directories whose runs have ended, as far as it can be told."""
+    for path in unfinished:
+        with suppress(OSError), _left_over(path) as is_left_over:
             if is_left_over:
-                remove(leftover)
+                remove(path)
 
 
 def remove(path: Path) -> None:

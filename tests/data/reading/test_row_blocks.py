@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from nextreel.data.data_format import DataFormat
+from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.reading.csv_text import SEPARATORS
 from nextreel.data.reading.row_blocks import RereadError, open_blocks
 from nextreel.data.reading.table_reader import read_noted_table
@@ -42,12 +42,15 @@ def read_in_blocks(path: Path, format_: DataFormat, size: int) -> Outcome:
 
 
 def check_agreement(path: Path, format_: DataFormat, size: int) -> None:
-    whole, in_blocks = read_whole(path, format_), read_in_blocks(path, format_, size)
-    if isinstance(whole, str) or isinstance(in_blocks, str):
-        assert in_blocks == whole
+    assert_same(read_in_blocks(path, format_, size), read_whole(path, format_))
+
+
+def assert_same(outcome: Outcome, expected: Outcome) -> None:
+    if isinstance(outcome, str) or isinstance(expected, str):
+        assert outcome == expected
         return
-    assert_frame_equal(in_blocks[0], whole[0])
-    assert in_blocks[1] == whole[1]
+    assert_frame_equal(outcome[0], expected[0])
+    assert outcome[1] == expected[1]
 
 
 @given(
@@ -135,3 +138,25 @@ def test_odd_names_and_damaged_files_of_types(tmp_path: Path, name: str) -> None
     check_agreement(path, DataFormat(), 64)
     path.write_bytes(path.read_bytes()[:-5])
     check_agreement(path, DataFormat(), 64)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        b"1,10,4,956703932\n2,11,3.5,956703954\n3,10,1,5\n",
+        b"1,10,4,956703932\nada,11,3.5,956703954\n3,10,1,5\n",
+        b'1,10,4,956703932\n2,"11",3.5,956703954\n3,10,1,2001-01-01\n',
+        b"1,10,4,956703932\n2,11,35,956703954\n3,x,1,5\n",
+        b"\n\n",
+    ],
+    ids=["plain", "text ids in a later block", "times of two kinds", "problems in two blocks", "no rows"],
+)
+def test_a_large_file_is_read_as_a_small_one(
+    rows: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ratings.csv"
+    file.write_bytes(b"UserID,MovieID,Rating,Timestamp\n" + rows)
+    small = read_whole(file, ANY_FORMAT)
+    monkeypatch.setattr("nextreel.data.reading.table_reader.LARGE_BYTES", 1)
+    monkeypatch.setattr("nextreel.data.reading.table_reader.BLOCK_BYTES", 20)
+    assert_same(read_whole(file, ANY_FORMAT), small)

@@ -374,36 +374,3 @@ def test_what_is_not_known_of_a_person_may_be_left_empty(tmp_path: Path) -> None
 def test_whole_stars_are_written_as_in_the_courses_files(tmp_path: Path) -> None:
     write_table(interactions((1, 2, 4.0, 5)), tmp_path / "train.csv")
     assert (tmp_path / "train.csv").read_text() == "UserID,MovieID,Rating,Timestamp\n1,2,4,5\n"
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        b"1,10,4,956703932\n2,11,3.5,956703954\n3,10,1,5\n",
-        b"1,10,4,956703932\nada,11,3.5,956703954\n3,10,1,5\n",
-        b'1,10,4,956703932\n2,"11",3.5,956703954\n3,10,1,2001-01-01\n',
-        b"1,10,4,956703932\n2,11,35,956703954\n3,x,1,5\n",
-        b"\n\n",
-    ],
-    ids=["plain", "text ids in a later block", "times of two kinds", "problems in two blocks", "no rows"],
-)
-def test_a_large_file_is_read_as_a_small_one(
-    rows: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / R
-    file.write_bytes(b"UserID,MovieID,Rating,Timestamp\n" + rows)
-
-    def read() -> pl.DataFrame | str:
-        try:
-            return read_interactions(file)
-        except DataError as error:
-            return str(error)
-
-    small = read()
-    monkeypatch.setattr("nextreel.data.reading.table_reader.LARGE_BYTES", 1)
-    monkeypatch.setattr("nextreel.data.reading.table_reader.BLOCK_BYTES", 20)
-    large = read()
-    if isinstance(small, str) or isinstance(large, str):
-        assert large == small
-    else:
-        assert_frame_equal(large, small)

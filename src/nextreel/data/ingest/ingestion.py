@@ -13,7 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,13 +194,14 @@ def _nothing_left_of_an_error(directory: Path) -> Iterator[None]:
     try:
         yield
     except DataError:
-        for _ in range(CLEANING_ATTEMPTS):
-            try:
-                _delete_unfinished(directory)
-            except (DataError, OSError):
-                time.sleep(SECONDS_BETWEEN_ATTEMPTS)
-            else:
-                break
+        with suppress(DataError):  # a manifest that can't be read stays so
+            for _ in range(CLEANING_ATTEMPTS):
+                try:
+                    _delete_unfinished(directory)
+                except OSError:
+                    time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+                else:
+                    break
         raise
 
 

@@ -76,7 +76,7 @@ class AppState:
         A quick one is answered together with those that wait with it. Raises HTTPException like `run_reading`.
         """
         if cost > LARGEST_QUICK_COST:
-            return (await self._run(self.batch_pool, partial(self.service.recommend, [query])))[0]
+            return (await self.run_scoring(cost, self.service.recommend, [query]))[0]
         return await self._wait(lambda stop: asyncio.wrap_future(self._waiting_queries.submit(query, stop)))
 
     async def run_reading(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
