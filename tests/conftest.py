@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
-from tests.serving.servers import make_small_predictor
 
 settings.register_profile(
     "nextreel",
@@ -16,6 +15,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 settings.register_profile("fuzz", settings.get_profile("nextreel"), max_examples=300)
+settings.register_profile(
+    "mutation",
+    settings.get_profile("nextreel"),
+    phases=[Phase.explicit, Phase.generate],  # that a test fails is enough: no smallest input is looked for
+    database=None,
+)
 settings.load_profile("nextreel")
 
 REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -46,6 +51,8 @@ def movielens_latest_small() -> Path:
 
 @pytest.fixture(scope="session")
 def predictor() -> Predictor:
+    from tests.serving.servers import make_small_predictor  # with a server's libraries, which take a second
+
     return make_small_predictor()
 
 

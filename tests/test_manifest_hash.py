@@ -15,6 +15,8 @@ from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, save
 from nextreel.testing import tiny_dataset
 
+MASKS = [1, 0x20, 0xFF]
+"""The bits of a byte that are changed, in turn: the lowest, the one between small and capital letters, all."""
 SAMPLED = 60
 """Number of bytes of each file but the manifest that are changed, one at a time."""
 
@@ -35,16 +37,16 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("mask", [1, 0x20, 0xFF])
-def test_a_changed_byte_is_an_error_or_changes_nothing(saved: Path, tmp_path: Path, mask: int) -> None:
+def test_a_changed_byte_is_an_error_or_changes_nothing(saved: Path, tmp_path: Path) -> None:
     expected = answers(saved)
     model = Path(shutil.copytree(saved, tmp_path / "model"))
-    generator = random.Random(mask)
+    generator = random.Random(1)
     for file in sorted(model.iterdir()):
         content = file.read_bytes()
         places = range(len(content))
         for place in places if file.name == MANIFEST else generator.sample(places, SAMPLED):
-            file.write_bytes(content[:place] + bytes([content[place] ^ mask]) + content[place + 1 :])
+            changed = content[place] ^ MASKS[place % len(MASKS)]
+            file.write_bytes(content[:place] + bytes([changed]) + content[place + 1 :])
             try:
                 found = answers(model)
             except ArtifactError:

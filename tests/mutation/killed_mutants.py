@@ -36,7 +36,13 @@ def run_tests(module: str, source: str, tests: Sequence[str], limit: float) -> b
             FILE: str(file),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        plugin = ["-p", "tests.mutation.mutated_import", "-p", "no:cacheprovider"]
+        plugin = [
+            "-p",
+            "tests.mutation.mutated_import",
+            "-p",
+            "no:cacheprovider",
+            "--hypothesis-profile=mutation",
+        ]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", *plugin]
         try:
             done = subprocess.run(
