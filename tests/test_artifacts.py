@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import JsonValue
 
-from nextreel.artifacts import MANIFEST, format_manifest
+from nextreel.artifacts import MANIFEST, format_manifest, list_files, read_entries, read_manifest
 from nextreel.atomic_files import atomic_directory
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ArtifactError
@@ -89,6 +90,23 @@ def change(key: str, value: object) -> Callable[[Path], None]:
     return edit
 
 
+def drop(key: str) -> Callable[[Path], None]:
+    def edit(model: Path) -> None:
+        manifest = json.loads((model / MANIFEST).read_text())
+        del manifest[key]
+        (model / MANIFEST).write_text(format_manifest(manifest))
+
+    return edit
+
+
+def replace_the_manifest_by_a_directory(model: Path) -> None:
+    (model / MANIFEST).unlink()
+    (model / MANIFEST).mkdir()
+
+
+TOO_LONG = "a" * 300
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -97,7 +115,18 @@ def change(key: str, value: object) -> Callable[[Path], None]:
         (remove_a_file, r"movies\.parquet is missing; the saved model is incomplete"),
         (remove_the_manifest, r"has no manifest\.json; expected a model saved by"),
         (break_the_manifest, r"manifest\.json is damaged"),
-        (empty_the_manifest, r"manifest\.json is damaged"),
+        (empty_the_manifest, r"manifest\.json is damaged: Input should be a valid dictionary$"),
+        (replace_the_manifest_by_a_directory, r"manifest\.json can't be read: Is a directory$"),
+        (drop("format"), r"model.manifest\.json is damaged: it has no 'format'$"),
+        (drop("files"), r"model.manifest\.json is damaged: it has no 'files'$"),
+        (
+            change("files", {"a": {"bytes": "x", "sha256": ""}}),
+            r"model.manifest\.json is damaged: a\.bytes Input should be",
+        ),
+        (
+            change("files", {TOO_LONG: {"bytes": 1, "sha256": ""}}),
+            rf"{TOO_LONG} can't be read: File name too long$",
+        ),
         (change("format", 2), r"has format 2; this nextreel reads format 1: upgrade or refit"),
         (change("model", "oracle"), r"holds the model 'oracle', which isn't registered here"),
         (change("config", {"window": 3}), r"was saved by another nextreel .*has no option 'window'"),
@@ -110,6 +139,27 @@ def test_a_damaged_artifact_is_an_error_that_says_what_is_wrong(
     damage(saved)
     with pytest.raises(ArtifactError, match=message):
         load(saved)
+
+
+@pytest.mark.parametrize("read", [read_entries, read_manifest])
+def test_a_model_that_a_killed_run_had_put_aside_comes_back(
+    saved: Path, read: Callable[[Path], dict[str, JsonValue]]
+) -> None:
+    expected = read(saved)
+    saved.rename(saved.with_name(".model.4711.replaced"))
+    assert read(saved) == expected
+
+
+def test_the_files_of_a_manifest_are_listed_by_name_without_the_manifest(saved: Path) -> None:
+    listed = list_files(read_manifest(saved))
+    assert sorted([*listed, MANIFEST]) == sorted(file.name for file in saved.iterdir())
+
+
+def test_the_form_of_a_manifest_stays_as_it_was() -> None:
+    assert format_manifest({"b": (1, 2), "a": "é"}) == (
+        '{\n  "b": [\n    1,\n    2\n  ],\n  "a": "\\u00e9",\n'
+        '  "manifest_sha256": "e72bd1bfe08db42c7cb48a01fcbbe441a57d28e5e64fcb08dcfab2cffe99f7a2"\n}\n'
+    )
 
 
 def test_a_path_without_a_model_is_an_error(tmp_path: Path) -> None:

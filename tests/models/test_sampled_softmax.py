@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +29,11 @@ def first_batch() -> Part:
     return epoch.pack(epoch.batches[0])
 
 
+def whole(parts: Sequence[Part]) -> tuple[Sequence[Part], float]:
+    """The parts of a batch, and the sum of the weights of its labels."""
+    return parts, sum(labels.total for _, labels in parts)
+
+
 def new_network() -> Network:
     torch.manual_seed(0)
     return Network(DATASET.n_movies, CONFIG)
@@ -37,10 +43,10 @@ def step(network: Network, n_drawn: int | None) -> float:
     """Do one step on the first batch with this number of drawn negatives, or with all movies."""
     optimizer = AveragedAdamW(network, CONFIG, samples=n_drawn is not None)
     if n_drawn is None:
-        return float(optimizer.step([first_batch()], 0.1))
+        return float(optimizer.step(*whole([first_batch()]), 0.1))
     sampler = CandidateSampler(POPULARITY, n_drawn)
     parts, touched = sampler.restrict([first_batch()], np.random.default_rng(0))
-    return float(optimizer.step(parts, 0.1, touched))
+    return float(optimizer.step(*whole(parts), 0.1, touched))
 
 
 def test_where_every_movie_is_drawn_a_step_is_that_of_the_full_softmax() -> None:
@@ -69,7 +75,7 @@ def test_a_sampled_step_changes_only_the_movies_that_it_touches() -> None:
     network = new_network()
     before = network.movies.weight.detach().clone()
     parts, touched = CandidateSampler(POPULARITY, 2).restrict([first_batch()], np.random.default_rng(0))
-    AveragedAdamW(network, CONFIG, samples=True).step(parts, 0.1, touched)
+    AveragedAdamW(network, CONFIG, samples=True).step(*whole(parts), 0.1, touched)
     changed = (network.movies.weight != before).any(1).nonzero().flatten()
     assert 0 < len(changed) < DATASET.n_movies
     assert set(changed.tolist()) == set(touched.movies.tolist())
@@ -134,7 +140,7 @@ def test_a_step_and_a_score_leave_no_tensor_on_the_cpu(samples: bool) -> None:
     network = new_network().to(meta)
     optimizer = AveragedAdamW(network, CONFIG.model_copy(update={"dropout": 0.2}), samples)
     with OnlyMeta():  # type: ignore[no-untyped-call]
-        loss = optimizer.step([(batch, labels)], 0.1, touched)
+        loss = optimizer.step(*whole([(batch, labels)]), 0.1, touched)
         optimizer.settle()
         scores = network.score(network(batch))
     assert loss.device.type == scores.device.type == "meta"

@@ -51,5 +51,6 @@ def test_a_model_that_was_fitted_on_a_cluster_is_one_like_any_other(ray: Any, tm
 def test_a_model_that_a_cluster_doesnt_fit_is_refused_in_one_sentence(tmp_path: Path) -> None:
     message = fail("fit", tmp_path, "--model", "popularity", "--on", "ray", cwd=tmp_path)
     assert message == (
-        "nextreel: popularity is fitted on one machine: leave --on out; a Ray cluster fits als, ease and item-knn\n"
+        "nextreel: popularity is fitted on one machine: leave --on out; a Ray cluster fits als, blend, ease, item-knn and "
+        "transformer\n"
     )

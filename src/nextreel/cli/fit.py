@@ -105,6 +105,7 @@ def fit(
     from nextreel.models.registry import create_model, model_name
     from nextreel.reporting.mlflow_tracking import log_fit, tracked
     from nextreel.scale.ray_fits import require_fit_by_tasks
+    from nextreel.scale.ray_replicas import RayReplicas
     from nextreel.scale.ray_tasks import prepare_place, tasks_at
     from nextreel.wording import number_of
 
@@ -137,6 +138,7 @@ def fit(
             DataFormat.parse(columns, liked_from),
             force=force,
             run_tasks=run_tasks,
+            run_replicas=RayReplicas(run_tasks.ray) if run_tasks is not None else None,
         )
         if mlflow:
             log_fit(out)

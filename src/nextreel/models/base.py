@@ -47,7 +47,8 @@ class Recommender(ABC):
     """Whether a score depends only on interactions before the query's timestamp, even if the model was fitted on later
     ones."""
     fits_by_tasks: ClassVar[bool] = False
-    """Whether `fit` computes what takes long by `training.run_tasks`, so that a cluster can do it."""
+    """Whether `fit` computes what takes long by `training.run_tasks` or `training.run_replicas`, so that a cluster can
+    do it."""
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config = config if config is not None else self.Config()

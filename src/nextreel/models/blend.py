@@ -69,6 +69,7 @@ class BlendConfig(ModelConfig):
 class Blend(Recommender):
     Config = BlendConfig
     config: BlendConfig
+    fits_by_tasks = True
 
     weights_: Float32Array
     """float32[n_classes, 3]: weights of the transformer, of the ridge and of recent popularity (w, v and u in the

@@ -16,6 +16,7 @@ from nextreel.errors import ArtifactError
 from nextreel.models.base import Recommender
 from nextreel.models.registry import DEFAULT_MODEL, create_model, model_name
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, write_epochs
+from nextreel.models.training.replicas import RunReplicas
 from nextreel.prediction.data_origin import read_origin
 from nextreel.prediction.manifest import FitFacts, ModelManifest
 from nextreel.prediction.predictor import Predictor
@@ -63,6 +64,7 @@ def fit_and_save(
     on_interrupt: Callable[[], None] = lambda: None,
     add_files: Callable[[Sequence[Epoch], Path], None] = lambda epochs, target: None,
     run_tasks: RunTasks | None = None,
+    run_replicas: RunReplicas | None = None,
 ) -> tuple[Predictor, FitFacts]:
     """Fit a model on a data directory and save it to `out`.
 
@@ -92,6 +94,8 @@ def fit_and_save(
     run_tasks : RunTasks, optional
         Where the blocks of a model that `fits_by_tasks` are computed. This process reads the data anyway, since a saved
         model holds the interactions, so tasks get what they need from here and read no files.
+    run_replicas : RunReplicas, optional
+        Where several processes learn a network together.
 
     Returns
     -------
@@ -130,6 +134,7 @@ def fit_and_save(
         on_step=on_step,
         on_epoch=note_epoch,
         run_tasks=run_tasks,
+        run_replicas=run_replicas,
     )
     on_stage(f"learning from {number_of(len(dataset.timeline), 'interaction')}")
     started = time.perf_counter()

@@ -1,11 +1,11 @@
-"""Which models a Ray cluster fits: those whose blocks don't depend on each other."""
+"""Which models a Ray cluster fits: those whose blocks don't depend on each other, and networks."""
 
 from nextreel.errors import ConfigError
 from nextreel.models.base import Recommender
 from nextreel.models.registry import model_name
 from nextreel.wording import join_names
 
-FITTED_BY_TASKS = ("als", "ease", "item-knn")
+FITTED_BY_TASKS = ("als", "blend", "ease", "item-knn", "transformer")
 """The models of nextreel that a cluster fits. To ask all classes would import torch."""
 
 

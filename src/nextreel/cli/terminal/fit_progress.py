@@ -10,6 +10,7 @@ from nextreel.errors import MissingExtraError
 from nextreel.models.base import Recommender
 from nextreel.models.registry import model_name
 from nextreel.models.training.epochs import Epoch
+from nextreel.models.training.replicas import RunReplicas
 from nextreel.prediction.fitting import fit_and_save
 from nextreel.prediction.manifest import FitFacts
 from nextreel.prediction.predictor import Predictor
@@ -25,11 +26,12 @@ def fit_with_progress(
     request: DataFormat | None = None,
     force: bool = True,
     run_tasks: RunTasks | None = None,
+    run_replicas: RunReplicas | None = None,
 ) -> tuple[Predictor, FitFacts]:
     """Fit a model on a data directory and save it to `out`, as `fit_and_save` does, with a progress bar.
 
     Without `force`, a saved model of another kind, or one that was fitted on other data, isn't replaced. `run_tasks`
-    says where blocks of the fit are computed, by default in this process.
+    and `run_replicas` say where blocks of the fit are computed and where networks learn, by default in this process.
     """
     epochs: list[Epoch] = []
     with progress_bar(f"Fitting {model_name(model)}") as (progress, task):
@@ -55,6 +57,7 @@ def fit_with_progress(
             on_interrupt=explain_resume,
             add_files=_plot_loss,
             run_tasks=run_tasks,
+            run_replicas=run_replicas,
         )
 
 

@@ -75,6 +75,10 @@ class EpochLearner(ABC):
     def restore(self, arrays: Arrays) -> None:
         """Restore the state of an interrupted fit from what `arrays` returned in it."""
 
+    def agree(self, seconds: float) -> float:
+        """Return the duration of an epoch that all processes which learn together go by."""
+        return seconds
+
     @abstractmethod
     def keep_best(self) -> None:
         """Remember the current parameters as the best so far, unless the model is to keep those of its last epoch."""
@@ -104,7 +108,7 @@ def run_epochs(
         number, started = len(history) + 1, time.perf_counter()
         train_loss = learner.learn_epoch(number, _seconds_of(history))
         validation = learner.validate(number)
-        seconds = time.perf_counter() - started
+        seconds = learner.agree(time.perf_counter() - started)
         history.append(Epoch(number, train_loss, validation.loss, seconds, validation.ndcg))
         if best_epoch(history) == number:
             learner.keep_best()

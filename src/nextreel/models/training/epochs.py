@@ -12,6 +12,7 @@ from pathlib import Path
 from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError
 from nextreel.models.training.held_out_users import HeldOut
+from nextreel.models.training.replicas import Replicas, RunReplicas
 from nextreel.tasks import RunTasks
 
 EPOCHS = "history.json"
@@ -61,6 +62,10 @@ class Training:
 
     run_tasks: RunTasks | None = None
     """Where the blocks of a fit are computed, of a model that `fits_by_tasks`; None for this process."""
+    run_replicas: RunReplicas | None = None
+    """Where several processes learn a network together; None for this process alone."""
+    replicas: Replicas = field(default_factory=Replicas)
+    """This process among those that learn the network together."""
 
     def __post_init__(self) -> None:
         if self.resume and self.checkpoint is None:

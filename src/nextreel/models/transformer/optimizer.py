@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nextreel.arrays import Arrays
+from nextreel.models.training.replicas import Replicas
 from nextreel.models.training.torch_device import has_bfloat16_instructions
 from nextreel.models.training.torch_on_cpu import Map
 from nextreel.models.transformer.dropout import create_dropout
@@ -45,9 +46,15 @@ class AveragedAdamW:
     single step. If the softmax is sampled, a step touches only the rows of its movies in the tables of movies.
     """
 
-    def __init__(self, network: Network, config: TransformerConfig, samples: bool = False) -> None:
-        """`samples` says whether the softmax is sampled."""
-        self.network, self.config, self.steps = network, config, 0
+    def __init__(
+        self,
+        network: Network,
+        config: TransformerConfig,
+        samples: bool = False,
+        replicas: Replicas | None = None,
+    ) -> None:
+        """`samples` says whether the softmax is sampled, `replicas` which process this is among those that learn."""
+        self.network, self.config, self.steps, self.replicas = network, config, 0, replicas or Replicas()
         self.averaged, self.best = copy.deepcopy(network), copy.deepcopy(network)
         self.device = network.bias.device
         bfloat16 = has_bfloat16_instructions(self.device) if config.bfloat16 is None else config.bfloat16
@@ -71,14 +78,22 @@ class AveragedAdamW:
         self.adam.add_param_group({"params": others, "weight_decay": 0.0})
 
     def step(
-        self, parts: Sequence[Part], progress: float, touched: StepMovies | None = None, run: Map = map
+        self,
+        parts: Sequence[Part | None],
+        total: float,
+        progress: float,
+        touched: StepMovies | None = None,
+        run: Map = map,
     ) -> Tensor:
         """Do one step of AdamW on a batch, and return the batch's loss before the step, a tensor of no dimension.
 
         Parameters
         ----------
-        parts : sequence of Part
-            The batch; the gradients of its parts are computed independently and summed.
+        parts : sequence of Part or None
+            The batch; the gradients of its parts are computed independently and summed. None is a part that is in the
+            share of another replica.
+        total : float
+            Sum of the weights of all labels of the batch.
         progress : float
             Share of the training that is done after this step; sets the learning rate.
         touched : StepMovies, optional
@@ -93,15 +108,19 @@ class AveragedAdamW:
             group["lr"] = rate
         rows = self._take_rows(touched)
         learned = [*self.dense.values(), *rows.values()]
-        total = sum(labels.total for _, labels in parts)
 
-        def differentiate(number: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-            loss = self._compute_loss(parts[number], number, rows, touched, total)
-            return loss.detach(), torch.autograd.grad(loss, learned)
+        def differentiate(number: int) -> Tensor:
+            part = parts[number]
+            assert part is not None
+            loss = self._compute_loss(part, number, rows, touched, total)
+            gradients = torch.autograd.grad(loss, learned)
+            return torch.cat([loss.detach()[None], *(gradient.flatten() for gradient in gradients)])
 
-        losses, gradients = zip(*run(differentiate, range(len(parts))), strict=True)
-        for tensor, *of_parts in zip(learned, *gradients, strict=True):
-            tensor.grad = torch.stack(of_parts).sum(0)
+        computed = list(run(differentiate, self.replicas.share(len(parts))))
+        sizes = [1, *(tensor.numel() for tensor in learned)]
+        loss, *gradients = torch.split(self.replicas.sum_parts(computed, len(parts)), sizes)
+        for tensor, gradient in zip(learned, gradients, strict=True):
+            tensor.grad = gradient.view_as(tensor)
         nn.utils.clip_grad_norm_(learned, MAX_GRADIENT_NORM)
         self.adam.step()
         decay = min(AVERAGE_DECAY, self.steps / (self.steps + AVERAGE_WARM_UP))
@@ -109,7 +128,7 @@ class AveragedAdamW:
         if touched is not None:
             for name, lazy in self.lazy.items():
                 lazy.step(touched.movies, _gradient(rows[name]), rate, self.steps, decay)
-        return torch.stack(losses).sum()
+        return loss.squeeze()
 
     def settle(self) -> None:
         """Bring the average up to the latest step, for the rows of movies that it didn't touch."""

@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -15,19 +17,20 @@ from nextreel.data.times import LATEST_TIMESTAMP, WEEK
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
 from nextreel.models.fit_cost import FitCost
-from nextreel.models.training.checkpoint import identify_fit
+from nextreel.models.training.checkpoint import identify_fit, read_checkpoint
 from nextreel.models.training.epoch_loop import EpochLearner, StoppingRule, Validation, run_epochs
 from nextreel.models.training.epochs import Epoch, Training
 from nextreel.models.training.held_out_users import HeldOut
 from nextreel.models.training.torch_device import choose_device
-from nextreel.models.training.torch_on_cpu import fast_small_steps, map_on_threads, seeded_training
+from nextreel.models.training.torch_on_cpu import Map, fast_small_steps, map_on_threads, seeded_training
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
+from nextreel.models.transformer.labels import Part
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
-from nextreel.models.transformer.training_windows import TrainingQueries, divide_batch
+from nextreel.models.transformer.training_windows import EpochBatches, TrainingQueries, divide_batch
 from nextreel.models.transformer.window_batches import N_COUNTS, batch_queries
 from nextreel.stopping import stop_if_unwanted
 
@@ -49,6 +52,7 @@ STEPS_BETWEEN_REPORTS = 4
 
 class Transformer(Recommender):
     Config = TransformerConfig
+    fits_by_tasks = True
     config: TransformerConfig
 
     epochs: list[Epoch]
@@ -82,14 +86,20 @@ class Transformer(Recommender):
         queries = TrainingQueries.of(train, config)
         if len(queries) == 0:
             raise DataError("no user rated two movies, so there is nothing to learn from")
+        identity = identify_fit("transformer", config, train, validation=None)
+        if training.run_replicas is not None:
+            if training.resume and training.checkpoint is not None:
+                read_checkpoint(training.checkpoint, identity)  # refused before any process is started
+            self.epochs, state = training.run_replicas(_fit_replica, (config, train, held_out), training)
+            # What comes from another process may be read-only, of which torch warns.
+            return self.restore({name: array.copy() for name, array in state.items()})
 
         popularity = np.bincount(train.timeline.movies, minlength=train.n_movies)
         sampler = CandidateSampler.of(popularity, config)
         network = _create_network(train, config).to(choose_device())
-        optimizer = AveragedAdamW(network, config, samples=sampler is not None)
+        optimizer = AveragedAdamW(network, config, sampler is not None, training.replicas)
         asked = held_out.subsample(VALIDATION_QUERIES)
         learner = NetworkLearner(self, optimizer, queries, sampler, asked, training)
-        identity = identify_fit("transformer", config, train, validation=None)
         steps_per_epoch = (len(train.timeline) + len(queries)) / config.rows_per_step
         patience = max(PATIENT_EPOCHS, math.ceil(PATIENT_STEPS / steps_per_epoch))
         stopping_rule = StoppingRule(config.epochs, patience, config.minutes)
@@ -175,34 +185,55 @@ class NetworkLearner(EpochLearner):
             for done, windows in enumerate(batches.batches, start=1):
                 progress = (number - 1 + done / len(batches)) / config.epochs
                 if config.minutes is not None:
-                    seconds = seconds_before + time.perf_counter() - started
+                    seconds = seconds_before + self.training.replicas.agree(time.perf_counter() - started)
                     progress = max(progress, seconds / (60 * config.minutes))
                     if progress >= 1 and done > 1:
                         break
-                parts = list(run(batches.pack, divide_batch(windows, n_parts)))
-                total = sum(labels.total for _, labels in parts)
+                parts, total = self._pack(batches, divide_batch(windows, n_parts), run)
                 if total == 0:
                     continue  # `disliked_weight` is 0, and nothing in this batch was liked
                 touched = None
                 if self.sampler is not None:
                     random = np.random.default_rng([config.seed, number, done])
-                    parts, touched = self.sampler.restrict(parts, random)
+                    parts, touched = self.sampler.restrict([part for part in parts if part], random)
                     touched = touched.to(device)
-                parts = [(batch.to(device), labels.to(device)) for batch, labels in parts]
-                step_loss = self.optimizer.step(parts, progress, touched, run)
+                on_device = [part and (part[0].to(device), part[1].to(device)) for part in parts]
+                step_loss = self.optimizer.step(on_device, total, progress, touched, run)
                 loss, weight = loss + step_loss * total, weight + total
                 if done % STEPS_BETWEEN_REPORTS == 0 or done == len(batches):
                     self.training.on_step(done, len(batches), float(loss) / weight)
         self.optimizer.settle()
         return float(loss) / weight if weight else 0.0
 
+    def _pack(
+        self, batches: EpochBatches, divided: Sequence[Int64Array], run: Map
+    ) -> tuple[Sequence[Part | None], float]:
+        """Build the parts of a batch, None for those that only other replicas need.
+
+        `divided` are the windows of each part. Also returns the sum of the weights of all labels of the batch.
+        """
+        replicas, n_parts = self.training.replicas, len(divided)
+        share = replicas.share(n_parts)
+        # The candidates of a sampled softmax depend on the labels of all parts.
+        packed = share if self.sampler is None else range(n_parts)
+        built = dict(zip(packed, run(batches.pack, [divided[part] for part in packed]), strict=True))
+        weights = [torch.tensor(built[part][1].total, dtype=torch.float64) for part in share]
+        return [built.get(part) for part in range(n_parts)], float(replicas.sum_parts(weights, n_parts))
+
     def validate(self, number: int) -> Validation:
         """Compute loss and NDCG@10 on held-out users' queries; then the model scores with this epoch's network."""
         self.model.network = self.optimizer.averaged.eval()
         if len(self.held_out) == 0:
             return Validation()
+        replicas, share = self.training.replicas, self.training.replicas.share(len(self.held_out))
         with fast_small_steps(torch):
-            return Validation(*self.held_out.evaluate(self.model.score))
+            figures = self.held_out[share.start :: share.step].evaluate(self.model.score)
+        weighted = torch.tensor(figures, dtype=torch.float64) * (len(share) / len(self.held_out))
+        loss, ndcg = replicas.sum_parts([weighted], min(replicas.count, len(self.held_out))).tolist()
+        return Validation(loss, ndcg)
+
+    def agree(self, seconds: float) -> float:
+        return self.training.replicas.agree(seconds)
 
     def keep_best(self) -> None:
         self.optimizer.keep_best()
@@ -212,6 +243,15 @@ class NetworkLearner(EpochLearner):
 
     def restore(self, arrays: Arrays) -> None:
         self.optimizer.restore(arrays)
+
+
+def _fit_replica(
+    shared: tuple[TransformerConfig, Dataset, HeldOut], training: Training
+) -> tuple[list[Epoch], Arrays]:
+    """Fit the model as one of the replicas that `training` names; return its epochs and its state."""
+    config, dataset, held_out = shared
+    model = Transformer(config).fit(dataset, replace(training, held_out=held_out))
+    return model.epochs, model.state
 
 
 def _create_network(dataset: Dataset, config: TransformerConfig) -> Network:

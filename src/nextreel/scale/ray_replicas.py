@@ -1,0 +1,201 @@
+"""Networks that several worker processes of a Ray cluster learn together, by Ray Train and torch's gloo.
+
+Ray Train starts the workers, connects them, and starts them again if one is lost. What the first of them reports goes
+to an actor: the steps, the epochs, and the checkpoint after each epoch, from which workers that were started again
+continue. So the machines need no common file system; the command writes the checkpoint on its own machine.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from nextreel.artifacts import MANIFEST
+from nextreel.atomic_files import atomic_directory
+from nextreel.errors import ConfigError, NextreelError, require
+from nextreel.machine import DEVICE_VARIABLE
+from nextreel.models.training.epochs import Epoch, Training
+from nextreel.models.training.replicas import Replicas, Result, Shared
+from nextreel.parallel import single_threaded_blas
+from nextreel.version import __version__
+
+REPLICAS = 2
+"""Number of processes that learn together: the number of parts of a training step, so that the model is the same as
+that of one process."""
+RESTARTS = 3
+"""Number of times that the processes are started again because one was lost."""
+SECONDS_BETWEEN_REPORTS = 0.5
+"""How often the caller is told what was learned since."""
+
+Files = dict[str, bytes]
+"""What the files of a directory hold, by name."""
+
+
+@dataclass(frozen=True)
+class RayReplicas:
+    """Runs replicas on a cluster, as `nextreel.models.training.replicas.RunReplicas` describes."""
+
+    ray: Any
+    """The module, connected to a cluster whose machines have the same nextreel."""
+
+    def __call__(
+        self, function: Callable[[Shared, Training], Result], shared: Shared, training: Training
+    ) -> Result:
+        """Call `function(shared, training)` in each replica, and return what the first one returned.
+
+        Raises
+        ------
+        NextreelError
+            A replica raised it, or processes were lost again and again.
+        """
+        start = _read_files(training.checkpoint) if training.resume else None
+        ledger = self.ray.remote(num_cpus=0)(Ledger).remote(start)
+        config = {
+            # In a list, so that a worker gets the reference and fetches it itself.
+            "shared": [self.ray.put(shared)],
+            "function": function,
+            "ledger": ledger,
+            "version": __version__,
+        }
+        count = min(REPLICAS, max(1, int(self.ray.cluster_resources().get("CPU", 1))))
+        with tempfile.TemporaryDirectory() as storage:
+            learning = _Learning(config, count, storage)
+            learning.start()
+            epochs: dict[int, Epoch] = {}
+            while learning.is_alive():
+                learning.join(SECONDS_BETWEEN_REPORTS)
+                self._report(ledger, training, epochs)
+        if learning.error is not None:
+            reason = str(learning.error).strip().partition("\n")[0]
+            raise NextreelError(
+                f"learning on the Ray cluster failed ({type(learning.error).__name__}: {reason}); the same command "
+                "with --resume continues after the last finished epoch"
+            ) from learning.error
+        outcome: tuple[NextreelError | None, Result] = self.ray.get(ledger.outcome.remote())
+        if outcome[0] is not None:
+            raise outcome[0]
+        return outcome[1]
+
+    def _report(self, ledger: Any, training: Training, epochs: dict[int, Epoch]) -> None:
+        """Pass on what is new; `epochs` are those that were passed on before, and get the new ones."""
+        step, news, checkpoint = self.ray.get(ledger.news.remote(len(epochs)))
+        if news and training.checkpoint is not None:
+            with atomic_directory(training.checkpoint, MANIFEST) as temporary:
+                _write_files(checkpoint, temporary)
+        for epoch in news:
+            epochs[epoch.number] = epoch
+            training.on_epoch(epoch)
+        if step is not None:
+            training.on_step(*step)
+
+
+class Ledger:
+    """An actor that holds what the first replica has reported."""
+
+    def __init__(self, checkpoint: Files | None) -> None:
+        """`checkpoint` is where the replicas start, None for a new fit."""
+        self._checkpoint = checkpoint
+        self._epochs: dict[int, Epoch] = {}
+        self._step: tuple[int, int, float] | None = None
+        self._outcome: tuple[NextreelError | None, Any] = (None, None)
+
+    def checkpoint(self) -> Files | None:
+        """Return the latest checkpoint."""
+        return self._checkpoint
+
+    def note_step(self, done: int, total: int, loss: float) -> None:
+        """Note how far the current epoch is."""
+        self._step = done, total, loss
+
+    def note_epoch(self, epoch: Epoch, checkpoint: Files) -> None:
+        """Note an epoch, and the checkpoint after it."""
+        self._epochs[epoch.number], self._checkpoint, self._step = epoch, checkpoint, None
+
+    def news(self, known: int) -> tuple[tuple[int, int, float] | None, list[Epoch], Files | None]:
+        """Return the latest step, the epochs after the first `known`, and the latest checkpoint if there are any."""
+        epochs = [epoch for number, epoch in sorted(self._epochs.items()) if number > known]
+        return self._step, epochs, self._checkpoint if epochs else None
+
+    def finish(self, error: NextreelError | None, result: Any) -> None:
+        """Note how the fit ended."""
+        self._outcome = error, result
+
+    def outcome(self) -> tuple[NextreelError | None, Any]:
+        """Return how the fit ended: an error that retrying doesn't help, or what the first replica returned."""
+        return self._outcome
+
+
+class _Learning(Thread):
+    """Waits for Ray Train, so that the thread of the caller can report progress and be interrupted."""
+
+    def __init__(self, config: dict[str, Any], count: int, storage: str) -> None:
+        super().__init__(daemon=True)
+        self.config, self.count, self.storage = config, count, storage
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        from ray import train
+        from ray.train.torch import TorchConfig, TorchTrainer
+
+        trainer = TorchTrainer(
+            run_replica,
+            train_loop_config=self.config,
+            torch_config=TorchConfig(backend="gloo"),
+            scaling_config=train.ScalingConfig(num_workers=self.count, resources_per_worker={"CPU": 1}),
+            run_config=train.RunConfig(
+                storage_path=self.storage, failure_config=train.FailureConfig(max_failures=RESTARTS)
+            ),
+        )
+        try:
+            trainer.fit()
+        except Exception as error:
+            self.error = error
+
+
+def run_replica(config: dict[str, Any]) -> None:
+    """Call the config's function in a worker process, which is one of the replicas."""
+    ray = require("ray", "scale")
+    ledger, context = config["ledger"], ray.train.get_context()
+    replicas = Replicas(context.get_world_rank(), context.get_world_size())
+    if config["version"] != __version__:
+        versions = f"{__version__}, this machine has {config['version']}"
+        ray.get(
+            ledger.finish.remote(
+                ConfigError(f"the Ray cluster has nextreel {versions}: install the same everywhere"), None
+            )
+        )
+        return
+    os.environ |= {"OMP_NUM_THREADS": "1", DEVICE_VARIABLE: "cpu"}
+    with tempfile.TemporaryDirectory() as directory, single_threaded_blas():
+        checkpoint = Path(directory) / "checkpoint"
+        files = ray.get(ledger.checkpoint.remote())
+        if files is not None:
+            checkpoint.mkdir()
+            _write_files(files, checkpoint)
+        training = Training(checkpoint=checkpoint, resume=files is not None, replicas=replicas)
+        if replicas.number == 0:
+            training = replace(
+                training,
+                on_step=ledger.note_step.remote,
+                on_epoch=lambda epoch: ray.get(ledger.note_epoch.remote(epoch, _read_files(checkpoint))),
+            )
+        try:
+            error, result = None, config["function"](ray.get(config["shared"][0]), training)
+        except NextreelError as raised:
+            error, result = raised, None
+        if replicas.number == 0:
+            ray.get(ledger.finish.remote(error, result))
+
+
+def _read_files(directory: Path | None) -> Files | None:
+    if directory is None or not directory.is_dir():
+        return None
+    return {file.name: file.read_bytes() for file in directory.iterdir()}
+
+
+def _write_files(files: Files, directory: Path) -> None:
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
