@@ -21,6 +21,8 @@ from benchmarks.reliability_tables import faults, fuzzing, losses_of_power
 from benchmarks.run import HERE, Result, read_result
 from benchmarks.small_data_tables import compare_on_small_data
 from benchmarks.tables import find_evaluation, interval, make_table, mean
+from nextreel.evaluation.bootstrap import Estimate
+from nextreel.evaluation.significance import PairedTest, describe_significance
 from nextreel.wording import number_of
 
 DOCS = HERE.parent / "docs"
@@ -188,9 +190,21 @@ def _leaderboard_table(models: Sequence[Result]) -> str:
 
 def _verdict() -> str:
     boards = read_result("leaderboard")
-    return "".join(
-        f"- {sentence}\n" for history in ("frozen", "live") for sentence in boards[history]["sentences"]
-    )
+    sentences = []
+    for history in ("frozen", "live"):
+        tests = [
+            PairedTest(
+                history,
+                facts["better"],
+                facts["worse"],
+                Estimate(**facts["difference"]),
+                facts["p"],
+                facts["adjusted_p"],
+            )
+            for facts in boards[history]["tests"]
+        ]
+        sentences += describe_significance(tests, "NDCG@10")
+    return "".join(f"- {sentence}\n" for sentence in sentences)
 
 
 def _answering() -> str:

@@ -115,16 +115,16 @@ def test_the_next_refit_waits_until_newer_days_can_judge(versions: VersionDirect
         refit(versions, store, DAYS, margin=0.3)
         again = refit(versions, store, DAYS, margin=0.3)
         shorter = refit(versions, store, 2 * DAYS, margin=0.3)
-    assert "there is nothing new before the last 90 days" in again.sentence
+    assert "there are no new ratings before the last 90 days" in again.sentence
     assert "so the last 180 days, from" in shorter.sentence
-    assert "can't judge it" in shorter.sentence
+    assert "can't be used to judge it" in shorter.sentence
     assert again.outcome == shorter.outcome == "nothing to judge"
 
 
 def test_too_few_ratings_judge_nothing(versions: VersionDirectory, store_url: str) -> None:
     with Store.open(store_url) as store:
         done = refit(versions, store, days=0.5)
-    assert "fewer than 100 judge nothing" in done.sentence
+    assert "a comparison needs at least 100" in done.sentence
     assert done.judged is None
     assert names(versions) == {"a"}
 
@@ -154,7 +154,7 @@ def test_the_command_says_what_it_decided_by_its_exit_code_and_as_json(
     assert said.startswith(f"Promoted {versions.current.name}: on the ")
     assert said.count("\n") == 1
     assert succeed("refit", versions.directory, *options).startswith(
-        f"Kept {versions.current.name}: there is"
+        f"Kept {versions.current.name}: there are no new ratings"
     )
 
 
@@ -210,7 +210,7 @@ def test_what_is_promoted_meanwhile_stays(
 def test_who_is_erased_meanwhile_is_in_no_version(versions: VersionDirectory, store_url: str) -> None:
     with Store.open(store_url) as store:
         done = refit(versions, store, DAYS, 0.3, on_stage=at_stage("judging", lambda: store.erase_user(1)))
-    assert "somebody was erased during the refit" in done.sentence
+    assert "a user was erased during the refit" in done.sentence
     assert versions.current.name == "a"
     assert names(versions) == {"a"}
 
@@ -244,7 +244,10 @@ def test_data_of_another_kind_are_refused(versions: VersionDirectory, store_url:
 
 
 def test_a_single_saved_model_is_refused(first_model: Path, store_url: str) -> None:
-    with Store.open(store_url) as store, pytest.raises(QueryError, match="a refit adds versions"):
+    with (
+        Store.open(store_url) as store,
+        pytest.raises(QueryError, match="a refit needs a directory of versions"),
+    ):
         refit(VersionDirectory.open(first_model), store)
 
 

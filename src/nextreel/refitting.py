@@ -111,8 +111,8 @@ def refit(
     """
     if versions.is_single:
         raise QueryError(
-            f"{versions.directory} is a single saved model; a refit adds versions: nextreel models add DIR "
-            f"{versions.directory} makes a directory of them"
+            f"{versions.directory} is a single saved model, and a refit needs a directory of versions: create one "
+            f"with nextreel models add DIR {versions.directory}"
         )
     with exclusive(versions.directory), unfinished_directory(versions.directory / "refit") as work:
         return _Refitting(versions, store, days, margin, ingested, on_stage, work).run()
@@ -192,11 +192,13 @@ class _Refitting:
         last = f"the last {self.days:g} days, from {_show_minute(since)} on"
         until = parse_timestamp(manifest.data.until)
         if until >= since:
-            return f"it has learned until {_show_minute(until)}, so {last}, can't judge it"
+            return (
+                f"it was fitted on ratings until {_show_minute(until)}, so {last}, can't be used to judge it"
+            )
         if n_queries < FEWEST_QUERIES:
-            return f"{last}, have {n_queries} liked ratings, and fewer than {FEWEST_QUERIES} judge nothing"
+            return f"{last}, have {n_queries} liked ratings, and a comparison needs at least {FEWEST_QUERIES}"
         if Dataset.from_tables(learned).fingerprint == manifest.data.sha256:
-            return f"there is nothing new before {last}"
+            return f"there are no new ratings before {last}"
         return None
 
     def _write_learned(self, learned: Tables) -> None:
@@ -217,7 +219,7 @@ class _Refitting:
         if now != current.name:
             reason = f"it became current while {current.name} was refitted"
         elif self.store.last_erasure != last_erasure:
-            reason = "somebody was erased during the refit, whose ratings the new fit may hold"
+            reason = "a user was erased during the refit, and the new fit may hold their ratings"
         if reason is not None:
             shutil.rmtree(version.path)
             return Refit("overtaken", f"Kept {now}: {reason}.", now, since, judged)

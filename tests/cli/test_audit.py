@@ -15,7 +15,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_audit_finds_the_row_that_the_courses_split_shares_and_its_effect(home: Path) -> None:
     printed = succeed("audit", "data", "--rule", "course", "--json-file", "audit.json", cwd=home)
-    assert "shared rows: 59 rows of 59 users stand in both parts" in printed
+    assert "shared rows: 59 rows of 59 users are in both parts" in printed
     assert "measured with item-knn" in printed
     facts = json.loads((home / "audit.json").read_text())
     shared = facts["leaks"][0]
@@ -26,7 +26,7 @@ def test_audit_finds_the_row_that_the_courses_split_shares_and_its_effect(home: 
 
 def test_audit_says_so_where_it_finds_nothing(home: Path) -> None:
     printed = succeed("audit", "data", "popularity", "--set", "window_days=30", cwd=home)
-    assert "shared rows: No row of the test part stands in the train part." in printed
+    assert "shared rows: No row of the test part is in the train part." in printed
     assert "│ shared rows" not in printed
 
 

@@ -283,7 +283,7 @@ def test_an_interrupted_fit_resumes_to_the_same_result(home: Path, tmp_path: Pat
 def test_the_demo_runs_all_its_commands(tmp_path: Path) -> None:
     printed = check_success(in_new_process("demo", cwd=tmp_path))
     for part in (
-        "is fit for use",
+        "is valid",
         "popularity",
         DEFAULT_MODEL,
         "NDCG@10",

@@ -31,7 +31,7 @@ def test_the_report_compares_the_versions_and_says_whether_the_difference_is_sig
     assert "What followed within 7 days of an impression" in printed
     assert "0.0500 [" in printed
     assert "1.0000 [1.0000, 1.0000]" in printed
-    assert "users with a hit: Real: b is higher" in printed
+    assert "users with a hit: Significant: b is higher" in printed
     assert "mismatch" not in printed
 
 
@@ -50,7 +50,7 @@ def test_a_planned_share_that_was_not_kept_is_reported(url: str) -> None:
 
 def test_a_shorter_window_leaves_out_what_came_later(url: str) -> None:
     printed = succeed("experiment", "report", "--store", url, "--within", "30m")
-    assert "No difference shown" in printed
+    assert "Not significant" in printed
     assert "within 30 minutes" in printed
 
 

@@ -27,7 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_command_takes_ingested_data(data: Path) -> None:
     assert read_dataset(data / "data").fingerprint == read_dataset(data / "films").fingerprint
-    assert "data is fit for use" in succeed("check", "data", cwd=data)
+    assert "data is valid" in succeed("check", "data", cwd=data)
     succeed("fit", "data", "--model", "popularity", "--out", "model", cwd=data)
     of_ingested = succeed("recommend", "model", "--user", 1, "--at", "2030-01-01", cwd=data)
     succeed("fit", "films", "--model", "popularity", "--out", "other", cwd=data)

@@ -19,7 +19,7 @@ def test_who_is_erased_after_a_backup_is_not_restored(tmp_path: Path) -> None:
     message = fail("store", "check", "a.db", cwd=tmp_path)
     assert message.startswith("nextreel: the store isn't sound:\nthe last erasure isn't complete")
     printed = succeed("store", "compact", "a.db", cwd=tmp_path)
-    assert printed == "Nothing of who was erased is left in the files of the store.\n"
+    assert printed == "No data of erased users is left in the files of the store.\n"
     printed = succeed("store", "restore", "a.backup", url, cwd=tmp_path)
     assert printed == f"Restored 2 ratings of 1 user to {url}; 1 erasure since the backup replayed.\n"
     assert succeed("store", "check", url) == "Sound: 2 ratings of 1 user.\n"

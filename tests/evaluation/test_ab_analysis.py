@@ -118,7 +118,7 @@ def test_an_impression_whose_window_has_not_passed_is_not_counted_but_noted() ->
     report = compare(shown_lists, interactions((3, 7, 5.0, 1002)), 100, 1100, "b", 0.5)
     assert report.challenger.users == 1
     assert figures(report)["users with a hit"] == (0, 0, 0)
-    assert "1 answers aren't counted yet: less than 100 seconds have passed since." in report.notes
+    assert "1 list isn't counted yet, because less than 100 seconds have passed since." in report.notes
 
 
 def test_a_version_without_an_impression_that_is_old_enough_is_an_error_that_says_what_to_do() -> None:
@@ -166,14 +166,14 @@ def simulated(
 
 def test_a_large_difference_is_significant_and_named_by_its_direction() -> None:
     report = compare(*simulated(600, 0.5, (0.1, 0.4), seed=1), 100, LATER, "b", 0.5)
-    assert find(report, "users with a hit").verdict.startswith("Real: b is higher")
+    assert find(report, "users with a hit").verdict.startswith("Significant: b is higher")
     worse = compare(*simulated(600, 0.5, (0.4, 0.1), seed=1), 100, LATER, "b", 0.5)
-    assert find(worse, "users with a hit").verdict.startswith("Real: b is lower")
+    assert find(worse, "users with a hit").verdict.startswith("Significant: b is lower")
 
 
 def test_two_versions_alike_show_no_difference() -> None:
     report = compare(*simulated(600, 0.5, (0.2, 0.2), seed=1), 100, LATER, "b", 0.5)
-    assert all(comparison.verdict.startswith("No difference shown") for comparison in report.comparisons)
+    assert all(comparison.verdict.startswith("Not significant") for comparison in report.comparisons)
 
 
 def test_the_interval_of_the_difference_holds_what_is_true_about_as_often_as_it_says() -> None:
@@ -208,7 +208,7 @@ def test_users_who_saw_both_versions_are_paired_with_themselves() -> None:
     report = compare(impressions(*shown_lists), interactions(*rated), 100, LATER, "b", 0.5)
     difference = find(report, "positives a user").difference
     assert (difference.low, difference.mean, difference.high) == pytest.approx((1, 1, 1))
-    assert any(note.startswith("60 users got answers of both versions") for note in report.notes)
+    assert any(note.startswith("60 users got lists of both versions") for note in report.notes)
 
 
 def test_a_handful_of_users_gets_no_verdict_however_clear_it_looks() -> None:
@@ -216,7 +216,7 @@ def test_a_handful_of_users_gets_no_verdict_however_clear_it_looks() -> None:
     rated = interactions(*((user, 7 if user % 2 else 1, 5.0, 1001) for user in range(58)))
     report = compare(shown_lists, rated, 100, LATER, "b", 0.5)
     assert {comparison.verdict for comparison in report.comparisons} == {
-        "Too few users to tell: a has 29, a verdict needs 30 each."
+        "Too few users: a has 29; each version needs at least 30."
     }
 
 
@@ -225,7 +225,7 @@ def test_where_no_positive_followed_one_version_its_ndcg_is_left_out_and_noted()
     report = compare(shown_lists, interactions((1, 7, 5.0, 1001)), 100, LATER, "b", 0.5)
     assert [comparison.metric for comparison in report.comparisons] == list(METRICS[:3])
     assert (
-        "No positive followed the answers of one version, so there is no NDCG of the next positive."
+        "No positive followed the lists of one version, so there is no NDCG of the next positive."
         in report.notes
     )
 
@@ -258,14 +258,17 @@ def test_too_few_users_of_the_challenger_are_a_sample_ratio_mismatch_and_forbid_
 def test_a_ratio_that_chance_explains_is_no_mismatch() -> None:
     report = divided(90, 1000, 0.1)
     assert not any("mismatch" in note for note in report.notes)
-    assert report.comparisons[0].verdict.startswith("Real")
+    assert report.comparisons[0].verdict.startswith("Significant")
 
 
 def test_without_the_planned_share_the_reader_is_told_that_it_was_not_checked() -> None:
     report = compare(
         impressions((1, 1, "a", [7]), (2, 1, "b", [7])), interactions((1, 7, 5.0, 2)), 100, LATER
     )
-    assert any("wasn't checked: --experiment VERSION=SHARE" in note for note in report.notes)
+    assert any(
+        "wasn't checked: to check it, repeat the option --experiment VERSION=SHARE" in note
+        for note in report.notes
+    )
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_movie_outside_the_catalog_counts_as_missed_and_is_counted() -> None:
 
 def test_a_test_part_without_positives_is_an_error() -> None:
     train = Dataset.from_frames(TRAIN)
-    with pytest.raises(DataError, match="no rating of at least 4, so there is nothing to ask"):
+    with pytest.raises(DataError, match="no rating of at least 4, so there are no queries"):
         evaluate(Popularity().fit(train), train, interactions((1, 0, 3, 10)), k=2)
 
 
@@ -154,7 +154,7 @@ def test_rows_of_the_test_part_that_were_learned_from_are_counted_and_called_a_l
     shared = interactions((1, 0, 5, 1), (1, 1, 5, 10))
     result = evaluate(Popularity().fit(train), train, shared, k=2)
     assert result.learned_too == 1
-    assert result.notes() == ["A leak: 1 row of the test part was learned from too."]
+    assert result.notes() == ["A leak: 1 row of the test part is in the train part too."]
 
 
 def test_a_clean_split_has_nothing_to_note() -> None:

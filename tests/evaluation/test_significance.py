@@ -90,22 +90,22 @@ def test_all_pairs_of_all_histories_are_one_family() -> None:
 
 def test_two_models_that_differ_are_reported_as_different() -> None:
     first, last = describe_significance(run(low=noise(0), high=noise(1, 0.5)), "NDCG@10")
-    assert first == "NDCG@10, frozen history: the difference is real. high is the best."
-    assert last.endswith("in the one test of this run: a paired randomisation test that swaps whole users.")
+    assert first == "NDCG@10, frozen history: the difference is significant. high is the best."
+    assert last.endswith("in the one test of this run, a paired randomisation test over users.")
 
 
 def test_pairs_that_cannot_be_told_apart_are_named() -> None:
     first, last = describe_significance(run(a=noise(0), b=noise(1), c=noise(2, -0.5)), "NDCG@10")
-    assert "2 of 3 differences are real. Not told apart: " in first
+    assert "2 of 3 differences are significant. Not significant: " in first
     assert first.endswith("but not shown to be better than a.") or first.endswith(
         "but not shown to be better than b."
     )
-    assert "among the 3 tests of this run" in last
+    assert "in the 3 tests of this run" in last
 
 
 def test_without_any_significant_difference_none_is_claimed() -> None:
     first, _ = describe_significance(run(a=noise(0), b=noise(1)), "NDCG@10")
-    assert first.startswith("NDCG@10, frozen history: the difference is not shown to be real.")
+    assert first.startswith("NDCG@10, frozen history: the difference is not significant.")
     assert "is ahead, but not shown to be better than" in first
 
 

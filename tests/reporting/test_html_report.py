@@ -197,12 +197,12 @@ def test_a_leader_is_not_called_the_best_if_its_lead_is_not_significant(
 ) -> None:
     doubtful = replace(board, tests=[replace(test, adjusted_p=0.4) for test in board.tests])
     shown = text_of(report(doubtful, tmp_path))
-    assert "is ahead on my <data>, but not beyond doubt" in shown
+    assert "is ahead on my <data>, but not significantly" in shown
     assert "isn't shown to be better than" in shown
     assert "is the best of two recommenders" not in shown
 
 
-def test_a_significant_lead_is_called_real(board: Leaderboard, tmp_path: Path) -> None:
+def test_a_significant_lead_is_called_significant(board: Leaderboard, tmp_path: Path) -> None:
     best = board.ranked("live")[0]
     best_first = {history: {best: figures[best]} | figures for history, figures in board.figures.items()}
     clear = replace(
@@ -235,7 +235,7 @@ def test_a_model_from_a_file_of_recommendations_has_a_card_too(board: Leaderboar
 def test_a_single_model_is_not_compared(data: Path, tmp_path: Path) -> None:
     shown = text_of(report(compare(data, "popularity"), tmp_path))
     assert "popularity is the only model" in shown
-    assert "Which differences are real?" not in shown
+    assert "Which differences are significant?" not in shown
 
 
 def test_options_are_listed_with_their_values_and_descriptions(board: Leaderboard, html: str) -> None:
@@ -284,8 +284,8 @@ def test_a_report_is_small_and_reproducible(board: Leaderboard, html: str, tmp_p
         (SplitRule.for_rule("clean"), "the 5th-last rating of 4 or more and everything after it"),
         (SplitRule.for_rule("clean", positives=1), "the last rating of 4 or more"),
         (SplitRule.for_rule("clean", positives=3), "the 3rd-last rating"),
-        (SplitRule.for_rule("course"), "stands in both parts, which is a leak"),
-        (SplitRule.for_rule("global", moment=978_307_200), "One moment for everybody, 1 January 2001"),
+        (SplitRule.for_rule("course"), "is in the train part too, which is a leak"),
+        (SplitRule.for_rule("global", moment=978_307_200), "All people are split at 1 January 2001"),
         (SplitRule.for_rule("global"), "before which 80 % of the ratings lie"),
         (SplitRule.for_rule("next-visit"), "A visit ends with a pause of more than 1 day"),
     ],

@@ -26,8 +26,6 @@ def backtest(
         typer.Option(
             "--model",
             "-m",
-            "--model",
-            "-m",
             autocompletion=complete_model,
             help=f"{', '.join(PRESETS)}, or a model by name: {', '.join(model_names())}.",
         ),

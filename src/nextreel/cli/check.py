@@ -111,7 +111,7 @@ def _render(directory: Path, profile: "Profile", bar: Bar) -> "RenderableType":
         f"median {profile.median_history:,.0f}"
     )
     parts: list[RenderableType] = [
-        Text.assemble((str(directory), "bold"), (" is fit for use", "green")),
+        Text.assemble((str(directory), "bold"), (" is valid", "green")),
         "",
         _facts(profile),
         "",
@@ -228,10 +228,10 @@ def _remarks(profile: "Profile") -> list[str]:
     if profile.movies_without_entry is None:
         remarks.append("no movies file: recommendations will have no titles")
     if profile.users_without_entry is None:
-        remarks.append("no users file: only what the users did is known")
+        remarks.append("no users file: users have no attributes")
     if profile.rated and profile.liked_rows in (0, profile.rows):
         what = "every rating" if profile.liked_rows else "no rating"
-        remarks.append(f"{what} counts as liked: --liked-from says from where on one does")
+        remarks.append(f"{what} counts as liked: --liked-from sets the lowest rating that does")
     return [*remarks, *profile.notes] or ["nothing"]
 
 

@@ -197,7 +197,7 @@ def weakness_table(board: "Leaderboard", mode: "HistoryMode") -> "Table":
 
     attributes = list(board.gaps[mode])
     table = empty_table(
-        f"{mode} history: where {board.main} is lowest, and best minus worst group (* is real)",
+        f"{mode} history: where {board.main} is lowest, and best minus worst group (* is significant)",
         *("Model", "Weakest slices", *(f"Gap by {attribute}" for attribute in attributes)),
     )
     for name in board.ranked(mode):

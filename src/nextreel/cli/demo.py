@@ -19,7 +19,7 @@ def demo(
         Path, typer.Option("--out", "-o", help="Directory for everything that the demo writes.")
     ] = Path("demo"),
     force: Annotated[
-        bool, typer.Option("--force", help="Replace what is there of a demo on other data.")
+        bool, typer.Option("--force", help="Replace the results of a demo on other data.")
     ] = False,
 ) -> None:
     """Take a tour of the main commands, on generated data or your own.

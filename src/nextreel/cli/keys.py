@@ -54,11 +54,16 @@ def create(
 def rotate(
     name: Name,
     overlap: Annotated[
-        str, typer.Option(help="How long the old key stays valid, such as 12h, for its users to change.")
+        str,
+        typer.Option(
+            help="How long the old key stays valid, such as 12h, so that clients can change to the new one."
+        ),
     ] = "1d",
     expires: Annotated[
         str | None,
-        typer.Option(help="How long the new key is valid; without it, as long as the old one was made for."),
+        typer.Option(
+            help="How long the new key is valid; by default, as long as the old one was from its creation on."
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
@@ -105,7 +110,10 @@ def list_all(store: StoreOption = DEFAULT_STORE, as_json: AsJson = False) -> Non
 def audit(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Number of acts, the latest first.")] = 100,
     before: Annotated[
-        int | None, typer.Option(min=1, help="Only acts with a lower id, for the page after that one.")
+        int | None,
+        typer.Option(
+            min=1, help="Only acts with a lower id than this; the lowest id of one page leads to the next."
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: AsJson = False,

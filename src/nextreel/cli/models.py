@@ -118,8 +118,8 @@ def promote_version(
 ) -> None:
     """Make a version the current one.
 
-    The version is loaded first: if it is damaged, the old version stays current. A running server switches to
-    the new version on SIGHUP, without dropping a request.
+    The version is loaded first: if it is damaged, the old version stays current. A running server switches to the new
+    version within a second, or at once on SIGHUP, without dropping a request.
     """
     from nextreel.serving.storage.model_versions import VersionDirectory
 
@@ -130,7 +130,7 @@ def promote_version(
 def roll_back(directory: Directory) -> None:
     """Return to the version that was current before.
 
-    Doing so again goes further back. A running server switches to that version on SIGHUP.
+    Repeat it to go further back. A running server switches to that version within a second, or at once on SIGHUP.
     """
     from nextreel.serving.storage.model_versions import VersionDirectory
 

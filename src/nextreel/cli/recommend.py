@@ -13,7 +13,7 @@ def recommend(
     model: Annotated[Path, typer.Argument(help="Directory of a saved model.")],
     user: Annotated[
         list[str] | None,
-        typer.Option("--user", "-u", help="UserID; give it several times for one list for all of them."),
+        typer.Option("--user", "-u", help="UserID; repeat it to get one list for several users."),
     ] = None,
     timestamp: Annotated[
         str | None,
@@ -27,7 +27,7 @@ def recommend(
     include_seen: IncludeSeen = False,
     as_json: AsJson = False,
     scores: Annotated[
-        bool, typer.Option("--scores", help="Show the model's scores too; they only order the movies.")
+        bool, typer.Option("--scores", help="Show the model's scores too; only their order has a meaning.")
     ] = False,
     queries: Annotated[
         Path | None,
@@ -66,7 +66,7 @@ def recommend(
         list[Path] | None,
         typer.Option(
             help="Recommend to you: an export of Letterboxd, IMDb, Netflix or MovieLens (a CSV file or the zip), or "
-            "any CSV file of the movies that you watched. Nothing of it is stored. Give it several times for one list "
+            "any CSV file of the movies that you watched. Nothing of it is stored. Repeat it to get one list "
             "for several people."
         ),
     ] = None,
@@ -98,7 +98,7 @@ def recommend(
         bool,
         typer.Option(
             "--backtest",
-            help="With --history: ask about every day of it instead, and say how often you watched what was "
+            help="With --history: replay every day of it instead, and say how often you watched what was "
             "recommended.",
         ),
     ] = False,

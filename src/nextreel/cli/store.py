@@ -68,8 +68,8 @@ def compact(url: StoreArgument) -> None:
     from nextreel.serving.storage.safekeeping.sqlite_files import to_url
 
     if not compact_store(to_url(url)):
-        raise StoreError("somebody still reads what was erased: try again, or stop the server first")
-    typer.echo("Nothing of who was erased is left in the files of the store.")
+        raise StoreError("another process still reads the erased rows: try again, or stop the server first")
+    typer.echo("No data of erased users is left in the files of the store.")
 
 
 @store.command()
@@ -79,21 +79,22 @@ def restore(
     erasures: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A copy of the journal of erasures; repeatable. Those beside store and backup are found."
+            help="A copy of the journal of erasures; repeatable. Journals beside the store and the backup are read "
+            "anyway."
         ),
     ] = None,
     without_erasures: Annotated[
         bool,
         typer.Option(
             "--without-erasures",
-            help="Restore even if nothing is known of the erasures since the backup, so that erased people come back.",
+            help="Restore even if the erasures since the backup are unknown, so that erased users may come back.",
         ),
     ] = False,
 ) -> None:
-    """Put a backup in the place of a store in SQLite, without the people who were erased since.
+    """Replace a store in SQLite by a backup, without the users who were erased since the backup.
 
-    Who was erased is known from the store that is replaced, from the one that the backup is of, or from their journal,
-    STORE.erasures. Stop the server first.
+    The erasures since the backup are read from the store that is replaced, from the store that was backed up, or from
+    their journal, STORE.erasures. Stop the server first.
     """
     from nextreel.errors import require
     from nextreel.wording import number_of

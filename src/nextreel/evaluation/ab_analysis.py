@@ -39,6 +39,7 @@ from nextreel.data.times import format_duration
 from nextreel.errors import QueryError
 from nextreel.evaluation.bootstrap import Estimate
 from nextreel.evaluation.impression_outcomes import VERSION, follow
+from nextreel.wording import number_of
 
 FEWEST_USERS = 30
 """Number of users that each version needs before a difference is called significant or not: with fewer, bootstrap
@@ -47,8 +48,8 @@ MISMATCH = 0.001
 """p-value below which a deviation from the planned share of users counts as a fault in the assignment rather than
 chance (sample ratio mismatch; Fabijan et al., KDD 2019)."""
 UNCHECKED = (
-    "Whether the users were divided as planned wasn't checked: --experiment VERSION=SHARE, as nextreel serve was "
-    "given it, does so."
+    "The division of the users wasn't checked: to check it, repeat the option --experiment VERSION=SHARE of "
+    "nextreel serve."
 )
 """Note on a report that was made without the challenger's planned share of users."""
 
@@ -286,13 +287,11 @@ def _describe_verdict(difference: Estimate, control: Arm, challenger: Arm, misma
         return "No verdict: the users weren't divided as planned."
     smaller = min(control, challenger, key=lambda arm: arm.users)
     if smaller.users < FEWEST_USERS:
-        return f"Too few users to tell: {smaller.version} has {smaller.users}, a verdict needs {FEWEST_USERS} each."
+        return f"Too few users: {smaller.version} has {smaller.users}; each version needs at least {FEWEST_USERS}."
     if difference.low <= 0 <= difference.high:
-        return (
-            f"No difference shown; it may be anything from {difference.low:+.4f} to {difference.high:+.4f}."
-        )
+        return f"Not significant: the difference may be anything from {difference.low:+.4f} to {difference.high:+.4f}."
     direction = "higher" if difference.mean > 0 else "lower"
-    return f"Real: {challenger.version} is {direction}; chance alone seldom makes such a difference."
+    return f"Significant: {challenger.version} is {direction}; the 95 % interval of the difference excludes zero."
 
 
 def _describe_mismatch(impressions: pl.DataFrame, names: tuple[str, str], share: float | None) -> str:
@@ -318,8 +317,8 @@ def _note_moved_users(impressions: pl.DataFrame) -> str:
     if not moved:
         return ""
     return (
-        f"{moved:,} users got answers of both versions, as happens when the share is changed: what they do under one "
-        "may come from the other. --since a moment after the change leaves that out."
+        f"{moved:,} users got lists of both versions, as happens when the share is changed, so that one version may "
+        "have influenced what is counted for the other. To count only later lists, set --since."
     )
 
 
@@ -327,7 +326,8 @@ def _note_open_windows(n_open: int, within: int) -> str:
     """Return a note on impressions whose window is still open; "" if there are none."""
     if not n_open:
         return ""
-    return f"{n_open:,} answers aren't counted yet: less than {format_duration(within)} have passed since."
+    lists = number_of(n_open, "list isn't", "lists aren't")
+    return f"{lists} counted yet, because less than {format_duration(within)} have passed since."
 
 
 def _note_missing_metrics(comparisons: Sequence[Comparison]) -> str:
@@ -336,4 +336,4 @@ def _note_missing_metrics(comparisons: Sequence[Comparison]) -> str:
     missing = [metric for metric in METRICS if metric not in present]
     if not missing:
         return ""
-    return f"No positive followed the answers of one version, so there is no {' and no '.join(missing)}."
+    return f"No positive followed the lists of one version, so there is no {' and no '.join(missing)}."

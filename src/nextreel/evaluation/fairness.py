@@ -105,11 +105,11 @@ def describe_gaps(gaps: Mapping[str, Gaps]) -> list[str]:
             unequal = [name for name, gap in by_model.items() if gap.significant]
             if unequal:
                 sentences.append(
-                    f"By {attribute}, {mode} history: the difference between groups of users is real for "
+                    f"By {attribute}, {mode} history: the difference between groups of users is significant for "
                     f"{', '.join(unequal)}."
                 )
     if gaps and not sentences:
-        sentences.append("No difference between groups of users is larger than chance makes it.")
+        sentences.append("No difference between groups of users is significant.")
     return sentences
 
 

@@ -102,15 +102,15 @@ class Evaluation:
         """Return sentences on what a reader must know to interpret the metrics, such as a leak into training."""
         notes = []
         if self.learned_too:
-            rows = number_of(self.learned_too, "row of the test part was", "rows of the test part were")
-            notes.append(f"A leak: {rows} learned from too.")
+            rows = number_of(self.learned_too, "row of the test part is", "rows of the test part are")
+            notes.append(f"A leak: {rows} in the train part too.")
         if by_popularity := len(self.queries) - self.personal:
             unknown = "users that the model doesn't know"
             queries = number_of(by_popularity, f"query of {unknown} was", f"queries of {unknown} were")
             notes.append(f"{queries} answered by popularity.")
         if self.outside_catalog:
             queries = number_of(self.outside_catalog, "query asks", "queries ask")
-            notes.append(f"{queries} for a movie outside the catalog; that counts as missed.")
+            notes.append(f"{queries} for a movie outside the catalog, which counts as a miss.")
         if self.asks_for_seen:
             shown, otherwise = (
                 ", ".join(f"{name} {estimate.mean:.4f}" for name, estimate in metrics.items())

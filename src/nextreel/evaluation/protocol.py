@@ -92,9 +92,7 @@ class EvaluationQueries:
         is_query = pl.col(RATING) >= threshold
         rows = test.filter(is_query).select(USER_ID, MOVIE_ID, TIMESTAMP)
         if rows.is_empty():
-            raise DataError(
-                f"the test part has no rating of at least {threshold:g}, so there is nothing to ask"
-            )
+            raise DataError(f"the test part has no rating of at least {threshold:g}, so there are no queries")
         users, timestamps = encode_ids(rows[USER_ID]), rows[TIMESTAMP].to_numpy()
         if mode == "frozen":
             return cls(rows, train, train.histories(users, timestamps, ties))
@@ -163,7 +161,7 @@ def describe_seen(n_queries: int, excluded: str, included: str) -> str:
     """Return a sentence on queries for movies that were seen before; the figures are texts such as "NDCG@10 0.1"."""
     asked = number_of(n_queries, "query asks", "queries ask")
     return (
-        f"{asked} for a movie that the user has watched before. With seen movies excluded, that counts as missed: "
+        f"{asked} for a movie that the user has watched before. With seen movies excluded, these are misses: "
         f"{excluded}; with seen movies included: {included}."
     )
 

@@ -148,11 +148,11 @@ def describe_significance(tests: Sequence[PairedTest], metric: str) -> list[str]
     modes = dict.fromkeys(test.history for test in tests)
     sentences = [_describe_mode([test for test in tests if test.history == mode], metric) for mode in modes]
     scope = (
-        "in the one test of this run: a paired randomisation test that swaps whole users."
+        "the one test of this run, a paired randomisation test over users."
         if len(tests) == 1
-        else f"among the {len(tests)} tests of this run: paired randomisation tests that swap whole users."
+        else f"the {len(tests)} tests of this run, which are paired randomisation tests over users."
     )
-    return [*sentences, f"A difference is called real where Holm's p is below {ALPHA:g} {scope}"]
+    return [*sentences, f"Significant means that p, adjusted by Holm's method, is below {ALPHA:g} in {scope}"]
 
 
 def _describe_mode(tests: Sequence[PairedTest], metric: str) -> str:
@@ -160,12 +160,12 @@ def _describe_mode(tests: Sequence[PairedTest], metric: str) -> str:
     undecided = [test for test in tests if not test.significant]
     n, n_significant = len(tests), len(tests) - len(undecided)
     if not undecided:
-        claim = f"{'the difference is' if n == 1 else f'all {n} differences are'} real."
+        claim = f"{'the difference is' if n == 1 else f'all {n} differences are'} significant."
     elif not n_significant:
-        claim = f"{'the difference is not' if n == 1 else f'none of {n} differences is'} shown to be real."
+        claim = f"{'the difference is not' if n == 1 else f'none of the {n} differences is'} significant."
     else:
         verb = "is" if n_significant == 1 else "are"
-        claim = f"{n_significant} of {n} differences {verb} real. Not told apart: {_list_pairs(undecided)}."
+        claim = f"{n_significant} of {n} differences {verb} significant. Not significant: {_list_pairs(undecided)}."
     return f"{metric}, {tests[0].history} history: {claim} {_describe_best(tests)}"
 
 

@@ -26,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     movies = pl.read_csv(home / DIRECTORY / "movies.csv", glob=False)
     titles = [TITLES[row % len(TITLES)] for row in range(len(movies))]
     movies.with_columns(pl.Series("Title", titles)).write_csv(home / DIRECTORY / "movies.csv")
-    assert f"{DIRECTORY} is fit for use" in succeed("check", DIRECTORY, cwd=home)
+    assert f"{DIRECTORY} is valid" in succeed("check", DIRECTORY, cwd=home)
     assert "Written to parts[b]." in succeed("split", DIRECTORY, "parts[b]", cwd=home)
     printed = succeed("fit", "parts[b]", "--out", "model[/i]", "--model", "popularity", cwd=home)
     assert "Saved to model[/i]" in printed

@@ -104,7 +104,7 @@ def test_check_prints_the_counts(directory: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(directory)])
     assert result.exit_code == 0
     for fact in (
-        "is fit for use",
+        "is valid",
         "44.44%",
         "mean 4.10",
         "1970-01-02 01:00:00 UTC",

@@ -16,7 +16,7 @@ FIGURES: dict[str, Any] = {
     "queries": 1295,
     "users": 60,
     "metrics": {"NDCG@10": {"mean": 0.1234, "low": 0.12, "high": 0.1268}},
-    "notes": ["A leak: 3 rows of the test part were learned from too."],
+    "notes": ["A leak: 3 rows of the test part are in the train part too."],
 }
 
 
@@ -39,7 +39,7 @@ def test_a_card_has_every_evaluation_that_was_noted_also_while_it_is_served(
     )
     assert "test.csv 5bd13a6c8f21" in text
     assert predictor.dataset.fingerprint[:12] in text
-    assert "A leak: 3 rows of the test part were learned from too." in text
+    assert "A leak: 3 rows of the test part are in the train part too." in text
     assert "measured yet" not in text
 
 

@@ -139,7 +139,7 @@ def test_where_nothing_is_known_of_the_erasures_a_restore_must_be_meant(
 ) -> None:
     for name in ("nextreel.db", "nextreel.db.erasures"):
         (tmp_path / name).unlink()
-    with pytest.raises(StoreError, match=r"nothing is known of the erasures since .*a\.backup was made"):
+    with pytest.raises(StoreError, match=r"the erasures since .*a\.backup was made are unknown"):
         restore(backup, url)
     assert [path.name for path in tmp_path.iterdir()] == ["a.backup"]
     restore(backup, url, without_erasures=True)
@@ -165,7 +165,7 @@ def test_a_store_in_use_is_not_replaced(url: str, backup: Path) -> None:
 def test_another_store_is_not_replaced(backup: Path, tmp_path: Path) -> None:
     other = f"sqlite:///{tmp_path}/other.db"
     add(other, BEN)
-    with pytest.raises(StoreError, match="is another store than the backup is of"):
+    with pytest.raises(StoreError, match="isn't the store that was backed up"):
         restore(backup, other)
     assert people(other) == {BEN}
 
@@ -239,7 +239,7 @@ def test_a_large_store_is_compacted_by_hand(url: str, backup: Path, tmp_path: Pa
 def test_postgresql_is_checked_here_and_backed_up_by_its_own_tools(postgres_url: str, tmp_path: Path) -> None:
     add(postgres_url, ANNE, BEN)
     assert check_store(postgres_url) == CheckedStore(4, 2, [])
-    with pytest.raises(StoreError, match="by pg_dump"):
+    with pytest.raises(StoreError, match="with pg_dump"):
         back_up(postgres_url, tmp_path / "x")
-    with pytest.raises(StoreError, match="by pg_restore"):
+    with pytest.raises(StoreError, match="with pg_restore"):
         restore(tmp_path / "x", postgres_url)

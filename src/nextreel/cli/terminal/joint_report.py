@@ -69,11 +69,13 @@ def recommend_jointly(
         score = [f"{ranking.scores[place]:.3f}"] if scores else []
         movie_id = predictor.dataset.movies[MOVIE_ID][movie]
         report.add_row(str(place + 1), titles[movie] or f"movie {movie_id}", str(movie_id), *suits, *score)
-    report.notes = [f"Rule: {rule}. Top 1 % is the best for this person of all that could be recommended."]
+    report.notes = [
+        f"Rule: {rule}. 1 means: among the top 1 % of all movies that could be recommended to this person."
+    ]
     unknown = [name for name, knows in zip(names, ranking.personal, strict=True) if not knows]
     if unknown:
         report.notes.append(
-            f"Nothing was known of {', '.join(unknown)} then; what was popular stands for them."
+            f"Nothing was known of {', '.join(unknown)} then, so popular movies stand in for their taste."
         )
     console.print(report)
 

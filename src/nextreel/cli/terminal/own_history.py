@@ -133,16 +133,17 @@ def _tabulate_backtest(predictor: Predictor, result: OwnBacktest) -> FittingTabl
     report.notes = [
         f"Of {asked}, {len(hits):,} were among the {result.k} recommended at the beginning of the day: "
         f"{_show(result.hit_rate)}; among the {result.k} most popular: {_show(result.popularity)}.",
-        "The intervals are of 95 %, over days. A film that wasn't recommended may have been a good one, or a bad one.",
+        "Intervals: 95 %, by resampling days. Films that were recommended but not watched count as misses, even if you "
+        "would have liked them.",
     ]
     if result.n_marked:
         report.notes.append(
-            f"{number_of(result.n_marked, 'film')} left out: more than {MOST_A_DAY} have the date of their day, so "
-            "they were marked then, not watched."
+            f"{number_of(result.n_marked, 'film')} left out: more than {MOST_A_DAY} films have the same date, so it is "
+            "probably the day on which they were entered."
         )
     if result.learned_from_later:
         report.notes.append(
-            "The model has learned from what other people rated after some of these days, which flatters it."
+            "The model was also fitted on what other people rated after some of these days, which raises these figures."
         )
     return report
 

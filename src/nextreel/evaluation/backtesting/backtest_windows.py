@@ -100,7 +100,7 @@ def cut_windows(interactions: pl.DataFrame, plan: BacktestPlan, positive_rating:
     if query_timestamps.is_empty():
         raise QueryError(
             f"no rating of at least {positive_rating:g} stands after the start, {format_timestamp(plan.start)}, "
-            "so there is nothing to ask"
+            "so there are no queries"
         )
     numbers = ((query_timestamps - plan.start) // plan.every).unique().sort()
     return [

@@ -36,7 +36,7 @@ from nextreel.wording import number_of
 
 ROW = [USER_ID, MOVIE_ID, TIMESTAMP]
 """Columns that identify an interaction: two rows equal in all of them count as the same one."""
-USES_ONLY_PAST = "This model uses none of them: it cuts what it was fitted on at the query's moment."
+USES_ONLY_PAST = "This model uses none of them: it uses only train rows that are earlier than the query."
 
 
 @dataclass(frozen=True)
@@ -139,14 +139,14 @@ def audit_split(
 def _find_shared_rows(meter: EffectMeter, sealed: EffectMeter, shared: pl.DataFrame) -> Leak:
     """Measure the leak `shared rows`: rows of both parts. `sealed` measures the split whose train part lacks them."""
     if shared.is_empty():
-        return Leak("shared rows", 0, "No row of the test part stands in the train part.")
+        return Leak("shared rows", 0, "No row of the test part is in the train part.")
     touched = _mark_queries(meter.queries, shared)
     n_touched, n_users = int(touched.sum()), shared[USER_ID].n_unique()
     users = number_of(n_users, "user")
     sentence = (
-        f"{number_of(len(shared), f'row of {users} stands', f'rows of {users} stand')} in both parts: "
-        f"the model is asked about {number_of(n_touched, 'row')} that it has learned, "
-        f"{_percentage(touched)} of the queries."
+        f"{number_of(len(shared), f'row of {users} is', f'rows of {users} are')} in both parts: "
+        f"{number_of(n_touched, 'query asks', 'queries ask')} for a row that the model has learned from, "
+        f"{_percentage(touched)} of all."
     )
     effects = [
         meter.compare(
@@ -230,19 +230,19 @@ def _find_not_there_yet(meter: EffectMeter) -> Leak:
         "before_the_movie_is_out": _count_queries_before_release(ranker, queries),
         "places_held_by_movies_not_out": int(unreleased.sum()),
     }
-    sentence, effects = "Every query asks for a movie that an earlier train row tells of.", []
+    sentence, effects = "The movie of every query has an earlier train row.", []
     if unknown.any():
         sentence = (
-            f"{_count_queries(unknown, 'asks', 'ask')} for a movie that no earlier train row tells "
-            f"of: {details['never_in_train']:,} for one that isn't in the train part at all, "
-            f"{details['first_row_later']:,} for one that only later rows tell of."
+            f"{_count_queries(unknown, 'asks', 'ask')} for a movie that has no earlier train row: "
+            f"{details['never_in_train']:,} for one that isn't in the train part at all, "
+            f"{details['first_row_later']:,} for one that has only later rows."
         )
         if not unknown.all():
             effects.append(meter.compare_to_part("all, against movies rated before", ~unknown))
     if unreleased.any():
         sentence += (
-            f" Without the rule against it, {unreleased.mean():.1%} of the places in the lists would go to "
-            "movies that weren't out yet."
+            f" If lists could hold movies that weren't out yet, these would take {unreleased.mean():.1%} of the "
+            "places."
         )
         scores = meter.score_lists(lists, queries)
         effects.append(meter.compare("movies not out recommended, against never", scores, meter.scores))
@@ -261,7 +261,7 @@ def _find_ties(meter: EffectMeter) -> Leak:
     sentence = (
         f"{_count_queries(touched, 'has', 'have')} train rows of the same user and second, "
         f"{number_of(n_users, 'user')} in all. "
-        "The order of the file says that these came first; nothing else does."
+        "Only the order of the file says that these rows came first."
     )
     sealed = meter.score(meter.model, replace(queries, histories=strict))
     effects = (

@@ -112,7 +112,7 @@ def draw_differences(tests: Sequence[PairedTest], history: str, best: str, metri
     chart = altair.layer(zero, _draw_rows(rows, x.axis(tickCount=5, format="~g")))
     leads = "; ".join(
         f"{row.name} {_describe_estimate(test.difference)}, "
-        f"{'real' if test.significant else 'not shown to be real'}"
+        f"{'significant' if test.significant else 'not significant'}"
         for row, test in zip(rows, tests, strict=True)
     )
     return _to_svg(chart, len(rows), f"Lead of {best} in {metric}: {leads}")

@@ -205,7 +205,7 @@ def _describe_ethics(board: Leaderboard, name: str) -> list[str]:
         _describe_gaps(board, name),
         f"What is listed tends to be known already: on average a listed movie had been rated by "
         f"{join_names(shares)} of all people. Lists that are followed make popular movies more so.",
-        "A history of ratings is personal data and tells more than taste; keep it as such.",
+        "A history of ratings is personal data and reveals more than taste: protect it accordingly.",
     ]
     if board.runs[name].model in built_in_names():
         notes.insert(
@@ -217,15 +217,15 @@ def _describe_ethics(board: Leaderboard, name: str) -> list[str]:
 def _describe_gaps(board: Leaderboard, name: str) -> str:
     attributes = list(dict.fromkeys(attribute for gaps in board.gaps.values() for attribute in gaps))
     if not attributes:
-        return "The data has no groups of people large enough to ask whether all are served alike."
+        return "The data has no groups of people that are large enough to be compared."
     significant = [
         f"{attribute} with {history} history ({gap.best} best, {gap.worst} worst, a gap of {gap.gap.mean:.4f})"
         for history in board.figures
         for attribute, gap in board.significant_gaps(history, name).items()
     ]
     if significant:
-        return f"Some people are served better than others, beyond chance, by {'; by '.join(significant)}."
+        return f"Some people are served significantly better than others, by {'; by '.join(significant)}."
     return (
-        f"No difference between people by {join_names(attributes)} is larger than chance makes it; "
-        "small ones may be unseen."
+        f"No difference between people by {join_names(attributes)} is significant; "
+        "small ones may have gone unnoticed."
     )

@@ -42,7 +42,7 @@ def write_headline(leaders: Mapping[HistoryMode, Leader], n_models: int, data_na
         by_history = join_names([f"{leader.name} ({history})" for history, leader in leaders.items()])
         return by_history, f"are ahead on {data_name}"
     if any(leader.rivals for leader in leaders.values()):
-        return best[0], f"is ahead on {data_name}, but not beyond doubt"
+        return best[0], f"is ahead on {data_name}, but not significantly"
     return best[0], f"is the best of {spell_number(n_models)} recommenders on {data_name}"
 
 
@@ -87,11 +87,11 @@ def describe_significance(leaders: Mapping[HistoryMode, Leader]) -> list[str]:
         )
         p = max(leader.highest_p for leader in clear.values())
         sentences.append(
-            f"{lead} is real: by chance alone, one as large would be seen with a probability of at most {p:.2g} "
-            "(paired test over people, corrected for the number of tests)."
+            f"{lead} is significant: if the models were equally good, a lead this large would be seen with a "
+            f"probability of at most {p:.2g} (paired test over people, corrected for the number of tests)."
         )
     if doubtful:
-        sentences.append(f"{'But ' if clear else 'Chance may explain it: '}{'; '.join(doubtful)}.")
+        sentences.append(f"{'But ' if clear else 'This may be due to chance: '}{'; '.join(doubtful)}.")
     return sentences
 
 
@@ -135,7 +135,7 @@ def list_weak_slices(board: Leaderboard, history: HistoryMode, name: str) -> str
 def describe_fairness(board: Leaderboard) -> str:
     """Return a sentence on whether the models serve groups of people unequally."""
     if not any(board.gaps.values()):
-        return "The data doesn't tell groups of people apart, so nothing can be said on whether all are served alike."
+        return "The data names no groups of people, so differences between groups can't be measured."
     attributes = dict.fromkeys(attribute for gaps in board.gaps.values() for attribute in gaps)
     unequal = {
         attribute: [
@@ -147,8 +147,8 @@ def describe_fairness(board: Leaderboard) -> str:
     }
     claims = [f"by {attribute} with {join_names(names)}" for attribute, names in unequal.items() if names]
     if not claims:
-        return "No difference between groups of people is larger than chance makes it."
-    return f"Some groups of people are served better than others, beyond chance: {'; '.join(claims)}."
+        return "No difference between groups of people is significant."
+    return f"Some groups of people are served significantly better than others: {'; '.join(claims)}."
 
 
 def describe_split(rule: SplitRule | None) -> str:
@@ -162,14 +162,14 @@ def describe_split(rule: SplitRule | None) -> str:
     positive = f"rating of {rule.threshold:g} or more"
     start = f"last {positive}" if rule.positives == 1 else f"{_ordinal(rule.positives)}-last {positive}"
     description = (
-        f"Person by person, in order of time: the {start} and everything after it is the test part; "
-        "models learn from what is before. People with fewer such ratings stay in the train part."
+        f"For each person, the {start} and everything after it is the test part, and models learn from what is "
+        "before it. People with fewer such ratings are in the train part only."
     )
     if rule.rule != "course":
         return description
     return (
-        f"{description} The row where the test part begins stands in both parts, which is a leak: "
-        "models have learned it."
+        f"{description} The first row of the test part is in the train part too, which is a leak: "
+        "models have learned from it."
     )
 
 
@@ -177,7 +177,7 @@ def _describe_next_visit_split(rule: SplitRule) -> str:
     pause = format_duration(DAY if rule.pause is None else rule.pause)
     positives = number_of(rule.positives, "rating")
     return (
-        "Person by person, the last visit is the test part, and models learn from what is before. A visit ends with a "
+        "Each person's last visit is the test part, and models learn from what is before it. A visit ends with a "
         f"pause of more than {pause}. People with one visit, or with fewer than {positives} of {rule.threshold:g} or "
         "more in the last one, stay in the train part."
     )
@@ -188,7 +188,9 @@ def _describe_global_split(rule: SplitRule) -> str:
         time = format_day(rule.moment)
     else:
         time = f"the moment before which {100 * (rule.share or SHARE):.0f} % of the ratings lie"
-    return f"One moment for everybody, {time}: models learn from what is before it and are asked about what follows."
+    return (
+        f"All people are split at {time}: models learn from what is before it and are tested on what follows."
+    )
 
 
 def _ordinal(n: int) -> str:

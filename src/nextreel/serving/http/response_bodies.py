@@ -381,7 +381,7 @@ class JointAnswer(ResponseBody):
     history_lengths: list[int]
     """Number of ratings of each person before the query."""
     unknown: list[Id]
-    """People of whom the model knows nothing; popularity stands for them."""
+    """People of whom the model knows nothing; popularity stands in for their taste."""
     model: Model
     """The model that made the list."""
     request_id: str

@@ -76,7 +76,7 @@ class JointResult:
     history_lengths: list[int]
     """Number of ratings of each person before the query's timestamp."""
     personal: list[bool]
-    """For each person, whether the model knows them; otherwise popularity stands for them."""
+    """For each person, whether the model knows them; otherwise popularity stands in for their taste."""
 
 
 @dataclass(frozen=True)

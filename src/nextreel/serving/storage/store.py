@@ -432,7 +432,9 @@ class Store:
             with self.reading() as connection:
                 self._id_hider = read_hider(connection)
             if self._id_hider is None:
-                raise StoreError(f"{self._url}: an earlier nextreel wrote it; serve it once")
+                raise StoreError(
+                    f"{self._url}: an earlier nextreel wrote it: run `nextreel serve` on it to upgrade it"
+                )
         return self._id_hider
 
     def remove_remains(self, seconds: float = REMOVAL_SECONDS, whatever_size: bool = False) -> bool:

@@ -68,8 +68,8 @@ class ForeignPages:
             elif self._warns_of_proxy and name == b"x-forwarded-for":
                 self._warns_of_proxy = False
                 logger.warning(
-                    "requests come by a proxy, so anybody may get in without a key: nextreel serve --require-keys "
-                    "asks for keys, --trusted-proxy names the proxy"
+                    "requests arrive through a proxy, so anybody may get in without a key: start nextreel serve with "
+                    "--require-keys, and name the proxy with --trusted-proxy"
                 )
         host = sent.get(b"host")
         if host and not self._hosts.allow(host):

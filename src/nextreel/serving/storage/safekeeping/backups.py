@@ -124,8 +124,8 @@ def restore(file: Path, url: str, journals: Sequence[Path] = (), without_erasure
         logged = read_journals(saved.identity, [target, origin, file], journals)
         if len(known) == 1 and logged is None and not without_erasures:
             raise StoreError(
-                f"nothing is known of the erasures since {file} was made: neither the store nor its journal is left. "
-                "Name a copy of the journal by --erasures, or restore by --without-erasures, and erase again by hand"
+                f"the erasures since {file} was made are unknown: neither the store nor its journal was found. Name a "
+                "copy of the journal with --erasures, or use --without-erasures and erase these users again yourself"
             )
         hider = next((each.hider for each in known if each.hider is not None), None) or IdHider.draw()
         entries = [entry for each in known[1:] for entry in each.hidden_by(hider)]
@@ -154,7 +154,7 @@ def _read_replaced(live: sa.Connection | None, target: Path, saved: KnownErasure
         return []
     known = KnownErasures.read(live)
     if known.identity != saved.identity:
-        raise StoreError(f"{target} is another store than the backup is of: name another file to restore to")
+        raise StoreError(f"{target} isn't the store that was backed up: restore to another file")
     return [known]
 
 

@@ -13,8 +13,8 @@ from nextreel.serving.storage.private_file import COMPANIONS
 from nextreel.serving.storage.store import Store
 
 ELSEWHERE = (
-    "back up PostgreSQL by pg_dump and restore it by pg_restore, then run `nextreel store check` and erase again whom "
-    "nextreel's servers erased since the dump"
+    "back up PostgreSQL with pg_dump and restore it with pg_restore; then run `nextreel store check`, and erase again "
+    "the users who were erased since the dump"
 )
 
 

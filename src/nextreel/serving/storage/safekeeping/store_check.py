@@ -136,7 +136,7 @@ def _check_lists(connection: sa.Connection) -> str | None:
 
 def _check_remains(connection: sa.Connection) -> str | None:
     if read_hider(connection) is None:
-        return "an earlier nextreel wrote it, and it names who was erased: serve it once"
+        return "an earlier nextreel wrote it, and it still names erased users: run `nextreel serve` on it to upgrade it"
     return (
         "the last erasure isn't complete: serve the store, or run `nextreel store compact`"
         if read_remains(connection)
