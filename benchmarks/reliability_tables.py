@@ -1,4 +1,4 @@
-"""The tables of docs/reliability.md: fuzzing, failing writes, and losses of power."""
+"""The tables of docs/reliability.md: changed code, covered branches, fuzzing, failing writes, losses of power."""
 
 from benchmarks.fuzz import TARGETS
 from benchmarks.run import Result, has_result, read_result
@@ -12,6 +12,27 @@ WHAT = {
     "http": "requests, alone and in sequences, on both stores, with and without keys",
 }
 """What each target attacks."""
+
+
+def mutation() -> str:
+    """Return how many changes of each module its tests notice."""
+    rows: list[list[str]] = []
+    if has_result("mutation"):
+        for module, counts in read_result("mutation")["modules"].items():
+            share = counts["killed"] / counts["tried"]
+            figures = [f"{counts[name]:,}" for name in ("tried", "killed", "equivalent")]
+            rows.append([f"`{module}`", *figures, f"{share:.0%}"])
+    return make_table(["module", "changes", "noticed", "without an effect", "noticed, share"], rows)
+
+
+def coverage() -> str:
+    """Return how many branches of each part its tests take."""
+    rows: list[list[str]] = []
+    if has_result("coverage"):
+        for part in read_result("coverage")["parts"]:
+            figures = [f"{part[name]:,}" for name in ("files", "branches", "covered")]
+            rows.append([part["part"], *figures, f"{part['covered_share']:.1%}"])
+    return make_table(["part", "modules", "branches", "taken", "taken, share"], rows)
 
 
 def fuzzing() -> str:

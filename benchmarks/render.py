@@ -17,7 +17,7 @@ from benchmarks.protocol_tables import (
     split_by_gap,
     split_protocols_by_gap,
 )
-from benchmarks.reliability_tables import faults, fuzzing, losses_of_power
+from benchmarks.reliability_tables import coverage, faults, fuzzing, losses_of_power, mutation
 from benchmarks.run import HERE, Result, read_result
 from benchmarks.small_data_tables import compare_on_small_data
 from benchmarks.tables import find_evaluation, interval, make_table, mean
@@ -83,6 +83,7 @@ AWAITED = (
     "fuzz-models",
     "fuzz-readers",
     "fuzz-store",
+    "coverage",
     "mutation",
     "next-visit-best",
     "time-to-split-best",
@@ -573,9 +574,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "new-movies": _new_movies,
     "crash": _crash,
     "hostile-soak": _hostile_soak,
+    "coverage": coverage,
     "fuzzing": fuzzing,
     "faults": faults,
     "losses-of-power": losses_of_power,
+    "mutation": mutation,
     "speed": _speed,
     "scaling": _scaling,
     "answers-by-size": _answers_by_size,
