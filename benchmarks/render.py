@@ -85,7 +85,6 @@ AWAITED = (
     "fuzz-store",
     "coverage",
     "mutation",
-    "next-visit-best",
     "time-to-split-best",
     "open-loop-best",
     "open-loop-sequential-ridge",
