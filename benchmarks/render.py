@@ -70,14 +70,15 @@ ABLATION = {
     "64 instead of 96 dimensions": "narrow",
     "no dropout": "no-dropout",
 }
-RESULTS = (
-    "nextreel blend (`best`)",
-    "nextreel sequential-ridge (`fast`)",
-    "RecTools SASRec",
-    "nextreel popularity",
-    "nextreel funk-svd (`baseline`)",
-)
-"""The models of the leaderboard that README.md shows in a table; its chart shows all."""
+RESULTS = {
+    "nextreel blend (`best`)": "next-visit-best",
+    "nextreel sequential-ridge (`fast`)": "next-visit-sequential-ridge",
+    "RecTools SASRec": None,
+    "nextreel popularity": "next-visit-popularity",
+    "nextreel funk-svd (`baseline`)": None,
+}
+"""The models of the leaderboard that README.md shows in a table, with their results on each user's last visit where
+they were measured; the chart shows all models."""
 AWAITED = (
     "fuzz-http",
     "fuzz-models",
@@ -161,7 +162,13 @@ def _peer_row(label: str, results: Sequence[Result]) -> list[str]:
 
 def _results() -> str:
     models = {model["name"]: model for model in read_result("leaderboard")["frozen"]["models"]}
-    return _leaderboard_table([models[name] for name in RESULTS])
+    rows = []
+    for name, next_visit in RESULTS.items():
+        model, visits = models[name], ""
+        if next_visit is not None:
+            visits = interval([find_evaluation(read_result(next_visit), "live")["metrics"]["NDCG@10"]])
+        rows.append([name, *_accuracy(model), visits, _fit_time(model)])
+    return make_table(["model", "NDCG@10", "Recall@10", *BY_GAP, "`next-visit`", "fit"], rows)
 
 
 def _leaderboard() -> str:
@@ -172,20 +179,27 @@ def _leaderboard() -> str:
 
 
 def _leaderboard_table(models: Sequence[Result]) -> str:
-    rows = []
-    for model in models:
-        evaluation = model["histories"]["frozen"]
-        rows.append(
-            [
-                model["name"],
-                *(interval([evaluation["metrics"][name]]) for name in ("NDCG@10", "Recall@10")),
-                *split_by_gap(evaluation),
-                f"{evaluation['lists']['coverage']:.0%}",
-                f"{model.get('fit_cpu_seconds', model['fit_seconds']):,.0f} s",
-                f"{model['peak_memory_gib']:.1f} GiB",
-            ]
-        )
+    rows = [
+        [
+            model["name"],
+            *_accuracy(model),
+            f"{model['histories']['frozen']['lists']['coverage']:.0%}",
+            _fit_time(model),
+            f"{model['peak_memory_gib']:.1f} GiB",
+        ]
+        for model in models
+    ]
     return make_table(["model", "NDCG@10", "Recall@10", *BY_GAP, "coverage", "fit", "memory"], rows)
+
+
+def _accuracy(model: Result) -> list[str]:
+    evaluation = model["histories"]["frozen"]
+    metrics = [interval([evaluation["metrics"][name]]) for name in ("NDCG@10", "Recall@10")]
+    return [*metrics, *split_by_gap(evaluation)]
+
+
+def _fit_time(model: Result) -> str:
+    return f"{model.get('fit_cpu_seconds', model['fit_seconds']):,.0f} s"
 
 
 def _verdict() -> str:
