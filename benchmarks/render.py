@@ -91,6 +91,7 @@ AWAITED = (
     "open-loop-sequential-ridge",
     "ray-hosts",
     "ray-workers",
+    "transformer-epochs",
 )
 """Configs that are ready and have no result file yet; tables leave their places empty."""
 
