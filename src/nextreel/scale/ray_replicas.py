@@ -53,6 +53,20 @@ class RayReplicas:
         """
         start = _read_files(training.checkpoint) if training.resume else None
         ledger = self.ray.remote(num_cpus=0)(Ledger).remote(start)
+        try:
+            self._learn(ledger, function, shared, training)
+            error, result = self.ray.get(ledger.outcome.remote())
+        finally:
+            self.ray.kill(ledger)  # without it, replicas that still learn give up
+        if error is not None:
+            raise error
+        learned: Result = result
+        return learned
+
+    def _learn(
+        self, ledger: Any, function: Callable[[Shared, Training], Result], shared: Shared, training: Training
+    ) -> None:
+        """Have the replicas learn, and pass on what they report; NextreelError if they are lost again and again."""
         config = {
             # In a list, so that a worker gets the reference and fetches it itself.
             "shared": [self.ray.put(shared)],
@@ -74,10 +88,6 @@ class RayReplicas:
                 f"learning on the Ray cluster failed ({type(learning.error).__name__}: {reason}); the same command "
                 "with --resume continues after the last finished epoch"
             ) from learning.error
-        outcome: tuple[NextreelError | None, Result] = self.ray.get(ledger.outcome.remote())
-        if outcome[0] is not None:
-            raise outcome[0]
-        return outcome[1]
 
     def _report(self, ledger: Any, training: Training, epochs: dict[int, Epoch]) -> None:
         """Pass on what is new; `epochs` are those that were passed on before, and get the new ones."""
