@@ -109,7 +109,8 @@ def measure(config: Config, data: Path) -> Result:
     is_decoy = np.random.default_rng(config["seed"]).random(dataset.n_movies) < config["decoys"]
     movies = dataset.movies.filter(~pl.Series(is_decoy))
     matcher = TitleMatcher.of(movies, dataset.links)
-    index_of = {movie_id: index for index, movie_id in enumerate(movies[MOVIE_ID])}
+    ids, years = movies[MOVIE_ID].to_list(), movies["Year"].to_list()
+    index_of = {movie_id: index for index, movie_id in enumerate(ids)}
     imdb_ids = dict(dataset.links.select(MOVIE_ID, IMDB_ID.name).iter_rows())
     spellings = {}
     for name, spell in SPELLINGS.items():
@@ -119,13 +120,17 @@ def measure(config: Config, data: Path) -> Result:
             if spelt is None:
                 continue
             found = matcher.match(spelt).movie
+            is_right = found is not None and found == index_of.get(movie_id)
+            if found is not None and not is_right:
+                # MovieLens has some movies twice, once under the English and once under the original title.
+                is_right = (_to_front(titles[ids[found]]), years[found]) == (spelt.title, year)
             if movie_id in index_of:
                 written += 1
-                right += found == index_of[movie_id]
-                wrong += found is not None and found != index_of[movie_id]
+                right += is_right
+                wrong += found is not None and not is_right
             else:
                 decoys += 1
-                wrong_decoys += found is not None
+                wrong_decoys += found is not None and not is_right
         spellings[name] = {
             "movies": written,
             "right": _share(right, written),
