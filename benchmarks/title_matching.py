@@ -113,6 +113,7 @@ def measure(config: Config, data: Path) -> Result:
     index_of = {movie_id: index for index, movie_id in enumerate(ids)}
     imdb_ids = dict(dataset.links.select(MOVIE_ID, IMDB_ID.name).iter_rows())
     spellings = {}
+    totals = dict.fromkeys(("movies", "right", "wrong", "decoys", "decoys_matched"), 0)
     for name, spell in SPELLINGS.items():
         right = wrong = decoys = wrong_decoys = written = 0
         for movie_id, year in dataset.movies.select(MOVIE_ID, "Year").iter_rows():
@@ -131,14 +132,16 @@ def measure(config: Config, data: Path) -> Result:
             else:
                 decoys += 1
                 wrong_decoys += found is not None and not is_right
-        spellings[name] = {
+        counts = {
             "movies": written,
-            "right": _share(right, written),
-            "wrong": _share(wrong, written),
+            "right": right,
+            "wrong": wrong,
             "decoys": decoys,
-            "decoys_matched": _share(wrong_decoys, decoys),
-            "wrong_in_all": _share(wrong + wrong_decoys, written + decoys),
+            "decoys_matched": wrong_decoys,
         }
+        spellings[name] = _shares(counts)
+        totals = {kind: total + counts[kind] for kind, total in totals.items()}
+    spellings["all of them"] = _shares(totals)
     by_hand = _measure_by_hand(
         TitleMatcher.of(dataset.movies, dataset.links), dataset, config.get("by_hand", [])
     )
@@ -170,6 +173,18 @@ def _measure_by_hand(matcher: TitleMatcher, dataset: Dataset, rows: list[dict[st
         "titles": len(rows),
         **{kind: len(titles) for kind, titles in results.items()},
         "not_right": results["unmatched"] + results["wrong"],
+    }
+
+
+def _shares(counts: dict[str, int]) -> dict[str, float]:
+    movies, decoys, wrong = counts["movies"], counts["decoys"], counts["wrong"]
+    return {
+        "movies": movies,
+        "right": _share(counts["right"], movies),
+        "wrong": _share(wrong, movies),
+        "decoys": decoys,
+        "decoys_matched": _share(counts["decoys_matched"], decoys),
+        "wrong_in_all": _share(wrong + counts["decoys_matched"], movies + decoys),
     }
 
 

@@ -22,6 +22,10 @@ TITLES = [
     "Spider-Man (2002)",
     "Aftermath (2013)",
     "Aftermath (2012)",
+    "Star Wars: Episode IV - A New Hope (1977)",
+    "Star Wars: Episode V - The Empire Strikes Back (1980)",
+    "Star Wars: Episode VII - The Force Awakens (2015)",
+    "A New Hope (2015)",
 ]
 MOVIES = with_parsed_titles(
     pl.DataFrame(
@@ -54,6 +58,12 @@ def match(name: MovieName, links: pl.DataFrame = NO_LINKS) -> TitleMatch:
         ("Hyena Road", 2015, 12),
         ("Spider Man", 2002, 13),
         ("Aftermath", 2012, 15),
+        ("Star Wars", 1977, 16),
+        ("The Empire Strikes Back", 1980, 17),
+        ("Star Wars: The Force Awakens", 2015, 18),
+        ("Star Wars: Episode VII – The Force Awakens", 2015, 18),
+        ("A New Hope", 1977, 16),
+        ("A New Hope", 2015, 19),
     ],
 )
 def test_a_spelling_means_the_movie(title: str, year: int, index: int) -> None:
@@ -68,6 +78,8 @@ def test_a_spelling_means_the_movie(title: str, year: int, index: int) -> None:
         ("Emma", 1996, "several movies of the catalog have this title"),
         ("Cinderella", None, "several movies of the catalog have this title"),
         ("Matrixx", 1999, "the catalog has no movie of this title"),
+        ("Star Wars", None, "several movies of the catalog have this title"),
+        ("Star Wars", 1997, "the catalog's movies of this title are of 1977, 1980, 2015"),
     ],
 )
 def test_what_could_be_another_movie_is_not_guessed(title: str, year: int | None, reason: str) -> None:

@@ -4,9 +4,10 @@ Two titles are the same if they have the same letters and digits, after accents,
 numbers are written in one way: "Rocky II" is "Rocky 2". A movie has several titles: its own, and those in brackets
 behind it, such as the original one. A title with a year means a movie of that year or, since sites date a premiere
 differently, of the year before or after. The closest year decides first, then a movie's own title over one in brackets,
-then a title with its article over one without. If two movies are equally close, the title is ambiguous and means none
-of them; nor does it mean a movie that only resembles it: "Robin Hood" of 1991 isn't "Robin Hood: Prince of Thieves" of
-the same year. Those are candidates, for a person to choose from.
+then a title with its article over one without, then a whole title over that of an episode without its number: "Return
+of the Jedi" is "Star Wars: Episode VI - Return of the Jedi". If two movies are equally close, the title is ambiguous
+and means none of them; nor does it mean a movie that only resembles it: "Robin Hood" of 1991 isn't "Robin Hood: Prince
+of Thieves" of the same year. Those are candidates, for a person to choose from.
 """
 
 import re
@@ -28,6 +29,8 @@ UNKNOWN_YEAR = 2
 LAST_BRACKET = re.compile(r"^(.*\S)\s*\(([^()]*)\)\s*$", re.DOTALL)
 ALSO_KNOWN_AS = re.compile(r"^\s*a\.?k\.?a\.?:?\s+", re.IGNORECASE)
 ARTICLE_LAST_IN_BRACKETS = re.compile(r"^(.*), (\w{1,3}'?|Les|Los|Las|Une|Eine)$")
+EPISODE = re.compile(r"^(.+): Episode \w+(?:: |\s+[-\u2013\u2014]\s+)(.+)$")
+"""A series, the number of an episode, and the episode's own title."""
 PARTS = re.compile(r":\s+|\s+[-\u2013\u2014]\s+")
 """What stands between a title and its subtitle."""
 NUMERALS = "i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii xix xx"
@@ -82,7 +85,7 @@ class TitleMatch:
 
 Closeness = tuple[int, int]
 """How close a movie is to a name, the closest lowest: distance of the years; rank of the title that was found."""
-OWN, IN_BRACKETS, WITHOUT_ARTICLE, WITHOUT_BRACKETS = 0, 1, 2, 4
+OWN, IN_BRACKETS, WITHOUT_ARTICLE, WITHOUT_BRACKETS, WITHOUT_NUMBER = 0, 1, 2, 4, 8
 """Ranks of titles; the rank of a title in brackets without its article is the sum of both."""
 
 
@@ -217,8 +220,14 @@ class TitleMatcher:
 
 
 def _names_of(title: str) -> Iterator[tuple[str, int]]:
-    """Yield the names in a title without its year, each with its rank: all of it, and what its last brackets hold."""
+    """Yield the names in a title without its year, each with its rank.
+
+    They are all of it, what its last brackets hold, and of an episode also the title, the series, and both.
+    """
     yield title, OWN
+    if episode := EPISODE.match(title):
+        for name in (": ".join(episode.groups()), *episode.groups()):
+            yield name, WITHOUT_NUMBER
     while (found := LAST_BRACKET.match(title)) is not None:
         title, in_brackets = found[1], ALSO_KNOWN_AS.sub("", found[2])
         yield title, OWN
