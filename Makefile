@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 AUDIT := .venv-audit
 
-.PHONY: help demo test check unit fuzz chaos bench peers time-to-split docs docs-check dist release audit mutation site lock clean
+.PHONY: help demo test check unit fuzz chaos bench peers time-to-split docs dist release audit mutation site lock clean
 
 help:           ## what make can do
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -67,9 +67,6 @@ time-to-split: $(VENV)/dev.stamp   ## the protocol of "Time to Split" for all mo
 
 docs: $(VENV)/dev.stamp   ## write the tables and the chart of README.md and docs from the result files
 	$(BIN)/python -m benchmarks.render
-
-docs-check: $(VENV)/dev.stamp   ## fail where a table differs from the result files
-	$(BIN)/python -m pytest -n 0 tests/benchmarks/test_figures.py
 
 # The files have the time of the last commit, so that the same commit gives the same bytes.
 dist: $(VENV)/dev.stamp   ## build the wheel and the sdist into dist

@@ -474,7 +474,6 @@ def _large_server() -> str:
     what = f"{result['rows'] / 1e6:.0f}M ratings of {result['movies']:,} movies, {result['machine']['processor']}"
     header = ["until it recommends", "of the processor", "memory in all", "of it a worker's own", "a list"]
     return make_table([what, *header], rows)
-    return make_table([what, *header], rows)
 
 
 LARGE_USERS, LARGE_MOVIES, LARGE_RATE, RATINGS_OF_A_USER = 10_000_000, 1_000_000, 10_000, 100

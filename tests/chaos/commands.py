@@ -138,14 +138,6 @@ def read_parquet_lists(home: Path) -> str:
     return digest(pl.read_parquet(home / "lists.parquet").rows())
 
 
-def read_list_parts(home: Path) -> str:
-    """Read a directory of parts, which counts when the file that says so is there."""
-    directory = home / "parts-of-lists"
-    if not directory.is_dir() or not any(directory.glob("*.parquet")):
-        return "none"
-    return digest(*(pl.read_parquet(file).rows() for file in sorted(directory.glob("*.parquet"))))
-
-
 def before_promote(home: Path) -> None:
     before_fit(home)
     for name in ("a", "b"):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from nextreel.evaluation.bootstrap import UserBootstrap, estimate_mean
+from nextreel.evaluation.bootstrap import UserBootstrap
 from nextreel.evaluation.significance import (
     PairedTest,
     adjust_by_holm,
@@ -20,17 +20,6 @@ def run(**models: np.ndarray) -> list[PairedTest]:
 
 def noise(seed: int, mean: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(mean, 0.1, size=len(USERS))
-
-
-def test_the_interval_covers_the_true_mean_of_clustered_queries_as_often_as_it_says() -> None:
-    random = np.random.default_rng(7)
-    covered = []
-    for seed in range(1000):
-        taste = random.normal(0.3, 0.2, size=200)
-        users = np.repeat(np.arange(200), random.integers(1, 9, size=200))
-        estimate = estimate_mean(random.normal(taste[users], 0.1), users, resamples=400, seed=seed)
-        covered.append(estimate.low <= 0.3 <= estimate.high)
-    assert 0.92 <= np.mean(covered) <= 0.98
 
 
 def test_equal_models_differ_significantly_in_about_one_of_twenty_tests() -> None:

@@ -1,6 +1,7 @@
 """The command line: one small file per command. A command imports heavy modules only when it runs."""
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -72,9 +73,11 @@ def _options(
 
 def main() -> None:
     """Run the command in sys.argv; a NextreelError ends it with one message and exit code 1, without a traceback."""
-    from nextreel.cli.terminal.output_encoding import replace_unprintable
-
-    replace_unprintable()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # a character that the encoding lacks is a question mark, not an error
     try:
         app()
     except NextreelError as error:

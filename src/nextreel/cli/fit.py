@@ -19,15 +19,6 @@ from nextreel.cli.terminal.arguments import (
 from nextreel.models.registry import DEFAULT_MODEL, PRESETS, model_names
 
 
-def _list_models(is_requested: bool) -> None:
-    if is_requested:
-        from nextreel.cli.terminal.console import stdout
-        from nextreel.cli.terminal.model_list import print_models
-
-        print_models(stdout())
-        raise typer.Exit
-
-
 def fit(
     directory: Annotated[
         Path,
@@ -83,15 +74,6 @@ def fit(
     ] = False,
     mlflow: MLflow = False,
     on: On = "local",
-    list_models: Annotated[
-        bool,
-        typer.Option(
-            "--list-models",
-            is_eager=True,
-            callback=_list_models,
-            help="List the models with their options and defaults, and exit.",
-        ),
-    ] = False,
 ) -> None:
     """Fit a model and save it.
 

@@ -254,10 +254,6 @@ class Dataset:
         """Return a UserID of this data set from text; QueryError names the option or field `name` of a bad one."""
         return _parse_id(self.users[USER_ID], text, name)
 
-    def parse_movie_id(self, text: str, name: str) -> Id:
-        """Return a MovieID of this data set from text; QueryError names the option or field `name` of a bad one."""
-        return _parse_id(self.movies[MOVIE_ID], text, name)
-
     def with_rows(self, rows: pl.DataFrame) -> Self:
         """Do as `with_interactions`, but without checking the rows: the caller has, or took them from a dataset."""
         rows = rows.filter(self.index_of_movies(encode_ids(rows[MOVIE_ID])) >= 0)
