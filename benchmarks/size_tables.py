@@ -1,0 +1,114 @@
+"""The tables of time and memory by the size of the data, and the sizes that follow for a large service."""
+
+from benchmarks.run import read_result
+from benchmarks.tables import make_table
+from nextreel.wording import number_of
+
+LARGE_USERS, LARGE_MOVIES, LARGE_RATE, RATINGS_OF_A_USER = 10_000_000, 1_000_000, 10_000, 100
+"""A service whose size is computed from what was measured, queries a second."""
+
+
+def show_speed() -> str:
+    """Return the seconds of everyday tasks."""
+    result = read_result("speed")
+    rows = [[name, f"{seconds['median']:.2f} s"] for name, seconds in result["seconds"].items()]
+    rows.append(["peak memory of the funk-svd fit", f"{result['peak_memory_gib']:.2f} GiB"])
+    machine = result["machine"]
+    return make_table(["task", f"median on {machine['cores']} cores of {machine['processor']}"], rows)
+
+
+def show_scaling() -> str:
+    """Return time and memory by the size of the data."""
+    result = read_result("scaling")
+    sizes, exponents = result["sizes"], result["exponents"]
+    tasks = [task for task in sizes[0]["tasks"] if not task.startswith("answer")]
+    rows = [
+        [task, *(_time_and_memory(size["tasks"].get(task)) for size in sizes), f"{exponents[task]:.2f}"]
+        for task in tasks
+    ]
+    header = [f"{size['rows'] / 1e6:.1f}M ratings of {size['movies']:,} movies" for size in sizes]
+    return make_table(["", *header, "exponent"], rows)
+
+
+def _time_and_memory(task: dict[str, float] | None) -> str:
+    return "" if task is None else f"{task['seconds']:,.0f} s, {task['peak_memory_gib']:.1f} GiB"
+
+
+def show_answers_by_size() -> str:
+    """Return the queries a second by the size of the catalog."""
+    sizes = read_result("scaling")["sizes"]
+    tasks = [task for task in sizes[0]["tasks"] if task.startswith("answer")]
+    rows = [
+        [
+            task.removeprefix("answer "),
+            *(
+                f"{size['tasks'][task]['queries_per_second']:,.0f}" if task in size["tasks"] else ""
+                for size in sizes
+            ),
+        ]
+        for task in tasks
+    ]
+    return make_table(["queries a second", *(f"{size['movies']:,} movies" for size in sizes)], rows)
+
+
+def show_large_server() -> str:
+    """Return start and memory of a server of many ratings."""
+    result = read_result("large-server")
+    rows = [
+        [
+            f"{'first' if number == 0 else 'later'} start, {number_of(start['workers'], 'worker')}",
+            f"{start['seconds']:,.0f} s",
+            f"{start['cpu_seconds']:,.0f} s",
+            f"{start['memory_gib']:.1f} GiB",
+            f"{start['largest_own_memory_gib']:.2f} GiB",
+            f"{start['cpu_ms_per_list']:.1f} ms",
+        ]
+        for number, start in enumerate(result["starts"])
+    ]
+    what = f"{result['rows'] / 1e6:.0f}M ratings of {result['movies']:,} movies, {result['machine']['processor']}"
+    header = ["until it recommends", "of the processor", "memory in all", "of it a worker's own", "a list"]
+    return make_table([what, *header], rows)
+
+
+def compute_sizes() -> str:
+    """Say what was measured on a large server, and what it makes for a service of the size above, in proportion."""
+    result = read_result("large-server")
+    rows_measured, movies = result["rows"], result["movies"]
+    first, later = result["starts"][0], result["starts"][1]
+    bytes_per_row = (later["memory_gib"] - later["largest_own_memory_gib"]) * 2**30 / rows_measured
+    bytes_per_movie = later["largest_own_memory_gib"] * 2**30 / movies
+    ratings = LARGE_USERS * RATINGS_OF_A_USER
+    core_seconds = later["cpu_ms_per_list"] / 1e3
+    largest = core_seconds * LARGE_MOVIES / movies
+    rows = [
+        [
+            "ratings and model in memory, once a machine",
+            f"{bytes_per_row:.0f} bytes a rating",
+            f"{bytes_per_row * ratings / 2**30:,.0f} GiB",
+        ],
+        [
+            "memory of each worker besides",
+            f"{bytes_per_movie / 1e3:.1f} kB a movie",
+            f"{bytes_per_movie * LARGE_MOVIES / 2**30:.1f} GiB",
+        ],
+        [
+            "cores, if nothing of a list grew with the movies",
+            f"{1e3 * core_seconds:.1f} ms a list",
+            f"{core_seconds * LARGE_RATE:,.0f}",
+        ],
+        [
+            "cores, if all of it did",
+            f"{1e9 * core_seconds / movies:.0f} ns a movie of a list",
+            f"{largest * LARGE_RATE:,.0f}",
+        ],
+        [
+            "first start, which imports the ratings once",
+            f"{1e6 * first['seconds'] / rows_measured:.1f} µs a rating",
+            f"{first['seconds'] / rows_measured * ratings / 3600:.1f} hours",
+        ],
+    ]
+    what = (
+        f"{LARGE_USERS / 1e6:.0f}M users with {RATINGS_OF_A_USER} ratings each, {LARGE_MOVIES / 1e6:.0f}M movies, "
+        f"{LARGE_RATE:,} lists a second"
+    )
+    return make_table(["", f"measured: {rows_measured / 1e6:.0f}M ratings of {movies:,} movies", what], rows)
