@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import RATING, TIMESTAMP, USER_ID
-from nextreel.data.splitting.split_rules import Rule, Split, SplitRule, split_interactions
+from nextreel.data.splitting.split_rules import (
+    Rule,
+    Split,
+    SplitRule,
+    describe_rule,
+    split_interactions,
+)
 from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.protocol import EvaluationQueries
 from tests.frames import any_interactions, interactions
@@ -299,3 +305,53 @@ def test_without_a_second_visit_the_test_part_would_be_empty() -> None:
 def test_only_visits_have_a_pause() -> None:
     with pytest.raises(ConfigError, match="the clean split takes no pause; only the next-visit split does"):
         SplitRule.for_rule("clean", pause=60)
+
+
+@pytest.mark.parametrize(
+    ("rule", "numbers"),
+    [
+        ("course", {"positives": 5, "threshold": 4.0}),
+        ("clean", {"positives": 5, "threshold": 4.0}),
+        ("leave-one-out", {"positives": 1, "threshold": 0.5}),
+        ("next-visit", {"positives": 1, "threshold": 4.0, "pause": 86_400}),
+        ("global", {"positives": 0, "threshold": 4.0, "share": 0.8}),
+    ],
+)
+def test_the_usual_numbers_of_a_rule(rule: Rule, numbers: dict[str, float]) -> None:
+    assert describe_rule(SplitRule.for_rule(rule)) == {"rule": rule, **numbers}
+    given_ones = {"positives": 3, "threshold": 2.5}
+    assert describe_rule(SplitRule.for_rule(rule, 3, 2.5)) == {"rule": rule, **numbers, **given_ones}
+
+
+def test_a_moment_takes_the_place_of_the_usual_share() -> None:
+    assert describe_rule(SplitRule.for_rule("global", moment=7)) == {
+        "rule": "global",
+        "positives": 0,
+        "threshold": 4.0,
+        "moment": 7,
+    }
+    assert describe_rule(None) == {}
+
+
+@pytest.mark.parametrize(("share", "moment"), [(0.8, 8), (0.5, 5), (None, 8)])
+def test_a_share_of_the_rows_is_earlier_than_the_test_part(share: float | None, moment: int) -> None:
+    rows = interactions(*((row % 3, row, 5, row) for row in range(10)))
+    split = split_interactions(rows, SplitRule(rule="global", positives=0, threshold=4, share=share))
+    assert (split.moment, split.test[TIMESTAMP].to_list()) == (moment, list(range(moment, 10)))
+
+
+def test_a_rule_for_each_user_needs_a_positive() -> None:
+    for rule in PER_USER:
+        message = f"the {rule} split needs at least 1 positive per user, not 0"
+        with pytest.raises(DataError, match=message):
+            split_interactions(interactions((1, 0, 5, 1)), SplitRule.for_rule(rule, positives=0))
+
+
+def test_the_last_visit_has_as_many_positives_as_the_rule_asks_for() -> None:
+    rows = interactions(
+        (1, 0, 5, 0), (1, 1, 5, 90_000), (1, 2, 4, 90_001), (2, 0, 5, 0), (2, 1, 5, 90_000), (2, 2, 3, 90_001)
+    )
+    split = split_interactions(rows, SplitRule(rule="next-visit", positives=2, threshold=4))
+    assert split.test.select(USER_ID, "MovieID").rows() == [(1, 1), (1, 2)]
+    assert len(split.train) == 4
+    assert (split.moment, split.left_out) == (None, 0)
