@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from itertools import cycle
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,8 @@ from nextreel.testing import tiny_dataset
 
 SAMPLED = 60
 """Number of bytes of each file but the manifest that are changed, one at a time."""
+MASKS = (1, 0x20, 0xFF)
+"""Bits that are changed in a byte, in turn: the lowest one, the one between `a` and `A`, or all."""
 
 
 def answers(directory: Path) -> list[object]:
@@ -35,15 +38,16 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("mask", [1, 0x20, 0xFF])
-def test_a_changed_byte_is_an_error_or_changes_nothing(saved: Path, tmp_path: Path, mask: int) -> None:
+def test_a_changed_byte_is_an_error_or_changes_nothing(saved: Path, tmp_path: Path) -> None:
+    """Every byte of the manifest is changed, and some of each other file."""
     expected = answers(saved)
     model = Path(shutil.copytree(saved, tmp_path / "model"))
-    generator = random.Random(mask)
+    generator = random.Random(1)
     for file in sorted(model.iterdir()):
         content = file.read_bytes()
         places = range(len(content))
-        for place in places if file.name == MANIFEST else generator.sample(places, SAMPLED):
+        chosen = places if file.name == MANIFEST else generator.sample(places, len(MASKS) * SAMPLED)
+        for place, mask in zip(chosen, cycle(MASKS)):
             file.write_bytes(content[:place] + bytes([content[place] ^ mask]) + content[place + 1 :])
             try:
                 found = answers(model)
