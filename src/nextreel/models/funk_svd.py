@@ -240,12 +240,12 @@ class AdamOnFactors:
     """Adam as Keras implements it, for both sides' factors; steps change the arrays in `factors` in place."""
 
     def __init__(self, torch: ModuleType, factors: Factors, learning_rate: float) -> None:
-        self._tensor = torch.from_numpy
+        from nextreel.models.training.torch_adam import TorchAdam
+
+        self._tensor, self._learning_rate = torch.from_numpy, learning_rate
         self._factors = [self._tensor(factors[name]) for name in "PQ"]
         self._steps_done = self._tensor(factors["step"])
-        self._adam = torch.optim.Adam(
-            self._factors, learning_rate, (FIRST_DECAY, SECOND_DECAY), EPSILON, fused=True
-        )
+        self._adam = TorchAdam([(self._factors, 0.0)], (FIRST_DECAY, SECOND_DECAY), fused=True)
         for name, parameter in zip("PQ", self._factors, strict=True):
             parameter.grad = torch.zeros_like(parameter)
             self._adam.state[parameter] = {
@@ -265,8 +265,8 @@ class AdamOnFactors:
         movie_factors.grad.index_add_(0, movies, slope * p)
         self._steps_done += 1
         # torch adds epsilon after the bias correction; divided by the correction, it equals Keras' epsilon.
-        self._adam.param_groups[0]["eps"] = EPSILON / math.sqrt(1 - SECOND_DECAY ** float(self._steps_done))
-        self._adam.step()
+        epsilon = EPSILON / math.sqrt(1 - SECOND_DECAY ** float(self._steps_done))
+        self._adam.step(self._learning_rate, epsilon)
         # Only the batch's rows have a gradient, so resetting them is faster than zero_grad().
         user_factors.grad[users] = 0
         movie_factors.grad[movies] = 0

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nextreel.arrays import Arrays
 from nextreel.models.training.replicas import Replicas
+from nextreel.models.training.torch_adam import TorchAdam
 from nextreel.models.training.torch_device import has_bfloat16_instructions
 from nextreel.models.training.torch_on_cpu import Map
 from nextreel.models.transformer.dropout import create_dropout
@@ -68,14 +69,11 @@ class AveragedAdamW:
         self.dense = {name: p for name, p in network.named_parameters() if name not in self.lazy}
         decayed = [p for name, p in self.dense.items() if p.ndim >= 2 and ".by_" not in name]
         others = [p for name, p in self.dense.items() if p.ndim < 2 or ".by_" in name]
-        self.adam = torch.optim.AdamW(
-            decayed,
-            config.learning_rate,
+        self.adam = TorchAdam(
+            [(decayed, config.weight_decay), (others, 0.0)],
             (FIRST_DECAY, SECOND_DECAY),
-            weight_decay=config.weight_decay,
             fused=self.device.type == "cpu",
         )
-        self.adam.add_param_group({"params": others, "weight_decay": 0.0})
 
     def step(
         self,
@@ -104,8 +102,6 @@ class AveragedAdamW:
         self.steps += 1
         warm_up = min(1.0, self.steps / WARM_UP_STEPS)
         rate = self.config.learning_rate * warm_up * (0.5 + 0.5 * math.cos(math.pi * min(1, progress)))
-        for group in self.adam.param_groups:
-            group["lr"] = rate
         rows = self._take_rows(touched)
         learned = [*self.dense.values(), *rows.values()]
 
@@ -122,7 +118,7 @@ class AveragedAdamW:
         for tensor, gradient in zip(learned, gradients, strict=True):
             tensor.grad = gradient.view_as(tensor)
         nn.utils.clip_grad_norm_(learned, MAX_GRADIENT_NORM)
-        self.adam.step()
+        self.adam.step(rate)
         decay = min(AVERAGE_DECAY, self.steps / (self.steps + AVERAGE_WARM_UP))
         self._average(decay)
         if touched is not None:
