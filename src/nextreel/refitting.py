@@ -10,7 +10,6 @@ Everything is made in an unfinished directory, and the promotion is one step: a 
 that was current, and nothing else.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -221,7 +220,7 @@ class _Refitting:
         elif self.store.last_erasure != last_erasure:
             reason = "a user was erased during the refit, and the new fit may hold their ratings"
         if reason is not None:
-            shutil.rmtree(version.path)
+            self.versions.delete([version.name])
             return Refit("overtaken", f"Kept {now}: {reason}.", now, since, judged)
         self.versions.promote(version.name)
         sentence = f"Promoted {version.name}: {self._describe(judged, current)}."

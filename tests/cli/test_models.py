@@ -54,11 +54,24 @@ def test_a_damaged_version_cannot_be_promoted(home: Path) -> None:
     assert VersionDirectory.open(home / "models").current.name == "a"
 
 
+def test_old_versions_are_listed_and_deleted_only_with_yes(home: Path) -> None:
+    versions = VersionDirectory.open(home / "models")
+    versions.add(home / "saved", "c")
+    versions.promote("c")
+    assert succeed("models", "prune", "models", cwd=home) == "Nothing to delete: models has 3 versions.\n"
+    command = "nextreel models prune models --keep 1 --yes"
+    shown = succeed("models", "prune", "models", "--keep", 1, cwd=home)
+    assert shown == f"Would delete b; 2 versions would be left. To delete: {command}\n"
+    assert len(versions.list()) == 3
+    assert succeed(*command.split()[1:], cwd=home) == "Deleted b; 2 versions left.\n"
+    assert succeed("models", "rollback", "models", cwd=home).startswith("a (popularity")
+
+
 def test_a_saved_model_is_listed_as_one_version(home: Path) -> None:
     (version,) = json.loads(succeed("models", "list", "saved", "--json", cwd=home))
     assert (version["model"], version["current"]) == ("popularity", True)
 
 
-@pytest.mark.parametrize("command", ["list", "add", "promote", "rollback", "data"])
+@pytest.mark.parametrize("command", ["list", "add", "promote", "rollback", "prune", "data"])
 def test_every_command_on_versions_has_a_help_text(command: str) -> None:
     assert f"nextreel models {command} [OPTIONS]" in succeed("models", command, "--help")

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-from nextreel.atomic_files.durability import make_directories
+from nextreel.atomic_files.durability import make_directories, sync_directory
 
 try:
     import fcntl
@@ -113,6 +113,17 @@ def _delete_left_over(unfinished: Iterable[Path]) -> None:
                 remove(path)
 
 
+def delete_directory(directory: Path) -> None:
+    """Delete a directory in one step, as readers see it: it is there completely or not at all, however this ends.
+
+    If this is killed, the rest has the name of an unfinished directory, and `delete_leftovers_in` deletes it.
+    """
+    unfinished = _name_unfinished(directory, DIRECTORY)
+    directory.rename(unfinished)
+    sync_directory(directory.parent)
+    remove(unfinished)
+
+
 def remove(path: Path) -> None:
     """Delete a file, a link or a directory with all that it holds, as far as possible."""
     if path.is_dir() and not path.is_symlink():
@@ -135,13 +146,17 @@ def _unfinished(path: Path, ending: str) -> Iterator[Path]:
             os.close(lock)
 
 
+def _name_unfinished(path: Path, ending: str) -> Path:
+    return path.with_name(f".{_shorten(path.name)}.{secrets.token_hex(RANDOM_BYTES)}.{ending}")
+
+
 def _create(path: Path, ending: str) -> tuple[Path, int | None]:
     """Create an unfinished file or directory and lock it; return its name and the open lock, None without flock.
 
     Another run may take it for a leftover in the moment before it is locked; then a new one is made.
     """
     while True:
-        temporary = path.with_name(f".{_shorten(path.name)}.{secrets.token_hex(RANDOM_BYTES)}.{ending}")
+        temporary = _name_unfinished(path, ending)
         if ending == DIRECTORY:
             temporary.mkdir()
         else:

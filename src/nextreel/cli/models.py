@@ -24,7 +24,8 @@ def list_all(
     """List the models that can be fitted, or keep versions of one.
 
     Without a command, each model is listed with its options and their defaults. The commands are for a directory of
-    several versions of a saved model, one of which is the current one: they add, promote and roll back versions.
+    several versions of a saved model, one of which is the current one: they add, promote, roll back and delete
+    versions.
     """
     if context.invoked_subcommand is not None:
         return
@@ -135,6 +136,36 @@ def roll_back(directory: Directory) -> None:
     from nextreel.serving.storage.model_versions import VersionDirectory
 
     _print_current(VersionDirectory.open(directory).rollback())
+
+
+@models.command("prune")
+def prune_versions(
+    directory: Directory,
+    keep: Annotated[int, typer.Option(min=1, help="Number of the latest versions that stay.")] = 5,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete the versions; without it, they are only listed.")
+    ] = False,
+) -> None:
+    """Delete old versions, except the current one and the one to roll back to.
+
+    A version that an experiment serves isn't known here: end the experiment first, or keep more versions.
+    """
+    from nextreel.cli.terminal.program_name import next_command
+    from nextreel.serving.storage.model_versions import VersionDirectory
+    from nextreel.wording import number_of
+
+    versions = VersionDirectory.open(directory)
+    old, total = [version.name for version in versions.list_old(keep)], len(versions.list())
+    if not old:
+        typer.echo(f"Nothing to delete: {directory} has {number_of(total, 'version')}.")
+    elif yes:
+        versions.delete(old)
+        typer.echo(f"Deleted {', '.join(old)}; {number_of(total - len(old), 'version')} left.")
+    else:
+        typer.echo(
+            f"Would delete {', '.join(old)}; {number_of(total - len(old), 'version')} would be left. "
+            f"To delete: {next_command('models', 'prune', directory, '--keep', keep, '--yes')}"
+        )
 
 
 @models.command("data")

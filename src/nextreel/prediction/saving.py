@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from nextreel.arrays import Arrays, map_arrays, read_arrays, write_arrays
-from nextreel.artifacts import MANIFEST, format_manifest, read_manifest, seal
+from nextreel.artifacts import MANIFEST, format_manifest, list_files, read_manifest, seal
 from nextreel.atomic_files import atomic_directory, replacing
 from nextreel.data.data_format import FORMAT_KEY
 from nextreel.errors import ArtifactError, ConfigError
@@ -158,6 +159,15 @@ def _identify_directory(directory: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return state.st_dev, state.st_ino, state.st_ctime_ns
+
+
+def copy_model(source: Path, path: Path) -> None:
+    """Copy a saved model with the files that its manifest lists; ArtifactError if it is damaged."""
+    files = list_files(read_manifest(source))
+    with atomic_directory(path, MANIFEST) as copy:
+        for file in (*files, MANIFEST):
+            shutil.copyfile(source / file, copy / file)
+        read_manifest(copy)  # verifies the hashes: the source may have been replaced while it was copied
 
 
 def add_evaluation(predictor: Predictor, path: Path | str, figures: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nextreel.artifacts import MANIFEST, format_manifest
+from nextreel.atomic_files import unfinished
 from nextreel.atomic_files.unfinished import unfinished_directory
 from nextreel.errors import ArtifactError, QueryError, StoreError
 from nextreel.models.popularity import Popularity, PopularityConfig
@@ -296,6 +297,51 @@ def test_a_current_version_that_was_removed_is_an_error(versions: VersionDirecto
     versions.find("a").path.rename(versions.directory / "a")
     with pytest.raises(ArtifactError, match=r"has no manifest\.json"):
         _ = versions.current
+
+
+def test_old_versions_are_all_but_the_latest_the_current_one_and_the_one_to_roll_back_to(
+    versions: VersionDirectory, made_once: Path
+) -> None:
+    for name in "de":
+        versions.add(made_once / "saved-c", name)
+    order = [version.name for version in versions.list()]
+    assert [version.name for version in versions.list_old(2)] == [name for name in order[2:] if name != "a"]
+    for name in "bcb":
+        versions.promote(name)
+    damage(versions.find("a").path)
+    assert {version.name for version in versions.list_old(0)} == {"a", "d", "e"}
+    assert versions.list_old(5) == []
+
+
+def test_a_deleted_version_is_gone_and_those_that_are_needed_stay(versions: VersionDirectory) -> None:
+    versions.promote("b")
+    versions.delete(["c"])
+    for name in "ab":
+        with pytest.raises(QueryError, match=f"{name} is the current version or the one to roll back to"):
+            versions.delete([name])
+    home = versions.directory / "versions"
+    assert sorted(path.name for path in home.iterdir()) == ["a", "b"]
+    assert versions.rollback().name == "a"
+
+
+def test_a_saved_model_of_its_own_is_never_old(tmp_path: Path) -> None:
+    assert VersionDirectory.open(saved(tmp_path / "model")).list_old(1) == []
+
+
+def test_what_is_left_of_a_version_whose_deletion_was_killed_is_no_version_and_the_next_run_deletes_it(
+    versions: VersionDirectory, made_once: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unfinished, "remove", be_killed)
+        with pytest.raises(KeyboardInterrupt):
+            versions.delete(["c"])
+    assert sorted(version.name for version in versions.list()) == ["a", "b"]
+    assert len(list((versions.directory / "versions").iterdir())) == 3
+    versions.add(made_once / "saved-c", "d")
+    assert sorted(path.name for path in (versions.directory / "versions").iterdir()) == ["a", "b", "d"]
 
 
 def promote_often(directory: Path, names: str) -> None:

@@ -1,4 +1,4 @@
-"""Versions of a model in one directory, of which one is current: add, promote, roll back.
+"""Versions of a model in one directory, of which one is current: add, promote, roll back, delete.
 
     MODEL_DIR/versions/NAME/   one saved model each, which never changes once it is there
     MODEL_DIR/current          names of promoted versions, one per line, the current one first
@@ -14,7 +14,6 @@ import contextlib
 import errno
 import hashlib
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,14 +22,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from nextreel.artifacts import MANIFEST, list_files, read_manifest
-from nextreel.atomic_files import atomic_directory, replacing
+from nextreel.artifacts import MANIFEST
+from nextreel.atomic_files import replacing
 from nextreel.atomic_files.durability import make_directories
-from nextreel.atomic_files.unfinished import delete_leftovers_in, recover_directory
+from nextreel.atomic_files.unfinished import delete_directory, delete_leftovers_in, recover_directory
 from nextreel.documents import read_text_file
 from nextreel.errors import ArtifactError, DataError, NextreelError, QueryError
 from nextreel.prediction.manifest import ModelManifest
-from nextreel.prediction.saving import load
+from nextreel.prediction.saving import copy_model, load
 from nextreel.serving.storage.data_lineage import Overlap
 
 VERSIONS, CURRENT, LOCK = "versions", "current", ".lock"
@@ -138,9 +137,7 @@ class VersionDirectory:
         """Call a function while this version is the current one and nobody can change that; not at all if it isn't."""
         with contextlib.ExitStack() as stack:
             if not self.is_single:
-                with contextlib.suppress(
-                    ArtifactError
-                ):  # where nothing can be written, no promotion is under way
+                with contextlib.suppress(ArtifactError):  # nothing can be written, so nobody promotes
                     stack.enter_context(self._locked())
                 if self._promoted()[:1] != (name,):
                     return
@@ -206,7 +203,7 @@ class VersionDirectory:
             path = self._home / name
             delete_leftovers_in(self._home)
             if not path.exists():
-                _copy(source, path)
+                copy_model(source, path)
             elif (path / MANIFEST).read_bytes() != (source / MANIFEST).read_bytes():
                 raise QueryError(f"{self.directory} already has another version {name}; choose another name")
             if not self._promoted():
@@ -254,13 +251,35 @@ class VersionDirectory:
             raise QueryError(
                 f"{self.directory} is a single saved model; there is no earlier version to go back to"
             )
-        names = self._names()
         with self._locked():
-            earlier = tuple(name for name in self._promoted()[1:] if name in names)
+            earlier = self._earlier()
             if not earlier:
                 raise QueryError(f"{self.directory} has no earlier version to go back to")
             self._make_current(earlier, announce)
         return self.find(earlier[0])
+
+    def list_old(self, keep: int) -> Sequence[StoredVersion | DamagedVersion]:
+        """Return all versions except the `keep` latest, the current one and the one that a rollback returns to."""
+        needed = self._needed()
+        return [version for version in self.list()[keep:] if version.name not in needed]
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete versions, each in one step.
+
+        Raises
+        ------
+        QueryError
+            A version is needed: it is the current one or the one that a rollback returns to.
+        ArtifactError
+            The directory can't be written.
+        """
+        with self._locked():
+            for name in names:
+                if name in self._needed():
+                    raise QueryError(
+                        f"{name} is the current version or the one to roll back to, and was kept"
+                    )
+                delete_directory(self._home / name)
 
     @property
     def _home(self) -> Path:
@@ -287,6 +306,15 @@ class VersionDirectory:
             raise ArtifactError(f"{self.directory / CURRENT} can't be read: {error}") from error
         return tuple(line for line in lines if NAME.fullmatch(line))
 
+    def _earlier(self) -> tuple[str, ...]:
+        """Return the names that were made current before the current one and are still there, the latest first."""
+        names = self._names()
+        return tuple(name for name in self._promoted()[1:] if name in names)
+
+    def _needed(self) -> Sequence[str]:
+        """Return the names of the current version and of the one that a rollback returns to."""
+        return [*self._promoted()[:1], *self._earlier()[:1]]
+
     def _require_lineage(self, name: str, promoted: tuple[str, ...]) -> None:
         """Raise ArtifactError for a version of other data than all that were promoted: a store holds one data set."""
         if name in promoted or any(self._is_related(name, earlier) for earlier in dict.fromkeys(promoted)):
@@ -302,12 +330,9 @@ class VersionDirectory:
             new, old = (ModelManifest.read(self._home / version) for version in (name, earlier))
             if old.data.sha256 == new.data.sha256 or (old.store is not None and old.store == new.store):
                 return True
-            return Overlap.between(
-                load(self._home / name).dataset, load(self._home / earlier).dataset
-            ).is_most
-        except (
-            NextreelError
-        ):  # a damaged version can't be compared, and the new one is checked when it is loaded
+            datasets = (load(self._home / version).dataset for version in (name, earlier))
+            return Overlap.between(*datasets).is_most
+        except NextreelError:  # a damaged version can't be compared; the new one is checked when it is loaded
             return True
 
     def _make_current(self, promoted: tuple[str, ...], announce: Announce | None = None) -> None:
@@ -340,14 +365,6 @@ class VersionDirectory:
                 yield
         except OSError as error:
             raise ArtifactError(f"can't change {self.directory}: {error.strerror or error}") from error
-
-
-def _copy(source: Path, path: Path) -> None:
-    files = list_files(read_manifest(source))
-    with atomic_directory(path, MANIFEST) as copy:
-        for file in (*files, MANIFEST):
-            shutil.copyfile(source / file, copy / file)
-        read_manifest(copy)  # verifies the hashes: the source may have been replaced while it was copied
 
 
 def _name_by_content(artifact: Path) -> str:
