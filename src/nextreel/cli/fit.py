@@ -97,6 +97,7 @@ def fit(
     model = model or DEFAULT_MODEL
     if budget is not None:
         model_options["minutes"] = parse_budget(budget, model)
+    unfitted = create_model(model, model_options)
     if dry_run:
         from nextreel.cli.terminal.fit_estimate import describe_fit
         from nextreel.data.dataset import Dataset
@@ -104,10 +105,9 @@ def fit(
 
         tables = read_tables(directory, DataFormat.parse(columns, liked_from))
         console = stdout()
-        estimate = describe_fit(create_model(model, model_options), Dataset.from_tables(tables))
+        estimate = describe_fit(unfitted, Dataset.from_tables(tables))
         console.print(estimate, soft_wrap=not console.is_terminal)
         return
-    unfitted = create_model(model, model_options)
     if on != "local":
         require_fit_by_tasks(unfitted)
     prepare_place(on)
