@@ -1,28 +1,29 @@
 """Kind `mutation`: how many small changes to a module its tests notice; survivors are listed."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.run import HERE, Config, has_result, read_result
+from benchmarks.run import HERE, OUTPUTS, Config
 from tests.mutation.killed_mutants import EQUIVALENT, count_killed
 
 
 def measure(config: Config, data: Path) -> dict[str, Any]:
     """Change each module up to `most` times, for at most so many seconds; no data are needed.
 
-    What an earlier run has found for a module is kept if neither the module, nor its tests, nor the changes differ.
+    What was found for a module is kept beside the results, for as long as neither the module nor its tests change.
     """
-    earlier = read_result("mutation")["modules"] if has_result("mutation") else {}
     modules = {}
     for module, tests in config["tests"].items():
-        fingerprint = _hash_files(module, tests)
-        counts = earlier.get(module, {})
-        if counts.get("sha256") != fingerprint:
+        found = OUTPUTS / f"mutation-{_hash_files(module, tests)}.json"
+        if not found.is_file():
             seconds = config["seconds_per_module"]
             counts = count_killed(module, tests, config["most"], config["seed"], seconds)
-        modules[module] = {**counts, "sha256": fingerprint}
+            OUTPUTS.mkdir(exist_ok=True)
+            found.write_text(json.dumps(counts), encoding="utf-8")
+        modules[module] = json.loads(found.read_text(encoding="utf-8"))
     tried = sum(module["tried"] for module in modules.values())
     killed = sum(module["killed"] for module in modules.values())
     return {"tried": tried, "killed": killed, "killed_share": round(killed / tried, 3), "modules": modules}
