@@ -9,7 +9,7 @@ from nextreel.evaluation.bootstrap import Estimate, UserBootstrap, estimate_mean
 
 RANDOM = np.random.default_rng(1)
 USERS = RANDOM.integers(7, size=40)
-VALUES = RANDOM.random((40, 3))
+VALUES = RANDOM.random((40, 3)) - [0, 0.5, 1]
 PART = RANDOM.random(40) < 0.3
 
 
