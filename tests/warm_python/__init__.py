@@ -8,6 +8,7 @@ doesn't show is whether a start is complete and quick: `tests/cli/test_cli.py`, 
 """
 
 import atexit
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -29,6 +30,11 @@ def python() -> list[str]:
     """
     directory, variables = _start()
     return [str(directory / "python") if variables == _python_variables() else sys.executable]
+
+
+def fork_processes() -> None:
+    """Fork the processes that multiprocessing starts from this one, such as those in which models are compared."""
+    multiprocessing.set_executable(python()[0])
 
 
 def write_program(directory: Path) -> None:
