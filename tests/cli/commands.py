@@ -15,6 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from nextreel.cli import main
+from tests import warm_python
 
 Completed = subprocess.CompletedProcess[str]
 
@@ -30,6 +31,8 @@ def in_new_process(*arguments: object, cwd: Path | None = None) -> Completed:
 def nextreel(*arguments: object, cwd: Path | None = None, encoding: str = "utf-8") -> Completed:
     """Run a command as `in_new_process` does, but within this process; its streams may have another encoding."""
     command = [str(Path(sys.executable).with_name("nextreel")), *map(str, arguments)]
+    if "compare" in command:  # each model is fitted in a process of its own
+        warm_python.fork_processes()
     with (
         _pipe(encoding) as stdout,
         _pipe(encoding) as stderr,

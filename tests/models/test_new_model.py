@@ -55,6 +55,21 @@ class OftenTogether(Recommender):
         scores = build_profiles(histories, self.n_movies_) @ self.together_
         return (scores / popularity**self.config.damping).astype(np.float32)
 '''
+END = "~~ end of a command ~~"
+RUN_COMMANDS = f"""
+import sys
+from nextreel.cli import main
+
+if __name__ == "__main__":  # and not in the processes in which `compare` fits models
+    for command in sys.argv[1:]:
+        sys.argv = ["nextreel", *command.split()]
+        try:
+            main()
+        except SystemExit as end:
+            if end.code:
+                raise
+        print({END!r})
+"""
 ENTRY_POINT = "[nextreel.models]\noften-together = often_together:OftenTogether\n"
 
 
@@ -87,34 +102,30 @@ def run(*arguments: str | Path, check: bool = True) -> str:
     return done.stdout + done.stderr
 
 
+def run_commands(*commands: str) -> list[str]:
+    """Run commands of nextreel in one process, and return what each printed."""
+    printed = run("-c", RUN_COMMANDS, *commands).split(END)
+    assert len(printed) == len(commands) + 1
+    return printed[:-1]
+
+
 def test_a_model_of_one_file_is_fitted_tuned_compared_saved_and_served(
     wheel: Path, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(wheel), str(package)]))
     monkeypatch.chdir(tmp_path)
     assert str(wheel) in run("-c", "import nextreel; print(nextreel.__file__)")
-    assert "transformer,often-together." in "".join(run("-m", "nextreel", "fit", "--help").split())
-    run("-m", "nextreel", "sample", "films", "--users", "40", "--movies", "60", "--ratings", "800")
-
-    fitted = run(
-        "-m",
-        "nextreel",
-        "fit",
-        "films",
-        "--model",
-        "often-together",
-        "--set",
-        "damping=0.3",
-        "--out",
-        "model",
+    shown, _, fitted, tuned, compared = run_commands(
+        "fit --help",
+        "sample films --users 40 --movies 60 --ratings 800",
+        "fit films --model often-together --set damping=0.3 --out model",
+        "tune films --model often-together --trials 2",
+        "compare films --models popularity,often-together --history frozen",
     )
+    assert "transformer,often-together." in "".join(shown.split())
     assert "often-together learned from 800 interactions of 40 users" in fitted
-    tuned = run("-m", "nextreel", "tune", "films", "--model", "often-together", "--trials", "2")
     assert "nextreel fit films --config tuning/best.toml" in tuned
     assert 'model = "often-together"' in (tmp_path / "tuning" / "best.toml").read_text()
-    compared = run(
-        "-m", "nextreel", "compare", "films", "--models", "popularity,often-together", "--history", "frozen"
-    )
     assert "often-together" in compared
 
     load = (
@@ -132,8 +143,9 @@ def test_a_saved_model_without_its_package_says_what_is_missing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(wheel), str(package)]))
-    run("-m", "nextreel", "sample", "films", "--users", "20", "--movies", "60", "--ratings", "500")
-    run("-m", "nextreel", "fit", "films", "--model", "often-together", "--out", "model")
+    run_commands(
+        "sample films --users 20 --movies 60 --ratings 500", "fit films --model often-together --out model"
+    )
     monkeypatch.setenv("PYTHONPATH", str(wheel))
     error = run("-c", "import nextreel; nextreel.load('model')", check=False).splitlines()[-1]
     assert error.endswith(

@@ -17,6 +17,7 @@ from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
 from nextreel.reporting.mlflow_tracking import log_evaluation, log_fit, log_leaderboard, tracked
 from nextreel.testing import tiny_dataset
+from tests import warm_python
 
 EPOCHS = [
     {"number": 1, "train_loss": 0.9, "validation_loss": 1.1, "seconds": 2.0, "validation_ndcg": 0.11},
@@ -44,6 +45,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Leaderboard:
+    warm_python.fork_processes()
     home = tmp_path_factory.mktemp("home")
     write_sample(make_sample(users=60, movies=80, ratings=1600), home)
     return compare_models(

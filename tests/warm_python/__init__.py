@@ -8,6 +8,7 @@ doesn't show is whether a start is complete and quick: `tests/cli/test_cli.py`, 
 """
 
 import atexit
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -27,19 +28,22 @@ def python() -> list[str]:
 
     An interpreter reads the variables named PYTHON… at its start. Where a test has set one, a real one is started.
     """
-    directory, variables = _start()
-    return [str(directory / "python") if variables == _python_variables() else sys.executable]
+    return [str(_start() / "python") if _python_variables() == VARIABLES else sys.executable]
+
+
+def fork_processes() -> None:
+    """Fork the processes that multiprocessing starts from this one, such as those in which models are compared."""
+    multiprocessing.set_executable(python()[0])
 
 
 def write_program(directory: Path) -> None:
     """Write the program `nextreel` into a directory, as an installation does."""
-    python_directory, _ = _start()
-    _write_script(directory / "nextreel", python_directory, '"$0"')
+    _write_script(directory / "nextreel", _start(), '"$0"')
 
 
 @cache
-def _start() -> tuple[Path, dict[str, str]]:
-    """Start the process that others are forked from; return its directory and the variables that it has read."""
+def _start() -> Path:
+    """Start the process that others are forked from, and return its directory."""
     directory = Path(tempfile.mkdtemp(prefix="nextreel-"))
     _write_script(directory / "python", directory)
     process = subprocess.Popen(
@@ -58,7 +62,7 @@ def _start() -> tuple[Path, dict[str, str]]:
     atexit.register(end)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
-    return directory, _python_variables()
+    return directory
 
 
 def _write_script(file: Path, python_directory: Path, *first_arguments: str) -> None:
@@ -70,3 +74,7 @@ def _write_script(file: Path, python_directory: Path, *first_arguments: str) -> 
 
 def _python_variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+
+
+VARIABLES = _python_variables()
+"""Those with which the tests began, and which the process that others are forked from has read."""

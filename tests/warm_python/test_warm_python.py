@@ -72,6 +72,5 @@ def test_it_ends_with_the_process_that_stands_for_it() -> None:
 def test_where_a_variable_of_the_interpreter_was_changed_a_real_one_is_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    warm_python.python()
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     assert warm_python.python() == [sys.executable]

@@ -19,6 +19,7 @@ from nextreel.models.registry import create_model
 from nextreel.models.training.epochs import Epoch, Training, write_epochs
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
+from tests import warm_python
 from tests.frames import catalog, interactions
 
 TRAIN = Dataset.from_frames(interactions((1, 0, 5, 1), (2, 0, 5, 2), (2, 1, 5, 3), (3, 1, 4, 4)), catalog(6))
@@ -121,6 +122,7 @@ def test_a_saved_model_and_a_file_of_its_lists_give_the_same_lists_as_the_model(
 
 
 def test_all_three_kinds_stand_in_one_leaderboard(home: Path) -> None:
+    warm_python.fork_processes()
     models = ["item-knn", f"mine={home / 'saved'}", f"theirs={home / 'lists.parquet'}"]
     board = compare_models(home / "parts", parse_contestants(models, {}), None, ["frozen"], [10])
     facts: Any = board.facts()

@@ -13,10 +13,12 @@ from nextreel.evaluation.comparison.contestants import parse_contestants, run_co
 from nextreel.evaluation.comparison.leaderboard import Leaderboard, build_leaderboard, compare_models
 from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models.registry import create_model
+from tests import warm_python
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warm_python.fork_processes()
     home = tmp_path_factory.mktemp("home")
     write_sample(make_sample(users=80, movies=80, ratings=2400), home / "data")
     write_split(home / "data", home / "parts", SplitRule.for_rule("course"))
