@@ -120,7 +120,7 @@ def audit(
 ) -> None:
     """List administrative acts: what was done to keys, versions, movies and users, when and with which key.
 
-    Of erased users, only that somebody was erased is known. A promotion by `nextreel models` is listed once a
+    The log doesn't say which user was erased. A promotion by `nextreel models` is listed once a
     server serves the version.
     """
     from nextreel.cli.terminal.console import stdout, table

@@ -73,8 +73,8 @@ def recommend(
     rule: Annotated[
         Literal["mean", "least-misery"],
         typer.Option(
-            help="With several people: the best on average of their standardised scores, or the best for whom it suits "
-            "least."
+            help="With several people: how their standardised scores become one. mean: their mean. least-misery: the "
+            "lowest of them."
         ),
     ] = "mean",
     matches: Annotated[

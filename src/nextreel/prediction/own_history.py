@@ -51,7 +51,7 @@ class RatedAt:
 
 @dataclass(frozen=True)
 class UnmatchedFilm:
-    """A movie of an export that is none of the catalog's for certain."""
+    """A movie of an export that couldn't be matched with the catalog for certain."""
 
     title: str
     """Title, or the id by which the export names it."""

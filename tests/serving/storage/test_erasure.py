@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from nextreel.data.ids import encode_id
 from nextreel.errors import ErasedMeanwhileError, IdempotencyError
-from nextreel.serving.storage import databases
+from nextreel.serving.storage.databases import sqlite
 from nextreel.serving.storage.people.erasure_journal import append_erasures, journal_of, read_journal
 from nextreel.serving.storage.people.erasure_log import LoggedErasure, read_log
 from nextreel.serving.storage.people.hidden_ids import IdHider
@@ -153,13 +153,13 @@ def is_server(store: Store) -> bool:
 def test_a_large_file_is_not_rewritten_while_others_wait(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(databases, "REWRITTEN_BYTES", 1)
+    monkeypatch.setattr(sqlite, "REWRITTEN_BYTES", 1)
     with Store.open(sqlite_url) as store:
         store.add([rating(LARGE)])
         store.erase_user(LARGE)
         assert not store.remove_remains()
         assert files_with(tmp_path, LARGE) == []  # never moved to another page
-        monkeypatch.setattr(databases, "REWRITTEN_BYTES", 2**30)
+        monkeypatch.setattr(sqlite, "REWRITTEN_BYTES", 2**30)
         assert store.remove_remains()
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from benchmarks import crash
 from benchmarks.postgres import Postgres
 from nextreel.errors import StoreError
-from nextreel.serving.storage.databases import connect
+from nextreel.serving.storage.databases import connect, postgresql, sqlite
 from nextreel.serving.storage.store import NewInteraction, Outcome, Store
 from tests.small_disks import mounted_disk
 
@@ -174,7 +174,8 @@ def test_a_database_that_goes_away_within_a_transaction_keeps_nothing_of_it(
 
 
 def test_a_writer_whose_turn_does_not_come_gives_up(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nextreel.serving.storage.databases.BUSY_SECONDS", 1)
+    for database in (sqlite, postgresql):
+        monkeypatch.setattr(database, "BUSY_SECONDS", 1)
     with Store.open(store_url) as store, Store.open(store_url) as other:
         with other.writing(), pytest.raises(StoreError, match=r"locked|lock timeout"):
             store.add(batch(1))
@@ -182,7 +183,7 @@ def test_a_writer_whose_turn_does_not_come_gives_up(store_url: str, monkeypatch:
 
 
 def test_a_thread_whose_turn_does_not_come_gives_up(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nextreel.serving.storage.databases.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
     with Store.open(sqlite_url) as store, store.writing(), pytest.raises(StoreError, match="writer is busy"):
         store.add(batch(1))
 

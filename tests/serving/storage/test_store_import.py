@@ -13,7 +13,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.errors import StoreError
 from nextreel.serving.storage import sql_tables
-from nextreel.serving.storage.databases import ROWS_OF_STATEMENT
+from nextreel.serving.storage.databases.sqlite import ROWS_OF_STATEMENT
 from nextreel.serving.storage.sql_tables import facts
 from nextreel.serving.storage.store import Outcome, Store
 from tests.frames import any_interactions, interactions

@@ -72,7 +72,7 @@ async def read_audit_log(
 ) -> Response:
     """Return administrative acts, latest first: what was done to keys, versions, movies and users, by which key.
 
-    Of erased users, the log holds that somebody was erased, and not who. It keeps the latest 10,000 acts of each kind.
+    The log doesn't say which user was erased. It keeps the latest 10,000 acts of each kind.
     """
     entries = await state.run_writing(state.service.store.audit_log, limit, before)
     following = entries[-1].id if len(entries) == limit else None

@@ -20,7 +20,7 @@ async def is_alive() -> Response:
     responses={200: {"content": {"application/json": {"example": {"status": "ready"}}}}, **problems(503)},
 )
 async def is_ready(state: State) -> Response:
-    """Return 200 while the server can recommend, which it does for a user and a newcomer at most once a second.
+    """Return 200 while the server can recommend: it makes lists for a known and a new user, at most once a second.
 
     `clock` says what is wrong with the server's clock, if anything is.
     """

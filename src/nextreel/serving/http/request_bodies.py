@@ -249,8 +249,7 @@ class JointQuery(Body):
     k: KField = 10
     """Number of movies."""
     rule: JointRule = "mean"
-    """`mean`: the best on average, of each person's standardised scores; `least-misery`: the best for whom it suits
-    least."""
+    """How the people's standardised scores become one: `mean`, or `least-misery`, which takes the lowest of them."""
     exclude_seen: StrictBool = True
     """Whether to exclude the movies that anybody of them rated before the timestamp."""
     explain: StrictBool = False

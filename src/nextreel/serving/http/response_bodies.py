@@ -202,10 +202,10 @@ class Erased(ResponseBody):
     removed: int
     """Number of ratings deleted."""
     complete: bool
-    """Whether the database's files are free of the user already. If not, since somebody still read the rows or the
-    file is large, that is tried again every second; lists and exports are free of the user in any case."""
+    """Whether the database's files no longer contain the user's data. If not, because another process was reading the
+    rows or the file is large, the server tries again every second; lists and exports never contain the user."""
     kept_in_versions: list[str]
-    """Versions of the model that hold the user's data, or that can't be read; a refit without them replaces these."""
+    """Versions of the model that contain the user's data, or that can't be read: refit, and delete these versions."""
 
 
 class ModelVersion(ResponseBody):
@@ -307,7 +307,7 @@ class MatchedRatingWithoutMovie(ResponseBody):
 
 
 class UnmatchedTitle(ResponseBody):
-    """A film of an export that is none of the catalog's for certain."""
+    """A film of an export that couldn't be matched with the catalog for certain."""
 
     title: str
     """Title, or the id by which the export names it."""
