@@ -236,3 +236,13 @@ def test_a_file_from_elsewhere_is_not_overwritten(tmp_path: Path, name: str) -> 
     with pytest.raises(DataError, match=f"already holds {name}, which `nextreel sample` didn't write"):
         write_sample(make_sample(20, 60, 400), tmp_path)
     assert written(tmp_path) == {name: b"mine"}
+
+
+def test_a_sample_of_another_version_with_the_same_sizes_may_be_replaced(tmp_path: Path) -> None:
+    write_sample(make_sample(20, 60, 400), tmp_path)
+    readme = tmp_path / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8") + "\nMore of the process.\n", encoding="utf-8")
+    write_sample(make_sample(20, 60, 400), tmp_path, replace_other=False)
+    assert "More of the process." not in readme.read_text(encoding="utf-8")
+    with pytest.raises(DataError, match="holds another sample"):
+        write_sample(make_sample(20, 60, 401), tmp_path, replace_other=False)

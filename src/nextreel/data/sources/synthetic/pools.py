@@ -34,18 +34,18 @@ class PooledChoice:
     def __init__(
         self, catalog: InventedMovies, log_popularity: Float32Array, rng: np.random.Generator, seed: int
     ) -> None:
-        self._seed, self._log_popularity = seed, log_popularity
+        self._seed, self._log_popularity, self._sequel = seed, log_popularity, catalog.sequel
+        self._factors = catalog.factors.astype(np.float32)
         n_weeks, n_movies = log_popularity.shape
         self._shows_all = n_movies <= MOST_SHOWN
-        if self._shows_all:
-            self._shelves = np.broadcast_to(np.arange(n_movies, dtype=np.int32), (n_weeks, 1, n_movies))
-        else:
-            self._shelves = sliding_window_view(_fill_shelves(log_popularity, rng), POOL, axis=1)
-        """int32[n_weeks, n_starts, n_shown]: what a page shows, given where on the shelf of its week that begins."""
+        # int32[n_weeks, n_starts, n_shown]: what a page shows, given where on the shelf of its week that begins.
+        self._shelves = (
+            np.broadcast_to(np.arange(n_movies, dtype=np.int32), (n_weeks, 1, n_movies))
+            if self._shows_all
+            else sliding_window_view(_fill_shelves(log_popularity, rng), POOL, axis=1)
+        )
         n_shown = self._shelves.shape[2]
         self._noise = sliding_window_view(rng.gumbel(size=NOISES + n_shown).astype(np.float32), n_shown)
-        self._factors = catalog.factors.astype(np.float32)
-        self._sequel = catalog.sequel
 
     def choose(self, users: Int64Array, taste: Float64Array, schedule: Schedule) -> Int32Array:
         """Return int32[n_ratings]: the movie of each rating.
@@ -62,56 +62,76 @@ class PooledChoice:
         chosen = np.empty(len(schedule.user), dtype=np.int32)
         pages = Pages.of(schedule)
         key = users[pages.user], pages.number
-        first_place, first_noise = (
+        shelf_start, noise_start = (
             (uniform(self._seed, use, *key) * n).astype(np.int64)
             for use, n in (("shelf", self._shelves.shape[1]), ("noise", NOISES))
         )
-        liking = (TASTE_PULL * taste).astype(np.float32)
-        context = np.zeros((len(users), N_FACTORS), dtype=np.float32)
-        relation = np.full((len(users), len(self._factors)), NEW, dtype=np.uint8)
-        shown = np.empty((PAGES_AT_ONCE, self._shelves.shape[2], N_FACTORS), dtype=np.float32)
+        viewers = _Viewers(taste, self._factors, self._sequel)
+        factors = np.empty((PAGES_AT_ONCE, self._shelves.shape[2], N_FACTORS), dtype=np.float32)
         for turn in pages.in_turns(0, len(pages.start)):
             for first in range(0, len(turn), PAGES_AT_ONCE):
                 page = turn[first : first + PAGES_AT_ONCE]
                 user, week, size = pages.user[page], pages.week[page], pages.size[page]
-                context[user[pages.opens_visit[page]]] = 0
-                wish = CONTEXT_PULL * context[user] + liking[user]
-                movies = self._shelves[week, first_place[page]]
-                factors = np.take(self._factors, movies, axis=0, out=shown[: len(page)], mode="clip")
-                score = np.einsum("pmf,pf->pm", factors, wish)
-                score += self._noise[first_noise[page]]
+                wish = viewers.wish(user, pages.opens_visit[page])
+                movies = self._shelves[week, shelf_start[page]]
+                shown = np.take(self._factors, movies, axis=0, out=factors[: len(page)], mode="clip")
+                score = np.einsum("pmf,pf->pm", shown, wish)
+                score += viewers.pull(user[:, None], movies)
+                score += self._noise[noise_start[page]]
                 if self._shows_all:
                     score += self._log_popularity[week]
-                score += PULLS.take(relation.take(movies + user[:, None] * len(self._factors)))
                 picks, is_missing = _pick(movies, score, size)
                 for at, slot in zip(*np.nonzero(is_missing), strict=True):
-                    self._remember(relation, np.full(slot, user[at]), picks[at, :slot])
-                    which = (*(k[page[at]] for k in key), slot)
-                    picks[at, slot] = self._choose_from_all(wish[at], week[at], relation[user[at]], which)
+                    score_of_all = self._factors @ wish[at] + self._log_popularity[week[at]]
+                    score_of_all += viewers.pull(user[at], np.arange(len(self._factors)))
+                    score_of_all[picks[at, :slot]] = -np.inf
+                    noise = self._draw_noise(users[user[at]], pages.number[page[at]], slot)
+                    picks[at, slot] = np.argmax(score_of_all + noise)
                 at, slot = np.nonzero(np.arange(size[0]) < size[:, None])
-                movie = picks[at, slot]
-                self._remember(relation, user[at], movie)
-                chosen[pages.start[page[at]] + slot] = movie
-                weight = np.zeros(picks.shape, dtype=np.float32)
-                weight[at, slot] = (1 - CONTEXT_DECAY) * CONTEXT_DECAY ** (size[at] - 1 - slot)
-                context[user] *= (CONTEXT_DECAY**size)[:, None]
-                context[user] += np.einsum("ps,psf->pf", weight, self._factors[picks])
+                chosen[pages.start[page[at]] + slot] = picks[at, slot]
+                viewers.rate(user, picks, size)
         return chosen
 
-    def _choose_from_all(
-        self, wish: Float32Array, week: int, relation: UInt8Array, key: tuple[int, int, int]
-    ) -> int:
-        """Choose a movie among all that a user hasn't rated, for a page that doesn't show enough of them."""
-        noise = -np.log(-np.log(uniform(self._seed, "any movie", *key, np.arange(len(relation))) + 1e-300))
-        score = self._factors @ wish + self._log_popularity[week] + PULLS[relation] + noise
-        return int(np.argmax(score))
+    def _draw_noise(self, *key: int) -> Float64Array:
+        """Draw from the Gumbel distribution for each movie, for a page that shows too few that aren't rated."""
+        drawn = uniform(self._seed, "any movie", *key, np.arange(len(self._factors)))
+        noise: Float64Array = -np.log(-np.log(drawn + 1e-300))
+        return noise
 
-    def _remember(self, relation: UInt8Array, user: Int64Array, movie: Int32Array) -> None:
+
+class _Viewers:
+    """What some users like, and what they have rated until now."""
+
+    def __init__(self, taste: Float64Array, factors: Float32Array, sequel: Int64Array) -> None:
+        self._liking = (TASTE_PULL * taste).astype(np.float32)
+        self._context = np.zeros((len(taste), N_FACTORS), dtype=np.float32)
+        self._relation = np.full((len(taste), len(factors)), NEW, dtype=np.uint8)
+        self._factors, self._sequel = factors, sequel
+
+    def wish(self, user: Int64Array, opens_visit: BoolArray) -> Float32Array:
+        """Return float32[n_pages, N_FACTORS]: what users look for on their next pages; visits begin without context."""
+        self._context[user[opens_visit]] = 0
+        wish: Float32Array = CONTEXT_PULL * self._context[user] + self._liking[user]
+        return wish
+
+    def pull(
+        self, user: npt.NDArray[np.integer] | np.integer, movies: npt.NDArray[np.integer]
+    ) -> Float32Array:
+        """Return what earlier ratings of users add to the log probabilities of movies."""
+        return PULLS.take(self._relation.take(user * len(self._factors) + movies))
+
+    def rate(self, user: Int64Array, picks: Int32Array, size: Int64Array) -> None:
+        """Remember the movies that each user has picked from a page: the first `size` of its `picks`."""
+        page, slot = np.nonzero(np.arange(picks.shape[1]) < size[:, None])
+        rater, movie = user[page], picks[page, slot]
         sequel = self._sequel[movie]
-        has_sequel = sequel >= 0
-        next_ = user[has_sequel], sequel[has_sequel]
-        relation[next_] = np.maximum(relation[next_], NEXT)
-        relation[user, movie] = RATED
+        followed = rater[sequel >= 0], sequel[sequel >= 0]
+        self._relation[followed] = np.maximum(self._relation[followed], NEXT)
+        self._relation[rater, movie] = RATED
+        weight = np.zeros(picks.shape, dtype=np.float32)
+        weight[page, slot] = (1 - CONTEXT_DECAY) * CONTEXT_DECAY ** (size[page] - 1 - slot)
+        self._context[user] *= (CONTEXT_DECAY**size)[:, None]
+        self._context[user] += np.einsum("ps,psf->pf", weight, self._factors[picks])
 
 
 def _pick(movies: Int32Array, score: Float32Array, size: Int64Array) -> tuple[Int32Array, BoolArray]:
