@@ -15,7 +15,7 @@ from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, RATING, TIMESTA
 from nextreel.data.tables import Tables
 
 TABLE_NAMES = {INTERACTIONS: "interactions", USERS: "users", MOVIES: "movies"}
-ROWS_AT_ONCE = 2**21
+ROWS_AT_ONCE = 2**20
 """Number of rows that are compared with each other at once; bounds the memory."""
 EARLY = 157_766_400
 """POSIX seconds of 1975-01-01: data whose latest time is earlier are probably in another unit."""
@@ -184,7 +184,8 @@ def _divide(ids: pl.Series, n_parts: int) -> pl.Series:
     """Return the number of a part for each id, below `n_parts`; equal ids have the same one."""
     pieces = (ids[start : start + ROWS_AT_ONCE] for start in range(0, len(ids), ROWS_AT_ONCE))
     hashes = (piece if kind_of(ids) == "number" else piece.hash() for piece in pieces)
-    return pl.concat([(hash_ % n_parts).cast(pl.UInt32) for hash_ in hashes])
+    # In one chunk, which polars divides into those of the rows; it would copy the rows to fit several.
+    return pl.concat([(hash_ % n_parts).cast(pl.UInt16) for hash_ in hashes]).rechunk()
 
 
 def _number(ids: pl.Series, distinct: pl.Series) -> Int64Array:
