@@ -1,16 +1,15 @@
 """The chart of README.md: NDCG@10 of every model of the leaderboard, with its interval.
 
-It is drawn without a library, so that the same result file gives the same bytes on every machine, whatever fonts and
-versions it has, and a test can compare them. `python -m benchmarks.render` writes it.
+`python -m benchmarks.render` writes it.
 """
 
 from collections.abc import Iterator
 from html import escape
 
-from benchmarks.run import HERE, Result, read_result
+from benchmarks.run import Result, read_result
+from benchmarks.svg import draw_picture
 from nextreel.reporting.chart_style import BLUE, FAINT_INK, INK, RULE
 
-CHART = HERE.parent / "docs" / "assets" / "leaderboard.svg"
 OURS = "nextreel "
 """How the names of our own models begin."""
 GREY = "#9aa5b1"
@@ -19,7 +18,6 @@ LEFT, RIGHT = 290, 90
 """Pixels left and right of the bars: for the names and the values."""
 HIGHEST, STEP = 0.18, 0.03
 """The end of the scale, and the distance of its lines."""
-FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 
 def draw_leaderboard() -> str:
@@ -27,20 +25,12 @@ def draw_leaderboard() -> str:
     board = read_result("leaderboard")["frozen"]
     models = sorted(board["models"], key=lambda model: -_ndcg(model)["mean"])
     height = TOP + ROW * len(models) + 24
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-            f'height="{height}" font-family="{FONT}" font-size="14" fill="{INK}" role="img">',
-            f"<title>{escape(_describe(models))}</title>",
-            f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#fff"/>',
-            '<text x="24" y="36" font-size="19" font-weight="600">NDCG@10 on MovieLens-1M</text>',
-            f'<text x="24" y="60" fill="{FAINT_INK}">{board["queries"]:,} queries of {board["users"]:,} users, '
-            "the same for all; lines are 95 % intervals</text>",
-            *_draw_scale(height),
-            *(line for place, model in enumerate(models) for line in _draw_model(model, TOP + ROW * place)),
-            "</svg>\n",
-        ]
-    )
+    parts = [
+        *_draw_scale(height),
+        *(line for place, model in enumerate(models) for line in _draw_model(model, TOP + ROW * place)),
+    ]
+    note = f"{board['queries']:,} queries of {board['users']:,} users, the same for all; lines are 95 % intervals"
+    return draw_picture(WIDTH, height, "NDCG@10 on MovieLens-1M", note, _describe(models), parts)
 
 
 def _describe(models: list[Result]) -> str:

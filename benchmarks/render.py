@@ -1,4 +1,4 @@
-"""Write the tables and the chart of README.md and of the documentation from the result files.
+"""Write the tables and the charts of README.md and of the documentation from the result files.
 
     python -m benchmarks.render
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.leaderboard_chart import CHART, draw_leaderboard
+from benchmarks.leaderboard_chart import draw_leaderboard
 from benchmarks.own_films_tables import show_joint_lists, show_title_matching, show_title_matching_by_hand
 from benchmarks.protocol_tables import compare_protocols, compare_with_time_to_split, split_protocols_by_gap
 from benchmarks.quality_tables import (
@@ -30,6 +30,7 @@ from benchmarks.quality_tables import (
 )
 from benchmarks.reliability_tables import coverage, faults, fuzzing, losses_of_power, mutation
 from benchmarks.run import HERE
+from benchmarks.scaling_chart import draw_scaling
 from benchmarks.server_tables import show_crash, show_hostile_soak, show_latency, show_serving, show_soak
 from benchmarks.size_tables import (
     compute_sizes,
@@ -117,9 +118,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "title-matching": show_title_matching,
     "title-matching-by-hand": show_title_matching_by_hand,
 }
+CHARTS = {
+    DOCS / "assets" / "leaderboard.svg": draw_leaderboard,
+    DOCS / "assets" / "scaling.svg": draw_scaling,
+}
 
 
 if __name__ == "__main__":
     for page in PAGES:
         page.write_text(render(page.read_text(encoding="utf-8")), encoding="utf-8")
-    CHART.write_text(draw_leaderboard(), encoding="utf-8")
+    for chart, draw in CHARTS.items():
+        chart.write_text(draw(), encoding="utf-8")

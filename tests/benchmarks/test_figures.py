@@ -1,8 +1,10 @@
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from benchmarks import leaderboard_chart, render, run
+from benchmarks import leaderboard_chart, render, run, scaling_chart
 
 CONFIGS = sorted(path.stem for path in (run.HERE / "configs").glob("*.json"))
 MEASURED = [name for name in CONFIGS if run.has_result(name)]
@@ -23,17 +25,29 @@ def test_every_table_stands_on_one_page() -> None:
     assert pages.count("<!-- end -->") == len(render.TABLES)
 
 
-def test_the_chart_matches_the_result_file() -> None:
-    stored = leaderboard_chart.CHART.read_text(encoding="utf-8")
-    assert leaderboard_chart.draw_leaderboard() == stored, "run make docs"
+@pytest.mark.parametrize("chart", render.CHARTS, ids=lambda chart: chart.name)
+def test_a_chart_matches_the_result_file(chart: Path) -> None:
+    assert render.CHARTS[chart]() == chart.read_text(encoding="utf-8"), "run make docs"
 
 
 def test_the_chart_names_every_model_of_the_leaderboard() -> None:
-    chart = leaderboard_chart.CHART.read_text(encoding="utf-8")
+    chart = leaderboard_chart.draw_leaderboard()
     models = run.read_result("leaderboard")["frozen"]["models"]
     assert [
         model["name"] for model in models if f">{model['name'].replace('`', '')}</text>" not in chart
     ] == []
+
+
+def test_the_chart_of_scaling_names_every_task_with_its_exponent_and_labels_do_not_overlap() -> None:
+    result = run.read_result("scaling")
+    chart = scaling_chart.draw_scaling()
+    labels = re.findall(r'<text x="\d+" y="([\d.]+)" fill="#\w+" class="label">(.+?) ([\d.]+)</text>', chart)
+    exponents = {name: value for name, value in result["exponents"].items() if value is not None}
+    assert {name: value for _, name, value in labels} == {
+        name: f"{value:.2f}" for name, value in exponents.items()
+    }
+    heights = sorted(float(y) for y, _, _ in labels)
+    assert all(below - above > 17.9 for above, below in pairwise(heights))
 
 
 @pytest.mark.parametrize("name", MEASURED)

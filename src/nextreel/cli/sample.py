@@ -33,10 +33,11 @@ def sample(
     Everything in it is invented, so figures measured on it say nothing about real viewers.
     """
     from nextreel.cli.terminal.console import stages
-    from nextreel.data.sources.synthetic_data import make_sample, write_sample
+    from nextreel.data.sources.synthetic.drafts import SampleSize
+    from nextreel.data.sources.synthetic_data import create_sample
 
     with stages("Inventing ratings"):
-        write_sample(make_sample(users, movies, ratings, seed), directory, replace_other=force)
+        create_sample(SampleSize(users, movies, ratings, seed), directory, replace_other=force)
     typer.echo(
         f"{directory}: {ratings:,} invented ratings by {users:,} users of {movies:,} movies (seed {seed})"
     )

@@ -1,7 +1,7 @@
 """Writing tables as CSV, gzipped CSV or Parquet."""
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, cast
@@ -49,6 +49,21 @@ def write_tables(frames: Mapping[Path, pl.DataFrame]) -> None:
         for path, frame in frames.items():
             # Polars takes a name that begins with ~ for one in the home directory.
             _write(frame, temporaries[path].absolute(), path.suffix)
+
+
+def write_csv_parts(frames: Iterable[pl.DataFrame], path: Path) -> None:
+    """Write frames one after another to a CSV file, completely or not at all; only one at a time is in memory.
+
+    They have the same columns, and a column in which there are only integers in one has an integer type in all.
+
+    Raises
+    ------
+    DataError
+        The file can't be written.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        for number, frame in enumerate(frames):
+            frame.write_csv(file, include_header=number == 0)
 
 
 def _write(frame: pl.DataFrame, file: Path, suffix: str) -> None:

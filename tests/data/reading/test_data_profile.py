@@ -3,13 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from nextreel.cli import app
-from nextreel.data.reading.data_profile import HistoryBin, profile_directory
+from nextreel.data.reading import data_profile
+from nextreel.data.reading.data_profile import HistoryBin, profile_directory, profile_tables
 from nextreel.data.reading.quarantine import quarantine_rows
+from nextreel.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from nextreel.data.table_writer import write_table
+from nextreel.data.tables import Tables
 from nextreel.errors import ConfigError, DataError
 from tests.frames import interactions
 
@@ -152,3 +157,24 @@ def test_quarantine_without_clean_says_why(directory: Path, tmp_path: Path) -> N
     assert result.exit_code == 1
     assert isinstance(result.exception, ConfigError)
     assert "--quarantine FILE and --clean DIR need each other" in str(result.exception)
+
+
+@pytest.mark.parametrize("ids", ["numbers", "large numbers", "texts"])
+def test_what_is_counted_does_not_depend_on_ids_or_on_the_rows_at_once(
+    monkeypatch: pytest.MonkeyPatch, ids: str
+) -> None:
+    random = np.random.default_rng(0)
+    drawn = {USER_ID: 7, MOVIE_ID: 5, RATING: 3, TIMESTAMP: 9}
+    rows = pl.DataFrame({column: random.integers(1, n, size=50) for column, n in drawn.items()})
+    rows = rows.with_columns(pl.col(RATING).cast(pl.Float32))
+    repeated = rows.height - rows.select(USER_ID, MOVIE_ID).n_unique()
+    tied = int(rows.select(USER_ID, TIMESTAMP).is_duplicated().sum())
+    if ids == "large numbers":
+        rows = rows.with_columns(pl.col(USER_ID, MOVIE_ID) * 10**16)
+    elif ids == "texts":
+        rows = rows.with_columns(pl.col(USER_ID, MOVIE_ID).cast(pl.String))
+    monkeypatch.setattr(data_profile, "ROWS_AT_ONCE", 8)
+    profile = profile_tables(Tables(rows))
+    assert (profile.repeated_rows, profile.tied_rows) == (repeated, tied)
+    assert (profile.users, profile.movies, sum(profile.ratings.values())) == (6, 4, 50)
+    assert profile.mean_rating == pytest.approx(rows[RATING].mean())

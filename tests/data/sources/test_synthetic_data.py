@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from nextreel.cli import app
 from nextreel.cli.sample import sample as sample_command
 from nextreel.data.reading.table_reader import read_dataset
+from nextreel.data.sources.synthetic.movies import GENRES
 from nextreel.data.sources.synthetic_data import Sample, make_sample, write_sample
-from nextreel.data.sources.synthetic_movies import GENRES
 from nextreel.errors import ConfigError, DataError
 
 FILES = ["README.md", "movies.csv", "ratings_train.csv", "users.csv"]
@@ -179,8 +179,8 @@ def test_users_look_like_movielens(sample: Sample) -> None:
     ("sizes", "message"),
     [
         ((9, 60, 200, 0), "users: 9 is too few"),
-        ((10, 59, 200, 0), "movies: 59 is out of range; choose 60 to 10,000"),
-        ((10, 10_001, 200, 0), "movies: 10,001 is out of range"),
+        ((10, 59, 200, 0), "movies: 59 is out of range; choose 60 to 200,000"),
+        ((10, 200_001, 200, 0), "movies: 200,001 is out of range"),
         ((10, 60, 199, 0), "ratings: 199 is out of range; 10 users and 60 movies can have 200 to 300"),
         ((10, 60, 301, 0), "ratings: 301 is out of range; 10 users and 60 movies can have 200 to 300"),
         ((10, 60, 200, -1), "seed: -1 is negative"),
@@ -236,3 +236,13 @@ def test_a_file_from_elsewhere_is_not_overwritten(tmp_path: Path, name: str) -> 
     with pytest.raises(DataError, match=f"already holds {name}, which `nextreel sample` didn't write"):
         write_sample(make_sample(20, 60, 400), tmp_path)
     assert written(tmp_path) == {name: b"mine"}
+
+
+def test_a_sample_of_another_version_with_the_same_sizes_may_be_replaced(tmp_path: Path) -> None:
+    write_sample(make_sample(20, 60, 400), tmp_path)
+    readme = tmp_path / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8") + "\nMore of the process.\n", encoding="utf-8")
+    write_sample(make_sample(20, 60, 400), tmp_path, replace_other=False)
+    assert "More of the process." not in readme.read_text(encoding="utf-8")
+    with pytest.raises(DataError, match="holds another sample"):
+        write_sample(make_sample(20, 60, 401), tmp_path, replace_other=False)

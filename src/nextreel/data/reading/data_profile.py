@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from nextreel.arrays import BoolArray, Int32Array, Int64Array
+from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.data_format import DataFormat
 from nextreel.data.ids import IdKind, kind_of
 from nextreel.data.reading.table_reader import read_tables
@@ -15,7 +15,7 @@ from nextreel.data.schema import INTERACTIONS, MOVIE_ID, MOVIES, RATING, TIMESTA
 from nextreel.data.tables import Tables
 
 TABLE_NAMES = {INTERACTIONS: "interactions", USERS: "users", MOVIES: "movies"}
-ROWS_AT_ONCE = 2**21
+ROWS_AT_ONCE = 2**20
 """Number of rows that are compared with each other at once; bounds the memory."""
 EARLY = 157_766_400
 """POSIX seconds of 1975-01-01: data whose latest time is earlier are probably in another unit."""
@@ -102,22 +102,16 @@ def profile_directory(path: Path, request: DataFormat | None = None) -> Profile:
 def profile_tables(tables: Tables) -> Profile:
     """Compute the profile of a data set whose tables are in memory."""
     rows = tables.interactions
-    lengths = rows.group_by(USER_ID).len("length").sort(USER_ID)
-    rated = rows.select(MOVIE_ID).unique().sort(MOVIE_ID)
-    ratings = rows.group_by(RATING).len().sort(RATING)
-    mean_rating, first, last = rows.select(
-        pl.col(RATING).cast(pl.Float64).mean(),
-        pl.col(TIMESTAMP).min().alias("first"),
-        pl.col(TIMESTAMP).max().alias("last"),
+    lengths, rated, ratings = (_count_rows(rows, column) for column in (USER_ID, MOVIE_ID, RATING))
+    first, last = rows.select(
+        pl.col(TIMESTAMP).min().alias("first"), pl.col(TIMESTAMP).max().alias("last")
     ).row(0)
     shortest, median, longest = lengths.select(
-        pl.col("length").min().alias("shortest"),
-        pl.col("length").median().alias("median"),
-        pl.col("length").max().alias("longest"),
+        pl.col("rows").min().alias("shortest"),
+        pl.col("rows").median().alias("median"),
+        pl.col("rows").max().alias("longest"),
     ).row(0)
-    users = _number(rows[USER_ID], lengths[USER_ID])
-    movies = _number(rows[MOVIE_ID], rated[MOVIE_ID])
-    repeated_rows, tied_rows = _count_repeats(users, movies, rows[TIMESTAMP].to_numpy())
+    repeated_rows, tied_rows = _count_repeats(rows, lengths[USER_ID], rated[MOVIE_ID], first, last)
     movies_without_entry, movies_never_rated = _count_gaps(rated, tables.movies, MOVIE_ID)
     users_without_entry, users_without_ratings = _count_gaps(lengths, tables.users, USER_ID)
     return Profile(
@@ -125,7 +119,7 @@ def profile_tables(tables: Tables) -> Profile:
         users=lengths.height,
         movies=rated.height,
         density=(rows.height - repeated_rows) / (lengths.height * rated.height),
-        mean_rating=mean_rating,
+        mean_rating=ratings.select(pl.col(RATING).cast(pl.Float64).dot("rows")).item() / rows.height,
         ratings=dict(ratings.iter_rows()),
         first=_to_iso(first),
         last=_to_iso(last),
@@ -134,7 +128,7 @@ def profile_tables(tables: Tables) -> Profile:
         shortest_history=shortest,
         median_history=median,
         longest_history=longest,
-        histories=_bin_lengths(lengths["length"]),
+        histories=_bin_lengths(lengths["rows"]),
         movies_without_entry=movies_without_entry,
         movies_never_rated=movies_never_rated,
         users_without_entry=users_without_entry,
@@ -144,40 +138,63 @@ def profile_tables(tables: Tables) -> Profile:
         movie_ids=kind_of(rows[MOVIE_ID]),
         rated=tables.scale.rated,
         liked_from=tables.scale.liked_from,
-        liked_rows=int((rows[RATING] >= tables.scale.liked_from).sum()),
+        liked_rows=int(ratings["rows"].filter(ratings[RATING] >= tables.scale.liked_from).sum()),
         notes=(*tables.notes, *_doubt_times(first, last)),
     )
 
 
-def _number(ids: pl.Series, distinct: pl.Series) -> Int32Array:
-    """Return int32[n]: the number of each id among the distinct ones, which are sorted."""
-    numbers = np.empty(len(ids), dtype=np.int32)
-    for start in range(0, len(ids), ROWS_AT_ONCE):
-        some = ids[start : start + ROWS_AT_ONCE]
-        numbers[start : start + len(some)] = (
-            np.searchsorted(distinct.to_numpy(), some.to_numpy())
-            if kind_of(ids) == "number"
-            else distinct.search_sorted(some).to_numpy()
-        )
-    return numbers
+def _count_rows(rows: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return the different values of a column, sorted, and the number of rows with each in a column "rows".
+
+    Polars would copy all of the rows to count them at once.
+    """
+    counts = [some.group_by(column).len("rows") for some in rows.select(column).iter_slices(ROWS_AT_ONCE)]
+    return pl.concat(counts).group_by(column).agg(pl.col("rows").sum()).sort(column)
 
 
-def _count_repeats(users: Int32Array, movies: Int32Array, timestamps: Int64Array) -> tuple[int, int]:
+def _count_repeats(
+    rows: pl.DataFrame, users: pl.Series, movies: pl.Series, first: int, last: int
+) -> tuple[int, int]:
     """Return the number of rows in which a user rates a movie again, and of rows that share a user's second.
 
     The users are divided into parts, so that little more than the rows themselves is in memory.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        The interactions.
+    users, movies : polars.Series
+        The different ids of each, sorted.
+    first, last : int
+        The earliest and the latest timestamp.
     """
-    n_movies, first = int(movies.max()) + 1, int(timestamps.min())
-    span = int(timestamps.max()) - first + 1
-    n_parts = 1 + len(users) // ROWS_AT_ONCE
+    n_parts = 1 + rows.height // ROWS_AT_ONCE
+    parts = _divide(rows[USER_ID], n_parts)
     repeated_rows = tied_rows = 0
     for part in range(n_parts):
-        rows = np.flatnonzero(users % n_parts == part)
-        user = users[rows].astype(np.int64)
-        repeated_rows += int(_mark_repeats(user * n_movies + movies[rows]).sum())
-        tied = _mark_repeats(user * span + (timestamps[rows] - first))
+        some = rows.select(USER_ID, MOVIE_ID, TIMESTAMP).filter(parts == part)
+        user, movie = _number(some[USER_ID], users), _number(some[MOVIE_ID], movies)
+        repeated_rows += int(_mark_repeats(user * (int(movie.max(initial=0)) + 1) + movie).sum())
+        tied = _mark_repeats(user * (last - first + 1) + (some[TIMESTAMP].to_numpy() - first))
         tied_rows += int((tied | np.append(tied[1:], False)).sum())
     return repeated_rows, tied_rows
+
+
+def _divide(ids: pl.Series, n_parts: int) -> pl.Series:
+    """Return the number of a part for each id, below `n_parts`; equal ids have the same one."""
+    pieces = (ids[start : start + ROWS_AT_ONCE] for start in range(0, len(ids), ROWS_AT_ONCE))
+    hashes = (piece if kind_of(ids) == "number" else piece.hash() for piece in pieces)
+    # In one chunk, which polars divides into those of the rows; it would copy the rows to fit several.
+    return pl.concat([(hash_ % n_parts).cast(pl.UInt16) for hash_ in hashes]).rechunk()
+
+
+def _number(ids: pl.Series, distinct: pl.Series) -> Int64Array:
+    """Return int64[n]: a number below 2^31 for each id: the id itself, or else its place among the sorted ids."""
+    if kind_of(ids) == "text":
+        return distinct.search_sorted(ids).to_numpy().astype(np.int64)
+    if distinct[-1] < 2**31:
+        return ids.to_numpy()
+    return np.searchsorted(distinct.to_numpy(), ids.to_numpy())
 
 
 def _doubt_times(first: int, last: int) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from scipy.sparse import csr_array, vstack
 from nextreel.arrays import Float32Array, Int32Array, Int64Array
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
+from nextreel.keyed_random import uniform
 from nextreel.models.sequential_ridge.baskets import (
     BasketSequences,
     group_events,
@@ -30,7 +31,6 @@ from nextreel.models.sequential_ridge.baskets import (
 )
 from nextreel.models.sequential_ridge.features import FeatureMap
 from nextreel.models.sequential_ridge.hyperparameters import SequentialRidgeConfig
-from nextreel.models.training.keyed_random import uniform
 from nextreel.parallel import map_in_threads
 
 INTERACTIONS_PER_PART = 262_144

@@ -15,7 +15,7 @@ import numpy as np
 from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories, Timeline
-from nextreel.models.training.keyed_random import uniform
+from nextreel.keyed_random import uniform
 
 EARLIER_POSITIVES = 5
 """Number of latest positives, the query's own included, before one of which the history of a query ends. Five is what

@@ -19,7 +19,7 @@ import torch
 
 from nextreel.arrays import BoolArray, Float64Array, Int32Array, Int64Array, concatenate_ranges
 from nextreel.data.dataset import Dataset
-from nextreel.models.training.keyed_random import uniform
+from nextreel.keyed_random import uniform
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.labels import Labels, Part
 from nextreel.models.transformer.window_batches import Batch, pack_windows

@@ -1,6 +1,6 @@
 import numpy as np
 
-from nextreel.models.training.keyed_random import uniform
+from nextreel.keyed_random import following_bits, random_bits, to_uniform, uniform
 
 USERS = np.arange(100_000)
 
@@ -17,4 +17,12 @@ def test_numbers_are_uniform_and_those_of_other_seeds_purposes_and_keys_independ
     assert np.bincount((10 * first).astype(int), minlength=10).std() < 300
     for other in (uniform(1, "a", 1, USERS), uniform(0, "b", 1, USERS), uniform(0, "a", 2, USERS)):
         assert abs(np.corrcoef(first, other)[0, 1]) < 0.02
+    assert abs(np.corrcoef(first[1:], first[:-1])[0, 1]) < 0.02
+
+
+def test_the_bits_that_follow_are_as_independent_as_those_of_other_keys() -> None:
+    bits = random_bits(0, "a", USERS)
+    first, second = (to_uniform(following_bits(bits, number)) for number in (1, 2))
+    assert np.bincount((10 * first).astype(int), minlength=10).std() < 300
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
     assert abs(np.corrcoef(first[1:], first[:-1])[0, 1]) < 0.02

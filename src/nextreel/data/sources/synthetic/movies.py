@@ -1,15 +1,14 @@
 """A catalog of invented movies: titles, genres, taste factors, quality, release dates and series."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import polars as pl
 
 from nextreel.arrays import Float64Array, Int64Array
 from nextreel.data.schema import MOVIE_ID
+from nextreel.data.sources.synthetic.titles import invent_titles
 from nextreel.data.times import DAY
 
 YEAR = 365.25 * DAY
@@ -62,49 +61,6 @@ COMPANION_PULL = 1.8
 N_GENRES_SHARES = (0.5, 0.33, 0.17)
 """Shares of the movies with one, two and three genres."""
 
-ADJECTIVES = """
-    Amber Ashen Borrowed Brittle Bronze Clockwork Copper Crooked Distant Drowsy Faraway Feathered
-    Forgetful Gilded Hollow Hushed Inked Ivory Lopsided Marbled Midwinter Mossy Motionless Nameless
-    Nettled Painted Paper Patient Pewter Quarrelsome Restless Rusted Salted Sleepless Slanted
-    Stubborn Tangled Threadbare Tidal Unfinished Unlit Velvet Wandering Weathered Windless
-"""
-NOUNS = """
-    Acrobat Almanac Apiary Archivist Atlas Barometer Beekeeper Bellmaker Bookbinder Carousel
-    Cartographer Clockmaker Compass Conservatory Courier Cuckoo Driftwood Ferry Ferryman Foghorn
-    Gardener Glassblower Harbor Heron Inkwell Kite Lantern Ledger Locksmith Marionette Meadow
-    Metronome Milliner Nightjar Orchard Paperweight Pendulum Postmaster Quarry Reservoir Sawmill
-    Semaphore Signalman Sparrow Switchboard Tailor Telegraph Thimble Tinker Toymaker Umbrella
-    Viaduct Wharf Windmill Woodcutter
-"""
-PLACES = """
-    Alderwick Brackenmoor Calder's~Reach Carrowby Dunmarrow Eastering Fennimore Glasswater
-    Harrowmere Isle~of~Thrum Juniper~Row Kestrel~Bay Larkhollow Mossgate Nettlecombe Oxbow~Lane
-    Pellworth Quillhaven Rookminster Saltmarsh~Street Tarrowgate Umberfield Velmouth Wexcombe
-    Yarrowdale Zephyr~Point
-"""
-NAMES = """
-    Adelgund Barnaby Celestine Dorothea Emmerich Florian Gwendolyn Hortensia Ignatius Jacinta
-    Konstantin Lucinda Mortimer Nadezhda Octavia Percival Quentina Rosalba Sebastian Theodora Ulrich
-    Valentina Wilhelmina Xanthe Yolanda Zacharias
-"""
-TITLES = (
-    "{adjective} {noun}, The",
-    "{adjective} {noun}, The",
-    "{noun} of {place}, The",
-    "{name} and the {noun}",
-    "{name}'s {adjective} {noun}",
-    "Last {noun} in {place}, The",
-    "{adjective} {noun}, {article}",
-    "{adjective} Days in {place}",
-    "Letters to {place}",
-    "Nobody Told {name}",
-    "{name}, {other_name} and the {adjective} {noun}",
-    'Calling "{adjective} {noun}"',
-    "Café {place}",
-    "{noun}, the {other_noun} and the Sea, The",
-)
-"""Templates of movie titles in MovieLens' form. The first is listed twice because it is common in real catalogs."""
-
 
 @dataclass(frozen=True)
 class InventedMovies:
@@ -143,7 +99,7 @@ def draw_movies(n: int, genre_vectors: Float64Array, rng: np.random.Generator) -
     ).astype(np.int64)
     genres = _draw_genres(n, rng)
     factors = mix_factors(genres @ genre_vectors, OWN_SHARE_OF_MOVIE, rng)
-    titles = list(islice(_invent_titles(rng), n))
+    titles = invent_titles(n, rng)
     sequel = np.full(n, -1)
     in_series = rng.permutation(n)[: MOVIES_IN_SERIES * round(SERIES * n)]
     for first, *parts in in_series.reshape(-1, MOVIES_IN_SERIES):
@@ -194,25 +150,3 @@ def _draw_genres(n: int, rng: np.random.Generator) -> Float64Array:
     n_genres = rng.choice([1, 2, 3], size=n, p=N_GENRES_SHARES)
     shares: Float64Array = (rank < n_genres[:, None]) / n_genres[:, None]
     return shares
-
-
-def _invent_titles(rng: np.random.Generator) -> Iterator[str]:
-    """Yield distinct titles in the form of MovieLens; templates and words give more than a million of them."""
-    adjectives, nouns, places, names = (words.split() for words in (ADJECTIVES, NOUNS, PLACES, NAMES))
-    used: set[str] = set()
-    while True:
-        noun, other_noun = rng.choice(nouns, 2, replace=False)
-        name, other_name = rng.choice(names, 2, replace=False)
-        template, adjective = rng.choice(TITLES), rng.choice(adjectives)
-        title = template.format(
-            adjective=adjective,
-            article="An" if adjective[0] in "AEIOU" else "A",
-            noun=noun,
-            other_noun=other_noun,
-            place=rng.choice(places).replace("~", " "),
-            name=name,
-            other_name=other_name,
-        )
-        if title not in used:
-            used.add(title)
-            yield title

@@ -5,7 +5,7 @@ import polars as pl
 
 from nextreel.arrays import Float64Array
 from nextreel.data.schema import USER_ID
-from nextreel.data.sources.synthetic_movies import mix_factors
+from nextreel.data.sources.synthetic.movies import mix_factors
 
 AGES = {1: 220, 18: 1100, 25: 2100, 35: 1190, 45: 550, 50: 500, 56: 380}
 """MovieLens' age codes with their relative frequencies."""

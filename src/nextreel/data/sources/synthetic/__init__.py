@@ -1,0 +1,1 @@
+"""The steps of the process that `nextreel sample` draws its data from, one file each."""
