@@ -40,6 +40,8 @@ TITLES = st.one_of(
 GENRES = st.lists(
     st.one_of(TEXTS, st.sampled_from(["Drama", "dRAMA", "(no genres listed)", "ﬁlm", "film"])), max_size=4
 )
+MOVIES = 3
+"""Number of movies that are added, restarted with and deleted together."""
 IDS = st.one_of(st.integers(10_000, LARGEST_INTEGER), st.sampled_from([LARGEST_INTEGER, LARGEST_INTEGER - 1]))
 
 
@@ -50,20 +52,27 @@ def service(model: Path, predictor: Predictor, tmp_path_factory: pytest.TempPath
         yield Service(store, VersionDirectory.open(model))
 
 
-@given(IDS, TITLES, GENRES)
-@settings(max_examples=settings().max_examples // 2, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.tuples(IDS, TITLES, GENRES), min_size=MOVIES, max_size=MOVIES, unique_by=lambda movie: movie[0]
+    )
+)
+@settings(max_examples=settings().max_examples // 2 // MOVIES, suppress_health_check=list(HealthCheck))
 def test_an_odd_movie_harms_neither_lists_nor_searches_nor_a_restart(
-    service: Service, movie_id: int, title: str, genres: list[str]
+    service: Service, movies: list[tuple[int, str, list[str]]]
 ) -> None:
-    service.add_movie(movie_id, title, genres)
+    for movie_id, title, genres in movies:
+        service.add_movie(movie_id, title, genres)
     restarted = Engine.open(service.engine.version, service.store)
     for engine in (service.engine, restarted):
-        found = engine.movies.find(movie_id)
-        assert found is not None
-        engine.movies.search(title[:200], 5)
-        assert engine.movies.similar(movie_id, LATE, 5) is not None
+        for movie_id, title, _ in movies:
+            found = engine.movies.find(movie_id)
+            assert found is not None
+            engine.movies.search(title[:200], 5)
+            assert engine.movies.similar(movie_id, LATE, 5) is not None
         query = RecommendationRequest(1, LATE, 1_000, diversity=0.2, calibration=0.2)
         assert len(engine.recommend([query])[0].movies) > 50
     assert Readiness(service).check() == 0
-    assert service.delete_movie(movie_id)
-    assert service.engine.movies.find(movie_id) is None
+    for movie_id, _, _ in movies:
+        assert service.delete_movie(movie_id)
+        assert service.engine.movies.find(movie_id) is None
