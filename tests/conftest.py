@@ -1,5 +1,7 @@
 """Fixtures that all tests share."""
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,8 @@ settings.register_profile(
 )
 settings.load_profile("nextreel")
 
+LONG = ("notebooks/", "scale/", "docs/", "benchmarks/", "chaos/", "models/test_reproducibility.py")
+"""Folders and files under `tests` whose tests take longest."""
 REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 
 
@@ -32,6 +36,25 @@ def real_data(name: str) -> Path:
     if not directory.is_dir():
         pytest.skip(f"needs the real data set {name}, which isn't shipped: see CONTRIBUTING.md")
     return directory
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Don't look for garbage among what is imported and collected, neither meanwhile nor later: none of it is."""
+    gc.disable()
+    result = yield
+    gc.freeze()
+    gc.enable()
+    return result
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first, for then the end is left to short ones, which all processes share evenly.
+
+    Each process begins with an equal part of the list, so one process runs all of `scale`, on one Ray cluster.
+    """
+    beginnings = tuple(f"tests/{name}" for name in LONG)
+    items.sort(key=lambda item: not item.nodeid.startswith(beginnings))
 
 
 @pytest.fixture(scope="session")

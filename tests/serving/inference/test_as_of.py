@@ -8,6 +8,7 @@ import polars as pl
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_dataset
 from nextreel.data.schema import MOVIE_ID
+from nextreel.data.sources.movielens import convert
 from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeConfig
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, save
@@ -65,8 +66,9 @@ def test_of_a_sample(model: Path, store_url: str) -> None:
     check_that_lists_stay(model, store_url, 300)
 
 
-def test_of_movielens_1m(movielens_1m: Path, tmp_path: Path) -> None:
-    dataset = read_dataset(movielens_1m)
+def test_of_movielens_100k(movielens_100k: Path, tmp_path: Path) -> None:
+    convert(movielens_100k, tmp_path / "data")
+    dataset = read_dataset(tmp_path / "data")
     options = SequentialRidgeConfig(most_movies=1_200, dimensions=32, hidden=64, rank=64)
     save(Predictor(SequentialRidge(options).fit(dataset), dataset), tmp_path / "model")
     check_that_lists_stay(tmp_path / "model", f"sqlite:///{tmp_path}/nextreel.db", 1_000)
