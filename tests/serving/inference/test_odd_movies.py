@@ -58,7 +58,7 @@ def service(model: Path, predictor: Predictor, tmp_path_factory: pytest.TempPath
     )
 )
 @settings(max_examples=settings().max_examples // 2 // MOVIES, suppress_health_check=list(HealthCheck))
-def test_odd_movies_harm_neither_lists_nor_searches_nor_a_restart(
+def test_an_odd_movie_harms_neither_lists_nor_searches_nor_a_restart(
     service: Service, movies: list[tuple[int, str, list[str]]]
 ) -> None:
     for movie_id, title, genres in movies:
