@@ -46,7 +46,7 @@ def pairs_dataset(seconds: int) -> Dataset:
     ids=["in the same second", "seconds later", "of sampled negatives in bfloat16"],
 )
 def test_what_came_next_in_training_is_expected_next(seconds: int, options: dict[str, object]) -> None:
-    learning = {"epochs": 100, "dropout": 0, "within_share": 0.5, "dimensions": 16}
+    learning = {"epochs": 50, "dropout": 0, "within_share": 0.5, "dimensions": 16}
     model = small(**learning, **options).fit(pairs_dataset(seconds))
     for first in (0, 2, 4):
         known = Dataset.from_frames(interactions((999, first, 5, 50)), catalog(8))

@@ -7,12 +7,13 @@ events only, never to queries.
 The names of the parameters are the names of the arrays in a saved model.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from nextreel.models.transformer.dropout import Drop, keep_all
 from nextreel.models.transformer.hyperparameters import TransformerConfig
@@ -108,9 +109,10 @@ class Layer(nn.Module):
         self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(2 * width, width, bias=False)
         # The biases [head, is_query, time, distance] are sums of one for the time and one for the distance.
         self.by_time = nn.Parameter(torch.zeros(config.heads, 2, N_TIMES, 1))
-        self.by_distance = nn.Parameter(
-            -INITIAL_RECENCY * torch.arange(N_DISTANCES).repeat(config.heads, 2, 1, 1)
-        )
+        self.by_distance = nn.Parameter(torch.zeros(config.heads, 2, 1, N_DISTANCES))
+        if self.by_distance.is_meta:
+            return
+        self.by_distance.data[:] = -INITIAL_RECENCY * torch.arange(N_DISTANCES)
         # The values start as the normed inputs themselves.
         self.key_value.weight.data[width:] = torch.eye(width)
         nn.init.normal_(self.down.weight, std=INITIAL_STD)
@@ -198,3 +200,21 @@ class Network(nn.Module):
     def score(self, vectors: Tensor) -> Tensor:
         """Return the logits, [n_queries, n_movies]: dot products of query vectors with the movies, plus the bias."""
         return torch.addmm(self.bias, vectors, self.movies.weight.T)
+
+
+def find_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each array of a network for one movie, by name; takes no memory, however large they are."""
+    with torch.device("meta"), _Undrawn():
+        state = Network(1, config).state_dict()
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no initial weights: on the device "meta", torch imports its compiler for it, which takes over a second."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        if function in (nn.init.normal_, nn.init.kaiming_uniform_):
+            return kwargs["tensor"]
+        return function(*args, **(kwargs or {}))

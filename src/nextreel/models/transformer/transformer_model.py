@@ -26,7 +26,7 @@ from nextreel.models.training.torch_on_cpu import Map, fast_small_steps, map_on_
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.labels import Part
-from nextreel.models.transformer.network import Network
+from nextreel.models.transformer.network import Network, find_shapes
 from nextreel.models.transformer.optimizer import AveragedAdamW
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
@@ -134,9 +134,7 @@ class Transformer(Recommender):
         return {name: tensor.cpu().numpy() for name, tensor in self._fitted_network().state_dict().items()}
 
     def array_specs(self) -> Specs:
-        with torch.device("meta"):  # a network of shapes, without memory for numbers
-            shapes = Network(1, self.config).state_dict()
-        specs = {name: ArraySpec("float32", tuple(tensor.shape)) for name, tensor in shapes.items()}
+        specs = {name: ArraySpec("float32", shape) for name, shape in find_shapes(self.config).items()}
         return specs | {
             "movies.weight": ArraySpec("float32", ("n_movies", self.config.dimensions)),
             "bias": ArraySpec("float32", ("n_movies",)),
