@@ -123,7 +123,7 @@ def test_a_comparison_and_its_report_say_both_figures(parts: tuple[bool, Path], 
             f"{mode} history: 150 queries ask for a movie that the user has watched before."
         )
         assert (
-            "missed: NDCG@5 popularity 0.0000, item-knn 0.0000; with seen movies included: NDCG@5 popularity 0."
+            "these are misses: NDCG@5 popularity 0.0000, item-knn 0.0000; with seen movies included: NDCG@5 popularity 0."
             in sentence
         )
         assert sentence in facts["sentences"]
