@@ -72,8 +72,8 @@ def test_the_note_holds_the_number_of_queries_and_both_figures(parts: tuple[bool
         return
     (note,) = notes
     assert note.startswith(
-        "150 queries ask for a movie that the user has watched before. With seen movies excluded, that counts as "
-        "missed: NDCG@5 0.0000, Recall@5 0.0000, MRR@5 0.0000; with seen movies included: NDCG@5 0."
+        "150 queries ask for a movie that the user has watched before. With seen movies excluded, these are "
+        "misses: NDCG@5 0.0000, Recall@5 0.0000, MRR@5 0.0000; with seen movies included: NDCG@5 0."
     )
 
 
