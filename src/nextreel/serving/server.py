@@ -134,7 +134,7 @@ def _recognise(directory: Path, store: Store, model: Path) -> list[str]:
 
     A directory that is gone can't contradict. Raises DataError for a directory of other data.
     """
-    note = f"{store.url} has data already: --data {directory} was not imported."
+    note = f"{store.url} has data already: --data {directory} was not imported again."
     if not directory.exists():
         return [note]
     dataset = read_dataset(directory)
@@ -143,7 +143,7 @@ def _recognise(directory: Path, store: Store, model: Path) -> list[str]:
         return []
     if not Overlap.measure(dataset, store).is_most:
         raise DataError(
-            f"--data {directory} and {store.url} hold different data: name another store, such "
+            f"--data {directory} holds other data than {store.url}: name another store, such "
             f"as --store sqlite:///{directory.absolute().name}.db, or leave out --data"
         )
     return [note]
