@@ -2,11 +2,11 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import warm_python
 from tests.docs.pages import DOCS, PAGES
 
 LOADED = re.compile(r"""<(?:script|img|link|iframe|source)\b[^>]*?\b(?:src|href)="?(https?:)?//""")
@@ -16,7 +16,7 @@ LOADED = re.compile(r"""<(?:script|img|link|iframe|source)\b[^>]*?\b(?:src|href)
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built in strict mode: a broken link, a missing anchor or a page outside the navigation is an error."""
     site = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
+    command = [*warm_python.python(), "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
     completed = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stdout + completed.stderr
     return site
