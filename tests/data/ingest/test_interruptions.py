@@ -3,13 +3,16 @@
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from nextreel.atomic_files.exclusive import exclusive
 from nextreel.data.ingest.ingestion import Sizes, ingest
 from nextreel.data.ingest.maintenance import forget
+from nextreel.data.ingest.staged_rows import STAGING, Staging
 from nextreel.data.reading.partitioned_rows import open_partitioned
 from nextreel.data.reading.table_reader import read_dataset
 from nextreel.errors import ArtifactError
@@ -110,3 +113,21 @@ def test_two_runs_do_not_write_at_once(tmp_path: Path) -> None:
     data.mkdir()
     with exclusive(data), pytest.raises(ArtifactError, match="another run is writing to it"):
         ingest(days, data)
+
+
+def test_a_run_begins_though_a_thread_of_a_failed_one_still_writes(tmp_path: Path) -> None:
+    directory = tmp_path / STAGING
+
+    def write_late() -> None:
+        for number in range(300):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                directory.mkdir(exist_ok=True)
+                (directory / f"late-{number}").touch()
+
+    late = Thread(target=write_late)
+    late.start()
+    try:
+        assert not Staging(directory, 4).begin("run")
+    finally:
+        late.join()
+    assert Staging(directory, 4).begin("run"), "the run is there to be continued"

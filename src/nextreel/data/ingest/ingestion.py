@@ -44,7 +44,15 @@ from nextreel.data.ingest.part_files import (
     write_part,
     write_side_table,
 )
-from nextreel.data.ingest.staged_rows import STAGING, StagedFile, Staging, delete_staging, sort_rows
+from nextreel.data.ingest.staged_rows import (
+    CLEANING_ATTEMPTS,
+    SECONDS_BETWEEN_ATTEMPTS,
+    STAGING,
+    StagedFile,
+    Staging,
+    delete_staging,
+    sort_rows,
+)
 from nextreel.data.rating_scale import RatingScale
 from nextreel.data.reading.csv_text import check_regular
 from nextreel.data.reading.data_files import TableFiles, find_tables
@@ -64,8 +72,6 @@ from nextreel.version import __version__
 
 PARTITIONS = 64
 """Number of partitions of new data: of a billion rows, one has 16 million, which are sorted in memory."""
-CLEANING_ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS = 20, 0.05
-"""How often unfinished files are deleted after an error: a thread of polars may still create one that it had begun."""
 FIELDS = {USER_ID: "user_ids", MOVIE_ID: "movie_ids"}
 """Fields of a data set's format with the kind of the ids in a column."""
 

@@ -5,6 +5,7 @@ the same files continues after the last complete step.
 """
 
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ STAGING = ".ingest"
 RUN_FILE = "run.json"
 PARTITION, ROW = "Partition", "Row"
 """Further columns of staged rows: the partition of the user, and a number that grows in the order of the files."""
+CLEANING_ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS = 20, 0.05
+"""How often unfinished files are deleted after an error: a thread of polars may still create one that it had begun."""
 MOST_ROWS = 2**40
 """Number of rows that a file has at most, so that those of the next file have higher numbers."""
 
@@ -70,8 +73,15 @@ class Staging:
                     return True
             except ValueError:  # damaged: nothing of it can be trusted
                 pass
-        remove(self.directory)
-        self.directory.mkdir(parents=True)
+        for attempts_left in reversed(range(CLEANING_ATTEMPTS)):
+            remove(self.directory)
+            try:
+                self.directory.mkdir(parents=True)
+                break
+            except FileExistsError:
+                if not attempts_left:
+                    raise
+                time.sleep(SECONDS_BETWEEN_ATTEMPTS)
         write_json({"run": run}, file)
         return False
 
