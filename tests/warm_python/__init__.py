@@ -56,7 +56,10 @@ def _start() -> Path:
     )
 
     def end() -> None:
-        process.communicate()
+        """End it, but don't wait for those that were forked: the one that multiprocessing starts ends after this one."""
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
         shutil.rmtree(directory)
 
     atexit.register(end)
