@@ -74,3 +74,17 @@ def test_where_a_variable_of_the_interpreter_was_changed_a_real_one_is_started(
 ) -> None:
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     assert warm_python.python() == [sys.executable]
+
+
+def test_a_process_that_has_used_multiprocessing_ends() -> None:
+    code = (
+        "from multiprocessing import get_context\n"
+        "from tests import warm_python\n"
+        "warm_python.fork_processes()\n"
+        "process = get_context('spawn').Process(target=print, args=('forked',))\n"
+        "process.start()\n"
+        "process.join()\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "forked\n", "")
