@@ -289,12 +289,15 @@ class VersionDirectory:
         """Return the names of the versions, sorted. A version that is still being written has no valid name yet."""
         if self.is_single:
             return [self.current.name]
+        self._require_home()
+        directories = (path for path in self._home.glob("*") if path.is_dir())
+        return sorted(path.name for path in directories if NAME.fullmatch(path.name))
+
+    def _require_home(self) -> None:
         if not self._home.is_dir():
             raise ArtifactError(
                 f"{self.directory} holds no versions of a model any more: it was deleted or moved"
             )
-        directories = (path for path in self._home.glob("*") if path.is_dir())
-        return sorted(path.name for path in directories if NAME.fullmatch(path.name))
 
     def _promoted(self) -> tuple[str, ...]:
         """Return the names that were made current, the latest first."""
@@ -354,6 +357,7 @@ class VersionDirectory:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the lock that serializes changes across processes and threads; on Windows there is none."""
+        self._require_home()
         try:
             if (self.directory / LOCK).is_fifo():
                 raise OSError(errno.EINVAL, f"{LOCK} is a pipe")  # to open it would wait for a reader
