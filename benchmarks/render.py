@@ -35,6 +35,7 @@ from benchmarks.server_tables import show_crash, show_hostile_soak, show_latency
 from benchmarks.size_tables import (
     compute_sizes,
     show_answers_by_size,
+    show_epochs,
     show_large_server,
     show_scaling,
     show_speed,
@@ -63,7 +64,6 @@ AWAITED = (
     "open-loop-sequential-ridge",
     "ray-hosts",
     "ray-workers",
-    "transformer-epochs",
 )
 """Configs that are ready and have no result file yet; tables leave their places empty."""
 
@@ -112,6 +112,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": show_speed,
     "scaling": show_scaling,
     "answers-by-size": show_answers_by_size,
+    "epochs": show_epochs,
     "large-server": show_large_server,
     "sizing": compute_sizes,
     "joint-lists": show_joint_lists,

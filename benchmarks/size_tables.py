@@ -51,6 +51,18 @@ def show_answers_by_size() -> str:
     return make_table(["queries a second", *(f"{size['movies']:,} movies" for size in sizes)], rows)
 
 
+def show_epochs() -> str:
+    """Return the seconds of an epoch of the transformer, and what a second core brings."""
+    result = read_result("transformer-epochs")
+    rows = [
+        [place, f"{seconds:,.0f} s", f"{result['speedup'][place]:.2f}", f"{run['other']:,.0f} s"]
+        for (place, seconds), run in zip(
+            result["epoch_seconds"].items(), result["runs"].values(), strict=True
+        )
+    ]
+    return make_table(["MovieLens-1M", "an epoch", "times as fast", "start and end of the fit"], rows)
+
+
 def show_large_server() -> str:
     """Return start and memory of a server of many ratings."""
     result = read_result("large-server")
