@@ -4,8 +4,8 @@ Each measurement is a process of its own:
 
     python -m benchmarks.transformer_epochs PLACE EPOCHS DATA_DIR
 
-fits the transformer and prints JSON. Of several epochs the shortest counts: the first one also builds kernels. Ray's own
-processes share the cores with its workers. On a machine that computes something else meanwhile, the figures say
+fits the transformer and prints JSON. Of several epochs the shortest counts: the first one also builds kernels. Ray's
+own processes share the cores with its workers. On a machine that computes something else meanwhile, the figures say
 nothing.
 """
 
