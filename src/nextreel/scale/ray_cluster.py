@@ -9,7 +9,8 @@ from logging import CRITICAL
 from typing import Any
 
 from nextreel.errors import ConfigError, require
-from nextreel.machine import usable_cores
+from nextreel.machine import DEVICE_VARIABLE, usable_cores
+from nextreel.version import __version__
 
 LOCAL, RAY = "local", "ray"
 """Names of places: this process, and a cluster that lives as long as the job."""
@@ -74,6 +75,18 @@ def connect(place: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def prepare_worker(version: str, threads: int) -> None:
+    """Have this worker process compute on the CPU with so many threads.
+
+    Raises ConfigError unless it has the version of nextreel that submitted the work.
+    """
+    if version != __version__:
+        raise ConfigError(
+            f"the Ray cluster has nextreel {__version__}, this machine has {version}: install the same everywhere"
+        )
+    os.environ |= {"OMP_NUM_THREADS": str(threads), DEVICE_VARIABLE: "cpu"}
 
 
 def require_listener(address: str) -> None:

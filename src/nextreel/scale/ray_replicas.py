@@ -5,7 +5,6 @@ to an actor: the steps, the epochs, and the checkpoint after each epoch, from wh
 continue. So the machines need no common file system; the command writes the checkpoint on its own machine.
 """
 
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,11 +14,11 @@ from typing import Any
 
 from nextreel.artifacts import MANIFEST
 from nextreel.atomic_files import atomic_directory
-from nextreel.errors import ConfigError, NextreelError, require
-from nextreel.machine import DEVICE_VARIABLE
+from nextreel.errors import NextreelError, require
 from nextreel.models.training.epochs import Epoch, Training
 from nextreel.models.training.replicas import Replicas, Result, Shared
 from nextreel.parallel import single_threaded_blas
+from nextreel.scale.ray_cluster import prepare_worker
 from nextreel.version import __version__
 
 REPLICAS = 2
@@ -78,10 +77,10 @@ class RayReplicas:
         with tempfile.TemporaryDirectory() as storage:
             learning = _Learning(config, count, storage)
             learning.start()
-            epochs: dict[int, Epoch] = {}
+            known = 0
             while learning.is_alive():
                 learning.join(SECONDS_BETWEEN_REPORTS)
-                self._report(ledger, training, epochs)
+                known += self._report(ledger, training, known)
         if learning.error is not None:
             reason = str(learning.error).strip().partition("\n")[0]
             raise NextreelError(
@@ -89,17 +88,17 @@ class RayReplicas:
                 "with --resume continues after the last finished epoch"
             ) from learning.error
 
-    def _report(self, ledger: Any, training: Training, epochs: dict[int, Epoch]) -> None:
-        """Pass on what is new; `epochs` are those that were passed on before, and get the new ones."""
-        step, news, checkpoint = self.ray.get(ledger.news.remote(len(epochs)))
+    def _report(self, ledger: Any, training: Training, known: int) -> int:
+        """Pass on what is new after the first `known` epochs, and return how many new epochs there are."""
+        step, news, checkpoint = self.ray.get(ledger.news.remote(known))
         if news and training.checkpoint is not None:
             with atomic_directory(training.checkpoint, MANIFEST) as temporary:
                 _write_files(checkpoint, temporary)
         for epoch in news:
-            epochs[epoch.number] = epoch
             training.on_epoch(epoch)
         if step is not None:
             training.on_step(*step)
+        return len(news)
 
 
 class Ledger:
@@ -170,34 +169,34 @@ def run_replica(config: dict[str, Any]) -> None:
     ray = require("ray", "scale")
     ledger, context = config["ledger"], ray.train.get_context()
     replicas = Replicas(context.get_world_rank(), context.get_world_size())
-    if config["version"] != __version__:
-        versions = f"{__version__}, this machine has {config['version']}"
-        ray.get(
-            ledger.finish.remote(
-                ConfigError(f"the Ray cluster has nextreel {versions}: install the same everywhere"), None
-            )
-        )
-        return
-    os.environ |= {"OMP_NUM_THREADS": "1", DEVICE_VARIABLE: "cpu"}
-    with tempfile.TemporaryDirectory() as directory, single_threaded_blas():
-        checkpoint = Path(directory) / "checkpoint"
-        files = ray.get(ledger.checkpoint.remote())
-        if files is not None:
-            checkpoint.mkdir()
-            _write_files(files, checkpoint)
-        training = Training(checkpoint=checkpoint, resume=files is not None, replicas=replicas)
-        if replicas.number == 0:
-            training = replace(
-                training,
-                on_step=ledger.note_step.remote,
-                on_epoch=lambda epoch: ray.get(ledger.note_epoch.remote(epoch, _read_files(checkpoint))),
-            )
+    error, result = None, None
+    with tempfile.TemporaryDirectory() as directory:
         try:
-            error, result = None, config["function"](ray.get(config["shared"][0]), training)
+            prepare_worker(config["version"], threads=1)
+            training = _create_training(replicas, ledger, Path(directory) / "checkpoint")
+            with single_threaded_blas():
+                result = config["function"](ray.get(config["shared"][0]), training)
         except NextreelError as raised:
-            error, result = raised, None
-        if replicas.number == 0:
-            ray.get(ledger.finish.remote(error, result))
+            error = raised
+    if replicas.number == 0:
+        ray.get(ledger.finish.remote(error, result))
+
+
+def _create_training(replicas: Replicas, ledger: Any, checkpoint: Path) -> Training:
+    """Return where a replica starts, from the ledger's checkpoint; the first one also reports to the ledger."""
+    ray = require("ray", "scale")
+    files = ray.get(ledger.checkpoint.remote())
+    if files is not None:
+        checkpoint.mkdir()
+        _write_files(files, checkpoint)
+    training = Training(checkpoint=checkpoint, resume=files is not None, replicas=replicas)
+    if replicas.number > 0:
+        return training
+    return replace(
+        training,
+        on_step=ledger.note_step.remote,
+        on_epoch=lambda epoch: ray.get(ledger.note_epoch.remote(epoch, _read_files(checkpoint))),
+    )
 
 
 def _read_files(directory: Path | None) -> Files | None:

@@ -17,7 +17,7 @@ from nextreel.errors import ConfigError, require
 from nextreel.machine import DEVICE_VARIABLE
 from nextreel.parallel import single_threaded_blas
 from nextreel.scale.bounded_tasks import TASKS_PER_CORE, count_tasks, run_bounded
-from nextreel.scale.ray_cluster import LOCAL, RAY, check_place, connect, require_listener
+from nextreel.scale.ray_cluster import LOCAL, RAY, check_place, connect, prepare_worker, require_listener
 from nextreel.tasks import Item, Result, Shared
 from nextreel.version import __version__
 
@@ -118,11 +118,7 @@ def run_task(
     version : str
         The version of nextreel that submitted the task.
     """
-    if version != __version__:
-        raise ConfigError(
-            f"the Ray cluster has nextreel {__version__}, this machine has {version}: install the same everywhere"
-        )
-    os.environ |= {"OMP_NUM_THREADS": str(THREADS), DEVICE_VARIABLE: "cpu"}
+    prepare_worker(version, THREADS)
     fetched = _fetch(shared[0])
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(THREADS)

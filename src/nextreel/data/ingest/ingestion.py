@@ -11,7 +11,6 @@ error leaves nothing behind.
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -45,11 +44,10 @@ from nextreel.data.ingest.part_files import (
     write_side_table,
 )
 from nextreel.data.ingest.staged_rows import (
-    CLEANING_ATTEMPTS,
-    SECONDS_BETWEEN_ATTEMPTS,
     STAGING,
     StagedFile,
     Staging,
+    clean_repeatedly,
     delete_staging,
     sort_rows,
 )
@@ -200,14 +198,8 @@ def _nothing_left_of_an_error(directory: Path) -> Iterator[None]:
     try:
         yield
     except DataError:
-        with suppress(DataError):  # a manifest that can't be read stays so
-            for _ in range(CLEANING_ATTEMPTS):
-                try:
-                    _delete_unfinished(directory)
-                except OSError:
-                    time.sleep(SECONDS_BETWEEN_ATTEMPTS)
-                else:
-                    break
+        with suppress(DataError, OSError):  # a manifest that can't be read stays so
+            clean_repeatedly(lambda: _delete_unfinished(directory), OSError)
         raise
 
 

@@ -6,7 +6,7 @@ the same files continues after the last complete step.
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,19 @@ class StagedFile(BaseModel):
         return RATING in self.sources
 
 
+def clean_repeatedly(clean: Callable[[], None], hindrance: type[OSError]) -> None:
+    """Call a function that deletes unfinished files until nothing hinders it, CLEANING_ATTEMPTS times at most."""
+    for attempts_left in reversed(range(CLEANING_ATTEMPTS)):
+        try:
+            clean()
+        except hindrance:
+            if not attempts_left:
+                raise
+            time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+        else:
+            break
+
+
 @dataclass(frozen=True)
 class Staging:
     """The directory of an ingest that is under way."""
@@ -73,15 +86,12 @@ class Staging:
                     return True
             except ValueError:  # damaged: nothing of it can be trusted
                 pass
-        for attempts_left in reversed(range(CLEANING_ATTEMPTS)):
+
+        def start_anew() -> None:
             remove(self.directory)
-            try:
-                self.directory.mkdir(parents=True)
-                break
-            except FileExistsError:
-                if not attempts_left:
-                    raise
-                time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+            self.directory.mkdir(parents=True)
+
+        clean_repeatedly(start_anew, FileExistsError)
         write_json({"run": run}, file)
         return False
 
