@@ -265,15 +265,22 @@ class Soak:
             self.counts[name] += await event()
 
     async def _check_health(self) -> None:
-        """Ask `/healthz` again and again; a check whose worker was killed meanwhile is repeated once, at once."""
+        """Ask `/healthz` again and again.
+
+        A check that isn't answered is repeated once, at once, and again whenever a worker was killed meanwhile.
+        """
         while self._goes_on:
             await asyncio.sleep(HEALTH_PAUSE)
             await self._is_up.wait()
-            started = time.monotonic()
+            started, kills = time.monotonic(), self.counts["workers killed"]
             is_answered = await self._is_healthy()
-            if not is_answered and self._is_up.is_set():
+            is_repeated = False
+            while not is_answered and self._is_up.is_set():
+                if is_repeated and kills == self.counts["workers killed"]:
+                    break
+                is_repeated, kills = True, self.counts["workers killed"]
                 is_answered = await self._is_healthy()
-                self.counts["health checks repeated"] += is_answered
+            self.counts["health checks repeated"] += is_answered and is_repeated
             if is_answered:
                 self.health_seconds.append(time.monotonic() - started)
             elif self._is_up.is_set():

@@ -7,6 +7,7 @@ continue. So the machines need no common file system; the command writes the che
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
@@ -77,20 +78,23 @@ class RayReplicas:
         with tempfile.TemporaryDirectory() as storage:
             learning = _Learning(config, count, storage)
             learning.start()
-            known = 0
-            while learning.is_alive():
+            known, is_finished, is_alive = 0, False, True
+            # Ray Train isn't waited for once all is done: where no dashboard runs, it takes ten seconds more.
+            while is_alive and not is_finished:
                 learning.join(SECONDS_BETWEEN_REPORTS)
-                known += self._report(ledger, training, known)
-        if learning.error is not None:
+                is_alive = learning.is_alive()
+                more, is_finished = self._report(ledger, training, known)
+                known += more
+        if learning.error is not None and not is_finished:
             reason = str(learning.error).strip().partition("\n")[0]
             raise NextreelError(
                 f"learning on the Ray cluster failed ({type(learning.error).__name__}: {reason}); the same command "
                 "with --resume continues after the last finished epoch"
             ) from learning.error
 
-    def _report(self, ledger: Any, training: Training, known: int) -> int:
-        """Pass on what is new after the first `known` epochs, and return how many new epochs there are."""
-        step, news, checkpoint = self.ray.get(ledger.news.remote(known))
+    def _report(self, ledger: Any, training: Training, known: int) -> tuple[int, bool]:
+        """Pass on what is new after the first `known` epochs; return how many there are, and if all is done."""
+        step, news, checkpoint, is_finished = self.ray.get(ledger.news.remote(known))
         if news and training.checkpoint is not None:
             with atomic_directory(training.checkpoint, MANIFEST) as temporary:
                 _write_files(checkpoint, temporary)
@@ -98,7 +102,7 @@ class RayReplicas:
             training.on_epoch(epoch)
         if step is not None:
             training.on_step(*step)
-        return len(news)
+        return len(news), is_finished
 
 
 class Ledger:
@@ -109,7 +113,7 @@ class Ledger:
         self._checkpoint = checkpoint
         self._epochs: dict[int, Epoch] = {}
         self._step: tuple[int, int, float] | None = None
-        self._outcome: tuple[NextreelError | None, Any] = (None, None)
+        self._outcome: tuple[NextreelError | None, Any] | None = None
 
     def checkpoint(self) -> Files | None:
         """Return the latest checkpoint."""
@@ -123,10 +127,12 @@ class Ledger:
         """Note an epoch, and the checkpoint after it."""
         self._epochs[epoch.number], self._checkpoint, self._step = epoch, checkpoint, None
 
-    def news(self, known: int) -> tuple[tuple[int, int, float] | None, list[Epoch], Files | None]:
-        """Return the latest step, the epochs after the first `known`, and the latest checkpoint if there are any."""
+    def news(self, known: int) -> tuple[tuple[int, int, float] | None, list[Epoch], Files | None, bool]:
+        """Return the latest step, the epochs after the first `known`, the latest checkpoint if there are any, and
+        whether the fit has ended.
+        """
         epochs = [epoch for number, epoch in sorted(self._epochs.items()) if number > known]
-        return self._step, epochs, self._checkpoint if epochs else None
+        return self._step, epochs, self._checkpoint if epochs else None, self._outcome is not None
 
     def finish(self, error: NextreelError | None, result: Any) -> None:
         """Note how the fit ended."""
@@ -134,7 +140,7 @@ class Ledger:
 
     def outcome(self) -> tuple[NextreelError | None, Any]:
         """Return how the fit ended: an error that retrying doesn't help, or what the first replica returned."""
-        return self._outcome
+        return self._outcome or (None, None)
 
 
 class _Learning(Thread):
@@ -179,7 +185,9 @@ def run_replica(config: dict[str, Any]) -> None:
         except NextreelError as raised:
             error = raised
     if replicas.number == 0:
-        ray.get(ledger.finish.remote(error, result))
+        # Once the ledger has the result, it may end before its answer comes.
+        with suppress(ray.exceptions.RayActorError):
+            ray.get(ledger.finish.remote(error, result))
 
 
 def _create_training(replicas: Replicas, ledger: Any, checkpoint: Path) -> Training:
