@@ -98,6 +98,16 @@ class Postgres:
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
+    def empty_database(self, name: str) -> None:
+        """End all connections to a database and delete what it holds, which is quicker than to create another one."""
+        with self.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+        with psycopg.connect(self.url(name).replace("+psycopg", "")) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+
     def drop_database(self, name: str) -> None:
         """Drop a database, even if there are connections to it."""
         with self.connect() as connection:

@@ -1,9 +1,13 @@
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 
 from nextreel.data.dataset import Dataset
+from nextreel.errors import ConfigError, NextreelError
 from nextreel.evaluation import protocol
-from nextreel.evaluation.protocol import EvaluationQueries, describe_seen, require_history_mode
+from nextreel.evaluation.protocol import EvaluationQueries, choose_ties, describe_seen, require_history_mode
 from nextreel.models.popularity import Popularity
 from tests.frames import catalog, interactions
 
@@ -34,6 +38,7 @@ def test_queries_for_what_was_seen_are_found_whatever_the_number_at_once(
 ) -> None:
     monkeypatch.setattr(protocol, "QUERIES_AT_ONCE", at_once)
     assert QUERIES.asks_for_seen().tolist() == [False, True, False, False, True]
+    assert QUERIES[np.arange(5) > 0].asks_for_seen().tolist() == [True, False, False, True]
 
 
 def test_by_default_ten_movies_are_ranked_without_those_that_were_seen() -> None:
@@ -63,3 +68,23 @@ def test_the_note_on_seen_movies(count: int, asks: str) -> None:
 def test_both_history_modes_are_accepted() -> None:
     require_history_mode("frozen")
     require_history_mode("live")
+
+
+@pytest.mark.parametrize(
+    ("train", "mode", "ties", "message"),
+    [
+        ("parts/train", "live", None, "nextreel.read_dataset('parts/train') reads it"),
+        (TRAIN, "later", None, "history is 'later'; expected frozen or live"),
+        (TRAIN, "live", "loose", "ties is 'loose'; expected strict or file-order"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(train: Any, mode: Any, ties: Any, message: str) -> None:
+    with pytest.raises(NextreelError, match=re.escape(message)):
+        EvaluationQueries.from_split(train, TEST, mode, ties=ties)
+
+
+def test_a_rule_for_equal_timestamps_is_chosen_before_there_are_queries() -> None:
+    assert [choose_ties("frozen", None), choose_ties("live", None)] == ["file-order", "strict"]
+    assert choose_ties("frozen", "strict") == "strict"
+    with pytest.raises(ConfigError, match="ties is 'loose'"):
+        choose_ties("live", "loose")  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Event
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from nextreel.errors import NotFittedError, QueryError
 from nextreel.models.item_knn import ItemKNN
 from nextreel.ranking import ranker as ranker_module
 from nextreel.ranking.ranker import Ranker, Ranking, find_released_at
+from nextreel.stopping import StoppedError, stoppable
 from nextreel.testing.conformance import tiny_dataset
 
 DATASET = tiny_dataset()
@@ -64,8 +66,16 @@ def test_by_default_ten_movies_are_listed_and_none_that_was_seen() -> None:
     assert_equal(RANKER.rank(HISTORIES, TIMESTAMPS), rank_plainly(10, True, None))
 
 
+IN_ORDER_OF_TIME = HISTORIES.lengths[np.argsort(TIMESTAMPS)].cumsum().tolist()
+
+
 @pytest.mark.parametrize(
-    ("scores", "rows"), [(1, 10**9), (3 * DATASET.n_movies, 10**9), (10**9, 1), (10**9, 70)]
+    ("scores", "rows"),
+    [
+        *((size * DATASET.n_movies, 10**9) for size in (1, 2, 3)),
+        (1, 10**9),
+        *((10**9, rows + more) for rows in IN_ORDER_OF_TIME for more in (-1, 0, 1) if rows + more > 0),
+    ],
 )
 def test_batches_are_bounded_hold_each_query_once_and_change_nothing(
     scores: int, rows: int, monkeypatch: pytest.MonkeyPatch
@@ -84,6 +94,15 @@ def test_batches_are_bounded_hold_each_query_once_and_change_nothing(
             )
             assert all(of_limits) == fits or (fits and len(queries) == 1), "as large as the limits allow"
     assert_equal(RANKER.rank(HISTORIES, TIMESTAMPS, 5), expected)
+
+
+@pytest.mark.parametrize("batches", [1, 7])
+def test_a_ranking_that_nobody_waits_for_is_not_made(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranker_module, "SCORES_AT_ONCE", len(USERS) // batches * DATASET.n_movies)
+    stop = Event()
+    stop.set()
+    with stoppable(stop), pytest.raises(StoppedError):
+        RANKER.rank(HISTORIES, TIMESTAMPS)
 
 
 @pytest.mark.parametrize("k", [0, -1, DATASET.n_movies + 1, True, 2.0, "3", None])

@@ -26,12 +26,22 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/nextreel.db"
 
 
+@pytest.fixture(scope="session")
+def used_databases() -> list[str]:
+    """Names of the PostgreSQL databases that were used by earlier tests and are empty again."""
+    return []
+
+
 @pytest.fixture
-def postgres_url(postgres: Postgres) -> Iterator[str]:
-    """Return the URL of a new, empty PostgreSQL database."""
-    name = uuid.uuid4().hex
-    yield postgres.create_database(name)
-    postgres.drop_database(name)
+def postgres_url(postgres: Postgres, used_databases: list[str]) -> Iterator[str]:
+    """Return the URL of an empty PostgreSQL database."""
+    if not used_databases:
+        used_databases.append(uuid.uuid4().hex)
+        postgres.create_database(used_databases[-1])
+    name = used_databases.pop()
+    yield postgres.url(name)
+    postgres.empty_database(name)
+    used_databases.append(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

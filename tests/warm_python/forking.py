@@ -3,6 +3,7 @@
 It only imports: a thread that computes would be missing in the forked processes.
 """
 
+import atexit
 import fcntl
 import gc
 import json
@@ -13,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -108,8 +110,28 @@ def run_in_forks(address: str, interpreter: str) -> None:
         import_module(name)
     gc.freeze()
     request = _wait_for_request(address)
-    if request is not None:
+    if request is None:
+        return
+    try:
         request.run(interpreter)
+        code = 0
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            raise  # the interpreter prints it
+        code = end.code or 0
+    _end(code)
+
+
+def _end(code: int) -> None:
+    """End a forked process as an interpreter ends, but without deleting all modules one by one.
+
+    To delete what was imported before the fork, the process would have to copy most of its memory first, which takes
+    longer than most commands.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    gc.collect()  # so that what was left open is warned of
+    os._exit(code)  # nothing is left to be written, as the streams aren't buffered
 
 
 def _wait_for_request(address: str) -> Request | None:
