@@ -27,6 +27,20 @@ class RunTasks(Protocol):
         """Call `function(shared, item)` for each item."""
 
 
+def results_in_order(results: Iterable[tuple[int, Result]]) -> Iterator[Result]:
+    """Yield the results of items that are the numbers from 0 on, in the order of the numbers.
+
+    What comes early waits: numbers are added up in one order, since another one changes the last digits of the sum.
+    """
+    waiting: dict[int, Result] = {}
+    following = 0
+    for number, result in results:
+        waiting[number] = result
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+
+
 def run_here(
     function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item]
 ) -> Iterator[tuple[Item, Result]]:
@@ -36,7 +50,10 @@ def run_here(
 
 
 def run_in_threads(
-    function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item]
+    function: Callable[[Shared, Item], Result],
+    shared: Shared,
+    items: Iterable[Item],
+    most_threads: int | None = None,
 ) -> Iterator[tuple[Item, Result]]:
-    """Run tasks in threads, one a core, and yield their results in the order of the items."""
-    return map_in_threads(lambda item: (item, function(shared, item)), items)
+    """Run tasks in threads, one a core but at most so many, and yield their results in the order of the items."""
+    return map_in_threads(lambda item: (item, function(shared, item)), items, most_threads)

@@ -22,13 +22,14 @@ def dataset() -> Dataset:
     return Dataset.from_frames(sample.interactions, sample.movies, sample.users)
 
 
-@pytest.mark.parametrize("name", ["als", "ease", "item-knn"])
+@pytest.mark.parametrize("name", ["als", "ease", "item-knn", "sequential-ridge"])
 def test_a_fit_in_many_tasks_is_the_fit_of_one_process(
     ray: Any, name: str, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(common_users, "PAIRS_AT_ONCE", 1000)
     monkeypatch.setattr("nextreel.models.als.ENTRIES_AT_ONCE", 200)
     monkeypatch.setattr("nextreel.models.als.BLOCKS_PER_TASK", 3)
+    monkeypatch.setattr("nextreel.models.sequential_ridge.ridge_model.INTERACTIONS_PER_PART", 300)
     here = create_model(name, {}).fit(dataset).state
     there = create_model(name, {}).fit(dataset, Training(run_tasks=RayTasks(ray))).state
     for array, values in here.items():
@@ -51,6 +52,6 @@ def test_a_model_that_was_fitted_on_a_cluster_is_one_like_any_other(ray: Any, tm
 def test_a_model_that_a_cluster_doesnt_fit_is_refused_in_one_sentence(tmp_path: Path) -> None:
     message = fail("fit", tmp_path, "--model", "popularity", "--on", "ray", cwd=tmp_path)
     assert message == (
-        "nextreel: popularity is fitted on one machine: leave --on out; a Ray cluster fits als, blend, ease, item-knn and "
-        "transformer\n"
+        "nextreel: popularity is fitted on one machine: leave --on out; a Ray cluster fits als, blend, ease, item-knn, "
+        "sequential-ridge and transformer\n"
     )

@@ -5,7 +5,7 @@ from nextreel.models.base import Recommender
 from nextreel.models.registry import model_name
 from nextreel.wording import join_names
 
-FITTED_BY_TASKS = ("als", "blend", "ease", "item-knn", "transformer")
+FITTED_BY_TASKS = ("als", "blend", "ease", "item-knn", "sequential-ridge", "transformer")
 """The models of nextreel that a cluster fits. To ask all classes would import torch."""
 
 

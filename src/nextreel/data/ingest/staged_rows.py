@@ -173,14 +173,21 @@ class Staging:
         if not target.exists():
             unfinished = self.directory / "partitioning"
             remove(unfinished)
+            unfinished.mkdir()
+            for partition in range(self.partitions):
+                (unfinished / f"{PARTITION}={partition}").mkdir()
             blocks = [
                 file.absolute() for n in range(n_files) for file in sorted(self._blocks_of(n).glob("[0-9]*"))
             ]
             pl.scan_parquet(blocks, glob=False).sink_parquet(
                 pl.PartitionBy(unfinished.absolute(), key=PARTITION, include_key=False),
                 compression="lz4",
-                mkdir=True,
+                # A thread that still writes after an error can't bring back directories that were deleted meanwhile.
+                mkdir=False,
             )
+            for directory in unfinished.iterdir():
+                if not any(directory.iterdir()):
+                    directory.rmdir()
             sync_tree(unfinished)
             unfinished.rename(target)
             for file in (file for n in range(n_files) for file in self._blocks_of(n).glob("[0-9]*")):

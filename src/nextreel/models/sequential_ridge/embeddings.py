@@ -22,6 +22,7 @@ from nextreel.models.sequential_ridge.baskets import (
 )
 from nextreel.models.sequential_ridge.low_rank import Multiply, leading_eigenvectors, unit_rows
 from nextreel.parallel import map_in_threads
+from nextreel.tasks import RunTasks, results_in_order, run_in_threads
 
 SHRINKAGE = 20.0
 """Added to each movie's count when co-occurrences are normalised. Without it, pairs of rare movies would dominate the
@@ -38,6 +39,7 @@ def embed_movies(
     rare: Int32Array,
     dimensions: int,
     random: np.random.Generator,
+    run_tasks: RunTasks = run_in_threads,
 ) -> Float32Array:
     """Return two embeddings of each movie, float32[2, n_movies, dimensions], as unit vectors.
 
@@ -55,18 +57,13 @@ def embed_movies(
         Length of an embedding.
     random : np.random.Generator
         Draws the subspaces that the search for eigenvectors starts from.
+    run_tasks : RunTasks
+        Where the interactions of a part are counted.
     """
-
-    def count_part(part: Histories) -> tuple[csr_array, csr_array, csr_array]:
-        sequences = BasketSequences.of(part)
-        baskets = _basket_vectors(sequences, learned)
-        decayed = decay_matrix(sequences.basket_users, BASKET_DECAY) @ baskets
-        of_users = (_user_vectors(sequences, columns) for columns in (learned, rare))
-        return *of_users, decayed.T @ baskets
-
     n_learned = int(learned.max()) + 1
     users, rare_users, nearby = [], [], np.zeros((n_learned, n_learned))
-    for of_part, rare_of_part, nearby_in_part in map_in_threads(count_part, parts):
+    counted = run_tasks(_count_part, (parts, learned, rare), range(len(parts)))
+    for of_part, rare_of_part, nearby_in_part in results_in_order(counted):
         users.append(of_part)
         rare_users.append(rare_of_part)
         nearby += nearby_in_part.toarray()
@@ -84,8 +81,20 @@ def embed_movies(
     embeddings[0, is_rare, :width] = unit_rows(rare_by_user.T @ (by_user @ extension))
     vectors, extension = _leading_directions(lambda v: nearby @ v, np.diag(nearby), dimensions, random)
     embeddings[1, is_learned, :width] = unit_rows(vectors)
-    embeddings[1, is_rare, :width] = unit_rows(_sum_nearby(parts, learned, rare, extension))
+    embeddings[1, is_rare, :width] = unit_rows(_sum_nearby(parts, learned, rare, extension, run_tasks))
     return embeddings
+
+
+def _count_part(
+    shared: tuple[Sequence[Histories], Int32Array, Int32Array], number: int
+) -> tuple[csr_array, csr_array, csr_array]:
+    """Return the vectors of a part's users, over the learned and over the rare movies, and what is close in baskets."""
+    parts, learned, rare = shared
+    sequences = BasketSequences.of(parts[number])
+    baskets = _basket_vectors(sequences, learned)
+    decayed = decay_matrix(sequences.basket_users, BASKET_DECAY) @ baskets
+    of_users = (_user_vectors(sequences, columns) for columns in (learned, rare))
+    return *of_users, decayed.T @ baskets
 
 
 def _multiply_shared(by_user: csr_array, vectors: Float64Array) -> Float64Array:
@@ -132,24 +141,32 @@ def _leading_directions(
 
 
 def _sum_nearby(
-    parts: Sequence[Histories], learned: Int32Array, rare: Int32Array, vectors: Float64Array
+    parts: Sequence[Histories],
+    learned: Int32Array,
+    rare: Int32Array,
+    vectors: Float64Array,
+    run_tasks: RunTasks,
 ) -> Float64Array:
     """Return the vectors of the learned movies in the same or close baskets, summed up for each rare movie.
 
     `vectors` is float64[n_learned, k], the result float64[n_rare, k].
     """
-
-    def sum_part(part: Histories) -> Float64Array:
-        sequences = BasketSequences.of(part)
-        rare_baskets = _basket_vectors(sequences, rare)
-        with_rare = np.flatnonzero(np.diff(rare_baskets.indptr))
-        decay = decay_matrix(sequences.basket_users, BASKET_DECAY)
-        near = (decay + decay.T).tocsr()[with_rare] @ _basket_vectors(sequences, learned)
-        sums: Float64Array = rare_baskets[with_rare].T @ (near @ vectors)
-        return sums
-
     total = np.zeros((int(rare.max()) + 1, vectors.shape[1]))
     if len(total):
-        for sums in map_in_threads(sum_part, parts):
+        shared = parts, learned, rare, vectors
+        for sums in results_in_order(run_tasks(_sum_nearby_in_part, shared, range(len(parts)))):
             total += sums
     return total
+
+
+def _sum_nearby_in_part(
+    shared: tuple[Sequence[Histories], Int32Array, Int32Array, Float64Array], number: int
+) -> Float64Array:
+    parts, learned, rare, vectors = shared
+    sequences = BasketSequences.of(parts[number])
+    rare_baskets = _basket_vectors(sequences, rare)
+    with_rare = np.flatnonzero(np.diff(rare_baskets.indptr))
+    decay = decay_matrix(sequences.basket_users, BASKET_DECAY)
+    near = (decay + decay.T).tocsr()[with_rare] @ _basket_vectors(sequences, learned)
+    sums: Float64Array = rare_baskets[with_rare].T @ (near @ vectors)
+    return sums

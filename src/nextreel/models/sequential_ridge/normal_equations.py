@@ -6,12 +6,13 @@ weights, and of the matrix that has a single 1 for each event, at its movie. Hen
 banded matrix makes of z. That is quick, since a row and its events are close to each other in memory, and a movie is
 visited once for each of its events instead of once for each row that looks at it.
 
-The users are summed up in parts, several at once in threads. The parts don't depend on the number of threads and are
-added in their order, so the result doesn't either.
+The users are summed up in parts, several at once in threads or on a cluster. The parts don't depend on where they are
+summed up and are added in their order, so the result doesn't either.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -31,7 +32,7 @@ from nextreel.models.sequential_ridge.baskets import (
 )
 from nextreel.models.sequential_ridge.features import FeatureMap
 from nextreel.models.sequential_ridge.hyperparameters import SequentialRidgeConfig
-from nextreel.parallel import map_in_threads
+from nextreel.tasks import RunTasks, results_in_order, run_in_threads
 
 INTERACTIONS_PER_PART = 262_144
 """About how many interactions a thread sums up before it adds the sums to those of all users, which takes passes over
@@ -42,7 +43,7 @@ LATEST_INTERACTIONS = 1000
 """Number of each user's latest interactions in which shared movies are counted, which bounds the time that users with
 extremely many take."""
 MOST_THREADS = 4
-"""Highest number of parts that are summed up at once, which bounds the memory."""
+"""Highest number of parts that are summed up at once in this process, which bounds the memory."""
 
 
 @dataclass
@@ -99,8 +100,11 @@ class RowSums:
     rare: Int32Array
     """int32[n_movies]: number of each movie among the rare ones, -1 for the others."""
 
-    def over(self, parts: Sequence[Histories]) -> NormalEquations:
-        """Return the sums over all users, whose whole histories are given in parts."""
+    def over(self, parts: Sequence[Histories], run_tasks: RunTasks | None = None) -> NormalEquations:
+        """Return the sums over all users, whose whole histories are given in parts.
+
+        `run_tasks` says where parts are summed up, by default in threads of this process.
+        """
         n_learned, n_rare = (int(numbers.max()) + 1 for numbers in (self.learned, self.rare))
         size = n_learned + self.features.n_dense
 
@@ -115,11 +119,13 @@ class RowSums:
             completion_target=zeros(n_learned, n_learned),
             shared_users=zeros(n_learned, n_learned),
         )
-        for sums in map_in_threads(self._sum_part, parts, MOST_THREADS):
+        run_tasks = run_tasks or partial(run_in_threads, most_threads=MOST_THREADS)
+        for sums in results_in_order(run_tasks(_sum_part, (self, parts), range(len(parts)))):
             total.add(sums)
         return total
 
-    def _sum_part(self, part: Histories) -> "_PartSums":
+    def sum_part(self, part: Histories) -> "_PartSums":
+        """Return the sums over the users of one part."""
         n_learned, n_dense = int(self.learned.max()) + 1, self.features.n_dense
         latest = BasketSequences.of(part.last(LATEST_INTERACTIONS))
         sums = _PartSums(
@@ -204,6 +210,11 @@ class _PartSums:
     """x and y of some rows that end within a basket."""
     n_rows: int = 0
     n_within: int = 0
+
+
+def _sum_part(shared: tuple[RowSums, Sequence[Histories]], number: int) -> _PartSums:
+    sums, parts = shared
+    return sums.sum_part(parts[number])
 
 
 def divide(histories: Histories, interactions: int) -> list[Histories]:

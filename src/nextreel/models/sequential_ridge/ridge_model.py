@@ -32,6 +32,7 @@ from nextreel.models.sequential_ridge.normal_equations import (
 )
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import build_profiles
+from nextreel.tasks import run_in_threads
 
 FIRST_CHOICES = 18
 """Number of first interactions of each user that are kept for short histories. A history of n interactions needs those
@@ -53,6 +54,7 @@ ANY_GAP, LONG_GAP, SAME_SECOND = range(3)
 
 class SequentialRidge(Recommender):
     Config = SequentialRidgeConfig
+    fits_by_tasks = True
     config: SequentialRidgeConfig
 
     columns_: Int32Array
@@ -161,7 +163,7 @@ class SequentialRidge(Recommender):
     def fit(self, dataset: Dataset, training: Training | None = None) -> Self:
         """Embed the movies, then regress what follows a history, and the rest of its latest basket, on its features.
 
-        `training` has no effect.
+        Of `training`, only where the interactions are summed up has an effect, and only on the time.
 
         Raises
         ------
@@ -180,11 +182,14 @@ class SequentialRidge(Recommender):
         everyone = timeline.as_of(timeline.user_ids, np.full(timeline.n_users, NEVER))
         parts = divide(everyone, INTERACTIONS_PER_PART)
         rare_columns = _number(is_rare)
-        self.embeddings_ = embed_movies(parts, self.columns_, rare_columns, config.dimensions, random)
+        run_tasks = None if training is None else training.run_tasks
+        self.embeddings_ = embed_movies(
+            parts, self.columns_, rare_columns, config.dimensions, random, run_tasks or run_in_threads
+        )
         self.mixing_ = random.standard_normal((4 * config.dimensions + 1, config.hidden), dtype=np.float32)
         weight = config.undirected * (1000 / max(timeline.n_users, 1000)) ** (1 / 3)
         self.undirected_weight_ = np.array([weight], dtype=np.float32)
-        self._solve(RowSums(config, self._features, self.columns_, rare_columns).over(parts))
+        self._solve(RowSums(config, self._features, self.columns_, rare_columns).over(parts, run_tasks))
         self._keep_first_choices(dataset)
         return self
 
