@@ -7,10 +7,15 @@ the same files continues after the last complete step.
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import polars as pl
+from polars.io.partition import FileProviderArgs
 from pydantic import BaseModel
 
 from nextreel.atomic_files import write_json
@@ -174,20 +179,14 @@ class Staging:
             unfinished = self.directory / "partitioning"
             remove(unfinished)
             unfinished.mkdir()
-            for partition in range(self.partitions):
-                (unfinished / f"{PARTITION}={partition}").mkdir()
             blocks = [
                 file.absolute() for n in range(n_files) for file in sorted(self._blocks_of(n).glob("[0-9]*"))
             ]
-            pl.scan_parquet(blocks, glob=False).sink_parquet(
-                pl.PartitionBy(unfinished.absolute(), key=PARTITION, include_key=False),
-                compression="lz4",
-                # A thread that still writes after an error can't bring back directories that were deleted meanwhile.
-                mkdir=False,
-            )
-            for directory in unfinished.iterdir():
-                if not any(directory.iterdir()):
-                    directory.rmdir()
+            with _PartitionFiles(unfinished.absolute(), self.partitions) as files:
+                target_files = pl.PartitionBy(
+                    files.directory, file_path_provider=files.create, key=PARTITION, include_key=False
+                )
+                pl.scan_parquet(blocks, glob=False).sink_parquet(target_files, compression="lz4")
             sync_tree(unfinished)
             unfinished.rename(target)
             for file in (file for n in range(n_files) for file in self._blocks_of(n).glob("[0-9]*")):
@@ -207,6 +206,47 @@ class Staging:
 
     def _blocks_of(self, number: int) -> Path:
         return self.directory / f"file-{number:05}"
+
+
+class _PartitionFiles:
+    """The files that polars partitions rows into, in one directory for each partition.
+
+    After an error, some threads of polars still write, and would bring back directories that were deleted meanwhile.
+    Here they can't create a file any more.
+    """
+
+    def __init__(self, directory: Path, partitions: int) -> None:
+        self.directory, self._partitions = directory, partitions
+        self._files = ExitStack()
+        self._is_finished, self._lock = False, Lock()
+
+    def __enter__(self) -> Self:
+        for partition in range(self._partitions):
+            self._directory_of(partition).mkdir()
+        return self
+
+    def create(self, file: FileProviderArgs) -> BinaryIO:
+        """Create the next file of a partition."""
+        name = f"{file.index_in_partition:05}.parquet"
+        path = self._directory_of(file.partition_keys.item()) / name
+        with self._lock:
+            if self._is_finished:
+                raise FileNotFoundError(path)
+            return self._files.enter_context(path.open("wb"))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._is_finished = True
+            self._files.close()
+        if error is None:
+            for directory in self.directory.iterdir():
+                if not any(directory.iterdir()):
+                    directory.rmdir()
+
+    def _directory_of(self, partition: int) -> Path:
+        return self.directory / f"{PARTITION}={partition}"
 
 
 def sort_rows(directory: Path, columns: Sequence[str]) -> pl.LazyFrame:
