@@ -39,7 +39,7 @@ def test_the_next_refit_holds_them_no_more(
     save(Predictor(refitted, dataset), tmp_path / "refitted")
     versions.add(tmp_path / "refitted", "b")
     assert find_copies(versions, 1) == ["a"]
-    assert find_copies(versions, 2) == ["b", "a"]
+    assert sorted(find_copies(versions, 2)) == ["a", "b"]  # their order is that of whole seconds
 
 
 def test_factors_of_a_user_count_also_where_the_histories_lack_them(
