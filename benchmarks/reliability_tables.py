@@ -1,5 +1,7 @@
 """The tables of docs/reliability.md: changed code, covered branches, fuzzing, failing writes, losses of power."""
 
+from collections.abc import Mapping
+
 from benchmarks.fuzz import TARGETS
 from benchmarks.run import Result, has_result, read_result
 from benchmarks.tables import make_table
@@ -47,8 +49,11 @@ def fuzzing() -> str:
 
 
 def faults() -> str:
-    """Return what was found after each fault at each writing call."""
-    return _outcomes("chaos-faults", "writing calls", "runs")
+    """Return what was found after each fault at each writing call, and how many faults no run came to."""
+    missed = {
+        command["command"]: command.get("missed", 0) for command in read_result("chaos-faults")["commands"]
+    }
+    return _outcomes("chaos-faults", "writing calls", "runs", missed)
 
 
 def losses_of_power() -> str:
@@ -59,13 +64,20 @@ def losses_of_power() -> str:
 _STATES = ("state before", "state after", "refused", "anything else", "broken promises")
 
 
-def _outcomes(name: str, calls: str, runs: str) -> str:
+def _outcomes(name: str, calls: str, runs: str, missed: Mapping[str, int] | None = None) -> str:
     """Return the table of a result file, by command and in all, with the headers of its first two counts."""
     rows = [
-        [f"`{command['command']}`", f"{command['calls']:,}", f"{command['runs']:,}", *_states(command)]
+        [
+            f"`{command['command']}`",
+            f"{command['calls']:,}",
+            f"{command['runs']:,}",
+            *([] if missed is None else [f"{missed[command['command']]:,}"]),
+            *_states(command),
+        ]
         for command in read_result(name)["commands"]
     ]
-    return make_table(["command", calls, runs, *_STATES], [*rows, _sum(rows)])
+    headers = [calls, runs, *([] if missed is None else ["not reached"]), *_STATES]
+    return make_table(["command", *headers], [*rows, _sum(rows)])
 
 
 def _states(command: Result) -> list[str]:

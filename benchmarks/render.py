@@ -53,10 +53,8 @@ PAGES = (
     DOCS / "reliability.md",
 )
 AWAITED = (
-    "fuzz-http",
     "fuzz-models",
     "fuzz-readers",
-    "fuzz-store",
     "coverage",
     "mutation",
     "time-to-split-best",
