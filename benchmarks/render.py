@@ -56,7 +56,6 @@ AWAITED = (
     "fuzz-models",
     "fuzz-readers",
     "coverage",
-    "mutation",
     "time-to-split-best",
     "open-loop-best",
     "open-loop-sequential-ridge",
