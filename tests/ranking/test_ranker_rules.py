@@ -96,6 +96,18 @@ def test_batches_are_bounded_hold_each_query_once_and_change_nothing(
     assert_equal(RANKER.rank(HISTORIES, TIMESTAMPS, 5), expected)
 
 
+@pytest.mark.parametrize(
+    ("threads", "fewest", "sizes"),
+    [(1, 2, [7]), (2, 2, [4, 3]), (3, 2, [3, 3, 1]), (3, 5, [5, 2]), (9, 7, [7])],
+)
+def test_queries_are_divided_among_threads_but_not_into_small_batches(
+    threads: int, fewest: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranker_module, "FEWEST_QUERIES", fewest)
+    monkeypatch.setattr(ranker_module, "usable_threads", lambda: threads)
+    assert [len(batch) for batch in RANKER._batches(HISTORIES, TIMESTAMPS)] == sizes
+
+
 @pytest.mark.parametrize("batches", [1, 7])
 def test_a_ranking_that_nobody_waits_for_is_not_made(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranker_module, "SCORES_AT_ONCE", len(USERS) // batches * DATASET.n_movies)

@@ -5,6 +5,7 @@ that were cut as of the query's timestamp; movies that the user has seen, that w
 excludes are masked; the k best of the rest are the list.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -16,6 +17,7 @@ from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, Histories, Timeline
 from nextreel.errors import QueryError
+from nextreel.machine import usable_threads
 from nextreel.models.base import Recommender
 from nextreel.models.popularity import Popularity
 from nextreel.parallel import map_in_threads, single_threaded_blas
@@ -24,6 +26,8 @@ from nextreel.wording import number_of
 
 SCORES_AT_ONCE = 4_000_000
 """Number of scores (queries times movies) per batch: few enough for a processor's cache and to bound the memory."""
+FEWEST_QUERIES = 256
+"""Queries that are worth a thread of their own: more are divided among the threads that there are."""
 ROWS_AT_ONCE = 2_000_000
 """Number of rows of histories per batch, to bound the memory; only users with extremely many ratings reach it."""
 BLOCKS_PER_PLACE = 6
@@ -127,7 +131,8 @@ class Ranker:
     def _batches(self, histories: Histories, timestamps: Int64Array) -> Iterator[Int64Array]:
         """Yield batches of query indices in the order of time: popularity is counted faster for close timestamps."""
         by_time = np.argsort(timestamps, kind="stable")
-        size = max(1, SCORES_AT_ONCE // max(1, self.n_movies))
+        of_a_thread = max(FEWEST_QUERIES, math.ceil(len(by_time) / usable_threads()))
+        size = min(of_a_thread, max(1, SCORES_AT_ONCE // max(1, self.n_movies)))
         rows = histories.lengths[by_time].cumsum()
         start = 0
         while start < len(by_time):

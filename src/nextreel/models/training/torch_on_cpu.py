@@ -1,4 +1,4 @@
-"""Settings under which torch trains small models fastest on a CPU."""
+"""Settings under which torch computes small models fastest on a CPU."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,23 +13,34 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 @contextmanager
-def fast_small_steps(torch: ModuleType) -> Iterator[None]:
-    """Run torch on one thread and flush denormal numbers to zero; both settings are reset afterwards.
+def one_thread(torch: ModuleType) -> Iterator[None]:
+    """Let torch compute in the calling thread only, and reset that afterwards.
 
-    One thread: a training step of these models is short and limited by memory bandwidth. A second thread gains little
-    on an idle machine, and on a busy one it costs a lot, because threads wait for one another at every operation.
-
-    Flushing: Adam's moment estimates of a parameter without gradients decay towards zero. They become denormal, which
-    CPUs compute with slowly, long before they become zero.
+    The operations of these models are short. A second thread gains little on an idle machine, and on a busy one it
+    costs a lot, because threads wait for one another at every operation. Larger work is divided before, see
+    `map_on_threads` and `nextreel.parallel`.
     """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        torch.set_flush_denormal(False)
         torch.set_num_threads(n_threads)
+
+
+@contextmanager
+def fast_small_steps(torch: ModuleType) -> Iterator[None]:
+    """Run torch on one thread and flush denormal numbers to zero; both settings are reset afterwards.
+
+    Adam's moment estimates of a parameter without gradients decay towards zero. They become denormal, which CPUs
+    compute with slowly, long before they become zero.
+    """
+    with one_thread(torch):
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(False)
 
 
 @contextmanager

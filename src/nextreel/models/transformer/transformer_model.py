@@ -22,7 +22,13 @@ from nextreel.models.training.epoch_loop import EpochLearner, StoppingRule, Vali
 from nextreel.models.training.epochs import Epoch, Training
 from nextreel.models.training.held_out_users import HeldOut
 from nextreel.models.training.torch_device import choose_device
-from nextreel.models.training.torch_on_cpu import Map, fast_small_steps, map_on_threads, seeded_training
+from nextreel.models.training.torch_on_cpu import (
+    Map,
+    fast_small_steps,
+    map_on_threads,
+    one_thread,
+    seeded_training,
+)
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.labels import Part
@@ -123,7 +129,7 @@ class Transformer(Recommender):
         for start in range(0, len(by_length), QUERIES_AT_ONCE):
             stop_if_unwanted()
             queries = by_length[start : start + QUERIES_AT_ONCE]
-            with torch.inference_mode():
+            with torch.inference_mode(), one_thread(torch):
                 batch = batch_queries(histories[queries], timestamps[queries], self.config.window)
                 logits = network.score(network(batch.to(network.bias.device)))
             scores[queries[batch.query_index]] = logits.cpu().numpy()
