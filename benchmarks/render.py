@@ -37,6 +37,7 @@ from benchmarks.size_tables import (
     show_answers_by_size,
     show_epochs,
     show_large_server,
+    show_ray_workers,
     show_scaling,
     show_speed,
 )
@@ -60,7 +61,6 @@ AWAITED = (
     "open-loop-best",
     "open-loop-sequential-ridge",
     "ray-hosts",
-    "ray-workers",
 )
 """Configs that are ready and have no result file yet; tables leave their places empty."""
 
@@ -110,6 +110,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling": show_scaling,
     "answers-by-size": show_answers_by_size,
     "epochs": show_epochs,
+    "ray-workers": show_ray_workers,
     "large-server": show_large_server,
     "sizing": compute_sizes,
     "joint-lists": show_joint_lists,

@@ -63,6 +63,24 @@ def show_epochs() -> str:
     return make_table(["MovieLens-1M", "an epoch", "times as fast", "start and end of the fit"], rows)
 
 
+def show_ray_workers() -> str:
+    """Return how many batch answers a second the workers of a cluster give, and how long the cluster takes to start."""
+    result = read_result("ray-workers")
+    local = result["queries_per_second"]["local"]
+    names = {"local": "one core, without a cluster"}
+    rows = [
+        [
+            names.get(place, place),
+            f"{rate:,.0f}",
+            f"{rate / local:.2f}",
+            f"{result['fixed_seconds'][place]:,.0f} s",
+        ]
+        for place, rate in result["queries_per_second"].items()
+    ]
+    what = f"{result['config']['queries']:,} lists of {result['config']['model']}, MovieLens-1M"
+    return make_table([what, "lists a second", "times as fast", "until the first task"], rows)
+
+
 def show_large_server() -> str:
     """Return start and memory of a server of many ratings."""
     result = read_result("large-server")
