@@ -131,8 +131,9 @@ class Ranker:
     def _batches(self, histories: Histories, timestamps: Int64Array) -> Iterator[Int64Array]:
         """Yield batches of query indices in the order of time: popularity is counted faster for close timestamps."""
         by_time = np.argsort(timestamps, kind="stable")
-        of_a_thread = max(FEWEST_QUERIES, math.ceil(len(by_time) / usable_threads()))
-        size = min(of_a_thread, max(1, SCORES_AT_ONCE // max(1, self.n_movies)))
+        size = max(1, SCORES_AT_ONCE // max(1, self.n_movies))
+        if len(by_time) > FEWEST_QUERIES:
+            size = min(size, max(FEWEST_QUERIES, math.ceil(len(by_time) / usable_threads())))
         rows = histories.lengths[by_time].cumsum()
         start = 0
         while start < len(by_time):
