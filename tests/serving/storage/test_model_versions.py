@@ -391,3 +391,15 @@ def test_a_promotion_that_cannot_be_announced_does_not_happen(versions: VersionD
     with pytest.raises(StoreError):
         versions.promote("b", announce=refuse)
     assert versions.current.name == "a"
+
+
+def test_a_directory_that_is_gone_holds_no_versions_any_more(versions: VersionDirectory) -> None:
+    shutil.rmtree(versions.directory)
+    with pytest.raises(ArtifactError, match="holds no versions of a model any more: it was deleted or moved"):
+        versions.promote("a")
+
+
+def test_nothing_is_called_once_another_version_is_current(versions: VersionDirectory) -> None:
+    versions.promote("a")
+    versions.promote("b")
+    versions.call_if_current("a", lambda: pytest.fail("a isn't current"))

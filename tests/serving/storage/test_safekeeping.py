@@ -6,14 +6,18 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+from nextreel.data.dataset import Dataset
 from nextreel.errors import StoreError
+from nextreel.serving.storage.people.erasure_log import SECRET
 from nextreel.serving.storage.safekeeping.backups import back_up, restore
 from nextreel.serving.storage.safekeeping.compaction import compact_store
 from nextreel.serving.storage.safekeeping.sqlite_files import to_url
 from nextreel.serving.storage.safekeeping.store_check import CheckedStore, check_store
 from nextreel.serving.storage.store import Impression, NewInteraction, Store
+from tests.serving.ratings import ignore_progress
 from tests.serving.storage.people_bytes import files_with
 
 ANNE, BEN, CARL = 0x1F3B_79D5_2C68_4EA1, 0x2E4C_8A16_93D7_5BF3, 3
@@ -206,6 +210,7 @@ def damage(url: str, statement: str) -> None:
         ("UPDATE facts SET value = '9' WHERE name = 'format'", "written by a newer nextreel"),
         ("DELETE FROM facts WHERE name = 'identity'", "it has no identity"),
         ("DROP TABLE replies", "it has no table replies"),
+        (f"DELETE FROM facts WHERE name = '{SECRET}'", "an earlier nextreel wrote it"),
         ("INSERT INTO erasures (user_id, erased_at) VALUES (5, 5)", "1 erasures aren't in"),
         ("INSERT INTO reply_users VALUES ('none', 5)", "1 rows refer to rows that are missing"),
     ],
@@ -243,3 +248,29 @@ def test_postgresql_is_checked_here_and_backed_up_by_its_own_tools(postgres_url:
         back_up(postgres_url, tmp_path / "x")
     with pytest.raises(StoreError, match="with pg_restore"):
         restore(tmp_path / "x", postgres_url)
+
+
+def test_a_rating_of_a_user_whose_text_is_missing_is_found(sqlite_url: str) -> None:
+    rows = pl.DataFrame({"UserID": ["anne", "ben"], "MovieID": ["heat", "big"], "Timestamp": [1, 2]})
+    with Store.open(sqlite_url) as store:
+        store.import_dataset(Dataset.from_frames(rows), ignore_progress)
+    assert check_store(sqlite_url) == CheckedStore(2, 2, [])
+    damage(sqlite_url, "DELETE FROM id_texts WHERE text = 'anne'")
+    assert check_store(sqlite_url).problems == ["1 ratings are of a user whose text id is missing"]
+
+
+def test_a_store_in_postgresql_is_compacted_by_hand(postgres_url: str) -> None:
+    add(postgres_url, ANNE, BEN)
+    with Store.open(postgres_url) as store:
+        store.erase_user(BEN)
+    assert compact_store(postgres_url)
+    assert people(postgres_url) == {ANNE}
+
+
+def test_another_database_is_no_backup(url: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+    with pytest.raises(StoreError, match="no store of nextreel's"):
+        restore(other, url)
+    assert people(url) == {BEN, CARL}

@@ -149,3 +149,8 @@ def test_a_new_store_holds_nothing(store: Store, read: Callable[[Store], object]
     result = read(store)
     rows = result[1] if isinstance(result, tuple) else result
     assert len(rows) == 0  # type: ignore[arg-type]
+
+
+def test_no_impressions_are_nothing_to_keep(store: Store) -> None:
+    store.keep_impressions([])
+    assert store.impressions() == []

@@ -84,3 +84,11 @@ def test_a_store_that_says_nothing_of_its_data_holds_numbers_and_stars(store: St
     store.add([rating()])
     assert store.data_format == ANY_FORMAT
     assert store.export_user(1)["interactions"] == [{"movie_id": 10, "rating": 4.0, "timestamp": 100}]
+
+
+def test_the_texts_of_a_models_movies_are_noted_once(store: Store) -> None:
+    store.import_dataset(make_dataset(), ignore_progress)
+    store.learn_movies(pl.Series([1, 2]))
+    store.learn_movies(pl.Series(["heat", "alien"]))
+    store.learn_movies(pl.Series(["heat", "alien"]))
+    assert set(store.texts("movie").values()) == {"heat", "big", "alien"}
