@@ -91,3 +91,13 @@ def test_recommending_all_movies_evenly_has_a_gini_of_zero_and_one_movie_alone_n
 def test_gini_is_half_the_mean_difference_of_two_movies_over_the_mean() -> None:
     times = np.array([1, 2, 3, 10])
     assert gini(times) == pytest.approx(np.abs(times[:, None] - times).mean() / (2 * times.mean()))
+
+
+def test_where_nothing_was_recommended_nothing_is_unequal() -> None:
+    assert gini(np.zeros(5, dtype=np.int64)) == 0.0
+
+
+def test_a_list_of_one_movie_has_no_variety() -> None:
+    movies = movies_of("Drama", "Drama", "Comedy", "Comedy")
+    assert "variety" in describe([[0, 1], [0, 2]], movies).by_query
+    assert "variety" not in describe([[0], [1]], movies).by_query

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,8 +7,8 @@ import pytest
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import USERS
 from nextreel.data.times import DAY
-from nextreel.evaluation.bootstrap import UserBootstrap
-from nextreel.evaluation.fairness import Gaps, adjust_gaps, find_gaps
+from nextreel.evaluation.bootstrap import Estimate, UserBootstrap
+from nextreel.evaluation.fairness import FairnessGap, Gaps, adjust_gaps, describe_gaps, find_gaps
 from nextreel.evaluation.protocol import EvaluationQueries
 from nextreel.evaluation.slices import count_days, slice_queries
 from tests.frames import catalog, interactions
@@ -113,3 +115,24 @@ def test_many_gaps_are_tested_more_strictly_than_one() -> None:
     alone = adjust_gaps({"frozen": gaps})["frozen"]["gender"]["one"]
     among_two = adjust_gaps({"frozen": gaps, "live": gaps})["frozen"]["gender"]["one"]
     assert among_two.adjusted_p == pytest.approx(2 * alone.adjusted_p)
+
+
+@pytest.mark.parametrize(
+    ("p", "sentence"),
+    [
+        (
+            0.01,
+            "By gender, live history: the difference between groups of users is significant for fast, best.",
+        ),
+        (0.5, "No difference between groups of users is significant."),
+    ],
+)
+def test_the_models_that_serve_groups_differently_are_named(p: float, sentence: str) -> None:
+    gap = FairnessGap("F", "M", Estimate(0.1, 0.0, 0.2), p, adjusted_p=p)
+    alike = replace(gap, adjusted_p=1.0)
+    gaps = {"live": {"gender": {"fast": gap, "popularity": alike, "best": gap}, "age": {"fast": alike}}}
+    assert describe_gaps(gaps) == [sentence]
+
+
+def test_of_no_gaps_nothing_is_said() -> None:
+    assert describe_gaps({}) == []

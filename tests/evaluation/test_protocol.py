@@ -8,6 +8,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.errors import ConfigError, DataError
 from nextreel.evaluation.model_evaluation import Evaluation, evaluate
 from nextreel.evaluation.protocol import HistoryMode, freeze_histories
+from nextreel.models.item_knn import ItemKNN
 from nextreel.models.popularity import Popularity
 from nextreel.prediction.fitting import fit
 from tests.frames import catalog, interactions
@@ -63,6 +64,13 @@ def test_a_movie_outside_the_catalog_counts_as_missed_and_is_counted() -> None:
     train = Dataset.from_frames(TRAIN, catalog(5))
     result = evaluate(Popularity().fit(train), train, interactions((1, 99, 5, 10)), k=2)
     assert (result.outside_catalog, result.metrics["Recall@2"].mean) == (1, 0.0)
+
+
+def test_what_limits_the_figures_is_noted() -> None:
+    train = Dataset.from_frames(TRAIN, catalog(5))
+    result = evaluate(ItemKNN().fit(train), train, interactions((1, 99, 5, 10), (77, 1, 5, 10)), k=2)
+    assert "1 query of users that the model doesn't know was answered by popularity." in result.notes()
+    assert "1 query asks for a movie outside the catalog, which counts as a miss." in result.notes()
 
 
 def test_a_test_part_without_positives_is_an_error() -> None:

@@ -119,3 +119,20 @@ def test_a_movie_id_counts_only_with_the_title_of_its_movie() -> None:
     assert match(MovieName(movie_id=103)).movie == 3
     assert match(MovieName("Rocky II", 1979, movie_id=103)).reason == "MovieID"
     assert match(MovieName("Wall-E", 2008, movie_id=103)).movie == 9
+
+
+def test_a_name_that_says_nothing_the_catalog_knows_is_no_movie() -> None:
+    assert match(MovieName(movie_id=1)) == TitleMatch(None, "the catalog has no movie 1")
+    assert match(MovieName(year=1999)) == TitleMatch(None, "it has no title")
+
+
+def test_an_imdb_id_of_several_movies_means_none_of_them() -> None:
+    links = pl.DataFrame({"MovieID": [100, 101, 999], "ImdbID": [133_093, 133_093, 133_093]})
+    assert match(MovieName("The Matrix", 1999, imdb_id=133_093), links) == TitleMatch(
+        None, "several movies of the catalog have its IMDb id", (0, 1)
+    )
+
+
+def test_a_movie_without_a_title_is_never_meant() -> None:
+    movies = MOVIES.with_columns(Title=pl.when(pl.col("MovieID") == 103).then(None).otherwise("Title"))
+    assert TitleMatcher.of(movies, NO_LINKS).match(MovieName("Rocky II", 1979)).movie is None
