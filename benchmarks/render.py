@@ -56,7 +56,6 @@ PAGES = (
 AWAITED = (
     "fuzz-models",
     "fuzz-readers",
-    "coverage",
     "time-to-split-best",
     "open-loop-best",
     "open-loop-sequential-ridge",
