@@ -54,8 +54,6 @@ PAGES = (
     DOCS / "reliability.md",
 )
 AWAITED = (
-    "fuzz-models",
-    "fuzz-readers",
     "time-to-split-best",
     "open-loop-best",
     "open-loop-sequential-ridge",

@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from nextreel.data.dataset import Dataset
 from nextreel.errors import StoreError
-from nextreel.serving.storage.people.erasure_log import SECRET
+from nextreel.serving.storage.people.erasure_log import SECRET, LoggedErasure
+from nextreel.serving.storage.people.hidden_ids import IdHider
 from nextreel.serving.storage.safekeeping.backups import back_up, restore
 from nextreel.serving.storage.safekeeping.compaction import compact_store
+from nextreel.serving.storage.safekeeping.known_erasures import KnownErasures
 from nextreel.serving.storage.safekeeping.sqlite_files import to_url
 from nextreel.serving.storage.safekeeping.store_check import CheckedStore, check_store
 from nextreel.serving.storage.store import Impression, NewInteraction, Store
@@ -274,3 +277,18 @@ def test_another_database_is_no_backup(url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store of nextreel's"):
         restore(other, url)
     assert people(url) == {BEN, CARL}
+
+
+def test_what_an_earlier_nextreel_logged_in_clear_is_hidden_as_in_the_store() -> None:
+    hider = IdHider(b"secret")
+    in_clear, hidden = LoggedErasure(1, ANNE, 100), LoggedErasure(1, hider.hide(ANNE), 100)
+    assert KnownErasures("identity", None, [in_clear]).hidden_by(hider) == [hidden]
+    assert KnownErasures("identity", hider, [hidden]).hidden_by(hider) == [hidden]
+
+
+def test_another_database_knows_of_no_erasures() -> None:
+    with (
+        sa.create_engine("sqlite://").connect() as connection,
+        pytest.raises(StoreError, match="no store of nextreel's"),
+    ):
+        KnownErasures.read(connection)

@@ -11,7 +11,7 @@ from nextreel.data.schema import MOVIE_ID, RATING
 from nextreel.errors import IdempotencyError
 from nextreel.serving.storage.idempotency import RETENTION_SECONDS
 from nextreel.serving.storage.sql_tables import replies
-from nextreel.serving.storage.store import Outcome, Store
+from nextreel.serving.storage.store import Impression, Outcome, Store
 from tests.frames import interactions
 from tests.serving.ratings import ALIEN, ANNE, BEN, rating
 
@@ -153,4 +153,12 @@ def test_a_new_store_holds_nothing(store: Store, read: Callable[[Store], object]
 
 def test_no_impressions_are_nothing_to_keep(store: Store) -> None:
     store.keep_impressions([])
+    assert store.impressions() == []
+
+
+def test_what_an_erased_user_was_shown_is_not_kept(store: Store) -> None:
+    before = store.last_erasure
+    store.add([rating(ANNE, ALIEN)])
+    store.erase_user(ANNE)
+    store.keep_impressions([Impression(ANNE, 100, "v1", [1], before)])
     assert store.impressions() == []
