@@ -54,7 +54,6 @@ PAGES = (
     DOCS / "reliability.md",
 )
 AWAITED = (
-    "time-to-split-best",
     "open-loop-best",
     "open-loop-sequential-ridge",
     "ray-hosts",
