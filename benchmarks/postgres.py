@@ -88,9 +88,9 @@ class Postgres:
         """Return the URL of a database for SQLAlchemy, with the password."""
         return f"postgresql+psycopg://nextreel:{self._password}@127.0.0.1:{self.port}/{database}"
 
-    def connect(self) -> "psycopg.Connection[tuple[object, ...]]":
+    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
         """Return a connection for administration in which each statement is a transaction."""
-        return psycopg.connect(self.url().replace("+psycopg", ""), autocommit=True)
+        return psycopg.connect(self.url(database).replace("+psycopg", ""), autocommit=True)
 
     def create_database(self, name: str) -> str:
         """Create an empty database and return its URL."""
@@ -104,7 +104,7 @@ class Postgres:
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [name]
             )
-        with psycopg.connect(self.url(name).replace("+psycopg", "")) as connection:
+        with self.connect(name) as connection:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
 
