@@ -10,7 +10,7 @@ from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.models.training.epochs import Epoch, Training
 from nextreel.models.training.held_out_users import HeldOut
-from nextreel.models.transformer import Transformer, TransformerConfig
+from nextreel.models.transformer import Transformer, TransformerConfig, transformer_model
 from nextreel.testing import RecommenderConformance, tiny_dataset
 from tests.frames import catalog, interactions
 
@@ -165,3 +165,15 @@ def test_a_fit_ends_where_the_held_out_loss_no_longer_falls() -> None:
     losses = [epoch.validation_loss or 0 for epoch in model.epochs]
     assert 10 < len(losses) < 100
     assert min(losses) < min(losses[-5:])
+
+
+@pytest.mark.parametrize("pairs", [1, 100, 1000])
+def test_queries_score_the_same_however_they_are_divided(pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = tiny_dataset()
+    model = small(epochs=1).fit(dataset)
+    rows = np.random.default_rng(0).permutation(len(dataset.timeline))[:60].repeat(2)
+    timestamps = dataset.timeline.timestamps[rows]
+    histories = dataset.histories(dataset.timeline.user_ids[dataset.timeline.users[rows]], timestamps)
+    at_once = model.score(histories, timestamps)
+    monkeypatch.setattr(transformer_model, "PAIRS_AT_ONCE", pairs)
+    np.testing.assert_allclose(model.score(histories, timestamps), at_once, rtol=1e-4, atol=1e-5)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -41,7 +41,10 @@ from nextreel.models.transformer.window_batches import N_COUNTS, batch_queries
 from nextreel.stopping import stop_if_unwanted
 
 QUERIES_AT_ONCE = 256
-"""Number of queries that `score` passes to the network at once; bounds the memory of attention and of the logits."""
+"""Maximum number of queries that `score` passes to the network at once; bounds the memory of the logits."""
+PAIRS_AT_ONCE = 2**19
+"""Maximum number of pairs of events in the windows that `score` passes to the network at once. Matrices over so many
+pairs fit into a processor's cache, and are computed in half the time of larger ones."""
 VALIDATION_QUERIES = 3000
 """Maximum number of held-out users' queries evaluated after each epoch: more would take longer, fewer would let chance
 choose the best epoch."""
@@ -123,17 +126,32 @@ class Transformer(Recommender):
         """
         network = self._fitted_network()
         scores = np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
-        # Histories of similar length go into one batch, so that little of it is padding.
-        with_history = np.flatnonzero(histories.lengths > 0)
-        by_length = with_history[np.argsort(histories.lengths[with_history], kind="stable")]
-        for start in range(0, len(by_length), QUERIES_AT_ONCE):
+        for queries in self._divide(histories):
             stop_if_unwanted()
-            queries = by_length[start : start + QUERIES_AT_ONCE]
             with torch.inference_mode(), one_thread(torch):
                 batch = batch_queries(histories[queries], timestamps[queries], self.config.window)
                 logits = network.score(network(batch.to(network.bias.device)))
             scores[queries[batch.query_index]] = logits.cpu().numpy()
         return scores
+
+    def _divide(self, histories: Histories) -> Iterator[Int64Array]:
+        """Yield the numbers of the queries that the network gets at once; those with an empty history are left out.
+
+        Histories of similar length come together, so that little of a batch is padding, and equal ones are neighbours,
+        so that they share a window.
+        """
+        lengths, starts = histories.lengths, histories.starts
+        order = np.lexsort((starts, lengths))
+        order = order[np.count_nonzero(lengths == 0) :]
+        is_new = (np.diff(starts[order], prepend=-1) != 0) | (np.diff(lengths[order], prepend=-1) != 0)
+        n_windows, pairs = np.cumsum(is_new), np.minimum(lengths[order], self.config.window) ** 2
+        start = 0
+        while start < len(order):
+            batch = slice(start, start + QUERIES_AT_ONCE)
+            n_pairs = (n_windows[batch] - n_windows[start] + 1) * pairs[batch]
+            stop = start + max(1, int(np.searchsorted(n_pairs, PAIRS_AT_ONCE, side="right")))
+            yield order[start:stop]
+            start = stop
 
     @property
     def state(self) -> Arrays:

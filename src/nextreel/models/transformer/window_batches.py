@@ -159,10 +159,11 @@ def batch_queries(
     shape : (int, int, int)
         As in `pack_windows`.
     """
-    slices = np.stack([histories.starts, histories.stops])
-    _, first_query, window_of = np.unique(slices, axis=1, return_index=True, return_inverse=True)
-    window_of = window_of.reshape(-1)  # numpy 2.0 returns it with two dimensions
-    windows, timeline = np.arange(len(first_query)), histories.timeline
+    timeline = histories.timeline
+    # One number for the start and the stop of a history: of rows of two numbers, distinct ones are found much slower.
+    slices = histories.starts * (len(timeline) + 1) + histories.stops
+    _, first_query, window_of = np.unique(slices, return_index=True, return_inverse=True)
+    windows = np.arange(len(first_query))
     window_of_event, row = histories[first_query].last(window).rows()
     starts = np.searchsorted(window_of_event, windows)
     stops = np.searchsorted(window_of_event, windows, side="right")
