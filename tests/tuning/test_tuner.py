@@ -18,6 +18,7 @@ from nextreel.errors import ArtifactError, ConfigError, QueryError
 from nextreel.evaluation.model_evaluation import evaluate
 from nextreel.models import registry
 from nextreel.models.ease import EASE, EASEConfig
+from nextreel.models.popularity import Popularity
 from nextreel.models.registry import built_in_names, create_model, model_class, read_toml, register_model
 from nextreel.options import Choice, Range
 from nextreel.reporting.tuning_chart import plot_search
@@ -123,6 +124,20 @@ def test_the_defaults_come_first_and_are_measured_as_evaluate_does(
     expected = evaluate(EASE().fit(inner.train), inner.train, test, "frozen")
     assert tuned.trials[0].options == {}
     assert tuned.trials[0].ndcg == pytest.approx(expected.metrics[MAIN].mean)
+
+
+def test_with_strict_ties_the_defaults_are_measured_as_evaluate_does_with_them(
+    home: Path, tmp_path: Path
+) -> None:
+    inner = split_inner(home / "data", None, "frozen", ties="strict")
+    tuned = tune(inner, Search("popularity", 2, ties="strict"), tmp_path / "out")
+    test = split_interactions(
+        read_interactions(home / "parts" / "train.csv"), SplitRule.for_rule("clean")
+    ).test
+    expected = evaluate(Popularity().fit(inner.train), inner.train, test, "frozen", ties="strict")
+    assert tuned.trials[0].ndcg == pytest.approx(expected.metrics[MAIN].mean)
+    with pytest.raises(ArtifactError, match="ties was strict, now is file-order"):
+        tune(inner, Search("popularity", 2), tmp_path / "out")
 
 
 def test_a_search_has_as_many_trials_as_asked_for_and_each_is_another(tuned: TuningResult) -> None:

@@ -10,6 +10,7 @@ from nextreel.cli.terminal.arguments import (
     LikedFrom,
     On,
     RuleOfSplit,
+    TiesOption,
     complete_model,
     parse_options,
 )
@@ -51,6 +52,7 @@ def tune(
             "the query."
         ),
     ] = "frozen",
+    ties: TiesOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
     out: Annotated[
         Path,
@@ -87,10 +89,10 @@ def tune(
     prepare_place(on)
     if at_once is not None and on == "local":
         raise ConfigError("--at-once is for a Ray cluster: name one with --on, or leave it out")
-    search = Search(model, trials, parse_options(options or []), history, seed)
+    search = Search(model, trials, parse_options(options or []), history, ties, seed)
     with progress_bar(f"Tuning {model}") as (progress, task):
         progress.update(task, note="reading data", refresh=True)
-        inner = tuner.split_inner(directory, rule, history, DataFormat.parse(columns, liked_from))
+        inner = tuner.split_inner(directory, rule, history, DataFormat.parse(columns, liked_from), ties)
 
         def report(done: int, total: int, note: str) -> None:
             progress.update(task, completed=done, total=total, note=note)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nextreel.data.timeline import Ties
 from nextreel.errors import ConfigError
 from nextreel.evaluation.protocol import HistoryMode
 from nextreel.models.base import ModelConfig, Recommender
@@ -69,6 +70,8 @@ class Search:
     history: HistoryMode = "frozen"
     """Where the histories of the queries by which options are compared end: "frozen" with the train part of the inner
     split, "live" right before each query."""
+    ties: Ties | None = None
+    """What these histories hold of the query's own second; None for the default of `history`."""
     seed: int = 0
     """Seed of the drawn options, and of the test whether the best ones beat the defaults significantly."""
 

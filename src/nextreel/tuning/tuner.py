@@ -16,8 +16,9 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
 from nextreel.data.splitting.split_directory import choose_rule, read_split_rule
 from nextreel.data.splitting.split_rules import Rule, SplitRule, split_rows
+from nextreel.data.timeline import Ties
 from nextreel.errors import require
-from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode
+from nextreel.evaluation.protocol import EvaluationQueries, HistoryMode, choose_ties
 from nextreel.models.registry import model_name
 from nextreel.tasks import RunTasks, run_here
 from nextreel.tuning.search_space import Search
@@ -41,7 +42,11 @@ class InnerSplit:
 
 
 def split_inner(
-    directory: Path, rule: Rule | None, history: HistoryMode, request: DataFormat | None = None
+    directory: Path,
+    rule: Rule | None,
+    history: HistoryMode,
+    request: DataFormat | None = None,
+    ties: Ties | None = None,
 ) -> InnerSplit:
     """Split the train part of a data directory once more by the rule of its split; its test.csv is never read.
 
@@ -58,7 +63,7 @@ def split_inner(
         inner_rule = inner_rule.model_copy(update={"rule": "clean"})
     split = split_rows(rows, inner_rule)
     train = Dataset.from_tables(replace(tables, interactions=split.train))
-    queries = EvaluationQueries.from_checked_split(train, split.test, history, inner_rule.threshold)
+    queries = EvaluationQueries.from_checked_split(train, split.test, history, inner_rule.threshold, ties)
     return InnerSplit(train, queries, inner_rule)
 
 
@@ -109,6 +114,7 @@ def _identify(search: Search, inner: InnerSplit) -> dict[str, object]:
         "defaults": model.config.model_dump(mode="json"),
         "space": {name: asdict(values) for name, values in search.space.items()},
         "history": search.history,
+        "ties": choose_ties(search.history, search.ties),
         "seed": search.seed,
         "rule": inner.rule.model_dump(exclude_none=True),
         "data": inner.train.fingerprint,
