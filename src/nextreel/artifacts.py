@@ -19,6 +19,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 OWN_SHA256 = "manifest_sha256"
 """Key of the SHA-256 of the manifest's other entries. Manifests that an earlier nextreel wrote don't have it."""
+_ENTRIES = TypeAdapter(dict[str, JsonValue])
+"""Made once: a server reads the manifest of its model every second."""
 
 
 class _ListedFile(BaseModel):
@@ -56,7 +58,7 @@ def read_entries(directory: Path) -> dict[str, JsonValue]:
     recover_directory(directory)
     file = directory / MANIFEST
     try:
-        entries = TypeAdapter(dict[str, JsonValue]).validate_python(read_json_file(file))
+        entries = _ENTRIES.validate_python(read_json_file(file))
         version = entries["format"]
     except FileNotFoundError:
         raise ArtifactError(
@@ -108,7 +110,7 @@ def read_manifest(directory: Path) -> dict[str, JsonValue]:
 
 def list_files(manifest: Mapping[str, JsonValue]) -> list[str]:
     """Return the names of the files that a manifest lists; `manifest.json` itself isn't among them."""
-    return list(TypeAdapter(dict[str, JsonValue]).validate_python(manifest["files"]))
+    return list(_ENTRIES.validate_python(manifest["files"]))
 
 
 def _hash_entries(entries: Mapping[str, object]) -> str:
