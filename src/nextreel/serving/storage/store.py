@@ -6,14 +6,12 @@ data set's timeline: by (user, timestamp, id), where the ids keep the order of a
 
 import json
 import sqlite3
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-import numpy as np
 import polars as pl
 import psycopg
 import sqlalchemy as sa
@@ -23,8 +21,8 @@ from nextreel.arrays import Int64Array
 from nextreel.data.data_format import ANY_FORMAT, DataFormat
 from nextreel.data.dataset import Dataset
 from nextreel.data.ids import Id, encode_id, kind_of
-from nextreel.data.schema import MOVIE_ID, USER_ID
 from nextreel.errors import ErasedMeanwhileError, StoreError, UnusableStoreError
+from nextreel.serving.storage import data_facts
 from nextreel.serving.storage.administration.audit_log import (
     COMMAND_LINE,
     Act,
@@ -33,7 +31,7 @@ from nextreel.serving.storage.administration.audit_log import (
     record_act,
 )
 from nextreel.serving.storage.databases import DAMAGED, Database, SQLite, connect, is_damage
-from nextreel.serving.storage.facts import list_facts, read_fact, write_fact
+from nextreel.serving.storage.facts import read_fact, write_fact
 from nextreel.serving.storage.idempotency import (
     delete_expired,
     find_outcomes,
@@ -88,10 +86,6 @@ from nextreel.serving.storage.text_ids import Entity, read_all_texts, write_text
 
 __all__ = ["Impression", "NewInteraction", "Outcome", "Store"]
 
-SERVED = "data "
-"""What the name of a fact begins with that notes the fingerprint of a data set."""
-ROWS = "rows "
-"""What the name of a fact begins with that notes up to which row a data set holds the store."""
 REMOVAL_SECONDS = 1.0
 """How long an erasure waits for who still reads what it deletes."""
 
@@ -165,7 +159,7 @@ class Store:
     def imported(self) -> str | None:
         """Fingerprint of the data set that was imported; None if there was no import."""
         with self.reading() as connection:
-            return read_fact(connection, "dataset")
+            return data_facts.read_imported(connection)
 
     @property
     def url(self) -> str:
@@ -188,31 +182,26 @@ class Store:
         """The kinds of ids and the scale of the ratings; numbers and stars unless an import said otherwise."""
         if self._data_format is None:  # once it is there, it never changes
             with self.reading() as connection:
-                text = read_fact(connection, "data_format")
-                if text is None:
-                    return ANY_FORMAT
-                self._data_format = DataFormat.model_validate_json(text)
-        return self._data_format
+                self._data_format = data_facts.read_format(connection)
+        return self._data_format or ANY_FORMAT
 
     @property
     def known_data(self) -> set[str]:
         """Fingerprints of the data set that was imported and of those whose models this store has served."""
         with self.reading() as connection:
-            known = {name.removeprefix(SERVED) for name in list_facts(connection, SERVED)}
-            imported = read_fact(connection, "dataset")
-        return known if imported is None else {*known, imported}
+            served, imported = data_facts.list_served(connection), data_facts.read_imported(connection)
+        return served if imported is None else {*served, imported}
 
     @property
     def remembers_models(self) -> bool:
         """Whether the store has noted which models it serves; False for one that an earlier nextreel filled."""
         with self.reading() as connection:
-            return bool(list_facts(connection, SERVED))
+            return bool(data_facts.list_served(connection))
 
     def remember_data(self, fingerprint: str) -> None:
         """Note that models of the data set with this fingerprint belong to the store."""
         with self.writing() as connection:
-            if read_fact(connection, f"{SERVED}{fingerprint}") is None:
-                write_fact(connection, f"{SERVED}{fingerprint}", str(int(time.time())))
+            data_facts.note_served(connection, fingerprint)
 
     def import_dataset(
         self, dataset: Dataset, on_progress: Callable[[int, int], None], learned: str | None = None
@@ -230,11 +219,8 @@ class Store:
                 for n_copied, block in blocks_of(dataset):
                     self._database.copy_interactions(connection, block)
                     on_progress(n_copied, len(dataset.timeline))
-            self._write_format(connection, dataset)
-            write_fact(connection, "dataset", dataset.fingerprint)
-            write_fact(connection, f"{SERVED}{learned or dataset.fingerprint}", str(int(time.time())))
             last_id = connection.execute(sa.select(sa.func.max(interactions.c.id))).scalar_one() or 0
-            write_fact(connection, f"{ROWS}{dataset.fingerprint}", f"{last_id} 0")
+            data_facts.note_import(connection, dataset, learned or dataset.fingerprint, last_id)
             connection.exec_driver_sql(f"ANALYZE {interactions.name}")
 
     def note_rows(self, fingerprint: str, last_id: int, last_erasure: int, before: int | None = None) -> None:
@@ -243,35 +229,14 @@ class Store:
         It has exactly the rows up to `last_id`, in timeline order, without those of users who were erased by
         `last_erasure` and, if `before` is given, without those from that timestamp on.
         """
-        before_it = "" if before is None else f" {before}"
         with self.writing() as connection:
-            write_fact(connection, f"{ROWS}{fingerprint}", f"{last_id} {last_erasure}{before_it}")
+            data_facts.note_rows(connection, fingerprint, last_id, last_erasure, before)
 
     def rows_of(self, fingerprint: str) -> tuple[int, int, int | None] | None:
         """Return what was noted of a data set (see `note_rows`): the ids of the last row and the last erasure, and the
         timestamp before which its rows are; None if nothing was."""
         with self.reading() as connection:
-            noted = read_fact(connection, f"{ROWS}{fingerprint}")
-        if (
-            noted is None
-            or len(numbers := noted.split()) not in (2, 3)
-            or not all(map(str.isdecimal, numbers))
-        ):
-            return None
-        return int(numbers[0]), int(numbers[1]), int(numbers[2]) if len(numbers) == 3 else None
-
-    @staticmethod
-    def _write_format(connection: sa.Connection, dataset: Dataset) -> None:
-        """Note of what kind the ids and the ratings are, and the texts of text ids."""
-        format_ = dataset.format.model_copy(update={"columns": {}}).to_json()
-        write_fact(connection, "data_format", json.dumps(format_))
-        if format_:
-            write_fact(connection, "format", str(FORMAT))
-        if kind_of(dataset.movies[MOVIE_ID]) == "text":
-            write_texts(connection, "movie", dataset.movies[MOVIE_ID])
-        if kind_of(dataset.users[USER_ID]) == "text":
-            has_rows = np.diff(dataset.timeline.offsets) > 0
-            write_texts(connection, "user", dataset.users[USER_ID].filter(has_rows))
+            return data_facts.read_rows(connection, fingerprint)
 
     def learn_movies(self, movie_ids: pl.Series) -> None:
         """Note the texts of a model's text MovieIDs that the store doesn't know yet."""
