@@ -1,6 +1,8 @@
 """What `--on` says where a place can't be used: one sentence, before any data are read."""
 
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +36,17 @@ def test_an_address_where_nobody_answers_is_refused_at_once(command: str, tmp_pa
         message = fail(command, *COMMANDS[command], "--on", place, cwd=tmp_path)
     assert message.startswith(f"nextreel: --on {place}: no Ray cluster answers there (")
     assert message.count("\n") == 1
+
+
+def test_without_the_token_that_a_cluster_requires_the_variable_for_it_is_named(address: str) -> None:
+    program = f"from nextreel.scale.ray_cluster import connect\nwith connect({address!r}): pass"
+    once = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_NUM_REDIS_GET_RETRIES": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=once, capture_output=True, text=True, check=False
+    )
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith(f"nextreel.errors.ConfigError: --on {address}: no Ray cluster answers there (")
+    assert message.endswith("); if it requires a token, set RAY_AUTH_MODE=token")
 
 
 @every_command

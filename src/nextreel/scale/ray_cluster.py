@@ -18,6 +18,8 @@ ADDRESS = re.compile(r"[^/\s:]+:[0-9]+")
 """Form of the address of a running cluster that this machine is part of."""
 CONNECT_SECONDS = 10.0
 """Longest time until the head of a cluster takes a connection."""
+TOKEN_HINT = "; if it requires a token, set RAY_AUTH_MODE=token"
+"""What may help if a cluster doesn't answer: Ray's own message doesn't say that a token was missing."""
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # otherwise Ray announces on stderr that the default will change
@@ -70,7 +72,7 @@ def connect(place: str) -> Iterator[Any]:
         else:
             ray.init(place, **quietly)
     except Exception as error:  # Ray raises this class itself where a cluster isn't up after 30 s
-        raise _no_cluster(place, error) from error
+        raise _no_cluster(place, error, TOKEN_HINT if place != RAY else "") from error
     try:
         yield ray
     finally:
@@ -98,7 +100,7 @@ def require_listener(address: str) -> None:
         raise _no_cluster(address, error) from error
 
 
-def _no_cluster(place: str, error: Exception) -> ConfigError:
+def _no_cluster(place: str, error: Exception, hint: str = "") -> ConfigError:
     reason = str(error).strip().partition("\n")[0]
     trouble = "Ray doesn't start here" if place == RAY else "no Ray cluster answers there"
-    return ConfigError(f"--on {place}: {trouble} ({reason})")
+    return ConfigError(f"--on {place}: {trouble} ({reason}){hint}")
