@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from nextreel.arrays import Arrays, map_arrays, read_arrays, stable_order, write_arrays
 from nextreel.errors import ArtifactError
@@ -34,6 +35,13 @@ def file(tmp_path: Path) -> Path:
     }
     write_arrays(arrays, tmp_path / "arrays.safetensors")
     return tmp_path / "arrays.safetensors"
+
+
+def test_a_sparse_matrix_views_mapped_arrays(file: Path) -> None:
+    mapped = map_arrays(file)
+    values, bounds = mapped["table"].ravel(), np.array([0, 6])
+    matrix = csr_array((values, np.arange(6), bounds), shape=(1, 6))
+    assert np.shares_memory(matrix.data, mapped["table"])  # scipy copies what is a part of a larger array
 
 
 def test_mapped_arrays_are_those_that_are_read(file: Path) -> None:

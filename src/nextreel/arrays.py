@@ -98,7 +98,7 @@ def map_arrays(file: Path) -> Arrays:
         As `read_arrays` does.
     """
     try:
-        content = np.memmap(file, dtype=np.uint8, mode="c").view(np.ndarray)
+        content = np.memmap(file, dtype=np.uint8, mode="c")
         start = 8 + int.from_bytes(content[:8].tobytes(), "little")
         header = json.loads(content[8:start].tobytes())
         return {
@@ -108,12 +108,15 @@ def map_arrays(file: Path) -> Arrays:
         raise ArtifactError(f"{file} can't be read: {error}") from error
 
 
-def _view(content: npt.NDArray[np.uint8], entry: dict[str, Any]) -> npt.NDArray[np.generic]:
-    """Return the array that an entry of the header of a safetensors file describes."""
+def _view(content: "np.memmap[Any, np.dtype[np.uint8]]", entry: dict[str, Any]) -> npt.NDArray[np.generic]:
+    """Return the array that an entry of the header of a safetensors file describes.
+
+    Its `base` is its own part of the mapped file: scipy copies an array whose `base` is much larger for every matrix.
+    """
     dtype, shape, (start, stop) = np.dtype(_DTYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
     if not 0 <= start <= stop <= len(content) or stop - start != math.prod(shape) * dtype.itemsize:
         raise ValueError("an array lies outside of the file")
-    return content[start:stop].view(dtype).reshape(shape)
+    return content[start:stop].view(dtype).view(np.ndarray).reshape(shape)
 
 
 def read_arrays_named(file: Path, name: str) -> Arrays:
