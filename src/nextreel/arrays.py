@@ -108,10 +108,10 @@ def map_arrays(file: Path) -> Arrays:
         raise ArtifactError(f"{file} can't be read: {error}") from error
 
 
-def _view(content: "np.memmap[Any, np.dtype[np.uint8]]", entry: dict[str, Any]) -> npt.NDArray[np.generic]:
+def _view(content: npt.NDArray[np.uint8], entry: dict[str, Any]) -> npt.NDArray[np.generic]:
     """Return the array that an entry of the header of a safetensors file describes.
 
-    Its `base` is its own part of the mapped file: scipy copies an array whose `base` is much larger for every matrix.
+    Its `base` is its own part of `content`, a memmap: scipy copies arrays whose `base` is much larger.
     """
     dtype, shape, (start, stop) = np.dtype(_DTYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
     if not 0 <= start <= stop <= len(content) or stop - start != math.prod(shape) * dtype.itemsize:
