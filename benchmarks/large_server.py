@@ -5,7 +5,6 @@ there. A start ends when the server has shown that it recommends (`/readyz`). Se
 beside the others, since they don't depend on what else runs on the machine.
 """
 
-import os
 import statistics
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from benchmarks.process_trees import list_processes, read_cpu_seconds, read_memory, to_gib
 from benchmarks.run import Config, Result
 from benchmarks.serving import serving
 from nextreel.prediction.manifest import ModelManifest
@@ -42,18 +42,20 @@ def _start(home: Path, workers: int, queries: int) -> Result:
     """Start a server over the store in `home`, ask it for lists about now, and return what that took."""
     started = time.perf_counter()
     with serving(home / "model", f"sqlite:///{home}/store.db", workers) as (port, process):
-        seconds, processes = time.perf_counter() - started, _list_processes(process.pid)
-        cpu_seconds = sum(map(_cpu_seconds, processes))
+        seconds, processes = time.perf_counter() - started, list_processes(process.pid)
+        cpu_seconds = sum(map(read_cpu_seconds, processes))
         latencies = [_request_list(port, EXPANDED_USERS * number) for number in range(queries)]
-        memory = {pid: _read_memory(pid) for pid in processes}
+        memory = {pid: read_memory(pid) for pid in processes}
         measured = {
             "workers": workers,
             "seconds": round(seconds, 1),
             "cpu_seconds": round(cpu_seconds, 1),
             "median_list_ms": round(1000 * statistics.median(latencies), 1),
-            "cpu_ms_per_list": round(1000 * (sum(map(_cpu_seconds, processes)) - cpu_seconds) / queries, 2),
-            "memory_gib": _to_gib(sum(of_process["Pss"] for of_process in memory.values())),
-            "largest_own_memory_gib": _to_gib(max(of_process["Anonymous"] for of_process in memory.values())),
+            "cpu_ms_per_list": round(
+                1000 * (sum(map(read_cpu_seconds, processes)) - cpu_seconds) / queries, 2
+            ),
+            "memory_gib": to_gib(sum(of_process["Pss"] for of_process in memory.values())),
+            "largest_own_memory_gib": to_gib(max(of_process["Anonymous"] for of_process in memory.values())),
         }
     print(measured, flush=True)
     return measured
@@ -65,24 +67,3 @@ def _request_list(port: int, user: int) -> float:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/users/{user}/recommendations") as response:
         response.read()
     return time.perf_counter() - started
-
-
-def _list_processes(pid: int) -> list[int]:
-    """Return a process and all that it started, directly or not."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [pid, *(found for child in children for found in _list_processes(int(child)))]
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _read_memory(pid: int) -> dict[str, int]:
-    """Return kinds of memory in KiB: Pss, in which shared pages count in parts, and Anonymous, which isn't of files."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
-    return {name: int(value.split()[0]) for name, value in (line.split(":") for line in lines)}
-
-
-def _to_gib(kib: int) -> float:
-    return round(kib / 2**20, 2)

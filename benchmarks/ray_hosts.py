@@ -3,12 +3,16 @@
 Network namespaces stand for hosts: each has an address of its own on a virtual switch, and its own processes of Ray.
 The head has no cores for tasks, so all lists are made elsewhere. When some parts are written, the cable of one host is
 pulled: its tasks are lost without a word, as those of a machine whose power fails. Later it is plugged in, and Ray is
-started there again. The lists must be those of `--on local`.
+started there again. The lists must be those of one machine.
 
-Needs Linux, root, and the command `ip` of iproute2.
+    python -m benchmarks.ray_hosts MODEL QUERIES OUT PLACE PART_ROWS
+
+is the job, which does what `nextreel recommend --queries --out --on` does, with smaller parts. Needs Linux, root, and
+the command `ip` of iproute2.
 """
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -19,15 +23,19 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.list_directories import count_differing_lists, count_parts
 from benchmarks.run import Config, Result
 from nextreel.data.reading.table_reader import read_dataset
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.models.registry import create_model
 from nextreel.prediction.predictor import Predictor
-from nextreel.prediction.saving import save
-from nextreel.scale.ray_cluster import ENVIRONMENT
+from nextreel.prediction.saving import load_mapped, save
+from nextreel.scale.list_parts import AnsweredPart, BatchRequest, Part, describe_run, write_parts
+from nextreel.scale.ray_cluster import ENVIRONMENT, LOCAL, RAY, connect
+from nextreel.scale.ray_lists import answer_on_ray
 
 SWITCH, PORT = "nextreel-sw", 6399
+TOKEN = secrets.token_hex(32)
 OBJECT_STORE_BYTES = 200_000_000
 POLL_SECONDS = 0.5
 LONGEST_JOB_SECONDS = 1_800
@@ -39,23 +47,28 @@ def measure(config: Config, data: Path) -> Result:
     with tempfile.TemporaryDirectory(prefix="nextreel-hosts-") as directory, ExitStack() as stack:
         work = Path(directory)
         save(Predictor(create_model(config["model"]).fit(dataset), dataset), work / "model")
-        queries = dataset.interactions().select(USER_ID, TIMESTAMP)
+        rows = dataset.interactions().select(USER_ID, TIMESTAMP)
+        queries = rows.gather_every(len(rows) // config["queries"]).head(config["queries"])
         queries.write_parquet(work / "queries.parquet")
-        local_seconds = _recommend(work, "local")
+        part_rows = config["part_rows"]
+        local_seconds = _make_locally(work, part_rows)
         stack.enter_context(_switch())
         hosts = [
             stack.enter_context(_host(number, work / f"host-{number}")) for number in range(config["hosts"])
         ]
         for host in hosts:
             host.start()
-        cut = _run_and_cut(hosts, work, config["cut_after_parts"], config["cut_seconds"])
-        differing, parts = _compare(work)
-    return {
-        "data": {"sha256": dataset.fingerprint, "queries": len(queries), "parts": parts},
-        "local_seconds": round(local_seconds, 1),
-        **cut,
-        "lists_that_differ": differing,
-    }
+        cut = _run_and_cut(hosts, _job(work, f"{hosts[0].address}:{PORT}", part_rows), work / RAY, config)
+        return {
+            "data": {
+                "sha256": dataset.fingerprint,
+                "queries": len(queries),
+                "parts": count_parts(work / LOCAL),
+            },
+            "local_seconds": round(local_seconds, 1),
+            **cut,
+            "lists_that_differ": count_differing_lists(work / LOCAL, work / RAY),
+        }
 
 
 class Host:
@@ -98,7 +111,8 @@ class Host:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, **ENVIRONMENT}
+    """Return the environment of what runs in the namespaces: all of it knows the token that the cluster requires."""
+    return {**os.environ, **ENVIRONMENT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 
 
 @contextmanager
@@ -129,40 +143,39 @@ def _host(number: int, directory: Path) -> Iterator[Host]:
         _ip("netns", "del", host.name)
 
 
-def _run_and_cut(hosts: list[Host], work: Path, cut_after: int, cut_seconds: float) -> Result:
+def _run_and_cut(hosts: list[Host], job: list[object], lists: Path, config: Config) -> Result:
     """Run the job from the head, cut the last host off after some parts, and join it again later."""
     head, lost = hosts[0], hosts[-1]
     started = time.monotonic()
-    command = _command(work, f"{head.address}:{PORT}")
-    job = head.popen(*command)
+    process = head.popen(*job)
     parts_at: dict[str, int] = {}
     cut_at: float | None = None
-    rejoined_at: float | None = None
-    while job.poll() is None:
+    joined_at: float | None = None
+    while process.poll() is None:
         now = time.monotonic() - started
-        parts = len(list((work / "lists-ray").glob("part-*.parquet")))
-        if cut_at is None and parts >= cut_after:
+        parts = count_parts(lists)
+        if cut_at is None and parts >= config["cut_after_parts"]:
             lost.plug("down")
-            cut_at, parts_at["cut"] = now, parts
-        elif cut_at is not None and rejoined_at is None and now - cut_at >= cut_seconds:
-            parts_at["rejoined"] = parts
+            cut_at, parts_at["cut_off"] = now, parts
+        elif cut_at is not None and joined_at is None and now - cut_at >= config["cut_seconds"]:
+            parts_at["joined_again"] = parts
             lost.kill()
             lost.plug("up")
             lost.start()
-            rejoined_at = time.monotonic() - started
+            joined_at = time.monotonic() - started
         if now > LONGEST_JOB_SECONDS:
-            job.kill()
+            process.kill()
         time.sleep(POLL_SECONDS)
     seconds = time.monotonic() - started
-    if job.returncode:
-        raise RuntimeError(f"the job ended with {job.returncode}")
+    if process.returncode:
+        raise RuntimeError(f"the job ended with {process.returncode}")
+    if cut_at is None or joined_at is None:
+        raise RuntimeError("the job ended before the host was joined again: give it more queries")
     return {
-        "hosts": len(hosts),
         "ray_seconds": round(seconds, 1),
-        "cut_off_after_seconds": cut_at and round(cut_at, 1),
-        "joined_again_after_seconds": rejoined_at and round(rejoined_at, 1),
-        "parts_written_when": parts_at,
-        "nodes_alive_at_the_end": _count_nodes(head),
+        "seconds_at": {"cut_off": round(cut_at, 1), "joined_again": round(joined_at, 1)},
+        "parts_at": parts_at,
+        "hosts_alive_at_the_end": _count_nodes(head),
     }
 
 
@@ -171,31 +184,37 @@ def _count_nodes(head: Host) -> int:
     return int(head.run(sys.executable, "-c", script, f"{head.address}:{PORT}").stdout.split()[-1])
 
 
-def _command(work: Path, place: str) -> list[object]:
-    out = work / ("lists-local" if place == "local" else "lists-ray")
-    queries = ["--queries", work / "queries.parquet", "--out", out, "--on", place]
-    return [sys.executable, "-m", "nextreel", "recommend", work / "model", *queries]
+def _job(work: Path, place: str, part_rows: int) -> list[object]:
+    files = work / "model", work / "queries.parquet", work / (LOCAL if place == LOCAL else RAY)
+    return [sys.executable, "-m", __name__, *files, place, part_rows]
 
 
-def _recommend(work: Path, place: str) -> float:
+def _make_locally(work: Path, part_rows: int) -> float:
     started = time.monotonic()
-    subprocess.run(list(map(str, _command(work, place))), check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(list(map(str, _job(work, LOCAL, part_rows))), check=True)
     return time.monotonic() - started
 
 
-def _compare(work: Path) -> tuple[int, int]:
-    """Return the number of lists that differ from local ones, and that of the parts."""
-    local, ray = (sorted((work / f"lists-{place}").glob("part-*.parquet")) for place in ("local", "ray"))
-    if [file.name for file in local] != [file.name for file in ray]:
-        raise RuntimeError("the parts aren't those of the local run")
-    differing = 0
-    for one, other in zip(local, ray, strict=True):
-        lists, others = pl.read_parquet(one), pl.read_parquet(other)
-        same = lists.select(pl.struct(pl.all()) == pl.Series(others.to_struct())).to_series()
-        differing += int((~same.fill_null(False)).sum())
-    return differing, len(local)
+def make_lists(model: Path, queries: Path, out: Path, place: str, part_rows: int) -> None:
+    """Write the lists of a file of queries to a directory of parts, computed at a place."""
+    predictor, manifest = load_mapped(model)
+    request = BatchRequest()
+
+    def answer(parts: Iterator[Part]) -> Iterator[AnsweredPart]:
+        if place == LOCAL:
+            yield from ((part.number, request.answer(predictor, part.queries)) for part in parts)
+            return
+        with connect(place) as ray:
+            yield from answer_on_ray(ray, predictor, request, parts)
+
+    about = describe_run(manifest, request)
+    write_parts(pl.read_parquet(queries), about, out, answer, rows_per_part=part_rows)
 
 
 def _ip(*arguments: str) -> str:
     done = subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
     return done.stdout
+
+
+if __name__ == "__main__":
+    make_lists(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]))

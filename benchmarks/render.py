@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.cluster_tables import show_ray_hosts, show_ray_large
 from benchmarks.leaderboard_chart import draw_leaderboard
 from benchmarks.own_films_tables import show_joint_lists, show_title_matching, show_title_matching_by_hand
 from benchmarks.protocol_tables import compare_protocols, compare_with_time_to_split, split_protocols_by_gap
@@ -42,6 +43,7 @@ from benchmarks.size_tables import (
     show_speed,
 )
 from benchmarks.small_data_tables import compare_on_small_data
+from benchmarks.streaming_tables import show_answers_by_queries, show_ingest_by_rows
 
 DOCS = HERE.parent / "docs"
 PAGES = (
@@ -56,7 +58,7 @@ PAGES = (
 AWAITED = (
     "open-loop-best",
     "open-loop-sequential-ridge",
-    "ray-hosts",
+    "many-rows",
 )
 """Configs that are ready and have no result file yet; tables leave their places empty."""
 
@@ -106,7 +108,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling": show_scaling,
     "answers-by-size": show_answers_by_size,
     "epochs": show_epochs,
+    "ingest-by-rows": show_ingest_by_rows,
+    "answers-by-queries": show_answers_by_queries,
     "ray-workers": show_ray_workers,
+    "ray-large": show_ray_large,
+    "ray-hosts": show_ray_hosts,
     "large-server": show_large_server,
     "sizing": compute_sizes,
     "joint-lists": show_joint_lists,
