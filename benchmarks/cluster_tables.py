@@ -1,6 +1,6 @@
 """The tables of what a Ray cluster does with a host that is lost, and with a large data set."""
 
-from benchmarks.run import has_result, read_result
+from benchmarks.run import read_result
 from benchmarks.tables import make_table
 
 
@@ -21,8 +21,6 @@ def show_ray_hosts() -> str:
 
 def show_ray_large() -> str:
     """Return time and memory of the same commands without a cluster and with one."""
-    if not has_result("ray-large"):
-        return ""
     result = read_result("ray-large")
     config, places = result["config"], ("local", "ray")
     names = {"fit": f"`fit`, {config['model']}", "recommend": f"`recommend`, {config['queries']:,} lists"}

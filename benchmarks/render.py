@@ -58,7 +58,6 @@ PAGES = (
 AWAITED = (
     "open-loop-best",
     "open-loop-sequential-ridge",
-    "many-rows",
 )
 """Configs that are ready and have no result file yet; tables leave their places empty."""
 
