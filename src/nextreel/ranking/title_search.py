@@ -30,6 +30,7 @@ from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID
 from nextreel.data.title_words import split_words, without_article
 from nextreel.errors import require
+from nextreel.ranking.alike_strings import AlikeStrings
 
 LEAST_SCORE = 0.7
 """Least score, of at most 1, with which a title matches the query."""
@@ -76,10 +77,10 @@ class TitleSearch:
     several titles."""
     popularity: Float32Array
     """float32[n_titles]: popularity of the title's movie, 0 to 1 for the most popular one, on a logarithmic scale."""
-    joined: list[str]
-    """str[n_titles]: each title's letters and digits without blanks, and without an article at the beginning."""
-    vocabulary: list[str]
-    """str[n_words]: the distinct words of all titles, with their years and other spellings of numbers, sorted."""
+    joined: AlikeStrings
+    """n_titles: each title's letters and digits without blanks, and without an article at the beginning."""
+    vocabulary: AlikeStrings
+    """n_words: the distinct words of all titles, with their years and other spellings of numbers, sorted."""
     rarity: Float32Array
     """float32[n_words]: inverse document frequency of each word of `vocabulary` among the titles."""
     titles: Int64Array
@@ -130,8 +131,8 @@ class TitleSearch:
         return cls(
             movie_ids=encode_ids(movies[MOVIE_ID])[rows],
             popularity=popular[rows],
-            joined=["".join(without_article(own)) for _, own, _ in titles],
-            vocabulary=vocabulary,
+            joined=AlikeStrings.of(["".join(without_article(own)) for _, own, _ in titles]),
+            vocabulary=AlikeStrings.of(vocabulary),
             rarity=rarity,
             titles=title[by_word],
             own_rarity=own_rarity[by_word],
@@ -142,7 +143,7 @@ class TitleSearch:
     def find(self, text: str, limit: int = 10) -> list[TitleMatch]:
         """Return the best matches, at most `limit`; none for a text without letters and digits."""
         words = split_words(text)
-        if not words or not self.joined:
+        if not words or not self.joined.strings:
             return []
         share, score = self._score_words(words)
         if share.max() < BEGINNING - ROUNDING:
@@ -176,7 +177,7 @@ class TitleSearch:
         score : float32[n_titles]
             The same, but its part COMPLETENESS is multiplied by the share of the title's words that the query has.
         """
-        n_titles = len(self.joined)
+        n_titles = len(self.title_rarity)
         total_weight, matched_weight = np.float32(0), np.zeros(n_titles, dtype=np.float32)
         typed = np.zeros(len(self.titles), dtype=np.float32)
         for position, word in enumerate(words):
@@ -207,29 +208,27 @@ class TitleSearch:
 
     def _compare_word(self, word: str, still_typing: bool) -> Float32Array:
         """Return the similarity of a word to each word of the vocabulary, float32[n_words]; 0 for words unlike it."""
-        similarity = np.zeros(len(self.vocabulary), dtype=np.float32)
-        first, last = (bisect_left(self.vocabulary, end) for end in (word, word + LAST_CHARACTER))
-        in_vocabulary = first < last and self.vocabulary[first] == word
+        vocabulary = self.vocabulary.strings
+        similarity = np.zeros(len(vocabulary), dtype=np.float32)
+        first, last = (bisect_left(vocabulary, end) for end in (word, word + LAST_CHARACTER))
+        in_vocabulary = first < last and vocabulary[first] == word
         if still_typing:
             similarity[first:last] = BEGINNING
         if in_vocabulary:
             similarity[first] = 1
         if similarity.any():
             return similarity
-        similarity = _string_similarity(word, self.vocabulary, LEAST_SIMILARITY)
+        similarity = self.vocabulary.compare(word, LEAST_SIMILARITY)
         if similarity.any() or not still_typing:
             return similarity
-        beginnings = [other[: len(word)] for other in self.vocabulary]
-        return BEGINNING * _string_similarity(word, beginnings, LEAST_SIMILARITY)
+        return BEGINNING * self.vocabulary.compare(word, LEAST_SIMILARITY, beginnings=True)
 
     def _score_as_one_string(self, words: list[str]) -> Float32Array:
         """Score every title by the similarity of the query to its beginning, both without blanks: float32[n_titles]."""
         ends_in_year = len(words) > 1 and YEAR.fullmatch(words[-1]) is not None
         typed = "".join(without_article(words[:-1] if ends_in_year else words))
-        score = _string_similarity(typed, [title[: len(typed)] for title in self.joined], LEAST_SCORE)
-        likely = np.flatnonzero(score)
-        lengths = np.array([len(self.joined[title]) for title in likely])
-        score[likely] *= 1 - COMPLETENESS + COMPLETENESS * len(typed) / np.maximum(len(typed), lengths)
+        score = self.joined.compare(typed, LEAST_SCORE, beginnings=True)
+        score *= 1 - COMPLETENESS + COMPLETENESS * len(typed) / np.maximum(len(typed), self.joined.lengths)
         return score
 
 
@@ -243,14 +242,3 @@ def _read_title(title: str | None, year: int | None) -> Iterator[tuple[list[str]
         if words := split_words(name):
             extra = [other for word in words for other in OTHER_SPELLINGS.get(word, ())]
             yield words, extra if year is None else [*extra, str(year)]
-
-
-def _string_similarity(text: str, others: list[str], least: float) -> Float32Array:
-    """Return the similarity of `text` to each of `others`, float32[n_others]; 0 where it is below `least`.
-
-    It is 1 minus the number of edits divided by the length of the longer string.
-    """
-    scorer = require("rapidfuzz.distance", "serve").OSA.normalized_similarity
-    cdist = require("rapidfuzz.process", "serve").cdist
-    similarity: Float32Array = cdist([text], others, scorer=scorer, score_cutoff=least, dtype=np.float32)[0]
-    return similarity
