@@ -31,15 +31,20 @@ from benchmarks.quality_tables import (
 )
 from benchmarks.reliability_tables import coverage, faults, fuzzing, losses_of_power, mutation
 from benchmarks.run import HERE
-from benchmarks.scaling_chart import draw_scaling
+from benchmarks.scaling_chart import draw_memory_by_rows, draw_time_by_movies, draw_time_by_rows
+from benchmarks.scaling_tables import (
+    show_answers_by_size,
+    show_largest_size,
+    show_movies,
+    show_scaling,
+    show_single_answers,
+)
 from benchmarks.server_tables import show_crash, show_hostile_soak, show_latency, show_serving, show_soak
 from benchmarks.size_tables import (
     compute_sizes,
-    show_answers_by_size,
     show_epochs,
     show_large_server,
     show_ray_workers,
-    show_scaling,
     show_speed,
 )
 from benchmarks.small_data_tables import compare_on_small_data
@@ -106,6 +111,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": show_speed,
     "scaling": show_scaling,
     "answers-by-size": show_answers_by_size,
+    "largest-size": show_largest_size,
+    "movies": show_movies,
+    "single-answers": show_single_answers,
     "epochs": show_epochs,
     "ingest-by-rows": show_ingest_by_rows,
     "answers-by-queries": show_answers_by_queries,
@@ -120,7 +128,9 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 CHARTS = {
     DOCS / "assets" / "leaderboard.svg": draw_leaderboard,
-    DOCS / "assets" / "scaling.svg": draw_scaling,
+    DOCS / "assets" / "time-by-ratings.svg": draw_time_by_rows,
+    DOCS / "assets" / "memory-by-ratings.svg": draw_memory_by_rows,
+    DOCS / "assets" / "time-by-movies.svg": draw_time_by_movies,
 }
 
 

@@ -1,4 +1,4 @@
-"""The tables of time and memory by the size of the data, and the sizes that follow for a large service."""
+"""The tables of speed, of clusters and of a large server, and the sizes that follow for a large service."""
 
 from benchmarks.run import read_result
 from benchmarks.tables import make_table
@@ -15,40 +15,6 @@ def show_speed() -> str:
     rows.append(["peak memory of the funk-svd fit", f"{result['peak_memory_gib']:.2f} GiB"])
     machine = result["machine"]
     return make_table(["task", f"median on {machine['cores']} cores of {machine['processor']}"], rows)
-
-
-def show_scaling() -> str:
-    """Return time and memory by the size of the data."""
-    result = read_result("scaling")
-    sizes, exponents = result["sizes"], result["exponents"]
-    tasks = [task for task in sizes[0]["tasks"] if not task.startswith("answer")]
-    rows = [
-        [task, *(_time_and_memory(size["tasks"].get(task)) for size in sizes), f"{exponents[task]:.2f}"]
-        for task in tasks
-    ]
-    header = [f"{size['rows'] / 1e6:.1f}M ratings of {size['movies']:,} movies" for size in sizes]
-    return make_table(["", *header, "exponent"], rows)
-
-
-def _time_and_memory(task: dict[str, float] | None) -> str:
-    return "" if task is None else f"{task['seconds']:,.0f} s, {task['peak_memory_gib']:.1f} GiB"
-
-
-def show_answers_by_size() -> str:
-    """Return the queries a second by the size of the catalog."""
-    sizes = read_result("scaling")["sizes"]
-    tasks = [task for task in sizes[0]["tasks"] if task.startswith("answer")]
-    rows = [
-        [
-            task.removeprefix("answer "),
-            *(
-                f"{size['tasks'][task]['queries_per_second']:,.0f}" if task in size["tasks"] else ""
-                for size in sizes
-            ),
-        ]
-        for task in tasks
-    ]
-    return make_table(["queries a second", *(f"{size['movies']:,} movies" for size in sizes)], rows)
 
 
 def show_epochs() -> str:

@@ -47,3 +47,9 @@ def make_table(header: list[str], rows: Rows) -> str:
     """Return a Markdown table, whose first column is aligned to the left and the others to the right."""
     rule = ["---", *("---:" for _ in header[1:])]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rule, *rows))
+
+
+def show_count(number: int) -> str:
+    """Return a number of ratings or movies with two digits: 940k, 31M."""
+    thousands = float(f"{number / 1e3:.2g}")
+    return f"{thousands:g}k" if thousands < 1000 else f"{thousands / 1e3:g}M"

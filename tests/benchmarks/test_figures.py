@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,14 +39,27 @@ def test_the_chart_names_every_model_of_the_leaderboard() -> None:
     ] == []
 
 
-def test_the_chart_of_scaling_names_every_task_with_its_exponent_and_labels_do_not_overlap() -> None:
-    result = run.read_result("scaling")
-    chart = scaling_chart.draw_scaling()
-    labels = re.findall(r'<text x="\d+" y="([\d.]+)" fill="#\w+" class="label">(.+?) ([\d.]+)</text>', chart)
-    exponents = {name: value for name, value in result["exponents"].items() if value is not None}
-    assert {name: value for _, name, value in labels} == {
-        name: f"{value:.2f}" for name, value in exponents.items()
-    }
+SCALING_CHARTS = [
+    ("scaling", scaling_chart.draw_time_by_rows),
+    ("scaling", scaling_chart.draw_memory_by_rows),
+    ("scaling-movies", scaling_chart.draw_time_by_movies),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "draw"), SCALING_CHARTS, ids=lambda value: getattr(value, "__name__", value)
+)
+def test_a_chart_of_growth_names_every_fit_with_a_figure_and_labels_do_not_overlap(
+    name: str, draw: Callable[[], str]
+) -> None:
+    exponents = run.read_result(name)["exponents"]
+    labels = re.findall(
+        r'<text x="\d+" y="([\d.]+)" fill="#\w+" class="label">(.+?) ([\d.]+).*</text>', draw()
+    )
+    named = {task: figure for _, task, figure in labels}
+    assert {task for task in exponents if task.startswith("fit")} <= set(named)
+    if "time" in draw.__name__:
+        assert named == {task: f"{exponents[task]:.2f}" for task in named}
     heights = sorted(float(y) for y, _, _ in labels)
     assert all(below - above > 17.9 for above, below in pairwise(heights))
 
