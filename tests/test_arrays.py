@@ -1,11 +1,13 @@
 """Orders of rows, and arrays in files."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save
 from scipy.sparse import csr_array
 
 from nextreel.arrays import Arrays, map_arrays, read_arrays, stable_order, write_arrays
@@ -79,3 +81,35 @@ def test_a_file_without_whole_arrays_is_refused(tmp_path: Path, content: bytes) 
     (tmp_path / "arrays").write_bytes(content)
     with pytest.raises(ArtifactError, match="can't be read"):
         map_arrays(tmp_path / "arrays")
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {
+            "b": np.arange(6, dtype=np.float32).reshape(2, 3),
+            "a": np.arange(3),
+            "none": np.zeros((0, 4), dtype=np.int32),
+            "marked": np.array([True, False, True]),
+            "né": np.array(3, dtype=np.int32),
+            "half": np.ones(1, dtype=np.float16),
+            "turned": np.arange(6).reshape(2, 3).T,
+        },
+    ],
+)
+def test_a_file_of_arrays_has_the_bytes_that_safetensors_gives_it(tmp_path: Path, arrays: Arrays) -> None:
+    write_arrays(arrays, tmp_path / "arrays")
+    expected = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    assert (tmp_path / "arrays").read_bytes() == expected
+
+
+def test_arrays_are_written_without_a_copy_of_them_in_memory(tmp_path: Path) -> None:
+    array = np.ones(1_000_000)
+    tracemalloc.start()
+    try:
+        write_arrays({"array": array}, tmp_path / "arrays")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < array.nbytes / 10

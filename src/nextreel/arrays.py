@@ -65,8 +65,20 @@ def concatenate_ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:
 
 
 def write_arrays(arrays: Arrays, file: Path) -> None:
-    """Write named arrays as a safetensors file."""
-    file.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    """Write named arrays as a safetensors file, without a copy of them in memory as `save` makes."""
+    # The order of the arrays and the names of their types are those of a file without rows.
+    empty = save({name: np.empty(0, dtype=array.dtype) for name, array in arrays.items()})
+    header, written = json.loads(empty[8:]), 0
+    for name, entry in header.items():
+        entry["shape"] = list(np.atleast_1d(arrays[name]).shape)
+        entry["data_offsets"] = [written, written + arrays[name].nbytes]
+        written += arrays[name].nbytes
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with file.open("wb") as out:
+        out.write(len(text).to_bytes(8, "little") + text)
+        for name in header:
+            out.write(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data)
 
 
 def read_arrays(file: Path) -> Arrays:
