@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks.run import Result, read_result
 from benchmarks.svg import draw_picture
-from benchmarks.tables import show_count
+from benchmarks.tables import show_count, show_exponent
 from nextreel.reporting.chart_style import BLUE, FAINT_INK, INK, RULE, VERMILION
 
 COLOURS = {
@@ -86,7 +86,7 @@ def _draw_chart(result: Result, measure: _Measure, kind: str = "") -> str:
     lines = [
         _Line(
             task,
-            f"{result['exponents'][task]:.2f}" if measure is _TIME else _show(points[-1][1], measure),
+            show_exponent(result["exponents"][task]) if measure is _TIME else _show(points[-1][1], measure),
             tuple(
                 (
                     _place(count, across, LEFT, WIDTH - RIGHT),

@@ -2,7 +2,7 @@
 
 from benchmarks.run import Result, read_result
 from benchmarks.scaling import FEW
-from benchmarks.tables import make_table, show_count
+from benchmarks.tables import make_table, show_count, show_exponent
 
 STEPS = {
     "nextreel check ml-32m": "check",
@@ -22,7 +22,7 @@ def show_scaling() -> str:
     sizes, exponents = result["sizes"], result["exponents"]
     tasks = [task for task, exponent in exponents.items() if exponent is not None]
     rows = [
-        [task, *(_time_and_memory(size["tasks"].get(task)) for size in sizes), f"{exponents[task]:.2f}"]
+        [task, *(_time_and_memory(size["tasks"].get(task)) for size in sizes), show_exponent(exponents[task])]
         for task in tasks
     ]
     header = [f"{show_count(size['rows'])} ratings, {show_count(size['movies'])} movies" for size in sizes]
@@ -79,7 +79,7 @@ def show_movies() -> str:
             [
                 fit,
                 *(_time_and_memory(size["tasks"].get(fit)) for size in sizes),
-                f"{exponents[fit]:.2f}",
+                show_exponent(exponents[fit]),
             ]
         )
     rows += [

@@ -53,3 +53,8 @@ def show_count(number: int) -> str:
     """Return a number of ratings or movies with two digits: 940k, 31M."""
     thousands = float(f"{number / 1e3:.2g}")
     return f"{thousands:g}k" if thousands < 1000 else f"{thousands / 1e3:g}M"
+
+
+def show_exponent(exponent: float) -> str:
+    """Return an exponent of growth with two decimal places; what rounds to zero has no sign."""
+    return f"{round(exponent, 2) + 0.0:.2f}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import leaderboard_chart, render, run, scaling_chart
+from benchmarks.tables import show_exponent
 
 CONFIGS = sorted(path.stem for path in (run.HERE / "configs").glob("*.json"))
 MEASURED = [name for name in CONFIGS if run.has_result(name)]
@@ -54,12 +55,12 @@ def test_a_chart_of_growth_names_every_fit_with_a_figure_and_labels_do_not_overl
 ) -> None:
     exponents = run.read_result(name)["exponents"]
     labels = re.findall(
-        r'<text x="\d+" y="([\d.]+)" fill="#\w+" class="label">(.+?) ([\d.]+).*</text>', draw()
+        r'<text x="\d+" y="([\d.]+)" fill="#\w+" class="label">(.+?) (-?[\d.]+).*</text>', draw()
     )
     named = {task: figure for _, task, figure in labels}
     assert {task for task in exponents if task.startswith("fit")} <= set(named)
     if "time" in draw.__name__:
-        assert named == {task: f"{exponents[task]:.2f}" for task in named}
+        assert named == {task: show_exponent(exponents[task]) for task in named}
     heights = sorted(float(y) for y, _, _ in labels)
     assert all(below - above > 17.9 for above, below in pairwise(heights))
 
