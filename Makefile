@@ -61,7 +61,7 @@ chaos: $(VENV)/dev.stamp $(VENV)/system.stamp   ## kill commands, fail their wri
 bench: $(VENV)/dev.stamp   ## rerun a benchmark: make bench NAME=course-funk-svd DATA=DIR
 	$(BIN)/python -m benchmarks.run $(NAME) $(DATA)
 
-time-to-split: $(VENV)/dev.stamp   ## the protocol of "Time to Split" for all models: make time-to-split DATA=DIR
+time-to-split: $(VENV)/dev.stamp $(PEERS)/numpy1.stamp   ## the protocol of "Time to Split", RecTools' SASRec beside ours: make time-to-split DATA=DIR
 	@for config in benchmarks/configs/time-to-split-*.json; do \
 		$(BIN)/python -m benchmarks.run $$(basename $$config .json) $(DATA) || exit 1; \
 	done

@@ -16,6 +16,14 @@ BY_GAP = {
 }
 """The slices of a result file that hold the queries in the second of the history's last interaction, those at most a
 day after it, and those after a longer pause."""
+TIME_TO_SPLIT = {
+    **{
+        model: f"time-to-split-{model}"
+        for model in ("popularity", "item-knn", "ease", "sequential-ridge", "best")
+    },
+    "RecTools SASRec, beside ours": "time-to-split-sasrec",
+}
+"""Benchmarks by the protocol of "Time to Split", by what the table calls their models."""
 PAPER = {
     "SASRec, as published": ("0.1137 / 0.2094", "0.1142 / 0.2082", "0.1014 / 0.1778"),
     "GRU4Rec, as published": ("0.1084 / 0.1992", "", ""),
@@ -92,10 +100,9 @@ def split_protocols_by_gap() -> str:
 
 
 def compare_with_time_to_split() -> str:
-    """Return the table of our figures by the protocol of "Time to Split" and of those in the paper."""
+    """Return the table of our figures by the protocol of "Time to Split", of a peer's, and of those in the paper."""
     rows = []
-    for model in ("popularity", "item-knn", "ease", "sequential-ridge", "best"):
-        name = f"time-to-split-{model}"
+    for model, name in TIME_TO_SPLIT.items():
         if not has_result(name):
             continue
         for evaluation in read_result(name)["evaluations"]:

@@ -114,6 +114,11 @@ class TargetSplit:
             movies = movies.join(titles, on=MOVIE_ID, how="left")
         return Dataset.from_frames(rows, movies, self.tables.users, liked_from=self.tables.scale.lowest)
 
+    def queries(self, ties: Ties) -> EvaluationQueries:
+        """Return a query for every target, in their order, with its history under a rule for ties."""
+        lowest = self.tables.scale.lowest
+        return EvaluationQueries.from_split(self.dataset(self.known), self.targets, "live", lowest, ties)
+
     def counts(self) -> dict[str, int]:
         """Return the numbers of rows, users and movies, as they are in a result file."""
         rows = pl.concat([self.known, self.targets])
@@ -148,10 +153,12 @@ def _smallest_count(rows: pl.DataFrame, column: str) -> int:
 
 def evaluate_targets(model: Recommender, split: TargetSplit, ties: Ties) -> Result:
     """Rank all targets with a fitted model and return the metrics under one rule for ties."""
-    queries = EvaluationQueries.from_split(
-        split.dataset(split.known), split.targets, "live", split.tables.scale.lowest, ties
-    )
-    ranks = ranks_of(queries.rank_with(model, K).movies, queries.relevant)
+    queries = split.queries(ties)
+    return describe_ranks(ranks_of(queries.rank_with(model, K).movies, queries.relevant), queries, ties)
+
+
+def describe_ranks(ranks: Int64Array, queries: EvaluationQueries, ties: Ties) -> Result:
+    """Return the metrics of the targets' ranks, int64[n_targets], as they are in a result file."""
     slices = slice_by_gap(queries.histories, queries.timestamps)
     return {
         "protocol": {"name": "time-to-split", "ties": ties, "k": K, "exclude_seen": True},

@@ -5,6 +5,10 @@
 DIRECTORY contains task.json (model, options, k, seed), train.csv (UserID, MovieID, Rating, Timestamp in order of time,
 ties in the order of the file) and queries.parquet (query, UserID, Timestamp). The command adds answers.parquet (query,
 rank from 1, MovieID; no rows for a query that the peer has no list for) and report.json.
+
+A peer knows a user's rows from train.csv. Where it is asked again after each of a user's later rows, there is a file
+histories.parquet too: UserID and MovieID, each user's rows in order. The column `history` of queries.parquet says how
+many of its user's first rows the peer may use for a query.
 """
 
 import json
@@ -53,6 +57,9 @@ class FittedPeer:
     """Function from queries (query, UserID, Timestamp) to recommendation lists (query, rank, MovieID)."""
     epochs: list[dict[str, float]] = field(default_factory=list)
     """number, train_loss, seconds and cpu_seconds of each epoch; empty for a model without epochs."""
+    recommend_after: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame] | None = None
+    """Function from queries (query, UserID, history) and histories (UserID, MovieID) to recommendation lists; None for
+    a model that isn't asked so."""
 
 
 def lists_by_user(queries: pl.DataFrame, lists: pl.DataFrame) -> pl.DataFrame:
@@ -63,6 +70,25 @@ def lists_by_user(queries: pl.DataFrame, lists: pl.DataFrame) -> pl.DataFrame:
     """
     joined = queries.select("query", "UserID").join(lists, on="UserID")
     return joined.select("query", "rank", "MovieID").sort("query", "rank")
+
+
+def answer(fitted: FittedPeer, queries: pl.DataFrame, histories: Path) -> pl.DataFrame:
+    """Return the peer's lists: after the histories in a file if there is one, else after the train rows."""
+    if not histories.exists():
+        return fitted.recommend(queries)
+    if fitted.recommend_after is None:
+        raise NotImplementedError("this peer has no lists for histories that go on after its fit")
+    return fitted.recommend_after(queries, pl.read_parquet(histories))
+
+
+def cut_histories(queries: pl.DataFrame, histories: pl.DataFrame) -> pl.DataFrame:
+    """Return query, MovieID: the rows of each query's history, in order.
+
+    `queries` has query, UserID and history, the number of the user's first rows in `histories` (UserID, MovieID).
+    """
+    numbered = histories.with_columns(number=pl.int_range(pl.len()).over("UserID"))
+    rows = queries.join(numbered, on="UserID").filter(pl.col("number") < pl.col("history"))
+    return rows.sort("query", "number").select("query", "MovieID")
 
 
 def cpu_seconds() -> float:
@@ -87,7 +113,7 @@ def run_task(directory: Path) -> None:
     fit_seconds, fit_cpu_seconds = time.perf_counter() - started, cpu_seconds() - cpu_started
 
     started, cpu_started = time.perf_counter(), cpu_seconds()
-    lists = fitted.recommend(queries)
+    lists = answer(fitted, queries, directory / "histories.parquet")
     report = {
         "fit_seconds": round(fit_seconds, 3),
         "fit_cpu_seconds": round(fit_cpu_seconds, 3),

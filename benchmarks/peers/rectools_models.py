@@ -6,7 +6,7 @@ wall-clock time, and on a shared core it stays comparable.
 """
 
 import time
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 import polars as pl
@@ -16,9 +16,11 @@ from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import EASEModel, HSTUModel, SASRecModel
 
-from benchmarks.peers.recommend import FittedPeer, PeerTask, cpu_seconds, lists_by_user
+from benchmarks.peers.recommend import FittedPeer, PeerTask, cpu_seconds, cut_histories, lists_by_user
 
 PACKAGES = ("rectools", "torch", "pytorch-lightning", "numpy", "pandas")
+HISTORIES_AT_ONCE = 1_000
+"""Histories in one call to RecTools, which bounds the memory."""
 
 
 class TrainingClock(Callback):  # type: ignore[misc]
@@ -29,6 +31,10 @@ class TrainingClock(Callback):  # type: ignore[misc]
         self.minutes = minutes
         self._training_cpu_started = self._started = self._cpu_started = 0.0
         self._losses: list[float] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the clock itself: RecTools copies its trainer before the fit, and would keep the epochs to itself."""
+        return self
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Start to count the processor time."""
@@ -62,20 +68,25 @@ class TrainingClock(Callback):  # type: ignore[misc]
 
 def fit(task: PeerTask) -> FittedPeer:
     """Fit `rectools ease`, `rectools sasrec` or `rectools hstu` with the options of RecTools' own constructor."""
-    interactions = pd.DataFrame(
-        {
-            Columns.User: task.train["UserID"].to_numpy(),
-            Columns.Item: task.train["MovieID"].to_numpy(),
-            Columns.Weight: 1.0,
-            Columns.Datetime: pd.to_datetime(task.train["Timestamp"].to_numpy(), unit="s"),
-        }
-    )
-    dataset = Dataset.construct(interactions)
+    train = task.train
+    dataset = _construct_dataset(train["UserID"], train["MovieID"], train["Timestamp"])
     if task.model == "rectools ease":
         ease = EASEModel(**task.options)
         ease.fit(dataset)
         return FittedPeer(lambda queries: lists_by_user(queries, _recommend(ease, dataset, queries, task.k)))
     return _fit_transformer(task, dataset)
+
+
+def _construct_dataset(users: pl.Series, movies: pl.Series, seconds: pl.Series) -> Dataset:
+    interactions = pd.DataFrame(
+        {
+            Columns.User: users.to_numpy(),
+            Columns.Item: movies.to_numpy(),
+            Columns.Weight: 1.0,
+            Columns.Datetime: pd.to_datetime(seconds.to_numpy(), unit="s"),
+        }
+    )
+    return Dataset.construct(interactions)
 
 
 def _fit_transformer(task: PeerTask, dataset: Dataset) -> FittedPeer:
@@ -106,7 +117,10 @@ def _fit_transformer(task: PeerTask, dataset: Dataset) -> FittedPeer:
             return _recommend_by_timestamp(model, dataset, queries, task.k)
         return lists_by_user(queries, _recommend(model, dataset, queries, task.k))
 
-    return FittedPeer(recommend, clock.epochs)
+    def recommend_after(queries: pl.DataFrame, histories: pl.DataFrame) -> pl.DataFrame:
+        return _recommend_after(model, queries, histories, task.k)
+
+    return FittedPeer(recommend, clock.epochs, None if model.require_recommend_context else recommend_after)
 
 
 def _recommend(
@@ -123,6 +137,28 @@ def _recommend(
     )
     columns = {"UserID": Columns.User, "rank": Columns.Rank, "MovieID": Columns.Item}
     return pl.DataFrame({ours: recommended[theirs].to_numpy() for ours, theirs in columns.items()})
+
+
+def _recommend_after(model: Any, queries: pl.DataFrame, histories: pl.DataFrame, k: int) -> pl.DataFrame:
+    """Return a list for each query after its history. RecTools sees each distinct history as a user of its own.
+
+    Queries of the same user with histories of the same length get the same list. The model reads the latest movies of
+    a history, and all of them are left out of its list.
+    """
+    distinct = queries.filter(pl.col("history") > 0).select("UserID", "history").unique(maintain_order=True)
+    distinct = distinct.with_columns(query=pl.int_range(pl.len()))
+    lists = []
+    for part in distinct.iter_slices(HISTORIES_AT_ONCE):
+        rows = cut_histories(part, histories)
+        dataset = _construct_dataset(rows["query"], rows["MovieID"], pl.int_range(len(rows), eager=True))
+        lists.append(_recommend(model, dataset, part.select(UserID="query"), k))
+        print(f"lists after {part['query'][-1] + 1} of {len(distinct)} histories", flush=True)
+    by_history = distinct.join(pl.concat(lists), left_on="query", right_on="UserID").drop("query")
+    return (
+        queries.join(by_history, on=["UserID", "history"])
+        .select("query", "rank", "MovieID")
+        .sort("query", "rank")
+    )
 
 
 def _recommend_by_timestamp(model: Any, dataset: Dataset, queries: pl.DataFrame, k: int) -> pl.DataFrame:

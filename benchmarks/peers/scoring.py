@@ -16,7 +16,7 @@ import polars as pl
 
 from benchmarks.run import OUTPUTS, Config, Result, config_hash
 from benchmarks.split_data import SplitData
-from nextreel.arrays import Int64Array
+from nextreel.arrays import BoolArray, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, POSITIVE, RATING, TIMESTAMP, USER_ID
 from nextreel.data.splitting.split_rules import SplitRule
@@ -24,7 +24,7 @@ from nextreel.errors import DataError
 from nextreel.evaluation.bootstrap import estimate_mean
 from nextreel.evaluation.metrics import ranks_of, score_ranks
 from nextreel.evaluation.model_evaluation import Evaluation
-from nextreel.evaluation.protocol import EvaluationQueries
+from nextreel.evaluation.protocol import QUERIES_AT_ONCE, EvaluationQueries
 from nextreel.evaluation.slices import slice_by_gap, slice_by_length
 from nextreel.models.popularity import Popularity
 
@@ -45,13 +45,9 @@ def measure(config: Config, data: Path) -> Result:
     split = SplitData.read(data, SplitRule.for_rule(**config["split"]))
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        write_task(directory, config, split.train_rows, split.test)
-        run_peer(directory, config["environment"])
-        lists = pl.read_parquet(directory / "answers.parquet")
-        outputs = OUTPUTS / config_hash(config)
-        outputs.mkdir(parents=True, exist_ok=True)
-        shutil.copy(directory / "answers.parquet", outputs)
-        report = json.loads((directory / "report.json").read_text(encoding="utf-8"))
+        write_task(directory, config, split.train_rows)
+        write_queries(directory, split.test)
+        lists, report = run_peer(directory, config)
     evaluation = evaluate_lists(lists, split.train, split.test, config["k"])
     facts = {**evaluation.facts(), "seconds": report.pop("answer_seconds")}
     return {
@@ -62,18 +58,22 @@ def measure(config: Config, data: Path) -> Result:
     }
 
 
-def write_task(directory: Path, config: Config, train: pl.DataFrame, test: pl.DataFrame) -> None:
-    """Write task.json, train.csv and queries.parquet; a query contains only its user and its timestamp."""
+def write_task(directory: Path, config: Config, train: pl.DataFrame) -> None:
+    """Write task.json and train.csv."""
     task = {name: config[name] for name in ("model", "options", "k", "seed")}
     (directory / "task.json").write_text(json.dumps(task), encoding="utf-8")
     train.select(USER_ID, MOVIE_ID, RATING, TIMESTAMP).write_csv(directory / "train.csv")
+
+
+def write_queries(directory: Path, test: pl.DataFrame) -> None:
+    """Write queries.parquet for the positives of `test`; a query contains only its user and its timestamp."""
     positives = test.filter(pl.col(RATING) >= POSITIVE)
     queries = positives.select(USER_ID, TIMESTAMP).with_row_index("query")
     queries.write_parquet(directory / "queries.parquet")
 
 
-def run_peer(directory: Path, environment: str) -> None:
-    """Run the peer's side and wait until it ends.
+def run_peer(directory: Path, config: Config) -> tuple[pl.DataFrame, Result]:
+    """Run the peer's side on one thread; return its lists, which are kept in OUTPUTS, and its report.
 
     Raises
     ------
@@ -82,12 +82,17 @@ def run_peer(directory: Path, environment: str) -> None:
     subprocess.CalledProcessError
         The peer failed.
     """
-    python = ENVIRONMENTS / environment / "bin" / "python"
+    python = ENVIRONMENTS / config["environment"] / "bin" / "python"
     if not python.exists():
         raise DataError(f"{python} is missing; `make peers` builds the peers' environments")
     limits = dict.fromkeys(THREAD_LIMITS, "1")
     command = [str(python), "-m", "benchmarks.peers.recommend", str(directory)]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **limits}, check=True)
+    outputs = OUTPUTS / config_hash(config)
+    outputs.mkdir(parents=True, exist_ok=True)
+    shutil.copy(directory / "answers.parquet", outputs)
+    report: Result = json.loads((directory / "report.json").read_text(encoding="utf-8"))
+    return pl.read_parquet(directory / "answers.parquet"), report
 
 
 def evaluate_lists(lists: pl.DataFrame, train: Dataset, test: pl.DataFrame, k: int) -> Evaluation:
@@ -96,28 +101,46 @@ def evaluate_lists(lists: pl.DataFrame, train: Dataset, test: pl.DataFrame, k: i
     Raises DataError if a list contains a movie twice, a movie that the user has seen, or one outside the catalog.
     """
     queries = EvaluationQueries.from_split(train, test, "frozen")
-    movies = _movies_by_rank(lists, train, len(queries), k)
-    query, row = queries.histories.rows()
-    seen = query * train.n_movies + train.timeline.movies[row]
-    listed = np.arange(len(queries))[:, None] * train.n_movies + movies
-    if np.isin(listed[movies >= 0], seen).any():
-        raise DataError("answers.parquet recommends movies that the user has seen")
-    has_list = np.isin(np.arange(len(queries)), lists["query"].to_numpy())
-    movies[~has_list] = queries[~has_list].rank_with(Popularity().fit(train), k).movies
-    relevant = queries.relevant
-    ranks = ranks_of(movies, np.where(relevant < 0, train.n_movies, relevant))
+    ranks, has_list = rank_relevant(lists, queries, train, k)
     scores = score_ranks(ranks, [k])
     learned_test_rows = test.join(train.interactions(), on=[USER_ID, MOVIE_ID, TIMESTAMP], how="semi")
     return Evaluation(
         queries.rows,
         ranks,
         personal=int(has_list.sum()),
-        outside_catalog=int((relevant < 0).sum()),
+        outside_catalog=int((queries.relevant < 0).sum()),
         learned_too=len(learned_test_rows),
         protocol={"history": "frozen", "k": k, "threshold": POSITIVE, "exclude_seen": True},
         metrics={name: estimate_mean(values, queries.users) for name, values in scores.items()},
         slices=slice_by_gap(queries.histories, queries.timestamps) | slice_by_length(queries.histories),
     )
+
+
+def rank_relevant(
+    lists: pl.DataFrame, queries: EvaluationQueries, train: Dataset, k: int
+) -> tuple[Int64Array, BoolArray]:
+    """Return the rank of each query's relevant movie in its list, 0 if it isn't there, and whether there is a list.
+
+    A query without a list gets that of popularity in `train`. Raises DataError as `evaluate_lists` does.
+    """
+    movies = _movies_by_rank(lists, train, len(queries), k)
+    _refuse_seen(movies, queries)
+    has_list: BoolArray = np.isin(np.arange(len(queries)), lists["query"].to_numpy())
+    if not has_list.all():
+        movies[~has_list] = queries[~has_list].rank_with(Popularity().fit(train), k).movies
+    relevant = queries.relevant
+    return ranks_of(movies, np.where(relevant < 0, train.n_movies, relevant)), has_list
+
+
+def _refuse_seen(movies: Int64Array, queries: EvaluationQueries) -> None:
+    n_movies, timeline = queries.dataset.n_movies, queries.histories.timeline
+    for start in range(0, len(queries), QUERIES_AT_ONCE):
+        part = slice(start, start + QUERIES_AT_ONCE)
+        query, row = queries.histories[part].rows()
+        seen = query * n_movies + timeline.movies[row]
+        listed = np.arange(len(movies[part]))[:, None] * n_movies + movies[part]
+        if np.isin(listed[movies[part] >= 0], seen).any():
+            raise DataError("answers.parquet recommends movies that the user has seen")
 
 
 def _movies_by_rank(lists: pl.DataFrame, train: Dataset, n_queries: int, k: int) -> Int64Array:

@@ -39,7 +39,8 @@ def evaluate(*rows: tuple[int, int, int]) -> Evaluation:
 def test_a_peer_gets_the_train_rows_and_only_the_user_and_the_timestamp_of_each_query(
     tmp_path: Path,
 ) -> None:
-    scoring.write_task(tmp_path, CONFIG, TRAIN, TEST)
+    scoring.write_task(tmp_path, CONFIG, TRAIN)
+    scoring.write_queries(tmp_path, TEST)
     assert pl.read_parquet(tmp_path / "queries.parquet").rows() == [(0, 1, 10), (1, 1, 11), (2, 4, 13)]
     assert pl.read_csv(tmp_path / "train.csv").rows() == TRAIN.rows()
 
@@ -54,7 +55,8 @@ def test_a_peer_reads_its_task_and_writes_its_lists_as_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(recommend.MODULES, "test_peers", __name__)
-    scoring.write_task(tmp_path, CONFIG, TRAIN, TEST)
+    scoring.write_task(tmp_path, CONFIG, TRAIN)
+    scoring.write_queries(tmp_path, TEST)
     recommend.run_task(tmp_path)
     assert pl.read_parquet(tmp_path / "answers.parquet").rows() == [
         (0, 1, 9),
@@ -111,4 +113,4 @@ def test_lists_that_break_the_protocol_are_an_error(rows: list[tuple[int, int, i
 
 def test_a_missing_environment_is_named_with_the_command_that_builds_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="make peers"):
-        scoring.run_peer(tmp_path, "nowhere")
+        scoring.run_peer(tmp_path, {"environment": "nowhere"})
