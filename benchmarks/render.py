@@ -63,7 +63,6 @@ PAGES = (
 AWAITED = (
     "open-loop-best",
     "open-loop-sequential-ridge",
-    "time-to-split-sasrec",
 )
 """Configs that are ready and have no result file yet; tables leave their places empty."""
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from benchmarks.peers import recommend, scoring
-from benchmarks.run import Result
+from benchmarks.run import Result, read_result
 from benchmarks.time_to_split import TIES, TargetSplit
 from benchmarks.time_to_split_peers import Questions, evaluate_answers, write_questions
 from nextreel.data.tables import Tables
@@ -115,3 +115,10 @@ def test_a_movie_is_seen_once_it_is_in_the_history_of_the_target() -> None:
 def test_a_list_for_a_query_that_was_not_asked_is_an_error(query: int) -> None:
     with pytest.raises(DataError, match="queries 0 to 3"):
         evaluate((query, 1, 9))
+
+
+def test_the_peer_in_the_table_had_the_same_rows_and_targets_as_ours() -> None:
+    ours, peer = read_result("time-to-split-best"), read_result("time-to-split-sasrec")
+    assert peer["data"] == ours["data"]
+    for our, its in zip(ours["evaluations"], peer["evaluations"], strict=True):
+        assert (its["protocol"], its["queries"]) == (our["protocol"], our["queries"])
