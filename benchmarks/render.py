@@ -39,7 +39,14 @@ from benchmarks.scaling_tables import (
     show_scaling,
     show_single_answers,
 )
-from benchmarks.server_tables import show_crash, show_hostile_soak, show_latency, show_serving, show_soak
+from benchmarks.server_tables import (
+    show_crash,
+    show_hostile_soak,
+    show_latency,
+    show_open_loop,
+    show_serving,
+    show_soak,
+)
 from benchmarks.size_tables import (
     compute_sizes,
     show_epochs,
@@ -60,11 +67,6 @@ PAGES = (
     DOCS / "how-to" / "scale.md",
     DOCS / "reliability.md",
 )
-AWAITED = (
-    "open-loop-best",
-    "open-loop-sequential-ridge",
-)
-"""Configs that are ready and have no result file yet; tables leave their places empty."""
 
 
 def render(text: str) -> str:
@@ -98,6 +100,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "small-data": compare_on_small_data,
     "latency": show_latency,
     "serving": show_serving,
+    "open-loop": show_open_loop,
     "diversity": show_diversity,
     "new-users": show_new_users,
     "new-movies": show_new_movies,

@@ -35,6 +35,20 @@ def show_serving() -> str:
     return make_table(["`nextreel serve`, MovieLens-1M", "`fast`", "`best`"], rows)
 
 
+def show_open_loop() -> str:
+    """Return the latency of queries that arrive at random, by their rate."""
+    columns = [
+        {
+            measured["rate"]: " / ".join(f"{measured[name]:,.1f}" for name in ("p50_ms", "p95_ms", "p99_ms"))
+            for measured in read_result(f"open-loop-{row}")["open loop"]
+        }
+        for row in ("sequential-ridge", "best")
+    ]
+    rates = sorted({rate for column in columns for rate in column})
+    headers = ["queries a second", "`fast`: median / 95 % / 99 %, ms", "`best`: median / 95 % / 99 %, ms"]
+    return make_table(headers, [[str(rate), *(column.get(rate, "") for column in columns)] for rate in rates])
+
+
 def show_soak() -> str:
     """Return the memory of a server under load for an hour."""
     soak = read_result("serving-soak")["soak"]
