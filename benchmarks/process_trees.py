@@ -23,7 +23,10 @@ class Usage:
 
 
 def run_measured(command: list[str], directory: Path) -> Usage:
-    """Run a command in a directory and return what it took; RuntimeError if it fails."""
+    """Run a command in a directory and return what it took; RuntimeError if it fails.
+
+    Call it in a small process: the peak memory of a command counts that of the process which starts it.
+    """
     started = time.perf_counter()
     process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
