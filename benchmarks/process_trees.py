@@ -28,7 +28,7 @@ def run_measured(command: list[str], directory: Path) -> Usage:
     Call it in a small process: the peak memory of a command counts that of the process which starts it.
     """
     started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:

@@ -6,18 +6,18 @@ Run it on one core: then processor time is the time on an idle core, whatever el
 
 import json
 import math
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from benchmarks.expanded_movielens import Expansion, write_expansion
+from benchmarks.process_trees import run_measured
 from benchmarks.run import Config, Result
 from nextreel.data.dataset import Dataset
 from nextreel.data.reading.table_reader import read_tables
@@ -115,18 +115,7 @@ def _write_test_part(split: Path, part: Path, one_of: int) -> None:
 
 def _run(home: Path, *arguments: str) -> dict[str, float]:
     """Run a command and return its seconds, its CPU seconds and the peak of its memory in GiB."""
-    command = [sys.executable, "-m", "nextreel", *arguments]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
-    return {
-        "seconds": round(time.perf_counter() - started, 2),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
-        "peak_memory_gib": round(usage.ru_maxrss / 2**20, 3),
-    }
+    return asdict(run_measured([sys.executable, "-m", "nextreel", *arguments], home))
 
 
 def _run_python(module: str, *arguments: str) -> str:
