@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -30,9 +31,9 @@ from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.models.registry import create_model
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load_mapped, save
-from nextreel.scale.list_parts import AnsweredPart, BatchRequest, Part, describe_run, write_parts
-from nextreel.scale.ray_cluster import ENVIRONMENT, LOCAL, RAY, connect
-from nextreel.scale.ray_lists import answer_on_ray
+from nextreel.scale.list_parts import BatchRequest, describe_run, write_parts
+from nextreel.scale.ray_cluster import ENVIRONMENT, LOCAL, RAY
+from nextreel.scale.ray_lists import answer_at
 
 SWITCH, PORT = "nextreel-sw", 6399
 TOKEN = secrets.token_hex(32)
@@ -200,13 +201,7 @@ def make_lists(model: Path, queries: Path, out: Path, place: str, part_rows: int
     predictor, manifest = load_mapped(model)
     request = BatchRequest()
 
-    def answer(parts: Iterator[Part]) -> Iterator[AnsweredPart]:
-        if place == LOCAL:
-            yield from ((part.number, request.answer(predictor, part.queries)) for part in parts)
-            return
-        with connect(place) as ray:
-            yield from answer_on_ray(ray, predictor, request, parts)
-
+    answer = partial(answer_at, place, predictor, request)
     about = describe_run(manifest, request)
     write_parts(pl.read_parquet(queries), about, out, answer, rows_per_part=part_rows)
 

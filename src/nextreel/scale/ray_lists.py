@@ -11,7 +11,19 @@ from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.times import LATEST_TIMESTAMP
 from nextreel.prediction.predictor import Predictor
 from nextreel.scale.list_parts import AnsweredPart, BatchRequest, Part
+from nextreel.scale.ray_cluster import LOCAL, connect
 from nextreel.scale.ray_tasks import RayTasks
+
+
+def answer_at(
+    place: str, predictor: Predictor, request: BatchRequest, parts: Iterable[Part]
+) -> Iterator[AnsweredPart]:
+    """Yield the lists of each part, computed in this process or on the cluster that a place names."""
+    if place == LOCAL:
+        yield from ((part.number, request.answer(predictor, part.queries)) for part in parts)
+        return
+    with connect(place) as ray:
+        yield from answer_on_ray(ray, predictor, request, parts)
 
 
 def answer_on_ray(

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -18,9 +18,9 @@ from nextreel.data.times import end_of_this_second
 from nextreel.errors import DataError, QueryError
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, load_mapped
-from nextreel.scale.list_parts import AnsweredPart, BatchRequest, ListCounts, Part, describe_run, write_parts
-from nextreel.scale.ray_cluster import LOCAL, check_place, connect
-from nextreel.scale.ray_lists import answer_on_ray
+from nextreel.scale.list_parts import BatchRequest, ListCounts, describe_run, write_parts
+from nextreel.scale.ray_cluster import check_place
+from nextreel.scale.ray_lists import answer_at
 from nextreel.scale.ray_tasks import prepare_place
 from nextreel.wording import number_of
 
@@ -109,12 +109,7 @@ def answer_into_directory(
         progress.update(task, note="reading the queries", refresh=True)
         queries = make_queries(predictor, file, timestamp)
 
-        def answer_parts(parts: Iterator[Part]) -> Iterator[AnsweredPart]:
-            if place == LOCAL:
-                yield from ((part.number, request.answer(predictor, part.queries)) for part in parts)
-                return
-            with connect(place) as ray:
-                yield from answer_on_ray(ray, predictor, request, parts)
+        answer_parts = partial(answer_at, place, predictor, request)
 
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, note=f"{done} of {number_of(total, 'part')}")
