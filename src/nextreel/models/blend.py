@@ -56,7 +56,8 @@ large catalog they are learned on fewer queries, which is enough for three numbe
 class BlendConfig(ModelConfig):
     transformer: TransformerConfig = TransformerConfig()
     """Options of the transformer; its seed is replaced by the blend's own."""
-    ridge: SequentialRidgeConfig = SequentialRidgeConfig()
+    # The transformer learns what a larger ridge would add, and the order within a second.
+    ridge: SequentialRidgeConfig = SequentialRidgeConfig(hidden=512, covariance_power=0, followers=0)
     """Options of the sequential ridge, the other blended model."""
     minutes: float | None = Field(default=None, gt=0)
     """Training time of the transformer, in minutes; None leaves it to the transformer's own options."""

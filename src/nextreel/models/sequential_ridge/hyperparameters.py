@@ -33,9 +33,13 @@ class SequentialRidgeConfig(ModelConfig):
     # From a coarse map of the movies to one that is finer than the time of its fit is worth.
     dimensions: Annotated[int, Field(ge=1, le=4096), Range(32, 256, log=True)] = 128
     """Length of each of a movie's two embeddings."""
-    # From a nearly linear model to four times the default; the time of a fit grows with the square.
-    hidden: Annotated[int, Field(ge=0, le=16_384), Range(64, 2048, log=True)] = 512
+    # From a nearly linear model to twice the default; the time of a fit grows with the square.
+    hidden: Annotated[int, Field(ge=0, le=16_384), Range(64, 2048, log=True)] = 1024
     """Number of random features of the user's taste, which let the linear model fit functions that aren't linear."""
+    # From directions drawn evenly to those in which tastes vary most.
+    covariance_power: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.5
+    """Power of the tastes' covariance matrix that stretches the directions of the random features: 0 draws them evenly,
+    0.5 in proportion to how much tastes vary."""
     rank: int = Field(default=256, ge=1, le=16_384)
     """Rank to which the weights of the dense features (V in the package's formulas) are reduced after the fit."""
     most_movies: int = Field(default=5000, ge=1, le=100_000)
@@ -46,6 +50,11 @@ class SequentialRidgeConfig(ModelConfig):
     """Weight of the undirected scores (those of EASE) relative to the regression's, each in units of its standard
     deviation over the learned movies. With more than 1,000 users it falls with the cube root of their number, since the
     regression needs more users than EASE does."""
+    # From the set of movies in the latest basket alone to mostly the order in which it was rated.
+    followers: Annotated[float, Field(ge=0, le=100), Range(0.0, 1.0)] = 0.3
+    """Weight of how often other users rated a movie directly after the last one of the history, within one second,
+    relative to the regression's scores, each in units of its standard deviation over the learned movies. It counts for
+    queries in the same second as the last interaction."""
     # From a few hours to a month.
     long_gap_days: Annotated[float, Field(gt=0), Range(0.1, 30.0, log=True)] = 1.0
     """Days from the last interaction to a query beyond which the query is scored by weights of its own, learned from

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array, diags_array, vstack
 
 from nextreel.arrays import Float32Array, Int32Array, Int64Array
 from nextreel.data.timeline import Histories
@@ -61,6 +61,9 @@ class NormalEquations:
     """float32[n_learned, n_learned]: x'x over the rows that end within a basket."""
     completion_target: Float32Array
     """float32[n_learned, n_learned]: x'y over these rows, with y the targets in the second of the row's last event."""
+    followers: csr_array
+    """Sparse float32[n_learned, n_learned]: how often the second movie directly followed the first one within a basket,
+    in the order of the data; less for one that wasn't liked."""
     shared_users: Float32Array
     """float32[n_learned, n_learned]: the number of users who rated both movies, among their latest interactions."""
     n_rows: int = 0
@@ -84,6 +87,7 @@ class NormalEquations:
         x, y = (vstack(matrices) for matrices in zip(*part.completion, strict=True))
         self.completion_gram += (x.T @ x).toarray(order="F")
         self.completion_target += (x.T @ y).toarray(order="F")
+        self.followers = self.followers + sum(part.followers[1:], start=part.followers[0])
         self.shared_users += (part.users.T @ part.users).toarray(order="F")
         self.n_rows += part.n_rows
         self.n_within += part.n_within
@@ -117,6 +121,7 @@ class RowSums:
             rare_target=np.zeros((3, n_rare, self.features.n_dense), dtype=np.float32),
             completion_gram=zeros(n_learned, n_learned),
             completion_target=zeros(n_learned, n_learned),
+            followers=csr_array((n_learned, n_learned), dtype=np.float32),
             shared_users=zeros(n_learned, n_learned),
         )
         run_tasks = run_tasks or partial(run_in_threads, most_threads=MOST_THREADS)
@@ -171,6 +176,8 @@ class RowSums:
         following, gaps = self._look_ahead(sequences, rows)
         history = latest_baskets(sequences, rows)
         sums.completion.append((history @ learned, keep_entries(following, gaps == 0) @ learned))
+        weights = np.where(sequences.liked[rows + 1], 1, self.config.unliked_weight).astype(np.float32)
+        sums.followers.append(learned[rows].T @ (diags_array(weights) @ learned[rows + 1]))
 
     def _look_ahead(self, sequences: BasketSequences, rows: Int64Array) -> tuple[csr_array, Int64Array]:
         """Return the weights of the events that follow each row, and how long after the row they are.
@@ -208,6 +215,8 @@ class _PartSums:
     """x, y and y beyond a long gap of some rows, for the learned movies."""
     completion: list[tuple[csr_array, csr_array]] = field(default_factory=list)
     """x and y of some rows that end within a basket."""
+    followers: list[csr_array] = field(default_factory=list)
+    """`NormalEquations.followers` of some rows each."""
     n_rows: int = 0
     n_within: int = 0
 

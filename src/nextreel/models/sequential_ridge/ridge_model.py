@@ -16,7 +16,7 @@ from nextreel.machine import usable_threads
 from nextreel.models.base import Recommender
 from nextreel.models.fit_cost import FitCost
 from nextreel.models.next_choices import NextChoices
-from nextreel.models.sequential_ridge.baskets import keep_entries
+from nextreel.models.sequential_ridge.baskets import keep_entries, list_ranges
 from nextreel.models.sequential_ridge.closed_forms import solve_ease, solve_ridge
 from nextreel.models.sequential_ridge.embeddings import embed_movies
 from nextreel.models.sequential_ridge.features import LENGTH_CLASSES, FeatureMap
@@ -30,6 +30,7 @@ from nextreel.models.sequential_ridge.normal_equations import (
     RowSums,
     divide,
 )
+from nextreel.models.sequential_ridge.random_features import draw_directions
 from nextreel.models.training.epochs import Training
 from nextreel.models.user_vectors import build_profiles
 from nextreel.tasks import run_in_threads
@@ -48,6 +49,8 @@ RARE_RANK = 32
 LEAST_PENALTY = 1e-5
 """Lowest penalty on the dense features' weights, relative to the mean of their sums of squares. With tens of millions
 of rows, rounding errors of these float32 sums would exceed a lower one, and the system couldn't be solved."""
+FOLLOWER_ARRAYS = ("followed_", "followers_", "follower_counts_")
+"""The arrays that a file of version 1.0 doesn't have."""
 ANY_GAP, LONG_GAP, SAME_SECOND = range(3)
 """Kinds of queries, by the time since the last interaction, each with weights of its own."""
 
@@ -83,6 +86,13 @@ class SequentialRidge(Recommender):
     completion_: Float32Array
     """float32[n_learned, n_learned]: weights from the movies of the history to the scored movies, for queries in the
     very second of the last interaction."""
+    followed_: Int32Array
+    """int32[n_pairs]: number of the first movie of each pair of learned movies that were rated one directly after the
+    other within a basket; ascending."""
+    followers_: Int32Array
+    """int32[n_pairs]: number of the second movie of each pair, in the order of `followed_`."""
+    follower_counts_: Float32Array
+    """float32[n_pairs]: log(1 + how often the pair was rated so), less where the second movie wasn't liked."""
     undirected_: Float32Array
     """float32[n_learned, n_learned]: EASE's weights from the movies of the history to the scored movies."""
     undirected_weight_: Float32Array
@@ -109,6 +119,11 @@ class SequentialRidge(Recommender):
             "outer_": ArraySpec("float32", (2, "rank", "n_learned")),
             "rare_outer_": ArraySpec("float32", (3, "rare_rank", "n_movies"), is_optional=True),
             "completion_": ArraySpec("float32", ("n_learned", "n_learned")),
+            "followed_": ArraySpec(
+                "int32", ("n_pairs",), least=0, below="n_learned", order="ascending", is_optional=True
+            ),
+            "followers_": ArraySpec("int32", ("n_pairs",), least=0, below="n_learned", is_optional=True),
+            "follower_counts_": ArraySpec("float32", ("n_pairs",), is_optional=True),
             "undirected_": ArraySpec("float32", ("n_learned", "n_learned"), is_optional=True),
             "undirected_weight_": ArraySpec("float32", (1,), is_optional=True),
             "first_times_": ArraySpec("int64", ("n_first",), order="ascending"),
@@ -119,15 +134,19 @@ class SequentialRidge(Recommender):
     def restore(self, state: Arrays) -> Self:
         """Set the fitted arrays as `Recommender.restore` does, also from an earlier version's file.
 
-        Such a file has no rare movies, no undirected weights, and the embeddings of the learned movies only.
+        Such a file has no followers. Before version 1.0, it has no rare movies and no undirected weights either, and
+        the embeddings of the learned movies only.
         """
         optional = [name for name, spec in self.array_specs().items() if spec.is_optional]
         missing = [name for name in optional if name not in state]
-        if missing and len(missing) < len(optional):
+        if missing and missing not in (list(FOLLOWER_ARRAYS), optional):
             raise ArtifactError(f"the array {missing[0]!r} is missing")
         super().restore(state)
         n_movies = len(self.columns_)
         if missing:
+            self.followed_, self.followers_ = np.zeros((2, 0), dtype=np.int32)
+            self.follower_counts_ = np.zeros(0, dtype=np.float32)
+        if missing == optional:
             self.rare_ = np.zeros(0, dtype=np.int32)
             self.rare_outer_ = np.zeros((3, 0, n_movies), dtype=np.float32)
             self.undirected_ = np.zeros_like(self.completion_)
@@ -186,7 +205,9 @@ class SequentialRidge(Recommender):
         self.embeddings_ = embed_movies(
             parts, self.columns_, rare_columns, config.dimensions, random, run_tasks or run_in_threads
         )
-        self.mixing_ = random.standard_normal((4 * config.dimensions + 1, config.hidden), dtype=np.float32)
+        no_directions = np.zeros((4 * config.dimensions + 1, 0), dtype=np.float32)
+        tastes = FeatureMap(self.embeddings_, is_learned | is_rare, no_directions)
+        self.mixing_ = draw_directions(tastes, everyone, config.hidden, config.covariance_power, random)
         weight = config.undirected * (1000 / max(timeline.n_users, 1000)) ** (1 / 3)
         self.undirected_weight_ = np.array([weight], dtype=np.float32)
         self._solve(RowSums(config, self._features, self.columns_, rare_columns).over(parts, run_tasks))
@@ -226,6 +247,8 @@ class SequentialRidge(Recommender):
         profiles = self._build_profiles(histories)
         gap, nonempty = timestamps.copy(), np.flatnonzero(histories.lengths)
         gap[nonempty] -= histories.timeline.timestamps[histories.stops[nonempty] - 1]
+        latest = np.full(len(histories), -1, dtype=np.int32)
+        latest[nonempty] = self.columns_[histories.timeline.movies[histories.stops[nonempty] - 1]]
         kind = np.where(
             gap <= 0, SAME_SECOND, np.where(gap > self.config.long_gap_days * DAY, LONG_GAP, ANY_GAP)
         )
@@ -233,11 +256,11 @@ class SequentialRidge(Recommender):
         for number in np.unique(kind):
             queries = np.flatnonzero(kind == number)
             if len(queries) == len(histories):  # picking rows of a sparse array takes longer than all else
-                self._score_kind(number, x, z, profiles, movies, scores)
+                self._score_kind(number, x, z, profiles, latest, movies, scores)
             else:
                 part = np.empty((len(queries), len(movies)), dtype=np.float32)
                 scores[queries] = self._score_kind(
-                    number, x[queries], z[queries], profiles[queries], movies, part
+                    number, x[queries], z[queries], profiles[queries], latest[queries], movies, part
                 )
         return scores
 
@@ -277,6 +300,10 @@ class SequentialRidge(Recommender):
         self._solve_rare(sums)
         self.completion_ = solve_ridge(sums.completion_gram, sums.completion_target, penalty[:n_learned])
         self.undirected_ = solve_ease(sums.shared_users)
+        sums.followers.sort_indices()
+        followers = sums.followers.tocoo()
+        self.followed_, self.followers_ = (numbers.astype(np.int32) for numbers in followers.coords)
+        self.follower_counts_ = np.log1p(followers.data)
 
     def _solve_rare(self, sums: NormalEquations) -> None:
         """Solve the regressions of the rare movies on the leading directions of the others' reduced regressions.
@@ -307,12 +334,14 @@ class SequentialRidge(Recommender):
         x: csr_array,
         z: Float32Array,
         profiles: csr_array,
+        latest: Int32Array,
         movies: Int64Array,
         out: Float32Array,
     ) -> Float32Array:
         """Compute some movies' scores for histories with the features x and z in `out`, and return it.
 
-        The kind of the queries chooses the weights. `out` is float32[n, len(movies)].
+        The kind of the queries chooses the weights. `latest`, int32[n], is the number of the history's last movie among
+        the learned ones, -1 for another. `out` is float32[n, len(movies)].
         """
         solution = LONG_GAP if kind == LONG_GAP else ANY_GAP
         factors = z @ self.inner_[solution]
@@ -331,13 +360,26 @@ class SequentialRidge(Recommender):
         factor = np.divide(
             self.undirected_weight_ * learned.std(axis=1), spread, out=spread, where=spread > 0
         )
+        learned += factor[:, None] * undirected
+        if kind == SAME_SECOND and self.config.followers:
+            self._add_followers(latest, learned)
         columns = self.columns_[movies]
         is_learned = np.flatnonzero(columns >= 0)
         if len(movies) < len(self.columns_):
-            learned, undirected = (scores[:, columns[is_learned]] for scores in (learned, undirected))
-        learned += factor[:, None] * undirected
+            learned = learned[:, columns[is_learned]]
         out[:, is_learned] = learned
         return out
+
+    def _add_followers(self, latest: Int32Array, scores: Float32Array) -> None:
+        """Add to scores, float32[n, n_learned], what often followed the last movie, in units of their spread."""
+        bounds = (np.searchsorted(self.followed_, latest, side=side) for side in ("left", "right"))
+        query, pair, _ = list_ranges(*bounds)
+        counts = np.zeros_like(scores)
+        counts[query, self.followers_[pair]] = self.follower_counts_[pair]
+        counts -= counts.mean(axis=1, keepdims=True)
+        spread = counts.std(axis=1)
+        factor = np.divide(self.config.followers * scores.std(axis=1), spread, out=spread, where=spread > 0)
+        scores += factor[:, None] * counts
 
     def _keep_first_choices(self, dataset: Dataset) -> None:
         choices = NextChoices().fit(dataset)

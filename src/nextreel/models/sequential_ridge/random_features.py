@@ -1,0 +1,62 @@
+"""The directions of the random features: H in the package's formulas.
+
+A random feature is max(0, (v - m) h + b), with the user's taste v, the mean taste m, a random direction h and a random
+number b. Tastes differ much more in some directions than in others, and the scores depend most on those. So h isn't
+drawn evenly but from the normal distribution whose covariance is a power of that of the tastes. A metric fitted to the
+data does the same for kernels (Radhakrishnan et al., "Mechanism for feature learning in neural networks and
+backpropagation-free machine learning models", Science 2024).
+"""
+
+import numpy as np
+
+from nextreel.arrays import Float32Array
+from nextreel.data.timeline import Histories
+from nextreel.models.sequential_ridge.baskets import BasketSequences
+from nextreel.models.sequential_ridge.features import FeatureMap
+from nextreel.models.sequential_ridge.low_rank import MIN_NORM
+
+SAMPLED_INTERACTIONS = 65_536
+"""About how many interactions' tastes the covariance is computed from."""
+LATEST_INTERACTIONS = 1000
+"""Number of a sampled user's latest interactions that count, which bounds the memory."""
+SPREAD = 2.0
+"""Standard deviation of (v - m) h over the tastes, and of b: that of v h with a standard normal h, since v is made of
+four unit vectors."""
+
+
+def draw_directions(
+    features: FeatureMap,
+    everyone: Histories,
+    hidden: int,
+    covariance_power: float,
+    random: np.random.Generator,
+) -> Float32Array:
+    """Return the matrix H of the random features, float32[n_taste + 1, hidden]; its last row is added as a constant.
+
+    Parameters
+    ----------
+    features : FeatureMap
+        Computes the tastes; its random features aren't used.
+    everyone : Histories
+        The whole histories of all users, of which a sample is used.
+    hidden : int
+        Number of random features.
+    covariance_power : float
+        Power of the covariance that the directions are stretched by; with 0, H is standard normal.
+    random : np.random.Generator
+        Draws the directions.
+    """
+    n_taste = 2 * features.embeddings.shape[0] * features.embeddings.shape[2]
+    directions = random.standard_normal((n_taste + 1, hidden), dtype=np.float32)
+    if covariance_power == 0 or hidden == 0:
+        return directions
+    every = 1 + int(everyone.lengths.sum()) // SAMPLED_INTERACTIONS
+    sequences = BasketSequences.of(everyone[::every].last(LATEST_INTERACTIONS))
+    tastes = features.of_rows(sequences, np.arange(len(sequences.users)))[:, :n_taste].astype(np.float64)
+    mean = tastes.mean(axis=0)
+    tastes -= mean
+    values, vectors = np.linalg.eigh(tastes.T @ tastes / len(tastes))
+    stretched = (vectors * np.maximum(values, 0) ** covariance_power) @ (vectors.T @ directions[:-1])
+    spread = np.linalg.norm(tastes @ stretched, axis=0) / np.sqrt(len(tastes))
+    stretched *= SPREAD / np.maximum(spread, MIN_NORM)
+    return np.vstack([stretched, SPREAD * directions[-1] - mean @ stretched]).astype(np.float32)
