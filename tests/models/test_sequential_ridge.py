@@ -7,7 +7,7 @@ import pytest
 
 from nextreel.arrays import Float32Array, Float64Array
 from nextreel.data.dataset import Dataset
-from nextreel.errors import DataError
+from nextreel.errors import ArtifactError, DataError
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE, EASEConfig
 from nextreel.models.next_choices import NextChoices
@@ -15,7 +15,7 @@ from nextreel.models.sequential_ridge import SequentialRidge, SequentialRidgeCon
 from nextreel.models.sequential_ridge.baskets import BasketSequences, running_sum
 from nextreel.models.sequential_ridge.closed_forms import EASE_REGULARIZATION
 from nextreel.models.sequential_ridge.features import FeatureMap
-from nextreel.models.sequential_ridge.ridge_model import _choose_learned
+from nextreel.models.sequential_ridge.ridge_model import FOLLOWER_ARRAYS, _choose_learned
 from nextreel.testing import RecommenderConformance
 from nextreel.testing.conformance import tiny_dataset
 from tests.frames import catalog, interactions
@@ -91,6 +91,77 @@ def test_within_the_second_of_the_last_interaction_it_expects_the_rest_of_that_s
     timestamps = np.array([9])
     assert np.argmax(model.score(known.histories(np.array([999]), timestamps + 1), timestamps)[0]) == 2
     assert np.argmax(scores_after(model, *history, timestamps=10)) == 3
+
+
+def rated_in_one_second(dataset: Dataset, model: Recommender, *movies: int) -> Float32Array:
+    """The scores of a query in the second in which somebody rated these movies, in this order."""
+    known = dataset.with_interactions(interactions(*((999, movie, 5, LATER) for movie in movies)))
+    histories = known.histories(np.array([999]), np.array([LATER + 1]))
+    scores: Float32Array = model.score(histories, np.array([LATER]))[0]
+    return scores
+
+
+def test_within_a_second_it_expects_what_often_followed_the_last_movie_directly() -> None:
+    rows = [(user, movie, 5, 100 * user) for user in range(60) for movie in (0, 1, 2, 3)]
+    dataset = Dataset.from_frames(interactions(*rows), catalog(8))
+    in_order, without_order = (
+        SequentialRidge(SMALL.model_copy(update={"followers": weight})).fit(dataset) for weight in (1, 0)
+    )
+    for history, expected in (((0, 1), 2), ((1, 0), 1), ((3, 2), 3)):
+        scores = rated_in_one_second(dataset, in_order, *history)
+        added = scores - rated_in_one_second(dataset, without_order, *history)
+        assert np.argmax(added[:4]) == expected
+
+
+def test_followers_are_counted_in_the_order_of_the_data_and_less_if_not_liked() -> None:
+    rows = [(1, 0, 5, 7), (1, 2, 5, 7), (1, 1, 2, 7), (1, 3, 5, 8), (2, 0, 5, 9), (2, 2, 5, 9)]
+    model = SequentialRidge(SMALL).fit(Dataset.from_frames(interactions(*rows), catalog(8)))
+    counts = np.zeros((4, 4))
+    counts[model.followed_, model.followers_] = np.expm1(model.follower_counts_)
+    expected = np.zeros((4, 4))
+    expected[0, 2], expected[2, 1] = 2, SMALL.unliked_weight
+    np.testing.assert_allclose(counts, expected, rtol=1e-5)
+
+
+def test_within_a_second_the_taste_counts_in_units_of_the_spread() -> None:
+    dataset = tiny_dataset()
+    update = {"undirected": 0, "followers": 0}
+    state = SequentialRidge(SMALL.model_copy(update=update)).fit(dataset).state
+    alone, with_taste = (
+        rated_in_one_second(
+            dataset,
+            SequentialRidge(SMALL.model_copy(update=update | {"taste_within_second": weight})).restore(state),
+            3,
+            6,
+        )[state["columns_"] >= 0]
+        for weight in (0, 0.5)
+    )
+    assert (with_taste - alone).std() == pytest.approx(0.5 * alone.std(), rel=1e-3)
+
+
+def test_a_movie_without_followers_adds_nothing() -> None:
+    rows = [(user, movie, 5, 100 * user) for user in range(60) for movie in (0, 1)]
+    dataset = Dataset.from_frames(interactions(*rows, *((user, 5, 5, 99) for user in range(60))), catalog(8))
+    with_order, without_order = (
+        SequentialRidge(SMALL.model_copy(update={"followers": weight})).fit(dataset) for weight in (1, 0)
+    )
+    np.testing.assert_array_equal(
+        rated_in_one_second(dataset, with_order, 0, 5), rated_in_one_second(dataset, without_order, 0, 5)
+    )
+
+
+def test_a_file_without_followers_scores_as_before_and_one_with_some_of_their_arrays_is_refused() -> None:
+    dataset = tiny_dataset()
+    state = SequentialRidge(SMALL).fit(dataset).state
+    of_1_0 = {name: array for name, array in state.items() if name not in FOLLOWER_ARRAYS}
+    restored = SequentialRidge(SMALL).restore(of_1_0)
+    by_x_and_ease = SequentialRidge(SMALL.model_copy(update={"followers": 0, "taste_within_second": 0}))
+    np.testing.assert_array_equal(
+        rated_in_one_second(dataset, restored, 3, 6),
+        rated_in_one_second(dataset, by_x_and_ease.restore(state), 3, 6),
+    )
+    with pytest.raises(ArtifactError, match="the array 'followers_' is missing"):
+        SequentialRidge(SMALL).restore({name: array for name, array in state.items() if name != "followers_"})
 
 
 def test_an_unliked_movie_is_expected_less() -> None:
@@ -248,6 +319,7 @@ def test_neither_threads_nor_parts_change_what_is_learned(monkeypatch: pytest.Mo
         np.testing.assert_array_equal(alone.state[name], array, err_msg=name)
     np.testing.assert_allclose(alone.weights_, whole.weights_, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(alone.completion_, whole.completion_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(alone.follower_counts_, whole.follower_counts_, rtol=1e-5)
 
 
 def test_undirected_weights_are_those_of_ease() -> None:

@@ -57,7 +57,9 @@ class BlendConfig(ModelConfig):
     transformer: TransformerConfig = TransformerConfig()
     """Options of the transformer; its seed is replaced by the blend's own."""
     # The transformer learns what a larger ridge would add, and the order within a second.
-    ridge: SequentialRidgeConfig = SequentialRidgeConfig(hidden=512, covariance_power=0, followers=0)
+    ridge: SequentialRidgeConfig = SequentialRidgeConfig(
+        hidden=512, covariance_power=0, followers=0, taste_within_second=0
+    )
     """Options of the sequential ridge, the other blended model."""
     minutes: float | None = Field(default=None, gt=0)
     """Training time of the transformer, in minutes; None leaves it to the transformer's own options."""

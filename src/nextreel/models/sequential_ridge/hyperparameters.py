@@ -55,6 +55,10 @@ class SequentialRidgeConfig(ModelConfig):
     """Weight of how often other users rated a movie directly after the last one of the history, within one second,
     relative to the regression's scores, each in units of its standard deviation over the learned movies. It counts for
     queries in the same second as the last interaction."""
+    # From the latest baskets alone to as much of the user's taste.
+    taste_within_second: Annotated[float, Field(ge=0, le=100), Range(0.0, 1.0)] = 0.3
+    """Weight of the scores by the dense features for queries in the same second as the last interaction, in the same
+    units."""
     # From a few hours to a month.
     long_gap_days: Annotated[float, Field(gt=0), Range(0.1, 30.0, log=True)] = 1.0
     """Days from the last interaction to a query beyond which the query is scored by weights of its own, learned from

@@ -13,15 +13,16 @@ from nextreel.arrays import Float32Array
 from nextreel.data.timeline import Histories
 from nextreel.models.sequential_ridge.baskets import BasketSequences
 from nextreel.models.sequential_ridge.features import FeatureMap
-from nextreel.models.sequential_ridge.low_rank import MIN_NORM
 
 SAMPLED_INTERACTIONS = 65_536
 """About how many interactions' tastes the covariance is computed from."""
 LATEST_INTERACTIONS = 1000
-"""Number of a sampled user's latest interactions that count, which bounds the memory."""
+"""Number of a sampled user's latest interactions that count, so that the sample has many users."""
 SPREAD = 2.0
 """Standard deviation of (v - m) h over the tastes, and of b: that of v h with a standard normal h, since v is made of
 four unit vectors."""
+LEAST_VARIANCE = 1e-12
+"""Smallest variance that a feature's input is divided by the root of, so that tastes which never vary add nothing."""
 
 
 def draw_directions(
@@ -50,13 +51,15 @@ def draw_directions(
     directions = random.standard_normal((n_taste + 1, hidden), dtype=np.float32)
     if covariance_power == 0 or hidden == 0:
         return directions
-    every = 1 + int(everyone.lengths.sum()) // SAMPLED_INTERACTIONS
-    sequences = BasketSequences.of(everyone[::every].last(LATEST_INTERACTIONS))
+    latest = everyone.last(LATEST_INTERACTIONS)
+    every = 1 + int(latest.lengths.sum()) // SAMPLED_INTERACTIONS
+    sequences = BasketSequences.of(latest[::every])
     tastes = features.of_rows(sequences, np.arange(len(sequences.users)))[:, :n_taste].astype(np.float64)
     mean = tastes.mean(axis=0)
     tastes -= mean
-    values, vectors = np.linalg.eigh(tastes.T @ tastes / len(tastes))
+    covariance = tastes.T @ tastes / len(tastes)
+    values, vectors = np.linalg.eigh(covariance)
     stretched = (vectors * np.maximum(values, 0) ** covariance_power) @ (vectors.T @ directions[:-1])
-    spread = np.linalg.norm(tastes @ stretched, axis=0) / np.sqrt(len(tastes))
-    stretched *= SPREAD / np.maximum(spread, MIN_NORM)
+    variance = np.sum(stretched * (covariance @ stretched), axis=0)
+    stretched *= SPREAD / np.sqrt(np.maximum(variance, LEAST_VARIANCE))
     return np.vstack([stretched, SPREAD * directions[-1] - mean @ stretched]).astype(np.float32)

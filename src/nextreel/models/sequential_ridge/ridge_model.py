@@ -134,8 +134,8 @@ class SequentialRidge(Recommender):
     def restore(self, state: Arrays) -> Self:
         """Set the fitted arrays as `Recommender.restore` does, also from an earlier version's file.
 
-        Such a file has no followers. Before version 1.0, it has no rare movies and no undirected weights either, and
-        the embeddings of the learned movies only.
+        A file of version 1.0 has no followers, and its lists stay as they were. An earlier one has no rare movies and
+        no undirected weights either, and the embeddings of the learned movies only.
         """
         optional = [name for name, spec in self.array_specs().items() if spec.is_optional]
         missing = [name for name in optional if name not in state]
@@ -146,6 +146,7 @@ class SequentialRidge(Recommender):
         if missing:
             self.followed_, self.followers_ = np.zeros((2, 0), dtype=np.int32)
             self.follower_counts_ = np.zeros(0, dtype=np.float32)
+            self.config = self.config.model_copy(update={"followers": 0.0, "taste_within_second": 0.0})
         if missing == optional:
             self.rare_ = np.zeros(0, dtype=np.int32)
             self.rare_outer_ = np.zeros((3, 0, n_movies), dtype=np.float32)
@@ -352,17 +353,14 @@ class SequentialRidge(Recommender):
         np.matmul(factors[:, factors.shape[1] - rare_rank :], rare_outer, out=out)
         if kind == SAME_SECOND:
             learned = x @ self.completion_
+            if self.config.taste_within_second:
+                _add_scaled(learned, factors @ self.outer_[solution], self.config.taste_within_second)
         else:
             learned = x @ self.weights_[solution]
             learned += factors @ self.outer_[solution]
-        undirected = profiles @ self.undirected_
-        spread = undirected.std(axis=1)
-        factor = np.divide(
-            self.undirected_weight_ * learned.std(axis=1), spread, out=spread, where=spread > 0
-        )
-        learned += factor[:, None] * undirected
+        _add_scaled(learned, profiles @ self.undirected_, float(self.undirected_weight_[0]))
         if kind == SAME_SECOND and self.config.followers:
-            self._add_followers(latest, learned)
+            _add_scaled(learned, self._count_followers(latest), self.config.followers)
         columns = self.columns_[movies]
         is_learned = np.flatnonzero(columns >= 0)
         if len(movies) < len(self.columns_):
@@ -370,16 +368,13 @@ class SequentialRidge(Recommender):
         out[:, is_learned] = learned
         return out
 
-    def _add_followers(self, latest: Int32Array, scores: Float32Array) -> None:
-        """Add to scores, float32[n, n_learned], what often followed the last movie, in units of their spread."""
+    def _count_followers(self, latest: Int32Array) -> Float32Array:
+        """Return how often each learned movie followed the given ones, log(1 + count), float32[n, n_learned]."""
         bounds = (np.searchsorted(self.followed_, latest, side=side) for side in ("left", "right"))
         query, pair, _ = list_ranges(*bounds)
-        counts = np.zeros_like(scores)
+        counts = np.zeros((len(latest), len(self.completion_)), dtype=np.float32)
         counts[query, self.followers_[pair]] = self.follower_counts_[pair]
-        counts -= counts.mean(axis=1, keepdims=True)
-        spread = counts.std(axis=1)
-        factor = np.divide(self.config.followers * scores.std(axis=1), spread, out=spread, where=spread > 0)
-        scores += factor[:, None] * counts
+        return counts
 
     def _keep_first_choices(self, dataset: Dataset) -> None:
         choices = NextChoices().fit(dataset)
@@ -398,6 +393,13 @@ class SequentialRidge(Recommender):
         scores -= scores.mean(axis=1, keepdims=True)
         scores *= spread[:, None] / np.maximum(scores.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return scores
+
+
+def _add_scaled(scores: Float32Array, others: Float32Array, weight: float) -> None:
+    """Add to scores other ones, float32[n, n_movies] each, in units of their standard deviations over the movies."""
+    spread = others.std(axis=1)
+    factor = np.divide(weight * scores.std(axis=1), spread, out=spread, where=spread > 0)
+    scores += factor[:, None] * others
 
 
 def _choose_learned(counts: Int64Array, most: int) -> BoolArray:
