@@ -33,7 +33,7 @@ PEERS = {
     "RecTools SASRec, its defaults, 30 minutes": "peer-rectools-sasrec-30-minutes",
     "RecTools SASRec, narrow, 30 minutes": "peer-rectools-sasrec-narrow-30-minutes",
 }
-ABLATION = {
+TRANSFORMER_PARTS = {
     "the whole, 5 epochs": "whole",
     "asked only about the next interaction": "last-event-only",
     "no questions that end within a second": "no-within-second",
@@ -41,6 +41,17 @@ ABLATION = {
     "one layer": "one-layer",
     "64 instead of 96 dimensions": "narrow",
     "no dropout": "no-dropout",
+}
+RIDGE_PARTS = {
+    "the whole": "ridge-whole",
+    "no random features": "ridge-linear",
+    "512 random features instead of 1,024": "ridge-fewer-features",
+    "2,048 random features": "ridge-more-features",
+    "random features in evenly drawn directions": "ridge-even-directions",
+    "no regression for long gaps": "ridge-one-gap",
+    "within a second, without the order": "ridge-no-followers",
+    "within a second, without the taste": "ridge-no-taste",
+    "without the scores of EASE": "ridge-no-ease",
 }
 RESULTS = {
     "nextreel blend (`best`)": "next-visit-best",
@@ -191,16 +202,33 @@ def describe_answering() -> str:
 
 def show_ablation() -> str:
     """Return what the transformer loses without each of its parts."""
-    rows = []
-    for label, name in ABLATION.items():
-        evaluation = find_evaluation(read_result(f"ablation-{name}"))
-        slices = [
-            evaluation["slices"][part]["NDCG@10"]
-            for part in ("gap: same second", "gap: up to a day", "gap: over two days")
-        ]
-        estimates = (evaluation["metrics"]["NDCG@10"], *slices)
-        rows.append([label, *(interval([estimate]) for estimate in estimates)])
+    rows = [
+        [label, *(interval([estimate]) for estimate in _estimate_by_gap(read_result(f"ablation-{name}")))]
+        for label, name in TRANSFORMER_PARTS.items()
+    ]
     return make_table(["transformer", "NDCG@10", "same second", "up to a day", "over two days"], rows)
+
+
+def show_ridge_ablation() -> str:
+    """Return what the sequential ridge loses without each of its parts, and what its fits took."""
+    rows = []
+    for label, name in RIDGE_PARTS.items():
+        result = read_result(f"ablation-{name}")
+        live = find_evaluation(result, "live")["metrics"]["NDCG@10"]
+        estimates = (*_estimate_by_gap(result), live)
+        rows.append(
+            [label, *(f"{estimate['mean']:.4f}" for estimate in estimates), f"{result['fit_seconds']:.0f} s"]
+        )
+    return make_table(
+        ["sequential-ridge", "NDCG@10", "same second", "up to a day", "over two days", "live", "fit"], rows
+    )
+
+
+def _estimate_by_gap(result: Result) -> tuple[Result, ...]:
+    """Return the estimates of NDCG@10 of frozen histories, of all queries and by the gap before the query."""
+    evaluation = find_evaluation(result)
+    slices = ("gap: same second", "gap: up to a day", "gap: over two days")
+    return evaluation["metrics"]["NDCG@10"], *(evaluation["slices"][part]["NDCG@10"] for part in slices)
 
 
 def describe_backtests() -> str:

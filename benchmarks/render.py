@@ -26,6 +26,7 @@ from benchmarks.quality_tables import (
     show_new_movies,
     show_new_users,
     show_results,
+    show_ridge_ablation,
     show_seeds,
     show_slices,
 )
@@ -61,6 +62,7 @@ DOCS = HERE.parent / "docs"
 PAGES = (
     HERE.parent / "README.md",
     DOCS / "benchmarks.md",
+    DOCS / "explanations" / "sequential-ridge.md",
     DOCS / "own-films.md",
     DOCS / "how-to" / "course.md",
     DOCS / "how-to" / "deploy.md",
@@ -93,6 +95,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "by-gap": split_protocols_by_gap,
     "time-to-split": compare_with_time_to_split,
     "ablation": show_ablation,
+    "ridge-ablation": show_ridge_ablation,
     "backtest": describe_backtests,
     "soak": show_soak,
     "seeds": show_seeds,

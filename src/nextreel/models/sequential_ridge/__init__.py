@@ -10,7 +10,8 @@ baskets gives rows, too. The target y_k is a vector over the movies: the next in
 
 v_k describes the user's taste by four unit vectors: sums of the movies' embeddings over the whole history, over its
 liked part, and two with decaying weights over the latest baskets. a_k is the length of the history in classes. H is a
-fixed random matrix; its random features let a linear model fit functions that aren't linear. Minimising
+fixed random matrix, whose directions are mostly those in which tastes vary; its random features let a linear model fit
+functions that aren't linear. Minimising
 sum_k |y_k - x_k W - z_k V|^2 + lambda |W|^2 + mu |V|^2 takes one Cholesky factorisation. V is then reduced to a low
 rank. A second solution, from the same factorisation, has as targets only the interactions more than a day after the
 row; it scores queries that come long after the last interaction.
@@ -20,7 +21,9 @@ enter v_k, and their targets are regressed on the leading directions of V alone.
 
 A query in the very second of the last interaction asks for the rest of that basket. It has a ridge regression of its
 own, on x alone: there is a row after each interaction that isn't the last of its basket, and the targets are the rest
-of the basket.
+of the basket. Two more scores are added to it, each in units of its standard deviation over the movies: z_k V, the
+score by the taste, and log(1 + n), where n is how often the movie directly followed the last one within a basket, in
+the order of the data.
 
 To the scores of learned movies those of EASE are added, each in units of its standard deviation over these movies. EASE
 knows no order, and so needs fewer users: its weight falls with their number.
