@@ -35,7 +35,7 @@ PEERS = {
 }
 TRANSFORMER_PARTS = {
     "the whole, 5 epochs": "whole",
-    "asked only about the next interaction": "last-event-only",
+    "histories that end right before the basket only": "last-event-only",
     "no questions that end within a second": "no-within-second",
     "disliked movies weigh as much as liked ones": "all-weigh-the-same",
     "one layer": "one-layer",

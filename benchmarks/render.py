@@ -63,6 +63,7 @@ PAGES = (
     HERE.parent / "README.md",
     DOCS / "benchmarks.md",
     DOCS / "explanations" / "sequential-ridge.md",
+    DOCS / "explanations" / "transformer.md",
     DOCS / "own-films.md",
     DOCS / "how-to" / "course.md",
     DOCS / "how-to" / "deploy.md",
