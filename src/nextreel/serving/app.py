@@ -41,7 +41,7 @@ from nextreel.serving.inference.service import Service
 from nextreel.serving.page import page_routes as page
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
-from nextreel.serving.upkeep import keep_up, return_freed_memory
+from nextreel.serving.upkeep import keep_up
 from nextreel.version import __version__
 
 BURST_SECONDS = 2
@@ -110,7 +110,6 @@ async def _run_service(
     settings: Settings, metrics: Metrics, limiter: RateLimiter | None, app: FastAPI
 ) -> AsyncIterator[None]:
     """Open the store, load the model, and keep both up to date until the application shuts down."""
-    return_freed_memory()
     with Store.open(settings.store_url) as store:
         service = Service(store, VersionDirectory.open(settings.model_directory), settings.experiment)
         shared_use = None if limiter is None else SharedUse(limiter)

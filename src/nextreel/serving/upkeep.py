@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import itertools
 import logging
 import platform
 import signal
@@ -14,35 +15,38 @@ from nextreel.serving.storage.administration.key_use import exchange_use
 UPKEEP_SECONDS = 1.0
 """Seconds between two rounds of upkeep."""
 
-M_MMAP_THRESHOLD = -3
-"""Number of the option in glibc's malloc.h."""
-MMAP_THRESHOLD_BYTES = 256 * 1024
-"""Size from which on a block of memory gets a mapping of its own. The arrays of a single query are smaller."""
+ROUNDS_BETWEEN_RETURNS = 60
+"""Number of rounds of upkeep between two returns of freed memory."""
 
 logger = logging.getLogger("nextreel")
 
 
 def return_freed_memory() -> None:
-    """Make this process return every large block of memory to the operating system when it is freed.
+    """Return memory that this process has freed to the operating system.
 
-    Otherwise a server that runs for weeks would keep growing. glibc gives a large block a mapping of its own, which
-    ends when the block is freed. But each freed block raises the size from which on a block counts as large, up to
-    32 MiB. From then on, the arrays of batches would lie in the heap of the thread that made them, and the heaps would
-    fragment and grow for hours. mallopt(3) fixes that size. Without glibc, this function does nothing.
+    Otherwise a server that runs for weeks would keep growing: glibc keeps the memory of freed arrays for the next ones,
+    in a heap for each thread, and the heaps fragment. It could return each array's memory at once instead, but then the
+    system clears the memory of each new array, which takes longer than most computations with it. Without glibc, this
+    function does nothing.
     """
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 async def keep_up(state: AppState) -> None:
-    """Do a round of upkeep every second, and immediately on SIGHUP, until cancelled. Errors are logged."""
+    """Do a round of upkeep every second, and immediately on SIGHUP, until cancelled. Errors are logged.
+
+    Every minute, freed memory is returned.
+    """
     is_due = asyncio.Event()
     # Windows has no SIGHUP, and its event loop no handlers; in another thread than the main one there are none either.
     with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, is_due.set)
     served_versions: set[tuple[str, str]] = set()
     problem: str | None = None
-    while True:
+    for number in itertools.count():
+        if number % ROUNDS_BETWEEN_RETURNS == 0:
+            await state.run_writing(return_freed_memory)
         problem = await _follow_store(state, problem)
         _report_versions(state, served_versions)
         with contextlib.suppress(TimeoutError):
