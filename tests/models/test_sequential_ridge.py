@@ -400,6 +400,13 @@ def test_choices_later_than_a_query_have_no_effect_on_its_short_history() -> Non
     )
 
 
+def test_few_interactions_get_few_random_features() -> None:
+    defaults, few = SequentialRidgeConfig(), SequentialRidgeConfig(hidden=16)
+    assert [defaults.count_hidden(n) for n in (10, 50_000, 300_000, 30_000_000)] == [64, 100, 600, 1024]
+    assert few.count_hidden(30_000_000) == 16
+    assert SequentialRidge().fit(tiny_dataset()).mixing_.shape == (513, 64)
+
+
 def test_a_smaller_rank_keeps_the_shape_and_stores_less() -> None:
     small = SequentialRidge(SMALL.model_copy(update={"rank": 2})).fit(tiny_dataset())
     assert small.inner_.shape[2] == small.outer_.shape[1] == 2

@@ -58,7 +58,7 @@ class BlendConfig(ModelConfig):
     """Options of the transformer; its seed is replaced by the blend's own."""
     # The transformer learns what a larger ridge would add, and the order within a second.
     ridge: SequentialRidgeConfig = SequentialRidgeConfig(
-        hidden=512, covariance_power=0, followers=0, taste_within_second=0
+        dense_regularization=10, hidden=512, covariance_power=0, followers=0, taste_within_second=0
     )
     """Options of the sequential ridge, the other blended model."""
     minutes: float | None = Field(default=None, gt=0)

@@ -69,7 +69,7 @@ class SequentialRidge(Recommender):
     """float32[2, n_movies, dimensions]: two unit vectors for each movie, the first made from which users movies have
     in common, the second from which movies are rated close to each other; zeros for a movie that nobody rated."""
     mixing_: Float32Array
-    """float32[4 * dimensions + 1, hidden]: the random matrix of the random features (H in the package's formulas)."""
+    """float32[4 * dimensions + 1, n_hidden]: the random matrix of the random features (H in the package's formulas)."""
     weights_: Float32Array
     """float32[2, n_learned, n_learned]: weights from the movies of the history to the scored movies (W in the package's
     formulas), first for queries after any gap, then for those after a long one."""
@@ -105,17 +105,16 @@ class SequentialRidge(Recommender):
     """int32[n_first]: number of earlier interactions of the same user, for each interaction in `first_times_`."""
 
     def array_specs(self) -> Specs:
-        dimensions, hidden = self.config.dimensions, self.config.hidden
-        n_dense = 4 * dimensions + LENGTH_CLASSES + hidden
+        dimensions = self.config.dimensions
         return {
             "columns_": ArraySpec("int32", ("n_movies",), least=-1, numbers="n_learned"),
             "rare_": ArraySpec(
                 "int32", ("n_rare",), least=0, below="n_movies", order="strictly ascending", is_optional=True
             ),
             "embeddings_": ArraySpec("float32", (2, "n_embedded", dimensions), is_filled=True),
-            "mixing_": ArraySpec("float32", (4 * dimensions + 1, hidden)),
+            "mixing_": ArraySpec("float32", (4 * dimensions + 1, "n_hidden")),
             "weights_": ArraySpec("float32", (2, "n_learned", "n_learned")),
-            "inner_": ArraySpec("float32", (2, n_dense, "rank")),
+            "inner_": ArraySpec("float32", (2, "n_dense", "rank")),
             "outer_": ArraySpec("float32", (2, "rank", "n_learned")),
             "rare_outer_": ArraySpec("float32", (3, "rare_rank", "n_movies"), is_optional=True),
             "completion_": ArraySpec("float32", ("n_learned", "n_learned")),
@@ -155,8 +154,15 @@ class SequentialRidge(Recommender):
             of_learned = self.embeddings_
             self.embeddings_ = np.zeros((2, n_movies, self.config.dimensions), dtype=np.float32)
             self.embeddings_[:, self.columns_ >= 0] = of_learned
-        if self.embeddings_.shape[1] != n_movies or self.rare_outer_.shape[1] > self.inner_.shape[2]:
-            raise ArtifactError("the arrays 'embeddings_' or 'rare_outer_' don't have the size of the others")
+        _, n_dense, rank = self.inner_.shape
+        if (
+            self.embeddings_.shape[1] != n_movies
+            or self._features.n_dense != n_dense
+            or self.rare_outer_.shape[1] > rank
+        ):
+            raise ArtifactError(
+                "the arrays 'embeddings_', 'inner_' or 'rare_outer_' don't have the size of the others"
+            )
         return self
 
     def fit_cost(self, dataset: Dataset) -> FitCost:
@@ -164,16 +170,14 @@ class SequentialRidge(Recommender):
         config, n_interactions = self.config, len(dataset.timeline)
         counts = np.bincount(dataset.timeline.movies, minlength=dataset.n_movies)
         n = int(_choose_learned(counts, config.most_movies).sum())
-        n_rare, n_dense = (
-            int(np.count_nonzero(counts)) - n,
-            4 * config.dimensions + LENGTH_CLASSES + config.hidden,
-        )
+        n_rare, hidden = int(np.count_nonzero(counts)) - n, config.count_hidden(n_interactions)
+        n_dense = 4 * config.dimensions + LENGTH_CLASSES + hidden
         size = n + n_dense
         sums = size**2 + 4 * size * n + 5 * n**2 + 3 * n_rare * n_dense
         parts = min(MOST_THREADS, usable_threads()) * 6 * INTERACTIONS_AT_ONCE * n_dense
         return FitCost(
             memory=4 * (sums + parts) + 48 * n_interactions,
-            products=n_interactions * (n_dense**2 / 2 + 4 * config.dimensions * config.hidden)
+            products=n_interactions * (n_dense**2 / 2 + 4 * config.dimensions * hidden)
             + size**2 * (size / 3 + 2 * n)
             + 3 * n**3,
             steps=n_interactions * 10 * n_dense,
@@ -208,7 +212,8 @@ class SequentialRidge(Recommender):
         )
         no_directions = np.zeros((4 * config.dimensions + 1, 0), dtype=np.float32)
         tastes = FeatureMap(self.embeddings_, is_learned | is_rare, no_directions)
-        self.mixing_ = draw_directions(tastes, everyone, config.hidden, config.covariance_power, random)
+        hidden = config.count_hidden(len(timeline))
+        self.mixing_ = draw_directions(tastes, everyone, hidden, config.covariance_power, random)
         weight = config.undirected * (1000 / max(timeline.n_users, 1000)) ** (1 / 3)
         self.undirected_weight_ = np.array([weight], dtype=np.float32)
         self._solve(RowSums(config, self._features, self.columns_, rare_columns).over(parts, run_tasks))
