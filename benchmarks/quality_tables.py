@@ -46,7 +46,6 @@ RIDGE_PARTS = {
     "the whole": "ridge-whole",
     "no random features": "ridge-linear",
     "512 random features instead of 1,024": "ridge-fewer-features",
-    "2,048 random features": "ridge-more-features",
     "random features in evenly drawn directions": "ridge-even-directions",
     "no regression for long gaps": "ridge-one-gap",
     "within a second, without the order": "ridge-no-followers",

@@ -9,10 +9,11 @@ backpropagation-free machine learning models", Science 2024).
 
 import numpy as np
 
-from nextreel.arrays import Float32Array
+from nextreel.arrays import Float32Array, Float64Array
 from nextreel.data.timeline import Histories
 from nextreel.models.sequential_ridge.baskets import BasketSequences
 from nextreel.models.sequential_ridge.features import FeatureMap
+from nextreel.models.sequential_ridge.normal_equations import INTERACTIONS_AT_ONCE, divide
 
 SAMPLED_INTERACTIONS = 65_536
 """About how many interactions' tastes the covariance is computed from."""
@@ -51,15 +52,28 @@ def draw_directions(
     directions = random.standard_normal((n_taste + 1, hidden), dtype=np.float32)
     if covariance_power == 0 or hidden == 0:
         return directions
-    latest = everyone.last(LATEST_INTERACTIONS)
-    every = 1 + int(latest.lengths.sum()) // SAMPLED_INTERACTIONS
-    sequences = BasketSequences.of(latest[::every])
-    tastes = features.of_rows(sequences, np.arange(len(sequences.users)))[:, :n_taste].astype(np.float64)
-    mean = tastes.mean(axis=0)
-    tastes -= mean
-    covariance = tastes.T @ tastes / len(tastes)
+    mean, covariance = _describe_tastes(features, everyone, n_taste)
     values, vectors = np.linalg.eigh(covariance)
     stretched = (vectors * np.maximum(values, 0) ** covariance_power) @ (vectors.T @ directions[:-1])
     variance = np.sum(stretched * (covariance @ stretched), axis=0)
     stretched *= SPREAD / np.sqrt(np.maximum(variance, LEAST_VARIANCE))
     return np.vstack([stretched, SPREAD * directions[-1] - mean @ stretched]).astype(np.float32)
+
+
+def _describe_tastes(
+    features: FeatureMap, everyone: Histories, n_taste: int
+) -> tuple[Float64Array, Float64Array]:
+    """Return the mean of the tastes after the interactions of a sample of users, float64[n_taste], and their covariance
+    matrix."""
+    latest = everyone.last(LATEST_INTERACTIONS)
+    sample = latest[:: 1 + int(latest.lengths.sum()) // SAMPLED_INTERACTIONS]
+    total, products, count = np.zeros(n_taste), np.zeros((n_taste, n_taste)), 0
+    for histories in divide(sample, INTERACTIONS_AT_ONCE):
+        sequences = BasketSequences.of(histories)
+        rows = np.arange(len(sequences.users))
+        tastes = features.of_rows(sequences, rows)[:, :n_taste].astype(np.float64)
+        total += tastes.sum(axis=0)
+        products += tastes.T @ tastes
+        count += len(tastes)
+    mean = total / count
+    return mean, products / count - np.outer(mean, mean)
