@@ -126,14 +126,16 @@ def test_followers_are_counted_in_the_order_of_the_data_and_less_if_not_liked() 
 def test_within_a_second_the_taste_counts_in_units_of_the_spread() -> None:
     dataset = tiny_dataset()
     update = {"undirected": 0, "followers": 0}
-    state = SequentialRidge(SMALL.model_copy(update=update)).fit(dataset).state
+    fitted = SequentialRidge(SMALL.model_copy(update=update)).fit(dataset)
     alone, with_taste = (
         rated_in_one_second(
             dataset,
-            SequentialRidge(SMALL.model_copy(update=update | {"taste_within_second": weight})).restore(state),
+            SequentialRidge(SMALL.model_copy(update=update | {"taste_within_second": weight})).restore(
+                fitted.state
+            ),
             3,
             6,
-        )[state["columns_"] >= 0]
+        )[fitted.columns_ >= 0]
         for weight in (0, 0.5)
     )
     assert (with_taste - alone).std() == pytest.approx(0.5 * alone.std(), rel=1e-3)
