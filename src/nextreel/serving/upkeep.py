@@ -46,7 +46,7 @@ async def keep_up(state: AppState) -> None:
     problem: str | None = None
     for number in itertools.count():
         if number % ROUNDS_BETWEEN_RETURNS == 0:
-            await state.run_writing(return_freed_memory)
+            await asyncio.to_thread(return_freed_memory)
         problem = await _follow_store(state, problem)
         _report_versions(state, served_versions)
         with contextlib.suppress(TimeoutError):
