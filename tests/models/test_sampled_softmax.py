@@ -108,7 +108,8 @@ def test_a_movie_that_is_everywhere_is_a_candidate_for_certain() -> None:
     sampler = CandidateSampler(np.array([9]), 5)
     batch, labels = first_batch()
     everything_is_movie_0 = replace(labels, movie=labels.movie * 0, seen_movie=labels.seen_movie * 0)
-    part = replace(batch, movies=batch.movies * 0), everything_is_movie_0
+    events = replace(batch.events, movies=batch.events.movies * 0)
+    part = replace(batch, events=events), everything_is_movie_0
     _, touched = sampler.restrict([part], np.random.default_rng(0))
     assert (touched.movies.tolist(), float(touched.log_probability[0])) == ([0], 0.0)
 
@@ -139,10 +140,13 @@ def test_a_step_and_a_score_leave_no_tensor_on_the_cpu(samples: bool) -> None:
     batch, labels = parts[0][0].to(meta), parts[0][1].to(meta)
     network = new_network().to(meta)
     optimizer = AveragedAdamW(network, CONFIG.model_copy(update={"dropout": 0.2}), samples)
+    n_events = batch.events.movies.shape[1]
+    of_events, of_queries = batch.relations[:, :n_events], batch.relations[:, n_events:]
     with OnlyMeta():  # type: ignore[no-untyped-call]
         loss = optimizer.step(*whole([(batch, labels)]), 0.1, touched)
         optimizer.settle()
-        scores = network.score(network(batch))
+        encoded = network.encode(batch.events, of_events)
+        scores = network.score(network.ask(batch.queries, of_queries, encoded))
     assert loss.device.type == scores.device.type == "meta"
 
 

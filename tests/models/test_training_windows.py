@@ -9,6 +9,7 @@ from nextreel.data.times import LATEST_TIMESTAMP
 from nextreel.models.training.held_out_users import HeldOut
 from nextreel.models.transformer import TransformerConfig
 from nextreel.models.transformer.network import Network
+from nextreel.models.transformer.query_windows import QueryWindows
 from nextreel.models.transformer.training_windows import (
     EVENT_GRID,
     PLACE_GRID,
@@ -16,7 +17,7 @@ from nextreel.models.transformer.training_windows import (
     EpochBatches,
     TrainingQueries,
 )
-from nextreel.models.transformer.window_batches import batch_queries
+from nextreel.models.transformer.window_batches import QueryArrays, WindowArrays, pack_batch
 from nextreel.testing import tiny_dataset
 from tests.frames import catalog, interactions
 
@@ -111,11 +112,11 @@ def test_training_batches_have_few_shapes() -> None:
     epoch = draw(tiny_dataset(seed=1))
     longest = int(epoch.windows.lengths.max())
     for batch, labels in map(epoch.pack, epoch.batches):
-        _, n_events = batch.movies.shape
+        _, n_events = batch.events.movies.shape
         assert n_events % EVENT_GRID == 0 or n_events == longest
-        assert batch.weeks.shape[1] % QUERY_GRID == 0
-        assert len(batch.query_places) % PLACE_GRID == 0
-        assert int(labels.query.max()) < len(batch.query_index)
+        assert batch.queries.weeks.shape[1] % QUERY_GRID == 0
+        assert len(batch.queries.places) % PLACE_GRID == 0
+        assert int(labels.query.max()) < len(batch.queries.index)
 
 
 def test_padding_changes_no_vector_of_a_query() -> None:
@@ -123,8 +124,14 @@ def test_padding_changes_no_vector_of_a_query() -> None:
     network = Network(dataset.n_movies, CONFIG).eval()
     histories = dataset.histories(dataset.user_ids, np.full(dataset.n_users, LATEST_TIMESTAMP))
     last = dataset.timeline.timestamps[dataset.timeline.offsets[1:] - 1]
-    batch = batch_queries(histories, last + 1, CONFIG.window)
-    padded = batch_queries(histories, last + 1, CONFIG.window, shape=(56, 3, 70))
+    asked = QueryWindows.of(histories, last + 1, CONFIG.window)
+    batch = pack_batch(*asked.arrays())
+    window_of = np.arange(len(asked))
+    padded = pack_batch(
+        WindowArrays.of(asked.events, asked.starts, asked.stops, n_rows=56),
+        QueryArrays.of(window_of, asked.timestamps, asked.n_seen, asked.lengths, n_rows=3),
+        n_places=70,
+    )
     with torch.inference_mode():
         alone, with_padding = network(batch), network(padded)
     assert len(with_padding) == 70
@@ -170,8 +177,8 @@ def test_a_training_query_counts_the_events_of_its_history() -> None:
     first = timeline.offsets[epoch.queries.users]
     for windows in epoch.batches:
         batch, _ = epoch.pack(windows)
-        queries = epoch.windows.queries_in(windows)[batch.query_index]
-        counts = batch.counts.flatten(0, 1)[batch.query_places[: len(queries)]]
+        queries = epoch.windows.queries_in(windows)[batch.queries.index]
+        counts = batch.queries.counts.flatten(0, 1)[batch.queries.places[: len(queries)]]
         assert counts.tolist() == [
             count_by_hand(timeline.timestamps[first[query] : epoch.cuts[query]].tolist()) for query in queries
         ]
@@ -181,9 +188,10 @@ def test_a_query_counts_the_events_before_its_window_too() -> None:
     dataset = dataset_of_visits()
     at = np.full(dataset.n_users, LATEST_TIMESTAMP)
     histories = dataset.histories(dataset.user_ids, at)
-    batch = batch_queries(histories, at, window=4)
-    assert set(batch.counts[..., 0].flatten().tolist()) == {bucket(40)}
-    assert int(batch.counts[..., 1:].max()) <= 4
+    windows, queries = QueryWindows.of(histories, at, window=4).arrays()
+    counts = queries.pack(windows.timestamps).counts
+    assert set(counts[..., 0].flatten().tolist()) == {bucket(40)}
+    assert int(counts[..., 1:].max()) <= 4
 
 
 def test_every_window_is_in_one_batch() -> None:

@@ -10,7 +10,7 @@ from nextreel.errors import ConfigError, DataError
 from nextreel.models.base import Recommender
 from nextreel.models.training.epochs import Epoch, Training
 from nextreel.models.training.held_out_users import HeldOut
-from nextreel.models.transformer import Transformer, TransformerConfig, transformer_model
+from nextreel.models.transformer import Transformer, TransformerConfig, query_windows
 from nextreel.testing import RecommenderConformance, tiny_dataset
 from tests.frames import catalog, interactions
 
@@ -175,5 +175,5 @@ def test_queries_score_the_same_however_they_are_divided(pairs: int, monkeypatch
     timestamps = dataset.timeline.timestamps[rows]
     histories = dataset.histories(dataset.timeline.user_ids[dataset.timeline.users[rows]], timestamps)
     at_once = model.score(histories, timestamps)
-    monkeypatch.setattr(transformer_model, "PAIRS_AT_ONCE", pairs)
+    monkeypatch.setattr(query_windows, "PAIRS_AT_ONCE", pairs)
     np.testing.assert_allclose(model.score(histories, timestamps), at_once, rtol=1e-4, atol=1e-5)

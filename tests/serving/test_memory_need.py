@@ -9,7 +9,12 @@ import pytest
 from nextreel import machine
 from nextreel.errors import TooLargeError
 from nextreel.machine import GIB
+from nextreel.models.transformer import Transformer, TransformerConfig
+from nextreel.prediction.predictor import Predictor
+from nextreel.prediction.saving import load, save
+from nextreel.serving.inference.engine import CACHE_BYTES
 from nextreel.serving.memory_need import (
+    BYTES_PER_CACHED_ROW,
     BYTES_PER_LIKE,
     BYTES_PER_PROCESS,
     BYTES_PER_READ_ROW,
@@ -63,3 +68,13 @@ def test_the_command_refuses_before_it_fills_the_store(
     monkeypatch.undo()
     with Store.open(url) as store:
         assert store.is_empty
+
+
+def test_a_model_that_keeps_histories_needs_memory_for_them(model: Path, tmp_path: Path) -> None:
+    dataset = load(model).dataset
+    transformer = Transformer(TransformerConfig(dimensions=8, window=16, epochs=1)).fit(dataset)
+    save(Predictor(transformer, dataset), tmp_path / "transformer")
+    of_each, of_each_caching = (
+        estimate_memory(saved, is_mapped=True)[1] for saved in (model, tmp_path / "transformer")
+    )
+    assert of_each_caching - of_each == len(dataset.timeline) * BYTES_PER_CACHED_ROW < CACHE_BYTES

@@ -46,6 +46,8 @@ class Recommender(ABC):
     uses_only_past: ClassVar[bool] = False
     """Whether a score depends only on interactions before the query's timestamp, even if the model was fitted on later
     ones."""
+    caches_histories: ClassVar[bool] = False
+    """Whether `cache_histories` makes the model keep anything."""
     fits_by_tasks: ClassVar[bool] = False
     """Whether `fit` computes what takes long by `training.run_tasks` or `training.run_replicas`, so that a cluster can
     do it."""
@@ -113,6 +115,15 @@ class Recommender(ABC):
         empty history.
         """
         return histories.lengths > 0
+
+    def cache_histories(self, memory: int) -> None:
+        """Keep what `score` computes about a history for the next query about it, in at most `memory` bytes.
+
+        A server calls this, because its users come back. Another call forgets what is kept. By default a model passes
+        the call to its children and keeps nothing itself.
+        """
+        for model in self.children.values():
+            model.cache_histories(memory)
 
     @property
     def children(self) -> Mapping[str, "Recommender"]:

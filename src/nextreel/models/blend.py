@@ -73,6 +73,7 @@ class Blend(Recommender):
     Config = BlendConfig
     config: BlendConfig
     fits_by_tasks = True
+    caches_histories = True
 
     weights_: Float32Array
     """float32[n_classes, 3]: weights of the transformer, of the ridge and of recent popularity (w, v and u in the

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nextreel.machine import require_memory
+from nextreel.models.registry import model_class
 from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saved_dataset import INTERACTIONS_FILE, ORDER_FILE
 from nextreel.prediction.saving import MODEL_FILE
+from nextreel.serving.inference.engine import CACHE_BYTES
 from nextreel.wording import number_of
 
 BYTES_PER_PROCESS = 150 * 2**20
@@ -17,6 +19,9 @@ BYTES_PER_LIKE = 12
 """What a worker allocates for each interaction to find similar movies; some of it is freed again."""
 BYTES_PER_READ_ROW = 110
 """What a worker allocates for each interaction that it reads from the store and sorts; most of it is freed again."""
+BYTES_PER_CACHED_ROW = 1_600
+"""What a worker keeps of each interaction in the histories that its model was asked about lately, up to CACHE_BYTES; of
+a transformer with the default options."""
 MAPPED_FILES = (MODEL_FILE, INTERACTIONS_FILE, ORDER_FILE)
 
 
@@ -25,10 +30,14 @@ def estimate_memory(model: Path, is_mapped: bool) -> tuple[int, int]:
 
     `is_mapped` says whether the store's interactions are those in the files of the model, which all processes share.
     """
-    data = ModelManifest.read(model).data
+    manifest = ModelManifest.read(model)
+    data = manifest.data
     shared = sum(file.stat().st_size for name in MAPPED_FILES if (file := model / name).is_file())
     bytes_per_row = BYTES_PER_LIKE if is_mapped else BYTES_PER_READ_ROW
-    return shared, BYTES_PER_MOVIE * data.movies + bytes_per_row * data.interactions
+    of_each = BYTES_PER_MOVIE * data.movies + bytes_per_row * data.interactions
+    if model_class(manifest.model).caches_histories:
+        of_each += min(CACHE_BYTES, BYTES_PER_CACHED_ROW * data.interactions)
+    return shared, of_each
 
 
 def require_memory_to_serve(models: Mapping[Path, bool], workers: int) -> None:

@@ -8,7 +8,7 @@ The names of the parameters are the names of the arrays in a saved model.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,14 @@ from torch.overrides import TorchFunctionMode
 
 from nextreel.models.transformer.dropout import Drop, keep_all
 from nextreel.models.transformer.hyperparameters import TransformerConfig
-from nextreel.models.transformer.window_batches import N_COUNTS, N_DISTANCES, N_TIMES, Batch
+from nextreel.models.transformer.window_batches import (
+    N_COUNTS,
+    N_DISTANCES,
+    N_TIMES,
+    Batch,
+    EventRows,
+    QueryRows,
+)
 
 N_RATINGS = 10
 """Number of different ratings, each with an embedding: half stars from 0.5 to 5."""
@@ -132,12 +139,32 @@ class Layer(nn.Module):
         relations : int64[B, R, T]
         drop : Drop
         """
-        normed, out = self.norm_in(x), x[:, from_row:]
-        q, gate = self.query_gate(normed[:, from_row:]).chunk(2, -1)
+        normed = self.norm_in(x)
+        keys_values = self.key_value(normed[:, :n_events])
+        return self.attend_to(
+            keys_values, x[:, from_row:], normed[:, from_row:], relations[:, from_row:], drop
+        )
+
+    def attend_to(
+        self, keys_values: Tensor, x: Tensor, normed: Tensor, relations: Tensor, drop: Drop = keep_all
+    ) -> Tensor:
+        """Return [B, R, width]: the output of the layer for rows that attend to events with the given keys and values.
+
+        Parameters
+        ----------
+        keys_values : [B, T, 2 * width]
+            Keys of the events, then their values, as `key_value` computes them.
+        x, normed : [B, R, width]
+            Inputs of the rows, as they are and after `norm_in`.
+        relations : int64[B, R, T]
+        drop : Drop
+        """
+        q, gate = self.query_gate(normed).chunk(2, -1)
         q = q.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        k, v = self.key_value(normed[:, :n_events]).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        attended = attend(q, k, v, self._relation_bias().to(q.dtype), relations[:, from_row:])
-        out = out + drop(self.mix(attended.transpose(1, 2).flatten(2) * functional.silu(gate)))
+        n_windows, n_events, _ = keys_values.shape
+        k, v = keys_values.view(n_windows, n_events, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        attended = attend(q, k, v, self._relation_bias().to(q.dtype), relations)
+        out = x + drop(self.mix(attended.transpose(1, 2).flatten(2) * functional.silu(gate)))
         gate, value = self.up(self.norm_out(out)).chunk(2, -1)
         return out + drop(self.down(functional.silu(gate) * value))
 
@@ -172,29 +199,71 @@ class Network(nn.Module):
         self.register_buffer("weeks", torch.zeros(2, dtype=torch.int64))
 
     def forward(self, batch: Batch, movies: Tensor | None = None, drop: Drop = keep_all) -> Tensor:
-        """Return the vector of each query, [at least n_queries, width], in the order of `batch.query_places`.
+        """Return the vector of each query, [at least n_queries, width], in the order of `batch.queries.places`.
 
         Parameters
         ----------
         batch : Batch
         movies : [n, width], optional
-            The movie embeddings that the numbers in `batch.movies` are the rows of, by default those of all movies.
+            The movie embeddings whose rows `batch.events.movies` numbers, by default those of all movies.
         drop : Drop
             What is done to activations in training.
         """
-        table = self.movies.weight if movies is None else movies
-        events = functional.embedding(batch.movies, table) + self.ratings(batch.ratings)
-        events = drop(events + self.pauses(batch.pauses))  # [B, T, width]
-        week = (torch.minimum(batch.weeks, self.weeks[1]) - self.weeks[0]).clamp(0, N_WEEKS - 1)
-        counts = self.counts(batch.counts + N_COUNTS * torch.arange(3, device=week.device)).sum(2)
-        queries = self.gaps(batch.gaps) + self.calendar(week) + counts  # [B, Q, width]
+        events = self._embed_events(batch.events, movies, drop)  # [B, T, width]
         n_events = events.shape[1]
-        x = torch.cat([events, queries], 1)
+        x = torch.cat([events, self._embed_queries(batch.queries)], 1)
         for layer in self.layers[:-1]:
             x = layer(x, n_events, 0, batch.relations, drop)
         # No later layer reads the events, so the last one computes the queries only.
-        out: Tensor = self.layers[-1](x, n_events, n_events, batch.relations, drop)  # [B, Q, width]
-        vectors: Tensor = self.norm(out.flatten(0, 1).index_select(0, batch.query_places))
+        out = self.layers[-1](x, n_events, n_events, batch.relations, drop)  # [B, Q, width]
+        return self._take_vectors(out, batch.queries)
+
+    def encode(self, events: EventRows, relations: Tensor) -> list[Tensor]:
+        """Return what queries attend to in windows of events: for each layer, [B, T, 2 * width], keys, then values.
+
+        `relations`, int64[B, T, T], are those of the events to the events.
+        """
+        x, encoded = self._embed_events(events), []
+        for number, layer in enumerate(self._layers):
+            normed = layer.norm_in(x)
+            encoded.append(layer.key_value(normed))
+            if number < len(self.layers) - 1:
+                x = layer.attend_to(encoded[-1], x, normed, relations)
+        return encoded
+
+    def ask(self, queries: QueryRows, relations: Tensor, encoded: Sequence[Tensor]) -> Tensor:
+        """Return the vector of each query about windows whose events are encoded, as `forward` does without dropout.
+
+        Parameters
+        ----------
+        queries : QueryRows
+        relations : int64[B, Q, T]
+            Relations of the queries to the events.
+        encoded : sequence of [B, T, 2 * width]
+            What `encode` returns for the windows.
+        """
+        x = self._embed_queries(queries)
+        for layer, keys_values in zip(self._layers, encoded, strict=True):
+            x = layer.attend_to(keys_values, x, layer.norm_in(x), relations)
+        return self._take_vectors(x, queries)
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return cast("list[Layer]", list(self.layers))
+
+    def _embed_events(self, events: EventRows, movies: Tensor | None = None, drop: Drop = keep_all) -> Tensor:
+        table = self.movies.weight if movies is None else movies
+        embedded = functional.embedding(events.movies, table) + self.ratings(events.ratings)
+        return drop(embedded + self.pauses(events.pauses))
+
+    def _embed_queries(self, queries: QueryRows) -> Tensor:
+        week = (torch.minimum(queries.weeks, self.weeks[1]) - self.weeks[0]).clamp(0, N_WEEKS - 1)
+        counts = self.counts(queries.counts + N_COUNTS * torch.arange(3, device=week.device)).sum(2)
+        embedded: Tensor = self.gaps(queries.gaps) + self.calendar(week) + counts
+        return embedded
+
+    def _take_vectors(self, out: Tensor, queries: QueryRows) -> Tensor:
+        vectors: Tensor = self.norm(out.flatten(0, 1).index_select(0, queries.places))
         return vectors
 
     def score(self, vectors: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ class CandidateSampler:
     def restrict(self, parts: Sequence[Part], random: np.random.Generator) -> tuple[list[Part], StepMovies]:
         """Draw a step's candidates, and return its parts with the movies' numbers among those of the step."""
         label_movies = np.concatenate([labels.movie.numpy() for _, labels in parts])
-        window_movies = np.concatenate([batch.movies.numpy().ravel() for batch, _ in parts])
+        window_movies = np.concatenate([batch.events.movies.numpy().ravel() for batch, _ in parts])
         drawn = np.minimum(np.searchsorted(self.upper, random.random(self.n_drawn)), self.n_movies - 1)
         candidates = np.union1d(drawn, label_movies)
         movies = np.concatenate([candidates, np.setdiff1d(window_movies, candidates)])
@@ -91,13 +91,10 @@ class CandidateSampler:
         log_missed += len(label_movies) * self.log_not_label[candidates]
         padding = (0, -len(candidates) % CANDIDATE_GRID)
         log_probability = np.pad(np.log(-np.expm1(log_missed)), padding, constant_values=-HIDDEN)
-        renumbered = [
-            (
-                replace(batch, movies=torch.from_numpy(place[batch.movies.numpy()])),
-                labels.renumber(place, len(candidates)),
-            )
-            for batch, labels in parts
-        ]
+        renumbered = []
+        for batch, labels in parts:
+            events = replace(batch.events, movies=torch.from_numpy(place[batch.events.movies.numpy()]))
+            renumbered.append((replace(batch, events=events), labels.renumber(place, len(candidates))))
         return renumbered, StepMovies(
             torch.from_numpy(movies),
             torch.from_numpy(log_probability.astype(np.float32)),

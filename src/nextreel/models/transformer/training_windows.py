@@ -22,7 +22,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.keyed_random import uniform
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.labels import Labels, Part
-from nextreel.models.transformer.window_batches import Batch, pack_windows
+from nextreel.models.transformer.window_batches import Batch, QueryArrays, WindowArrays, pack_batch
 
 EVENT_GRID, QUERY_GRID, PLACE_GRID = 32, 16, 128
 """The padded numbers of a window's events, of a window's queries, and of a batch's queries are multiples of these. So
@@ -240,19 +240,23 @@ class EpochBatches:
 
     def _pack(self, windows: Int64Array, queries: Int64Array) -> Batch:
         timeline, starts = self.queries.dataset.timeline, self.windows.starts[windows]
-        return pack_windows(
-            (timeline.movies, timeline.stars, timeline.timestamps),
-            starts,
-            self.windows.stops[windows],
-            window_of=np.repeat(np.arange(len(windows)), self.windows.n_queries[windows]),
-            cuts=self.cuts[queries],
-            timestamps=timeline.timestamps[self.queries.starts[queries]],
-            n_earlier=starts - timeline.offsets[timeline.users[starts]],
-            shape=(
-                int(self.windows.padded_events[windows].max()),
-                int(self.windows.padded_queries[windows].max()),
-                -(-len(queries) // PLACE_GRID) * PLACE_GRID,
+        cuts, n_queries = self.cuts[queries], self.windows.n_queries[windows]
+        n_events = int(self.windows.padded_events[windows].max())
+        return pack_batch(
+            WindowArrays.of(
+                (timeline.movies, timeline.stars, timeline.timestamps),
+                starts,
+                self.windows.stops[windows],
+                n_events,
             ),
+            QueryArrays.of(
+                window_of=np.repeat(np.arange(len(windows)), n_queries),
+                timestamps=timeline.timestamps[self.queries.starts[queries]],
+                n_seen=cuts - np.repeat(starts, n_queries),
+                lengths=cuts - timeline.offsets[self.queries.users[queries]],
+                n_rows=int(self.windows.padded_queries[windows].max()),
+            ),
+            n_places=-(-len(queries) // PLACE_GRID) * PLACE_GRID,
         )
 
     def _label(self, queries: Int64Array) -> Labels:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -29,22 +29,19 @@ from nextreel.models.training.torch_on_cpu import (
     one_thread,
     seeded_training,
 )
+from nextreel.models.transformer.encoded_windows import EncodedWindows, encode
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.labels import Part
 from nextreel.models.transformer.network import Network, find_shapes
 from nextreel.models.transformer.optimizer import AveragedAdamW
+from nextreel.models.transformer.query_windows import QueryWindows
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
 from nextreel.models.transformer.training_windows import EpochBatches, TrainingQueries, divide_batch
-from nextreel.models.transformer.window_batches import N_COUNTS, batch_queries
+from nextreel.models.transformer.window_batches import N_COUNTS, relate
 from nextreel.stopping import stop_if_unwanted
 
-QUERIES_AT_ONCE = 256
-"""Maximum number of queries that `score` passes to the network at once; bounds the memory of the logits."""
-PAIRS_AT_ONCE = 2**19
-"""Maximum number of pairs of events in the windows that `score` passes to the network at once. Matrices over so many
-pairs fit into a processor's cache, and are computed in half the time of larger ones."""
 VALIDATION_QUERIES = 3000
 """Maximum number of held-out users' queries evaluated after each epoch: more would take longer, fewer would let chance
 choose the best epoch."""
@@ -62,6 +59,7 @@ STEPS_BETWEEN_REPORTS = 4
 class Transformer(Recommender):
     Config = TransformerConfig
     fits_by_tasks = True
+    caches_histories = True
     config: TransformerConfig
 
     epochs: list[Epoch]
@@ -69,11 +67,14 @@ class Transformer(Recommender):
     network: Network | None
     """The network that `score` uses: during a fit that of the latest validated epoch, after it that of the best epoch;
     None before."""
+    known_windows: EncodedWindows | None
+    """What `score` keeps of histories; None before `cache_histories`."""
 
     def __init__(self, config: TransformerConfig | None = None) -> None:
         super().__init__(config)
         self.epochs = []
         self.network = None
+        self.known_windows = None
 
     def fit_cost(self, dataset: Dataset) -> FitCost:
         return estimate_fit(dataset, self.config)
@@ -125,33 +126,21 @@ class Transformer(Recommender):
             The model isn't fitted yet.
         """
         network = self._fitted_network()
-        scores = np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
-        for queries in self._divide(histories):
+        device, scores = network.bias.device, np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
+        for part in QueryWindows.of(histories, timestamps, self.config.window).divide():
             stop_if_unwanted()
             with torch.inference_mode(), one_thread(torch):
-                batch = batch_queries(histories[queries], timestamps[queries], self.config.window)
-                logits = network.score(network(batch.to(network.bias.device)))
-            scores[queries[batch.query_index]] = logits.cpu().numpy()
+                windows, queries = part.arrays()
+                event_time = windows.timestamps
+                encoded = encode(network, windows, self.known_windows)
+                relations = relate(event_time, queries.timestamps, queries.n_seen, first_query=0)
+                vectors = network.ask(queries.pack(event_time).to(device), relations.to(device), encoded)
+                logits = network.score(vectors)
+            scores[part.queries[queries.index]] = logits.cpu().numpy()
         return scores
 
-    def _divide(self, histories: Histories) -> Iterator[Int64Array]:
-        """Yield the numbers of the queries that the network gets at once; those with an empty history are left out.
-
-        Histories of similar length come together, so that little of a batch is padding, and equal ones are neighbours,
-        so that they share a window.
-        """
-        lengths, starts = histories.lengths, histories.starts
-        order = np.lexsort((starts, lengths))
-        order = order[np.count_nonzero(lengths == 0) :]
-        is_new = (np.diff(starts[order], prepend=-1) != 0) | (np.diff(lengths[order], prepend=-1) != 0)
-        n_windows, pairs = np.cumsum(is_new), np.minimum(lengths[order], self.config.window) ** 2
-        start = 0
-        while start < len(order):
-            batch = slice(start, start + QUERIES_AT_ONCE)
-            n_pairs = (n_windows[batch] - n_windows[start] + 1) * pairs[batch]
-            stop = start + max(1, int(np.searchsorted(n_pairs, PAIRS_AT_ONCE, side="right")))
-            yield order[start:stop]
-            start = stop
+    def cache_histories(self, memory: int) -> None:
+        self.known_windows = EncodedWindows(memory)
 
     @property
     def state(self) -> Arrays:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from nextreel.arrays import Float32Array, Int64Array
-from nextreel.data.timeline import Histories
 from nextreel.data.times import WEEK
 
 if TYPE_CHECKING:
@@ -50,15 +49,24 @@ Events = tuple[npt.NDArray[np.integer], Float32Array, Int64Array]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """B windows of events with their queries, padded to T events and Q queries in each window."""
+class EventRows:
+    """Events of B windows, at most T of each, padded."""
 
     movies: Tensor
-    """int64[B, T]: index of the movie of each of the T events in each of the B windows."""
+    """int64[B, T]: index of the movie of each event."""
     ratings: Tensor
     """int64[B, T]: number of each event's rating, 2 * stars - 1, so 0 to 9."""
     pauses: Tensor
     """int64[B, T]: bucket of the time since the previous event; 0 for the first event of a window."""
+
+    def to(self, device: torch.device) -> Self:
+        return tensors_to(self, device)
+
+
+@dataclass(frozen=True)
+class QueryRows:
+    """Queries about B windows, at most Q about each, padded."""
+
     gaps: Tensor
     """int64[B, Q]: bucket of the time from the last event that the query sees to the query."""
     weeks: Tensor
@@ -66,18 +74,27 @@ class Batch:
     counts: Tensor
     """int64[B, Q, 3]: buckets of the number of events in the query's history: in all, in its last session, and in its
     last second; the latter two are counted within the window."""
-    relations: Tensor
-    """int64[B, T + Q, T]: relation of each row, first the events and then the queries, to each event. It numbers
-    the pairs (bucket of the time, bucket of the distance) between the two, queries after events; N_RELATIONS
-    marks an event that the row must not see."""
-    query_places: Tensor
+    places: Tensor
     """int64[at least n_queries]: place of each query among the B * Q, one window after the other; then padding, which
     is 0."""
-    query_index: Int64Array
-    """int64[n_queries]: for each query of `query_places`, its number in the order in which the queries were given."""
+    index: Int64Array
+    """int64[n_queries]: for each query of `places`, its number in the order in which the queries were given."""
 
     def to(self, device: torch.device) -> Self:
         return tensors_to(self, device)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B windows of at most T events, with at most Q queries about each."""
+
+    events: EventRows
+    queries: QueryRows
+    relations: Tensor
+    """int64[B, T + Q, T]: relation of each row, first the events and then the queries, to each event; see `relate`."""
+
+    def to(self, device: torch.device) -> Self:
+        return type(self)(self.events.to(device), self.queries.to(device), self.relations.to(device))
 
 
 def tensors_to(record: R, device: torch.device) -> R:
@@ -86,123 +103,155 @@ def tensors_to(record: R, device: torch.device) -> R:
     return replace(record, **{name: tensor.to(device) for name, tensor in tensors.items()})
 
 
-def pack_windows(
-    events: Events,
-    starts: Int64Array,
-    stops: Int64Array,
-    window_of: Int64Array,
-    cuts: Int64Array,
-    timestamps: Int64Array,
-    n_earlier: Int64Array,
-    shape: tuple[int, int, int] = (1, 1, 1),
-) -> Batch:
-    """Pack windows of events and the queries about them into padded tensors.
+@dataclass(frozen=True)
+class WindowArrays:
+    """The events of B windows as padded arrays, from which tensors are packed."""
+
+    movies: npt.NDArray[np.integer]
+    """int[B, T]: index of the movie of each event; padding repeats the last event of a window."""
+    stars: Float32Array
+    """float32[B, T]: rating of each event."""
+    timestamps: Int64Array
+    """int64[B, T]: time of each event, POSIX seconds."""
+    lengths: Int64Array
+    """int64[B]: number of events of each window that aren't padding."""
+
+    @classmethod
+    def of(cls, events: Events, starts: Int64Array, stops: Int64Array, n_rows: int = 1) -> Self:
+        """Cut windows out of consecutive events: window w holds the events starts[w] to stops[w] - 1.
+
+        T is at least `n_rows`.
+        """
+        lengths = stops - starts
+        rows = starts[:, None] + np.arange(max(n_rows, int(lengths.max())))
+        rows = np.minimum(rows, np.maximum(stops - 1, starts)[:, None])  # [B, T]
+        movies, stars, timestamps = events
+        return cls(movies[rows], stars[rows], timestamps[rows], lengths)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, windows: Int64Array) -> Self:
+        """Return some of the windows, by their numbers."""
+        return type(self)(*(array[windows] for array in vars(self).values()))
+
+    @property
+    def n_seen(self) -> Int64Array:
+        """int64[B, T]: number of events that each event sees, which are itself and those before it."""
+        n_windows, n_events = self.timestamps.shape
+        return np.tile(np.arange(1, n_events + 1), (n_windows, 1))
+
+    def pack(self) -> EventRows:
+        """Return the events as tensors."""
+        pauses = np.diff(self.timestamps, axis=1, prepend=self.timestamps[:, :1])
+        return EventRows(
+            movies=torch.from_numpy(self.movies.astype(np.int64)),
+            ratings=torch.from_numpy((2 * self.stars).astype(np.int64) - 1),
+            pauses=_time_bucket(torch.from_numpy(pauses)).long(),
+        )
+
+
+@dataclass(frozen=True)
+class QueryArrays:
+    """The queries about B windows as padded arrays, from which tensors are packed."""
+
+    timestamps: Int64Array
+    """int64[B, Q]: time of each query, POSIX seconds; padding repeats the last query of a window."""
+    n_seen: Int64Array
+    """int64[B, Q]: number of events of its window that each query sees, the first ones."""
+    lengths: Int64Array
+    """int64[B, Q]: number of events in the whole history of each query, those before the window included."""
+    places: Int64Array
+    """int64[n_queries]: place of each query among the B * Q."""
+    index: Int64Array
+    """int64[n_queries]: as in `QueryRows`."""
+
+    @classmethod
+    def of(
+        cls,
+        window_of: Int64Array,
+        timestamps: Int64Array,
+        n_seen: Int64Array,
+        lengths: Int64Array,
+        n_rows: int = 1,
+    ) -> Self:
+        """Arrange queries by their windows; Q is at least `n_rows`.
+
+        Parameters
+        ----------
+        window_of : int64[n_queries]
+            The window of each query; every window has at least one query.
+        timestamps, n_seen, lengths : int64[n_queries]
+            As in the class.
+        """
+        by_window = np.argsort(window_of, kind="stable")  # [n_queries]
+        n_queries = np.bincount(window_of)  # [B]
+        first_query = np.cumsum(n_queries) - n_queries  # [B]: position in by_window
+        slots = np.arange(max(n_rows, int(n_queries.max())))  # [Q]
+        query = by_window[first_query[:, None] + np.minimum(slots, n_queries[:, None] - 1)]  # [B, Q]
+        places = np.flatnonzero(slots < n_queries[:, None])
+        return cls(timestamps[query], n_seen[query], lengths[query], places, by_window)
+
+    def pack(self, event_time: Int64Array, n_places: int = 1) -> QueryRows:
+        """Return the queries as tensors; `event_time`, int64[B, T], are the times of the events of their windows.
+
+        `places` is padded to `n_places`.
+        """
+        last_seen = np.take_along_axis(event_time, np.maximum(self.n_seen - 1, 0), 1)  # [B, Q]
+        places = np.pad(self.places, (0, max(0, n_places - len(self.places))))
+        return QueryRows(
+            gaps=_time_bucket(torch.from_numpy(self.timestamps - last_seen)).long(),
+            weeks=torch.from_numpy(self.timestamps // WEEK),
+            counts=self._count(event_time),
+            places=torch.from_numpy(places),
+            index=self.index,
+        )
+
+    def _count(self, event_time: Int64Array) -> Tensor:
+        """Return `QueryRows.counts`, int64[B, Q, 3]."""
+        pause, place = np.diff(event_time, axis=1, prepend=event_time[:, :1]), np.arange(event_time.shape[1])
+        counts = [self.lengths]
+        for longest in (SESSION_PAUSE, 0):
+            first = np.maximum.accumulate(
+                np.where(pause > longest, place, 0), axis=1
+            )  # of those without such a pause
+            counts.append(self.n_seen - np.take_along_axis(first, np.maximum(self.n_seen - 1, 0), 1))
+        return _number_bucket(torch.from_numpy(np.stack(counts, 2))).clamp(max=N_COUNTS - 1).long()
+
+
+def pack_batch(windows: WindowArrays, queries: QueryArrays, n_places: int = 1) -> Batch:
+    """Return windows and the queries about them as tensors; `QueryRows.places` is padded to `n_places`."""
+    event_time = windows.timestamps
+    row_time = np.concatenate([event_time, queries.timestamps], 1)
+    n_seen = np.concatenate([windows.n_seen, queries.n_seen], 1)
+    relations = relate(event_time, row_time, n_seen, first_query=event_time.shape[1])
+    return Batch(windows.pack(), queries.pack(event_time, n_places), relations)
+
+
+def relate(event_time: Int64Array, row_time: Int64Array, n_seen: Int64Array, first_query: int) -> Tensor:
+    """Return the relation of each row to each event of its window, int64[B, R, T].
+
+    It numbers the pairs (bucket of the time, bucket of the distance) between the two, queries after events. N_RELATIONS
+    marks an event that the row must not see.
 
     Parameters
     ----------
-    events : Events
-        The events that the windows are cut from.
-    starts, stops : int64[B]
-        Window w holds the events starts[w] to stops[w] - 1.
-    window_of : int64[n_queries]
-        The window of each query; every window has at least one query.
-    cuts : int64[n_queries]
-        A query sees only those events of its window that come before this position in `events`.
-    timestamps : int64[n_queries]
-        Timestamps of the queries, POSIX seconds.
-    n_earlier : int64[B]
-        Number of the user's events before the window.
-    shape : (int, int, int)
-        Minimum of T, of Q, and of the length of `query_places`, to which a batch is padded.
+    event_time : int64[B, T]
+    row_time : int64[B, R]
+        Times of the rows, POSIX seconds.
+    n_seen : int64[B, R]
+        Number of events of its window that each row sees.
+    first_query : int
+        The rows from this one on are queries.
     """
-    movies, ratings, event_timestamps = events
-    by_window = np.argsort(window_of, kind="stable")  # [n_queries]
-    n_queries = np.bincount(window_of, minlength=len(starts))  # [B]
-    first_query = np.cumsum(n_queries) - n_queries  # [B]: position in by_window
-    query_slots = np.arange(max(shape[1], int(n_queries.max())))  # [Q]
-    query_places = np.flatnonzero(query_slots < n_queries[:, None])  # [n_queries]
-
-    # Padding repeats the last event and the last query of a window.
-    rows = starts[:, None] + np.arange(max(shape[0], int((stops - starts).max())))
-    rows = np.minimum(rows, np.maximum(stops - 1, starts)[:, None])  # [B, T]
-    query = by_window[first_query[:, None] + np.minimum(query_slots, n_queries[:, None] - 1)]  # [B, Q]
-
-    event_time, query_time = event_timestamps[rows], timestamps[query]  # [B, T], [B, Q]
-    n_seen = cuts[query] - starts[:, None]  # [B, Q]: number of events of the window before the cut
-    last_seen = np.take_along_axis(event_time, np.maximum(n_seen - 1, 0), 1)  # [B, Q]
-    return Batch(
-        movies=torch.from_numpy(movies[rows].astype(np.int64)),
-        ratings=torch.from_numpy((2 * ratings[rows]).astype(np.int64) - 1),
-        pauses=_time_bucket(torch.from_numpy(np.diff(event_time, axis=1, prepend=event_time[:, :1]))).long(),
-        gaps=_time_bucket(torch.from_numpy(query_time - last_seen)).long(),
-        weeks=torch.from_numpy(query_time // WEEK),
-        counts=_count(event_time, n_seen, n_earlier),
-        relations=_relate(event_time, query_time, n_seen),
-        query_places=torch.from_numpy(np.pad(query_places, (0, max(0, shape[2] - len(query_places))))),
-        query_index=by_window,
-    )
-
-
-def batch_queries(
-    histories: Histories, timestamps: Int64Array, window: int, shape: tuple[int, int, int] = (1, 1, 1)
-) -> Batch:
-    """Pack queries with the latest `window` events of their histories; queries with the same history share a window.
-
-    Parameters
-    ----------
-    histories : Histories
-        n_queries histories, none of them empty.
-    timestamps : int64[n_queries]
-        Timestamps of the queries, POSIX seconds.
-    window : int
-        Maximum number of events in a window.
-    shape : (int, int, int)
-        As in `pack_windows`.
-    """
-    timeline = histories.timeline
-    # One number for the start and the stop of a history: of rows of two numbers, distinct ones are found much slower.
-    slices = histories.starts * (len(timeline) + 1) + histories.stops
-    _, first_query, window_of = np.unique(slices, return_index=True, return_inverse=True)
-    windows = np.arange(len(first_query))
-    window_of_event, row = histories[first_query].last(window).rows()
-    starts = np.searchsorted(window_of_event, windows)
-    stops = np.searchsorted(window_of_event, windows, side="right")
-    events = timeline.movies[row], timeline.stars[row], timeline.timestamps[row]
-    n_earlier = histories[first_query].lengths - (stops - starts)
-    return pack_windows(events, starts, stops, window_of, stops[window_of], timestamps, n_earlier, shape)
-
-
-def _count(event_time: Int64Array, n_seen: Int64Array, n_earlier: Int64Array) -> Tensor:
-    """Return `Batch.counts`, int64[B, Q, 3], from the timestamps of events.
-
-    `n_seen` is the number of events of its window that each query sees, `n_earlier` that of events before the window.
-    """
-    pause, place = np.diff(event_time, axis=1, prepend=event_time[:, :1]), np.arange(event_time.shape[1])
-    counts = [n_earlier[:, None] + n_seen]
-    for longest in (SESSION_PAUSE, 0):
-        first = np.maximum.accumulate(
-            np.where(pause > longest, place, 0), axis=1
-        )  # of those without such a pause
-        counts.append(n_seen - np.take_along_axis(first, np.maximum(n_seen - 1, 0), 1))
-    return _number_bucket(torch.from_numpy(np.stack(counts, 2))).clamp(max=N_COUNTS - 1).long()
-
-
-def _relate(event_time: Int64Array, query_time: Int64Array, n_seen: Int64Array) -> Tensor:
-    """Return `Batch.relations`, int64[B, T + Q, T], from the timestamps of events and queries.
-
-    `n_seen` is the number of events of its window that each query sees.
-    """
-    n_windows, n_events = event_time.shape
-    row_time = torch.from_numpy(np.concatenate([event_time, query_time], 1))  # [B, T + Q]
-    # An event sees itself and the events before it, so event t sees t + 1 of them.
-    n_seen_by_event = np.broadcast_to(np.arange(1, n_events + 1), (n_windows, n_events))
-    n_seen_by_row = torch.from_numpy(np.concatenate([n_seen_by_event, n_seen], 1).ravel())
-
     # Computed in place, in float32: the largest tensor of a batch, and bucket numbers are small integers.
-    relations = _time_bucket(row_time[:, :, None] - torch.from_numpy(event_time)[:, None, :])
+    relations = _time_bucket(
+        torch.from_numpy(row_time)[:, :, None] - torch.from_numpy(event_time)[:, None, :]
+    )
     relations.mul_(N_DISTANCES)
-    relations += _distance_buckets(n_events).index_select(0, n_seen_by_row).view_as(relations)
-    relations[:, n_events:] += N_TIMES * N_DISTANCES
+    distances = _distance_buckets(event_time.shape[1])
+    relations += distances.index_select(0, torch.from_numpy(n_seen.ravel())).view_as(relations)
+    relations[:, first_query:] += N_TIMES * N_DISTANCES
     return relations.clamp_(max=N_RELATIONS).long()
 
 

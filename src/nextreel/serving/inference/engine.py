@@ -5,6 +5,8 @@ set; interactions with later timestamps than the query's change nothing. The HTT
 and have no access to the model itself.
 """
 
+import math
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +46,11 @@ from nextreel.serving.storage.store import NewInteraction, Store
 from nextreel.stopping import stop_if_unwanted
 
 NO_FILTERS = Filters()
+CACHE_BYTES = 256 * 2**20
+"""What each engine may keep of the histories that its model was asked about lately. The transformer needs about 150 KB
+for a history of 100 ratings."""
+OVERLAP_SECONDS = 60
+"""Longest time for which a query that began before an erasure may still run."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,8 @@ class Engine:
         self.fitted_until = parse_timestamp(version.data_until)
         self._extended_model: tuple[Catalog, Recommender] | None = None
         self._history_reader: tuple[Catalog, HistoryReader] | None = None
+        self._last_erasure, self._erased_at = follower.last_snapshot.position.erasure, -math.inf
+        predictor.model.cache_histories(CACHE_BYTES)
 
     @classmethod
     def open(cls, version: StoredVersion, store: Store, sibling: Self | None = None) -> Self:
@@ -183,6 +192,19 @@ class Engine:
         # Made on demand: as an attribute it would refer back to the engine, and since the server excludes the objects
         # of its start from garbage collection (gc.freeze), an engine in such a cycle would never be freed.
         return UserHistories(self.follower, self._ranker_for)
+
+    def forget_erased(self) -> None:
+        """Catch up if somebody was erased, and forget what the model computed from histories.
+
+        So no process holds an erased user until its next query. Raises StoreError if the store can't be read.
+        """
+        self.follower.forget_erased()
+        last_erasure, now = self.follower.last_snapshot.position.erasure, time.monotonic()
+        if last_erasure != self._last_erasure:
+            self._last_erasure, self._erased_at = last_erasure, now
+        # A query that began before the erasure may have brought the user's history back.
+        if now - self._erased_at < OVERLAP_SECONDS:
+            self._predictor.model.cache_histories(CACHE_BYTES)
 
     def history_reader(self) -> tuple[HistoryReader, Catalog]:
         """Return the reader of people's own histories for the catalog as it is now, and this catalog.

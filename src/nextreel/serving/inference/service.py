@@ -193,7 +193,7 @@ class Service:
         """
         n_removed = self.store.erase_user(user_id, by)
         for engine in self.engines:
-            engine.follower.catch_up()
+            engine.forget_erased()
         self.store_impressions()  # without the user's
         try:
             is_complete = self.store.remove_remains()
@@ -254,7 +254,7 @@ class Service:
                     "the current version can't be served; the old one stays", extra={"error": str(error)}
                 )
         for engine in self.engines:
-            engine.follower.forget_erased()
+            engine.forget_erased()
             engine.follower.merge_if_due()
         self.store_impressions()
         self._audit_version()
