@@ -4,6 +4,9 @@ The server runs in its own process, started by `nextreel serve`, on a new store.
 user as of the time of one of the user's ratings. Single queries are sent at fixed times, whether or not earlier ones
 have been answered, and the latency of each counts from the time it was due, so a stall of the server isn't hidden.
 
+Users who come back are measured apart, because a server keeps what its model computed from their histories: some users
+ask about now again and again, and batches of all users, as of now, are sent once and then again.
+
 With `rates` in the config, queries arrive at random, as from people who don't know of each other (a Poisson process),
 at each of these rates in turn: the latency by rate shows where the server begins to queue.
 
@@ -24,7 +27,7 @@ import tempfile
 import time
 import urllib.request
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +55,8 @@ PAUSE_BETWEEN_RATES = 2
 MINUTE = 60
 SOAK_CLIENTS, SOAK_RATINGS = 4, 1_000
 """Number of connections at a time and of ratings per minute in a soak test."""
+RETURNING_USERS = 500
+"""Number of users whose single queries are sent again."""
 ENGINE_QUERIES = 200
 """Number of single queries that the engine alone is timed with."""
 
@@ -121,13 +126,27 @@ async def _load(config: Config, dataset: Dataset, port: int, pid: int) -> Result
     """Return the latency of single queries, the throughput of batches, and the peak memory in GiB."""
     random = np.random.default_rng(config["seed"])
     client = Client(port)
-    for body in _single_bodies(dataset, random, WARM_UP):
+    for body in _single_bodies(_draw_queries(dataset, random, WARM_UP)):
         await client.post("/v1/recommendations", body)
-    bodies = _single_bodies(dataset, random, round(config["rate"] * config["seconds"]))
-    latencies = await _send_at(port, bodies, np.arange(len(bodies)) / config["rate"])
+    rate, count, clients = config["rate"], round(config["rate"] * config["seconds"]), config["clients"]
+    due = np.arange(count) / rate
+    latencies = await _send_at(port, _single_bodies(_draw_queries(dataset, random, count)), due)
+    batches = [_batch_body(_draw_queries(dataset, random, BATCH)) for _ in range(config["batches"])]
+
+    now = int(time.time())
+    users = [(user, now) for user in random.permutation(dataset.user_ids).tolist()]
+    returning = users[:RETURNING_USERS]
+    for body in _single_bodies(returning):
+        await client.post("/v1/recommendations", body)
+    bodies = _single_bodies([returning[i] for i in random.integers(0, len(returning), count)])
+    latencies_again = await _send_at(port, bodies, due)
+    everybody = [_batch_body(users[i : i + BATCH]) for i in range(0, len(users) - BATCH + 1, BATCH)]
     return {
-        "single": _describe_latency(latencies, config["rate"]),
-        "batch": await _send_batches(dataset, random, port, config["batches"], config["clients"]),
+        "single": _describe_latency(latencies, rate),
+        "single, users again": _describe_latency(latencies_again, rate),
+        "batch": await _send_batches(port, batches, clients),
+        "batch, each user once": await _send_batches(port, everybody, clients),
+        "batch, users again": await _send_batches(port, everybody[-1:] * config["batches"], clients),
         "peak_memory_gib": round(_memory_kib(pid, "VmHWM") / 2**20, 3),
     }
 
@@ -136,12 +155,12 @@ async def _open_loop(config: Config, dataset: Dataset, port: int, pid: int) -> R
     """Return the latency of single queries that arrive at random, by the mean number of arrivals per second."""
     random = np.random.default_rng(config["seed"])
     client = Client(port)
-    for body in _single_bodies(dataset, random, WARM_UP):
+    for body in _single_bodies(_draw_queries(dataset, random, WARM_UP)):
         await client.post("/v1/recommendations", body)
     by_rate = []
     for rate in config["rates"]:
         due = draw_arrivals(random, rate, config["seconds"])
-        latencies = await _send_at(port, _single_bodies(dataset, random, len(due)), due)
+        latencies = await _send_at(port, _single_bodies(_draw_queries(dataset, random, len(due))), due)
         by_rate.append(_describe_latency(latencies, rate))
         await asyncio.sleep(PAUSE_BETWEEN_RATES)
     return {"open loop": by_rate, "peak_memory_gib": round(_memory_kib(pid, "VmHWM") / 2**20, 3)}
@@ -198,27 +217,24 @@ async def _send_at(port: int, bodies: list[bytes], due_seconds: Float64Array) ->
     return list(await asyncio.gather(*map(send, due_times, bodies)))
 
 
-async def _send_batches(
-    dataset: Dataset, random: np.random.Generator, port: int, count: int, clients: int
-) -> dict[str, float]:
-    """Send `count` batches through several clients at once; return the throughput and the median latency."""
-    bodies = [_batch_body(dataset, random) for _ in range(count)]
+async def _send_batches(port: int, batches: Sequence[bytes], clients: int) -> dict[str, float]:
+    """Send batches through several clients at once; return the throughput and the median latency."""
+    waiting = deque(batches)
     seconds: list[float] = []
 
     async def work() -> None:
         client = Client(port)
-        while bodies:
-            body, started = bodies.pop(), time.perf_counter()
+        while waiting:
+            body, started = waiting.popleft(), time.perf_counter()
             await client.post("/v1/recommendations/batch", body)
             seconds.append(time.perf_counter() - started)
 
-    await Client(port).post("/v1/recommendations/batch", bodies[0])
     started = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(clients)))
     total = time.perf_counter() - started
     return {
         "clients": clients,
-        "queries_per_second": round(count * BATCH / total, 1),
+        "queries_per_second": round(len(batches) * BATCH / total, 1),
         "median_ms": round(statistics.median(seconds) * 1000, 2),
     }
 
@@ -229,11 +245,11 @@ async def _soak(config: Config, dataset: Dataset, port: int, pid: int) -> Result
     rate, minutes = config["soak_rate"], config["soak_minutes"]
     memory, started = [_resident_mib(pid)], loop.time()
     for minute in range(minutes):
-        bodies = deque(_single_bodies(dataset, random, rate * MINUTE))
+        bodies = deque(_single_bodies(_draw_queries(dataset, random, rate * MINUTE)))
         due = iter(started + minute * MINUTE + np.arange(len(bodies)) / rate)
         clients = [Client(port) for _ in range(SOAK_CLIENTS)]
         await asyncio.gather(*(_send_when_due(client, bodies, due) for client in clients))
-        await clients[0].post("/v1/recommendations/batch", _batch_body(dataset, random))
+        await clients[0].post("/v1/recommendations/batch", _batch_body(_draw_queries(dataset, random, BATCH)))
         await clients[0].post("/v1/interactions/batch", _ratings_body(dataset, random, SOAK_RATINGS))
         for client in clients:
             client.close()
@@ -266,18 +282,13 @@ def _resident_mib(pid: int) -> float:
     return round(_memory_kib(pid, "VmRSS") / 1024, 1)
 
 
-def _single_bodies(dataset: Dataset, random: np.random.Generator, count: int) -> list[bytes]:
-    return [
-        json.dumps({"user_id": user, "timestamp": timestamp}).encode()
-        for user, timestamp in _draw_queries(dataset, random, count)
-    ]
+def _single_bodies(queries: Sequence[tuple[int, int]]) -> list[bytes]:
+    return [json.dumps({"user_id": user, "timestamp": timestamp}).encode() for user, timestamp in queries]
 
 
-def _batch_body(dataset: Dataset, random: np.random.Generator) -> bytes:
-    queries = [
-        {"user_id": user, "timestamp": timestamp} for user, timestamp in _draw_queries(dataset, random, BATCH)
-    ]
-    return json.dumps({"queries": queries}).encode()
+def _batch_body(queries: Sequence[tuple[int, int]]) -> bytes:
+    bodies = [{"user_id": user, "timestamp": timestamp} for user, timestamp in queries]
+    return json.dumps({"queries": bodies}).encode()
 
 
 def _ratings_body(dataset: Dataset, random: np.random.Generator, count: int) -> bytes:
