@@ -136,8 +136,7 @@ async def _load(config: Config, dataset: Dataset, port: int, pid: int) -> Result
     now = int(time.time())
     users = [(user, now) for user in random.permutation(dataset.user_ids).tolist()]
     returning = users[:RETURNING_USERS]
-    for body in _single_bodies(returning):
-        await client.post("/v1/recommendations", body)
+    await _send_at(port, _single_bodies(returning), due[: len(returning)])
     bodies = _single_bodies([returning[i] for i in random.integers(0, len(returning), count)])
     latencies_again = await _send_at(port, bodies, due)
     everybody = [_batch_body(users[i : i + BATCH]) for i in range(0, len(users) - BATCH + 1, BATCH)]
