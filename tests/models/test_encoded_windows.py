@@ -1,64 +1,116 @@
-from typing import Any
-
 import numpy as np
-import pytest
 import torch
+from torch import Tensor
 
 from nextreel.arrays import Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.models.transformer import Transformer, TransformerConfig
-from nextreel.models.transformer.encoded_windows import EncodedWindows, encode
+from nextreel.models.transformer.encoded_windows import KEY_BYTES, PAGE, EncodedWindows
 from nextreel.models.transformer.network import Network
-from nextreel.models.transformer.query_windows import QueryWindows
-from nextreel.models.transformer.window_batches import EventRows, pack_batch, relate
+from nextreel.models.transformer.window_batches import EventRows
 from nextreel.testing import tiny_dataset
 from tests.frames import catalog, interactions
 
-CONFIG = TransformerConfig(dimensions=8, window=30)
+WIDTH = 4
+PAGE_BYTES = PAGE * (KEY_BYTES + 2 * 4 * WIDTH)
+"""Memory of a page of two layers."""
 
 
-def windows_before(dataset: Dataset, share: float) -> QueryWindows:
-    """The windows of all users before this share of the time of the data set."""
-    first, last = dataset.timeline.timestamps.min(), dataset.timeline.timestamps.max()
-    timestamps = np.full(dataset.n_users, int(first + share * (last - first)) + 1)
-    return QueryWindows.of(dataset.histories(dataset.user_ids, timestamps), timestamps, CONFIG.window)
+def window_of(*movies: int) -> Int64Array:
+    return np.array([(movie, 8, 10 * place) for place, movie in enumerate(movies)])
 
 
-def new_network(dataset: Dataset) -> Network:
-    torch.manual_seed(0)
-    return Network(dataset.n_movies, CONFIG).eval()
+def encode(windows: list[Int64Array]) -> list[Tensor]:
+    """Keys and values of two layers, which tell the windows apart."""
+    longest = max(map(len, windows))
+    padded = [np.pad(window[:, 0], (0, longest - len(window))) for window in windows]
+    by_event = torch.from_numpy(np.stack(padded)).float()[:, :, None].expand(-1, -1, WIDTH)
+    return [by_event, 100 + by_event]
+
+
+def create(memory: int) -> EncodedWindows:
+    return EncodedWindows(memory, [torch.zeros(0, 0, WIDTH)] * 2)
+
+
+def known(windows: EncodedWindows, *asked: Int64Array) -> list[int]:
+    return windows.read(asked)[0]
+
+
+def test_what_was_written_is_read_for_whole_windows_and_their_first_events() -> None:
+    first, second = window_of(*range(PAGE + 5)), window_of(*range(50, 53))
+    windows = create(2**20)
+    windows.write([first, second], encode([first, second]))
+    asked = [window_of(7), second, first[: PAGE + 1]]
+    numbers, encoded = windows.read(asked)
+    assert numbers == [1, 2]
+    for of_layer, expected in zip(encoded, encode(asked[1:]), strict=True):
+        assert of_layer.shape == (2, PAGE + 1, WIDTH)
+        assert torch.equal(of_layer[0, :3], expected[0, :3])
+        assert torch.equal(of_layer[1], expected[1])
+
+
+def test_a_window_with_another_event_is_not_known() -> None:
+    windows, window = create(2**20), window_of(1, 2, 3)
+    windows.write([window], encode([window]))
+    assert known(windows, window) == [0]
+    others = [window_of(2, 2, 3), window_of(1, 2, 3, 4), window_of(1, 5), window.copy(), window.copy()]
+    others[3][1, 1] = 6
+    others[4][2, 2] += 1
+    assert known(windows, *others) == []
+    window[:] = 0
+    assert known(windows, window_of(1, 2, 3)) == [0]
+
+
+def test_a_longer_history_replaces_the_one_with_the_same_beginning() -> None:
+    windows, shorter, longer = create(2**20), window_of(1, 2), window_of(1, 3, 4)
+    windows.write([shorter], encode([shorter]))
+    windows.write([longer], encode([longer]))
+    assert known(windows, shorter, longer) == [1]
+    assert len(windows) == 1
+
+
+def test_the_windows_used_longest_ago_are_forgotten_first() -> None:
+    windows = create(2 * PAGE_BYTES)
+    a, b, c, of_two_pages, of_three = (
+        window_of(*range(start, start + length))
+        for start, length in ((1, 2), (2, PAGE), (3, 1), (4, PAGE + 1), (5, 2 * PAGE + 1))
+    )
+    windows.write([a, b], encode([a, b]))
+    assert known(windows, a, b) == [0, 1]
+    known(windows, a)
+    windows.write([c], encode([c]))
+    assert known(windows, a, b, c) == [0, 2]
+    windows.write([of_two_pages], encode([of_two_pages]))
+    assert known(windows, a, b, c, of_two_pages) == [3]
+    windows.write([of_three], encode([of_three]))
+    assert known(windows, of_three) == []
+    windows.write([a, b], encode([a, b]))
+    assert known(windows, a, b) == [0, 1]
+
+
+def test_clearing_forgets_and_overwrites() -> None:
+    windows, window = create(2**20), window_of(1, 2, 3)
+    windows.write([window], encode([window]))
+    windows.clear()
+    assert (len(windows), known(windows, window)) == (0, [])
+    assert not any(of_layer.any() for of_layer in windows._pages)
+    windows.write([window], encode([window]))
+    assert known(windows, window) == [0]
 
 
 class CountingNetwork(Network):
     n_encoded = 0
 
-    def _embed_events(self, events: EventRows, *options: Any) -> torch.Tensor:
+    def _embed_events(self, events: EventRows, *options: object) -> Tensor:
         self.n_encoded += events.movies.numel()
-        return super()._embed_events(events, *options)
+        return super()._embed_events(events, *options)  # type: ignore[arg-type]
 
 
-def vectors(network: Network, windows: QueryWindows, known: EncodedWindows | None) -> torch.Tensor:
-    events, queries = windows.arrays()
-    relations = relate(events.timestamps, queries.timestamps, queries.n_seen, first_query=0)
-    with torch.inference_mode():
-        return network.ask(queries.pack(events.timestamps), relations, encode(network, events, known))
-
-
-@pytest.mark.parametrize("known", [None, EncodedWindows(2**20)], ids=["nothing known", "keeping"])
-def test_queries_get_the_vectors_that_training_computes(known: EncodedWindows | None) -> None:
-    dataset = tiny_dataset()
-    network, windows = new_network(dataset), windows_before(dataset, 1)
-    with torch.inference_mode():
-        expected = network(pack_batch(*windows.arrays()))
-    torch.testing.assert_close(vectors(network, windows, known), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_a_window_that_is_known_gives_the_same_vectors() -> None:
-    dataset, known = tiny_dataset(), EncodedWindows(2**20)
-    network, windows = new_network(dataset), windows_before(dataset, 0.5)
-    expected = vectors(network, windows, None)
-    vectors(network, windows_before(dataset, 1), known)
-    torch.testing.assert_close(vectors(network, windows, known), expected, rtol=1e-4, atol=1e-5)
+def counting_model(n_movies: int) -> tuple[Transformer, CountingNetwork]:
+    model = Transformer(TransformerConfig(dimensions=8, window=30))
+    torch.manual_seed(0)
+    model.network = network = CountingNetwork(n_movies, model.config)
+    return model, network.eval()
 
 
 def test_only_what_isnt_known_is_encoded() -> None:
@@ -66,80 +118,25 @@ def test_only_what_isnt_known_is_encoded() -> None:
         interactions(*((user, movie, 4, 10 * movie + user) for user in (1, 2) for movie in range(8))),
         catalog(8),
     )
-    torch.manual_seed(0)
-    network, known = CountingNetwork(8, CONFIG).eval(), EncodedWindows(2**20)
+    model, network = counting_model(8)
+    model.cache_histories(2**20)
     n_encoded = []
     for user_ids, timestamp in [([1], 55), ([1], 55), ([1], 35), ([1, 2], 55), ([1, 2], 65), ([2, 1], 65)]:
         timestamps, before = np.full(len(user_ids), timestamp), network.n_encoded
-        histories = dataset.histories(np.array(user_ids), timestamps)
-        vectors(network, QueryWindows.of(histories, timestamps, 30), known)
+        model.score(dataset.histories(np.array(user_ids), timestamps), timestamps)
         n_encoded.append(network.n_encoded - before)
     assert n_encoded == [6, 0, 0, 6, 14, 0]
 
 
-def events(*rows: tuple[int, int, int]) -> Int64Array:
-    return np.array(rows)
-
-
-def test_a_window_is_known_if_all_its_events_are() -> None:
-    known, encoded = EncodedWindows(2**20), [torch.rand(3, 4), torch.rand(3, 4)]
-    known.keep(events((1, 8, 10), (2, 8, 20), (3, 8, 30)), encoded)
-    for first_events in (events((1, 8, 10)), events((1, 8, 10), (2, 8, 20), (3, 8, 30))):
-        found = known.find(first_events)
-        assert found is not None
-        assert all(map(torch.equal, found, [of_layer[: len(first_events)] for of_layer in encoded]))
-    for other in (
-        events((1, 6, 10)),
-        events((1, 8, 10), (2, 6, 20)),
-        events((1, 8, 10), (2, 8, 20), (3, 8, 31)),
-        events((1, 8, 10), (2, 8, 20), (3, 8, 30), (4, 8, 40)),
-    ):
-        assert known.find(other) is None
-
-
-def test_a_kept_window_doesnt_change_with_what_it_was_made_of() -> None:
-    known, of_window, encoded = EncodedWindows(2**20), events((1, 8, 10)), torch.ones(1, 4)
-    known.keep(of_window, [encoded])
-    of_window[:] = 0
-    encoded[:] = 0
-    found = known.find(events((1, 8, 10)))
-    assert found is not None
-    assert torch.equal(found[0], torch.ones(1, 4))
-
-
-def test_the_windows_used_longest_ago_are_forgotten_first() -> None:
-    size = 3 * 8 + 4 * 4
-    known, encoded = EncodedWindows(2 * size), [torch.ones(1, 4)]
-    windows = [events((movie, 8, 10)) for movie in range(3)]
-
-    def found() -> list[bool]:
-        return [known.find(window) is not None for window in windows]
-
-    known.keep(windows[0], encoded)
-    known.keep(windows[1], encoded)
-    assert found() == [True, True, False]
-    known.find(windows[0])
-    known.keep(windows[2], encoded)
-    assert found() == [True, False, True]
-    known.keep(np.concatenate([windows[0]] * 9), [torch.ones(9, 4)])  # more than there is memory for
-    assert found() == [False, False, False]
-    known.keep(windows[0], encoded)
-    known.keep(windows[1], encoded)
-    assert found() == [True, True, False]
-
-
 def test_caching_again_forgets() -> None:
     dataset = tiny_dataset()
-    model = Transformer(TransformerConfig(dimensions=8, window=16, epochs=1)).fit(dataset)
-    network = CountingNetwork(dataset.n_movies, model.config)
-    network.load_state_dict(model.network.state_dict() if model.network else {})
-    model.network = network.eval()
+    model, network = counting_model(dataset.n_movies)
     timestamps = np.full(dataset.n_users, 2_000_000_000)
-    counts = []
+    n_encoded = []
     for forget in (True, False, True):
         if forget:
             model.cache_histories(2**20)
         model.score(dataset.histories(dataset.user_ids, timestamps), timestamps)
-        counts.append(network.n_encoded)
-    assert counts[0] == counts[1]
-    assert counts[2] == 2 * counts[0]
+        n_encoded.append(network.n_encoded)
+    assert n_encoded[0] == n_encoded[1]
+    assert n_encoded[2] == 2 * n_encoded[0]

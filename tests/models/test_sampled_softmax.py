@@ -140,12 +140,11 @@ def test_a_step_and_a_score_leave_no_tensor_on_the_cpu(samples: bool) -> None:
     batch, labels = parts[0][0].to(meta), parts[0][1].to(meta)
     network = new_network().to(meta)
     optimizer = AveragedAdamW(network, CONFIG.model_copy(update={"dropout": 0.2}), samples)
-    n_events = batch.events.movies.shape[1]
-    of_events, of_queries = batch.relations[:, :n_events], batch.relations[:, n_events:]
+    of_queries = batch.relations[:, batch.events.movies.shape[1] :]
     with OnlyMeta():  # type: ignore[no-untyped-call]
         loss = optimizer.step(*whole([(batch, labels)]), 0.1, touched)
         optimizer.settle()
-        encoded = network.encode(batch.events, of_events)
+        _, encoded = network.encode(batch)
         scores = network.score(network.ask(batch.queries, of_queries, encoded))
     assert loss.device.type == scores.device.type == "meta"
 

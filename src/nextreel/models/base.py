@@ -119,8 +119,8 @@ class Recommender(ABC):
     def cache_histories(self, memory: int) -> None:
         """Keep what `score` computes about a history for the next query about it, in at most `memory` bytes.
 
-        A server calls this, because its users come back. Another call forgets what is kept. By default a model passes
-        the call to its children and keeps nothing itself.
+        A server calls this once the model is fitted, because its users come back. Another call forgets what is kept.
+        By default a model passes the call to its children and keeps nothing itself.
         """
         for model in self.children.values():
             model.cache_histories(memory)

@@ -19,9 +19,6 @@ BYTES_PER_LIKE = 12
 """What a worker allocates for each interaction to find similar movies; some of it is freed again."""
 BYTES_PER_READ_ROW = 110
 """What a worker allocates for each interaction that it reads from the store and sorts; most of it is freed again."""
-BYTES_PER_CACHED_ROW = 1_600
-"""What a worker keeps of each interaction in the histories that its model was asked about lately, up to CACHE_BYTES; of
-a transformer with the default options."""
 MAPPED_FILES = (MODEL_FILE, INTERACTIONS_FILE, ORDER_FILE)
 
 
@@ -36,7 +33,7 @@ def estimate_memory(model: Path, is_mapped: bool) -> tuple[int, int]:
     bytes_per_row = BYTES_PER_LIKE if is_mapped else BYTES_PER_READ_ROW
     of_each = BYTES_PER_MOVIE * data.movies + bytes_per_row * data.interactions
     if model_class(manifest.model).caches_histories:
-        of_each += min(CACHE_BYTES, BYTES_PER_CACHED_ROW * data.interactions)
+        of_each += CACHE_BYTES
     return shared, of_each
 
 

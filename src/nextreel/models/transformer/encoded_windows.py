@@ -1,7 +1,8 @@
-"""Windows of events as the transformer encodes them: the keys and values that queries attend to.
+"""The keys and values of windows of events that the transformer was asked about lately.
 
-No event attends to a later one or to a query, so what was encoded of a window serves all queries about it, and about
-its first events.
+No event attends to a later one or to a query, so they serve all queries about a window, and about its first events.
+They are kept in pages of a fixed size, in memory that is reserved once: allocated apart, windows of all lengths that
+come and go would leave gaps between them, which double the memory of a server.
 """
 
 from collections import OrderedDict
@@ -9,87 +10,110 @@ from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from nextreel.arrays import Int64Array
-from nextreel.models.transformer.network import Network
-from nextreel.models.transformer.window_batches import WindowArrays, relate
+
+PAGE = 16
+"""Number of events in a page."""
+KEY_BYTES = 24
+"""Memory of the movie, the rating and the timestamp of an event, by which a window is recognised."""
 
 
 class EncodedWindows:
-    """Windows that were encoded lately, in a limited memory; safe to share between threads.
+    """Windows with their keys and values, in a limited memory; safe to share between threads.
 
     A window is found by its first event and compared with the one that is kept, so what is found is never wrong,
     whoever the events are of and whatever became of them.
     """
 
-    def __init__(self, memory: int) -> None:
-        """`memory` is the most that the encoded windows may take, in bytes; the ones used longest ago go first."""
-        self.memory = memory
-        self._used = 0
-        self._windows: OrderedDict[bytes, tuple[Int64Array, list[Tensor]]] = OrderedDict()
+    def __init__(self, memory: int, like: Sequence[Tensor]) -> None:
+        """Reserve the memory.
+
+        Parameters
+        ----------
+        memory : int
+            In bytes. If it isn't enough, the windows that were used longest ago are forgotten.
+        like : sequence of [B, T, 2 * width]
+            Keys and values by layer of any windows.
+        """
+        width = like[0].shape[2]
+        n_pages = memory // (PAGE * (KEY_BYTES + 4 * width * len(like)))
+        # Zeros are written, so that the system provides the memory now, not while a query waits for it.
+        self._pages = [of_layer.new_zeros(n_pages, PAGE, width) for of_layer in like]
+        self._free = list(range(n_pages))
+        self._windows: OrderedDict[bytes, tuple[Int64Array, Tensor]] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._windows)
 
-    def find(self, events: Int64Array) -> list[Tensor] | None:
-        """Return the keys and values of a window by layer, [n_events, 2 * width], or None if it isn't known.
+    def read(self, windows: Sequence[Int64Array]) -> tuple[list[int], list[Tensor]]:
+        """Return which windows are known, or the first events of a known one, and the keys and values of these.
 
-        `events`, int64[n_events, 3], are the movie, the number of half stars and the timestamp of each of its events.
-        They may be the first events of a window that is known.
+        Parameters
+        ----------
+        windows : sequence of int64[n_events, 3]
+            Movie, number of half stars, and timestamp of each event of each window.
+
+        Returns
+        -------
+        known : list of int
+            Numbers of the known windows, B of them.
+        encoded : list of [B, T, 2 * width]
+            Their keys and values by layer, see `Network.encode`; T is the length of the longest of them.
         """
-        key, n_events = events[0].tobytes(), len(events)
+        known: list[int] = []
+        pages: list[Tensor] = []
         with self._lock:
-            if key not in self._windows:
-                return None
-            self._windows.move_to_end(key)
-            known, encoded = self._windows[key]
-        if not np.array_equal(known[:n_events], events):
-            return None
-        return [of_layer[:n_events] for of_layer in encoded]
+            for number, events in enumerate(windows):
+                key = events[0].tobytes()
+                if key not in self._windows:
+                    continue
+                kept, its_pages = self._windows[key]
+                if np.array_equal(kept[: len(events)], events):
+                    self._windows.move_to_end(key)
+                    known.append(number)
+                    pages.append(its_pages[: _count_pages(len(events))])
+            if not known:
+                return [], []
+            n_events = max(len(windows[number]) for number in known)
+            # Shorter windows are followed by what is in page 0, which no query about them sees.
+            by_window = pad_sequence(pages, batch_first=True)
+            return known, [of_layer[by_window].flatten(1, 2)[:, :n_events] for of_layer in self._pages]
 
-    def keep(self, events: Int64Array, encoded: Sequence[Tensor]) -> None:
-        """Keep a window: all of its events as in `find`, and their keys and values by layer, [n_events, 2 * width]."""
-        key, window = events[0].tobytes(), (events.copy(), [of_layer.clone() for of_layer in encoded])
+    def write(self, windows: Sequence[Int64Array], encoded: Sequence[Tensor]) -> None:
+        """Keep windows with their keys and values, as `read` returns them."""
         with self._lock:
-            replaced = self._windows.pop(key, None)
-            self._used += _size(window) - (0 if replaced is None else _size(replaced))
-            self._windows[key] = window
-            while self._used > self.memory:
-                self._used -= _size(self._windows.popitem(last=False)[1])
+            for number, events in enumerate(windows):
+                self._forget(events[0].tobytes())
+                n_pages = _count_pages(len(events))
+                while len(self._free) < n_pages and self._windows:
+                    self._forget(next(iter(self._windows)))
+                if len(self._free) < n_pages:
+                    continue
+                pages = torch.tensor([self._free.pop() for _ in range(n_pages)])
+                self._windows[events[0].tobytes()] = events.copy(), pages
+                for of_layer, written in zip(self._pages, encoded, strict=True):
+                    rows = written[number, : len(events)]
+                    padded = functional.pad(rows, (0, 0, 0, n_pages * PAGE - len(events)))
+                    of_layer[pages] = padded.view(n_pages, PAGE, -1)
+
+    def clear(self) -> None:
+        """Forget all windows, and overwrite what was kept of them."""
+        with self._lock:
+            for key in list(self._windows):
+                self._forget(key)
+            for of_layer in self._pages:
+                of_layer.zero_()
+
+    def _forget(self, key: bytes) -> None:
+        if key in self._windows:
+            self._free += self._windows.pop(key)[1].tolist()
 
 
-def encode(network: Network, windows: WindowArrays, known: EncodedWindows | None = None) -> list[Tensor]:
-    """Return what queries attend to in windows, as `Network.encode` does.
-
-    Windows that are `known` are not encoded again, and those that weren't are known afterwards.
-    """
-    if known is None:
-        return _encode(network, windows)
-    columns = [windows.movies, 2 * windows.stars, windows.timestamps]
-    padded, lengths = np.stack(columns, 2, dtype=np.int64, casting="unsafe"), windows.lengths.tolist()
-    events = [padded[window, :length] for window, length in enumerate(lengths)]
-    found = [known.find(of_window) for of_window in events]
-    new = [window for window, of_layers in enumerate(found) if of_layers is None]
-    encoded = _encode(network, windows.take(np.array(new))) if new else []
-    for place, window in enumerate(new):
-        of_window = found[window] = [of_layer[place, : lengths[window]] for of_layer in encoded]
-        known.keep(events[window], of_window)
-    if len(new) == len(windows):
-        return encoded
-    by_layer = zip(*(of_window for of_window in found if of_window is not None), strict=True)
-    return [pad_sequence(list(of_layer), batch_first=True) for of_layer in by_layer]
-
-
-def _encode(network: Network, windows: WindowArrays) -> list[Tensor]:
-    device, times = network.bias.device, windows.timestamps
-    relations = relate(times, times, windows.n_seen, first_query=times.shape[1])
-    return network.encode(windows.pack().to(device), relations.to(device))
-
-
-def _size(window: tuple[Int64Array, list[Tensor]]) -> int:
-    """Return the memory of a window, in bytes."""
-    events, encoded = window
-    return events.nbytes + sum(of_layer.nbytes for of_layer in encoded)
+def _count_pages(n_events: int) -> int:
+    return -(-n_events // PAGE)

@@ -125,27 +125,7 @@ class Layer(nn.Module):
         nn.init.normal_(self.down.weight, std=INITIAL_STD)
         self.mix.weight.data = INITIAL_MIX * torch.eye(width) + INITIAL_STD * torch.randn(width, width)
 
-    def forward(self, x: Tensor, n_events: int, from_row: int, relations: Tensor, drop: Drop) -> Tensor:
-        """Return [B, R - from_row, width]: the output of the layer for the rows from `from_row` on.
-
-        Parameters
-        ----------
-        x : [B, R, width]
-            Inputs of the events, then of the queries.
-        n_events : int
-            T; the first T rows have keys and values.
-        from_row : int
-            First row whose output is computed.
-        relations : int64[B, R, T]
-        drop : Drop
-        """
-        normed = self.norm_in(x)
-        keys_values = self.key_value(normed[:, :n_events])
-        return self.attend_to(
-            keys_values, x[:, from_row:], normed[:, from_row:], relations[:, from_row:], drop
-        )
-
-    def attend_to(
+    def forward(
         self, keys_values: Tensor, x: Tensor, normed: Tensor, relations: Tensor, drop: Drop = keep_all
     ) -> Tensor:
         """Return [B, R, width]: the output of the layer for rows that attend to events with the given keys and values.
@@ -209,30 +189,30 @@ class Network(nn.Module):
         drop : Drop
             What is done to activations in training.
         """
+        return self.encode(batch, movies, drop)[0]
+
+    def encode(
+        self, batch: Batch, movies: Tensor | None = None, drop: Drop = keep_all
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return what `forward` does, and what the queries attend to: the keys and values of the events by layer.
+
+        Those of a layer are [B, T, 2 * width], keys, then values.
+        """
         events = self._embed_events(batch.events, movies, drop)  # [B, T, width]
         n_events = events.shape[1]
         x = torch.cat([events, self._embed_queries(batch.queries)], 1)
-        for layer in self.layers[:-1]:
-            x = layer(x, n_events, 0, batch.relations, drop)
-        # No later layer reads the events, so the last one computes the queries only.
-        out = self.layers[-1](x, n_events, n_events, batch.relations, drop)  # [B, Q, width]
-        return self._take_vectors(out, batch.queries)
-
-    def encode(self, events: EventRows, relations: Tensor) -> list[Tensor]:
-        """Return what queries attend to in windows of events: for each layer, [B, T, 2 * width], keys, then values.
-
-        `relations`, int64[B, T, T], are those of the events to the events.
-        """
-        x, encoded = self._embed_events(events), []
+        encoded = []
         for number, layer in enumerate(self._layers):
+            # No later layer reads the events, so the last one computes the queries only.
+            first_row = 0 if number < len(self.layers) - 1 else n_events
             normed = layer.norm_in(x)
-            encoded.append(layer.key_value(normed))
-            if number < len(self.layers) - 1:
-                x = layer.attend_to(encoded[-1], x, normed, relations)
-        return encoded
+            encoded.append(layer.key_value(normed[:, :n_events]))
+            rows, relations = slice(first_row, None), batch.relations[:, first_row:]
+            x = layer(encoded[-1], x[:, rows], normed[:, rows], relations, drop)
+        return self._take_vectors(x, batch.queries), encoded
 
     def ask(self, queries: QueryRows, relations: Tensor, encoded: Sequence[Tensor]) -> Tensor:
-        """Return the vector of each query about windows whose events are encoded, as `forward` does without dropout.
+        """Return the vector of each query about windows whose events are encoded already, as `forward` does.
 
         Parameters
         ----------
@@ -240,11 +220,11 @@ class Network(nn.Module):
         relations : int64[B, Q, T]
             Relations of the queries to the events.
         encoded : sequence of [B, T, 2 * width]
-            What `encode` returns for the windows.
+            Keys and values of the events by layer, as `encode` returns them.
         """
         x = self._embed_queries(queries)
         for layer, keys_values in zip(self._layers, encoded, strict=True):
-            x = layer.attend_to(keys_values, x, layer.norm_in(x), relations)
+            x = layer(keys_values, x, layer.norm_in(x), relations)
         return self._take_vectors(x, queries)
 
     @property

@@ -98,6 +98,13 @@ class QueryWindows:
         queries = QueryArrays.of(window_of, self.timestamps, self.n_seen, self.lengths)
         return WindowArrays.of(self.events, self.starts, self.stops), queries
 
+    def by_window(self) -> list[Int64Array]:
+        """Return the movie, the number of half stars and the timestamp of the events of each window, int64[n, 3]."""
+        movies, stars, timestamps = self.events
+        columns = np.stack([movies, 2 * stars, timestamps], 1, dtype=np.int64, casting="unsafe")
+        bounds = zip(self.starts.tolist(), self.stops.tolist(), strict=True)
+        return [columns[start:stop] for start, stop in bounds]
+
     def divide(self) -> Iterator[Self]:
         """Yield the windows that the network gets at once, with their queries."""
         lengths = self.stops - self.starts
@@ -111,13 +118,13 @@ class QueryWindows:
             n_queries += asked
             n_pairs = (len(part) + 1) * (n_events + most_queries) * n_events
             if part and (n_pairs > PAIRS_AT_ONCE or n_queries > QUERIES_AT_ONCE):
-                yield self._take(np.array(part))
+                yield self.take(np.array(part))
                 part, n_events, most_queries, n_queries = [], length, asked, asked
             part.append(window)
         if part:
-            yield self._take(np.array(part))
+            yield self.take(np.array(part))
 
-    def _take(self, windows: Int64Array) -> Self:
+    def take(self, windows: Int64Array) -> Self:
         """Return some of the windows, by their numbers."""
         n_queries = self.n_queries[windows]
         query = concatenate_ranges(self.first_query[windows], n_queries)

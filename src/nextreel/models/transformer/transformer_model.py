@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import Arrays, Float32Array, Int64Array
@@ -29,7 +30,7 @@ from nextreel.models.training.torch_on_cpu import (
     one_thread,
     seeded_training,
 )
-from nextreel.models.transformer.encoded_windows import EncodedWindows, encode
+from nextreel.models.transformer.encoded_windows import EncodedWindows
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.labels import Part
@@ -39,7 +40,7 @@ from nextreel.models.transformer.query_windows import QueryWindows
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
 from nextreel.models.transformer.training_windows import EpochBatches, TrainingQueries, divide_batch
-from nextreel.models.transformer.window_batches import N_COUNTS, relate
+from nextreel.models.transformer.window_batches import N_COUNTS, pack_batch, relate
 from nextreel.stopping import stop_if_unwanted
 
 VALIDATION_QUERIES = 3000
@@ -126,21 +127,42 @@ class Transformer(Recommender):
             The model isn't fitted yet.
         """
         network = self._fitted_network()
-        device, scores = network.bias.device, np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
+        scores = np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
         for part in QueryWindows.of(histories, timestamps, self.config.window).divide():
             stop_if_unwanted()
             with torch.inference_mode(), one_thread(torch):
-                windows, queries = part.arrays()
-                event_time = windows.timestamps
-                encoded = encode(network, windows, self.known_windows)
-                relations = relate(event_time, queries.timestamps, queries.n_seen, first_query=0)
-                vectors = network.ask(queries.pack(event_time).to(device), relations.to(device), encoded)
-                logits = network.score(vectors)
-            scores[part.queries[queries.index]] = logits.cpu().numpy()
+                for windows, vectors in self._ask(network, part):
+                    scores[windows.queries] = network.score(vectors).cpu().numpy()
         return scores
 
+    def _ask(self, network: Network, windows: QueryWindows) -> Iterator[tuple[QueryWindows, Tensor]]:
+        """Yield the windows in parts, each with the vectors of its queries."""
+        device, known = network.bias.device, self.known_windows
+        if known is None:
+            yield windows, network(pack_batch(*windows.arrays()).to(device))
+            return
+        events = windows.by_window()
+        found, encoded = known.read(events)
+        if found:
+            asked = windows.take(np.array(found))
+            arrays, queries = asked.arrays()
+            relations = relate(arrays.timestamps, queries.timestamps, queries.n_seen, first_query=0)
+            rows = queries.pack(arrays.timestamps).to(device)
+            yield asked, network.ask(rows, relations.to(device), encoded)
+        new = np.setdiff1d(np.arange(len(windows)), found)
+        if len(new):
+            asked = windows.take(new)
+            vectors, encoded = network.encode(pack_batch(*asked.arrays()).to(device))
+            known.write([events[number] for number in new], encoded)
+            yield asked, vectors
+
     def cache_histories(self, memory: int) -> None:
-        self.known_windows = EncodedWindows(memory)
+        if self.known_windows is not None:
+            self.known_windows.clear()
+            return
+        network = self._fitted_network()
+        nothing = network.bias.new_zeros(0, 0, 2 * self.config.dimensions)
+        self.known_windows = EncodedWindows(memory, [nothing] * self.config.layers)
 
     @property
     def state(self) -> Arrays:

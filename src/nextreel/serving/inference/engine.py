@@ -46,7 +46,7 @@ from nextreel.serving.storage.store import NewInteraction, Store
 from nextreel.stopping import stop_if_unwanted
 
 NO_FILTERS = Filters()
-CACHE_BYTES = 256 * 2**20
+CACHE_BYTES = 192 * 2**20
 """What each engine may keep of the histories that its model was asked about lately. The transformer needs about 150 KB
 for a history of 100 ratings."""
 OVERLAP_SECONDS = 60
