@@ -149,9 +149,9 @@ class Transformer(Recommender):
             relations = relate(arrays.timestamps, queries.timestamps, queries.n_seen, first_query=0)
             rows = queries.pack(arrays.timestamps).to(device)
             yield asked, network.ask(rows, relations.to(device), encoded)
-        new = np.setdiff1d(np.arange(len(windows)), found)
-        if len(new):
-            asked = windows.take(new)
+        new = sorted(set(range(len(windows))).difference(found))
+        if new:
+            asked = windows.take(np.array(new))
             vectors, encoded = network.encode(pack_batch(*asked.arrays()).to(device))
             known.write([events[number] for number in new], encoded)
             yield asked, vectors
