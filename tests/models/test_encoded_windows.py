@@ -8,6 +8,7 @@ from nextreel.models.transformer import Transformer, TransformerConfig
 from nextreel.models.transformer.encoded_windows import KEY_BYTES, PAGE, EncodedWindows
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.window_batches import EventRows
+from nextreel.ranking.explanations import explain
 from nextreel.testing import tiny_dataset
 from tests.frames import catalog, interactions
 
@@ -126,6 +127,21 @@ def test_only_what_isnt_known_is_encoded() -> None:
         model.score(dataset.histories(np.array(user_ids), timestamps), timestamps)
         n_encoded.append(network.n_encoded - before)
     assert n_encoded == [6, 0, 0, 6, 14, 0]
+
+
+def test_nothing_is_kept_of_the_variants_of_a_history_that_explain_a_list() -> None:
+    dataset = tiny_dataset()
+    model, network = counting_model(dataset.n_movies)
+    model.cache_histories(2**20)
+    histories, timestamps = (
+        dataset.histories(dataset.user_ids[:1], np.array([2_000_000_000])),
+        np.array([2_000_000_000]),
+    )
+    model.score(histories, timestamps)
+    explain(model, histories, timestamps, np.arange(3))
+    n_encoded = network.n_encoded
+    model.score(histories, timestamps)
+    assert network.n_encoded == n_encoded
 
 
 def test_caching_again_forgets() -> None:

@@ -13,9 +13,10 @@ the likelihood of the softmax of this score over the movies not seen yet, a conv
 The weights are learned on users who are held out of both models, so each is fitted only once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -138,17 +139,33 @@ class Blend(Recommender):
         return self
 
     def score(self, histories: Histories, timestamps: Int64Array) -> Float32Array:
+        return self._blend(histories, timestamps, (score(histories, timestamps) for score in self._scorers))
+
+    def score_movies(self, histories: Histories, timestamps: Int64Array, movies: Int64Array) -> Float32Array:
+        of_children = (
+            model.score_movies(histories, timestamps, movies) for model in (self._transformer, self._ridge)
+        )
+        recent = self._recent.at(timestamps)[:, movies]
+        return self._blend(histories, timestamps, chain(of_children, [recent]))
+
+    def _blend(
+        self, histories: Histories, timestamps: Int64Array, scores: Iterable[Float32Array]
+    ) -> Float32Array:
+        """Return the weighted sum of the blended scores, which are in the order of the columns of `weights_`."""
         weights = self.weights_[self._classify(histories, timestamps)]
-        scores = np.zeros((len(timestamps), 1), dtype=np.float32)
-        for score, weight in zip(self._scorers, weights.T, strict=True):
-            scores = scores + weight[:, None] * score(histories, timestamps)
-        return scores
+        blended = np.zeros((len(timestamps), 1), dtype=np.float32)
+        for part, weight in zip(scores, weights.T, strict=True):
+            blended = blended + weight[:, None] * part
+        return blended
 
     @cached_property
+    def _recent(self) -> RecentPopularity:
+        return RecentPopularity(self.recent_days_, self.recent_movies_, len(self._ridge.columns_))
+
+    @property
     def _scorers(self) -> list[ScoreFunction]:
         """What is blended, in the order of the columns of `weights_`."""
-        recent = RecentPopularity(self.recent_days_, self.recent_movies_, len(self._ridge.columns_))
-        return [self._transformer.score, self._ridge.score, recent.score]
+        return [self._transformer.score, self._ridge.score, self._recent.score]
 
     def _classify(self, histories: Histories, timestamps: Int64Array) -> Int64Array:
         """Return the class of each query (SAME_SECOND, WITHIN_A_DAY, LATER or SHORT_HISTORY), int64[n_queries]."""

@@ -196,6 +196,17 @@ class RecommenderConformance(ABC):
             np.stack(alone), in_batch, rtol=self.tolerance, atol=self.tolerance * scale
         )
 
+    def test_some_movies_have_the_scores_that_they_have_among_all(self) -> None:
+        model, dataset = self._fit_once()
+        user_ids, timestamps = self._queries(dataset)
+        movies = np.random.default_rng(0).permutation(dataset.n_movies)[:7]
+        scores = model.score_movies(dataset.histories(user_ids, timestamps), timestamps, movies)
+        expected = self._scores(model, dataset)
+        scale = float(np.abs(expected).max()) or 1.0
+        np.testing.assert_allclose(
+            scores, expected[:, movies], rtol=self.tolerance, atol=self.tolerance * scale
+        )
+
     def test_what_is_cached_of_histories_changes_no_score(self) -> None:
         model, dataset = self._fit_once()
         user_ids, timestamps = self._queries(dataset)

@@ -6,7 +6,7 @@ come and go would leave gaps between them, which double the memory of a server.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Lock
 
 import numpy as np
@@ -16,6 +16,9 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from nextreel.arrays import Int64Array
+from nextreel.models.transformer.network import Network
+from nextreel.models.transformer.query_windows import QueryWindows
+from nextreel.models.transformer.window_batches import pack_batch, relate
 
 PAGE = 16
 """Number of events in a page."""
@@ -117,3 +120,30 @@ class EncodedWindows:
 
 def _count_pages(n_events: int) -> int:
     return -(-n_events // PAGE)
+
+
+def compute_vectors(
+    network: Network, windows: QueryWindows, known: EncodedWindows | None
+) -> Iterator[tuple[QueryWindows, Tensor]]:
+    """Yield the windows in parts, each with the vectors of its queries, [n_queries, width].
+
+    Windows that are `known` aren't encoded again, and those that weren't are known afterwards.
+    """
+    device = network.bias.device
+    if known is None:
+        yield windows, network(pack_batch(*windows.arrays()).to(device))
+        return
+    events = windows.by_window()
+    found, encoded = known.read(events)
+    if found:
+        asked = windows.take(np.array(found))
+        arrays, queries = asked.arrays()
+        relations = relate(arrays.timestamps, queries.timestamps, queries.n_seen, first_query=0)
+        rows = queries.pack(arrays.timestamps).to(device)
+        yield asked, network.ask(rows, relations.to(device), encoded)
+    new = sorted(set(range(len(windows))).difference(found))
+    if new:
+        asked = windows.take(np.array(new))
+        vectors, encoded = network.encode(pack_batch(*asked.arrays()).to(device))
+        known.write([events[number] for number in new], encoded)
+        yield asked, vectors

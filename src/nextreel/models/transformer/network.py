@@ -246,9 +246,16 @@ class Network(nn.Module):
         vectors: Tensor = self.norm(out.flatten(0, 1).index_select(0, queries.places))
         return vectors
 
-    def score(self, vectors: Tensor) -> Tensor:
-        """Return the logits, [n_queries, n_movies]: dot products of query vectors with the movies, plus the bias."""
-        return torch.addmm(self.bias, vectors, self.movies.weight.T)
+    def score(self, vectors: Tensor, movies: Tensor | None = None) -> Tensor:
+        """Return the logits of some movies, int64[n], or of all: dot products of queries with movies, plus the bias.
+
+        They are [n_queries, n].
+        """
+        bias: Tensor = self.bias
+        table: Tensor = self.movies.weight
+        if movies is not None:
+            bias, table = bias[movies], table[movies]
+        return torch.addmm(bias, vectors, table.T)
 
 
 def find_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -30,7 +30,7 @@ from nextreel.models.training.torch_on_cpu import (
     one_thread,
     seeded_training,
 )
-from nextreel.models.transformer.encoded_windows import EncodedWindows
+from nextreel.models.transformer.encoded_windows import EncodedWindows, compute_vectors
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.labels import Part
@@ -40,7 +40,7 @@ from nextreel.models.transformer.query_windows import QueryWindows
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
 from nextreel.models.transformer.training_windows import EpochBatches, TrainingQueries, divide_batch
-from nextreel.models.transformer.window_batches import N_COUNTS, pack_batch, relate
+from nextreel.models.transformer.window_batches import N_COUNTS
 from nextreel.stopping import stop_if_unwanted
 
 VALIDATION_QUERIES = 3000
@@ -126,35 +126,30 @@ class Transformer(Recommender):
         NotFittedError
             The model isn't fitted yet.
         """
+        return self._score(histories, timestamps, None, self.known_windows)
+
+    def score_movies(self, histories: Histories, timestamps: Int64Array, movies: Int64Array) -> Float32Array:
+        """Do as the base class, and keep nothing: these are histories without one of their movies, not a user's own."""
+        return self._score(histories, timestamps, torch.from_numpy(movies), None)
+
+    def _score(
+        self,
+        histories: Histories,
+        timestamps: Int64Array,
+        movies: Tensor | None,
+        known: EncodedWindows | None,
+    ) -> Float32Array:
+        """Return the logits of some movies, int64[n], or of all; windows that are `known` aren't encoded again."""
         network = self._fitted_network()
-        scores = np.zeros((len(timestamps), network.n_movies), dtype=np.float32)
+        movies = None if movies is None else movies.to(network.bias.device)
+        n_scores = network.n_movies if movies is None else len(movies)
+        scores = np.zeros((len(timestamps), n_scores), dtype=np.float32)
         for part in QueryWindows.of(histories, timestamps, self.config.window).divide():
             stop_if_unwanted()
             with torch.inference_mode(), one_thread(torch):
-                for windows, vectors in self._ask(network, part):
-                    scores[windows.queries] = network.score(vectors).cpu().numpy()
+                for windows, vectors in compute_vectors(network, part, known):
+                    scores[windows.queries] = network.score(vectors, movies).cpu().numpy()
         return scores
-
-    def _ask(self, network: Network, windows: QueryWindows) -> Iterator[tuple[QueryWindows, Tensor]]:
-        """Yield the windows in parts, each with the vectors of its queries."""
-        device, known = network.bias.device, self.known_windows
-        if known is None:
-            yield windows, network(pack_batch(*windows.arrays()).to(device))
-            return
-        events = windows.by_window()
-        found, encoded = known.read(events)
-        if found:
-            asked = windows.take(np.array(found))
-            arrays, queries = asked.arrays()
-            relations = relate(arrays.timestamps, queries.timestamps, queries.n_seen, first_query=0)
-            rows = queries.pack(arrays.timestamps).to(device)
-            yield asked, network.ask(rows, relations.to(device), encoded)
-        new = sorted(set(range(len(windows))).difference(found))
-        if new:
-            asked = windows.take(np.array(new))
-            vectors, encoded = network.encode(pack_batch(*asked.arrays()).to(device))
-            known.write([events[number] for number in new], encoded)
-            yield asked, vectors
 
     def cache_histories(self, memory: int) -> None:
         if self.known_windows is not None:
