@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from nextreel.arrays import Int64Array
 from nextreel.data.dataset import Dataset
+from nextreel.data.timeline import Histories
 from nextreel.models.transformer import Transformer, TransformerConfig
 from nextreel.models.transformer.encoded_windows import KEY_BYTES, PAGE, EncodedWindows
 from nextreel.models.transformer.network import Network
@@ -114,6 +117,11 @@ def counting_model(n_movies: int) -> tuple[Transformer, CountingNetwork]:
     return model, network.eval()
 
 
+def histories_of(dataset: Dataset, user_ids: list[int], timestamp: int) -> tuple[Histories, Int64Array]:
+    timestamps = np.full(len(user_ids), timestamp)
+    return replace(dataset.histories(np.array(user_ids), timestamps), may_be_cached=True), timestamps
+
+
 def test_only_what_isnt_known_is_encoded() -> None:
     dataset = Dataset.from_frames(
         interactions(*((user, movie, 4, 10 * movie + user) for user in (1, 2) for movie in range(8))),
@@ -123,36 +131,31 @@ def test_only_what_isnt_known_is_encoded() -> None:
     model.cache_histories(2**20)
     n_encoded = []
     for user_ids, timestamp in [([1], 55), ([1], 55), ([1], 35), ([1, 2], 55), ([1, 2], 65), ([2, 1], 65)]:
-        timestamps, before = np.full(len(user_ids), timestamp), network.n_encoded
-        model.score(dataset.histories(np.array(user_ids), timestamps), timestamps)
+        before = network.n_encoded
+        model.score(*histories_of(dataset, user_ids, timestamp))
         n_encoded.append(network.n_encoded - before)
     assert n_encoded == [6, 0, 0, 6, 14, 0]
 
 
-def test_nothing_is_kept_of_the_variants_of_a_history_that_explain_a_list() -> None:
+def test_nothing_is_kept_of_histories_that_may_not_be_cached() -> None:
     dataset = tiny_dataset()
-    model, network = counting_model(dataset.n_movies)
+    model, _ = counting_model(dataset.n_movies)
     model.cache_histories(2**20)
-    histories, timestamps = (
-        dataset.histories(dataset.user_ids[:1], np.array([2_000_000_000])),
-        np.array([2_000_000_000]),
-    )
-    model.score(histories, timestamps)
+    histories, timestamps = histories_of(dataset, dataset.user_ids[:1].tolist(), 2_000_000_000)
+    model.score(replace(histories, may_be_cached=False), timestamps)
     explain(model, histories, timestamps, np.arange(3))
-    n_encoded = network.n_encoded
-    model.score(histories, timestamps)
-    assert network.n_encoded == n_encoded
+    assert model.known_windows is not None
+    assert len(model.known_windows) == 0
 
 
 def test_caching_again_forgets() -> None:
     dataset = tiny_dataset()
     model, network = counting_model(dataset.n_movies)
-    timestamps = np.full(dataset.n_users, 2_000_000_000)
     n_encoded = []
     for forget in (True, False, True):
         if forget:
             model.cache_histories(2**20)
-        model.score(dataset.histories(dataset.user_ids, timestamps), timestamps)
+        model.score(*histories_of(dataset, dataset.user_ids.tolist(), 2_000_000_000))
         n_encoded.append(network.n_encoded)
     assert n_encoded[0] == n_encoded[1]
     assert n_encoded[2] == 2 * n_encoded[0]

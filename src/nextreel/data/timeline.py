@@ -265,6 +265,9 @@ class Histories:
     """int64[n_queries]: one past the last row of each history."""
     as_of: Int64Array
     """int64[n_queries]: timestamp, POSIX seconds, to which all rows of each history are strictly earlier."""
+    may_be_cached: bool = False
+    """Whether a model may keep what it computes from these histories for later queries: from those of the users of a
+    server's store, not from those of its guests."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -284,7 +287,7 @@ class Histories:
         return self.stops - self.starts
 
     def keep(self, query: Int64Array, row: Int64Array) -> Self:
-        """Return the histories with only the given rows, which are copied to a new timeline.
+        """Return the histories with only the given rows, which are copied to a new timeline; they may not be cached.
 
         Parameters
         ----------
@@ -302,7 +305,7 @@ class Histories:
             user_ids=np.arange(len(self)),
             offsets=offsets,
         )
-        return replace(self, timeline=kept, starts=offsets[:-1], stops=offsets[1:])
+        return replace(self, timeline=kept, starts=offsets[:-1], stops=offsets[1:], may_be_cached=False)
 
     def last(self, n: int) -> Self:
         """Return the histories, each cut to its n latest rows."""

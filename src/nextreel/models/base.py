@@ -117,7 +117,7 @@ class Recommender(ABC):
         return histories.lengths > 0
 
     def cache_histories(self, memory: int) -> None:
-        """Keep what `score` computes about a history for the next query about it, in at most `memory` bytes.
+        """Keep what `score` computes from histories that may be cached for later queries, in at most `memory` bytes.
 
         A server calls this once the model is fitted, because its users come back. Another call forgets what is kept.
         By default a model passes the call to its children and keeps nothing itself.

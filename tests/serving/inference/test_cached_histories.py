@@ -87,3 +87,10 @@ def test_what_a_query_keeps_that_began_before_an_erasure_is_forgotten_too(
     service.engine.recommend(requests_of([7]))
     service.maintain()
     assert n_kept(service.engine) == 1
+
+
+def test_nothing_is_kept_of_guests(service: Service) -> None:
+    rated = tuple(NewInteraction(5, movie, 4.0, LATE - 9) for movie in (0, 3, 6))
+    result = service.engine.recommend([RecommendationRequest(5, LATE, history=rated, explain=True)])[0]
+    assert (result.fallback, result.history_length) == (None, 3)
+    assert n_kept(service.engine) == 0

@@ -126,21 +126,14 @@ class Transformer(Recommender):
         NotFittedError
             The model isn't fitted yet.
         """
-        return self._score(histories, timestamps, None, self.known_windows)
+        return self._score(histories, timestamps, None)
 
     def score_movies(self, histories: Histories, timestamps: Int64Array, movies: Int64Array) -> Float32Array:
-        """Do as the base class, and keep nothing: these are histories without one of their movies, not a user's own."""
-        return self._score(histories, timestamps, torch.from_numpy(movies), None)
+        return self._score(histories, timestamps, torch.from_numpy(movies))
 
-    def _score(
-        self,
-        histories: Histories,
-        timestamps: Int64Array,
-        movies: Tensor | None,
-        known: EncodedWindows | None,
-    ) -> Float32Array:
-        """Return the logits of some movies, int64[n], or of all; windows that are `known` aren't encoded again."""
-        network = self._fitted_network()
+    def _score(self, histories: Histories, timestamps: Int64Array, movies: Tensor | None) -> Float32Array:
+        """Return the logits of some movies, int64[n], or of all."""
+        network, known = self._fitted_network(), self.known_windows if histories.may_be_cached else None
         movies = None if movies is None else movies.to(network.bias.device)
         n_scores = network.n_movies if movies is None else len(movies)
         scores = np.zeros((len(timestamps), n_scores), dtype=np.float32)

@@ -195,9 +195,10 @@ class Snapshot:
         """Return the history of each UserID as of each timestamp, both int64[n_queries]."""
         is_theirs = np.isin(self.recent.users, user_ids) if len(self.recent) else np.zeros(0, dtype=np.bool_)
         if not is_theirs.any():
-            return self.base.timeline.as_of(user_ids, timestamps)
+            return replace(self.base.timeline.as_of(user_ids, timestamps), may_be_cached=True)
         interactions = self.base.rows_of(np.unique(user_ids)).extended_by(self.recent[is_theirs])
-        return interactions.to_timeline(self.scale).as_of(user_ids, timestamps)
+        histories = interactions.to_timeline(self.scale).as_of(user_ids, timestamps)
+        return replace(histories, may_be_cached=True)
 
     @cached_property
     def popularity(self) -> Popularity:
