@@ -148,6 +148,16 @@ def test_nothing_is_kept_of_histories_that_may_not_be_cached() -> None:
     assert len(model.known_windows) == 0
 
 
+def test_other_weights_know_nothing_of_what_was_kept() -> None:
+    dataset = tiny_dataset()
+    model, other = (Transformer(TransformerConfig(dimensions=8, epochs=1, seed=seed)) for seed in (0, 1))
+    histories, timestamps = histories_of(dataset, dataset.user_ids.tolist(), 2_000_000_000)
+    expected = other.fit(dataset).score(histories, timestamps)
+    model.fit(dataset).cache_histories(2**20)
+    model.score(histories, timestamps)
+    np.testing.assert_array_equal(model.restore(other.state).score(histories, timestamps), expected)
+
+
 def test_caching_again_forgets() -> None:
     dataset = tiny_dataset()
     model, network = counting_model(dataset.n_movies)

@@ -90,6 +90,7 @@ class Transformer(Recommender):
         ArtifactError
             The fit is to be resumed, and its checkpoint is missing, damaged, or of another fit.
         """
+        self.known_windows = None
         training = training if training is not None else Training()
         config, train, held_out = self.config, dataset, training.held_out
         if held_out is None:
@@ -170,6 +171,7 @@ class Transformer(Recommender):
         return {"counts.weight": unread, **state}
 
     def restore(self, state: Arrays) -> Self:
+        self.known_windows = None
         network = Network(len(state["bias"]), self.config)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
         self.network = network.to(choose_device()).eval()
