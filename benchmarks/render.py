@@ -35,6 +35,7 @@ from benchmarks.run import HERE
 from benchmarks.scaling_chart import draw_memory_by_rows, draw_time_by_movies, draw_time_by_rows
 from benchmarks.scaling_tables import (
     show_answers_by_size,
+    show_largest_models,
     show_largest_size,
     show_movies,
     show_scaling,
@@ -119,6 +120,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling": show_scaling,
     "answers-by-size": show_answers_by_size,
     "largest-size": show_largest_size,
+    "largest-models": show_largest_models,
     "movies": show_movies,
     "single-answers": show_single_answers,
     "epochs": show_epochs,

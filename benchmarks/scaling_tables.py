@@ -64,6 +64,19 @@ def show_largest_size() -> str:
     return make_table([header, "time on one core", "memory"], rows)
 
 
+def show_largest_models() -> str:
+    """Return what the fits take at the largest size, and NDCG@10; the transformer's fit had a budget of time."""
+    learned, trained = (read_result(name)["sizes"][-1] for name in ("scaling", "large-transformer"))
+    tasks = learned["tasks"] | trained["tasks"]
+    rows = [
+        [f"`{model}`", *_show(tasks[f"fit {model}"]), f"{tasks[f'evaluate {model}']['ndcg@10']:.4f}"]
+        for model in (*_find_models([learned]), *_find_models([trained]))
+    ]
+    header = f"{show_count(learned['rows'])} ratings of {learned['movies']:,} movies"
+    queries = tasks["evaluate popularity"]["queries"]
+    return make_table([header, "fit, processor time", "memory", f"NDCG@10 of {queries:,} queries"], rows)
+
+
 def _show(task: dict[str, float]) -> tuple[str, str]:
     return f"{task['cpu_seconds']:,.0f} s", f"{task['peak_memory_gib']:.1f} GiB"
 
