@@ -151,11 +151,12 @@ def require(module: str, extra: str) -> ModuleType:
     Raises
     ------
     MissingExtraError
-        The module isn't installed; the message says how to install it.
+        The module, or one that it needs itself, isn't installed; the message says how to install it.
     """
     try:
         return import_module(module)
     except ImportError as error:
+        missing = error.name or module
         raise MissingExtraError(
-            f"this needs {module}, which isn't installed: {how_to_install(extra)}"
+            f"this needs {missing}, which isn't installed: {how_to_install(extra)}"
         ) from error
