@@ -3,6 +3,7 @@
 import itertools
 import json
 import multiprocessing
+import os
 import shutil
 from pathlib import Path
 
@@ -311,6 +312,14 @@ def test_old_versions_are_all_but_the_latest_the_current_one_and_the_one_to_roll
     damage(versions.find("a").path)
     assert {version.name for version in versions.list_old(0)} == {"a", "d", "e"}
     assert versions.list_old(5) == []
+
+
+def test_of_versions_saved_in_the_same_second_the_later_directory_comes_first(
+    versions: VersionDirectory, made_once: Path
+) -> None:
+    for time, name in enumerate("edf"):
+        os.utime(versions.add(made_once / "saved-c", name).path, ns=(time, time))
+    assert [version.name for version in versions.list() if version.name in "def"] == ["f", "d", "e"]
 
 
 def test_a_deleted_version_is_gone_and_those_that_are_needed_stay(versions: VersionDirectory) -> None:

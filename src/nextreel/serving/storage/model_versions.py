@@ -156,7 +156,7 @@ class VersionDirectory:
             return [self.current]
         promoted = self._promoted()[:1]
         versions = [_try_to_describe(name, self._home / name, promoted == (name,)) for name in self._names()]
-        return sorted(versions, key=lambda version: getattr(version, "created_at", ""), reverse=True)
+        return sorted(versions, key=_when_saved, reverse=True)
 
     def find(self, name: str) -> StoredVersion:
         """Return a version by name.
@@ -394,6 +394,15 @@ def _describe(name: str, path: Path, current: bool) -> StoredVersion:
         data_until=manifest.data.until,
         validation_ndcg=manifest.fit.validation_ndcg,
     )
+
+
+def _when_saved(version: StoredVersion | DamagedVersion) -> tuple[str, int]:
+    """Return a key that orders versions by when they were saved, those of the same second by their directories."""
+    created_at = "" if isinstance(version, DamagedVersion) else version.created_at
+    try:
+        return created_at, version.path.stat().st_mtime_ns
+    except OSError:  # it was deleted meanwhile
+        return created_at, 0
 
 
 def _try_to_describe(name: str, path: Path, current: bool) -> StoredVersion | DamagedVersion:
