@@ -113,8 +113,6 @@ class WindowArrays:
     """float32[B, T]: rating of each event."""
     timestamps: Int64Array
     """int64[B, T]: time of each event, POSIX seconds."""
-    lengths: Int64Array
-    """int64[B]: number of events of each window that aren't padding."""
 
     @classmethod
     def of(cls, events: Events, starts: Int64Array, stops: Int64Array, n_rows: int = 1) -> Self:
@@ -122,18 +120,10 @@ class WindowArrays:
 
         T is at least `n_rows`.
         """
-        lengths = stops - starts
-        rows = starts[:, None] + np.arange(max(n_rows, int(lengths.max())))
+        rows = starts[:, None] + np.arange(max(n_rows, int((stops - starts).max())))
         rows = np.minimum(rows, np.maximum(stops - 1, starts)[:, None])  # [B, T]
         movies, stars, timestamps = events
-        return cls(movies[rows], stars[rows], timestamps[rows], lengths)
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def take(self, windows: Int64Array) -> Self:
-        """Return some of the windows, by their numbers."""
-        return type(self)(*(array[windows] for array in vars(self).values()))
+        return cls(movies[rows], stars[rows], timestamps[rows])
 
     @property
     def n_seen(self) -> Int64Array:
