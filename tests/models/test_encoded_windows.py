@@ -15,8 +15,8 @@ from nextreel.ranking.explanations import explain
 from nextreel.testing import tiny_dataset
 from tests.frames import catalog, interactions
 
-WIDTH = 4
-PAGE_BYTES = PAGE * (KEY_BYTES + 2 * 4 * WIDTH)
+WIDTH = 2
+PAGE_BYTES = PAGE * (KEY_BYTES + 2 * 4 * 2 * WIDTH)
 """Memory of a page of two layers."""
 
 
@@ -28,12 +28,12 @@ def encode(windows: list[Int64Array]) -> list[Tensor]:
     """Keys and values of two layers, which tell the windows apart."""
     longest = max(map(len, windows))
     padded = [np.pad(window[:, 0], (0, longest - len(window))) for window in windows]
-    by_event = torch.from_numpy(np.stack(padded)).float()[:, :, None].expand(-1, -1, WIDTH)
+    by_event = torch.from_numpy(np.stack(padded)).float()[:, :, None].expand(-1, -1, 2 * WIDTH)
     return [by_event, 100 + by_event]
 
 
 def create(memory: int) -> EncodedWindows:
-    return EncodedWindows(memory, [torch.zeros(0, 0, WIDTH)] * 2)
+    return EncodedWindows(memory, 2, WIDTH, torch.device("cpu"))
 
 
 def known(windows: EncodedWindows, *asked: Int64Array) -> list[int]:
@@ -48,7 +48,7 @@ def test_what_was_written_is_read_for_whole_windows_and_their_first_events() -> 
     numbers, encoded = windows.read(asked)
     assert numbers == [1, 2]
     for of_layer, expected in zip(encoded, encode(asked[1:]), strict=True):
-        assert of_layer.shape == (2, PAGE + 1, WIDTH)
+        assert of_layer.shape == (2, PAGE + 1, 2 * WIDTH)
         assert torch.equal(of_layer[0, :3], expected[0, :3])
         assert torch.equal(of_layer[1], expected[1])
 

@@ -24,6 +24,8 @@ PAGE = 16
 """Number of events in a page."""
 KEY_BYTES = 24
 """Memory of the movie, the rating and the timestamp of an event, by which a window is recognised."""
+FLOAT_BYTES = 4
+"""Memory of a number in a key or a value."""
 
 
 class EncodedWindows:
@@ -33,20 +35,14 @@ class EncodedWindows:
     whoever the events are of and whatever became of them.
     """
 
-    def __init__(self, memory: int, like: Sequence[Tensor]) -> None:
-        """Reserve the memory.
+    def __init__(self, memory: int, n_layers: int, width: int, device: torch.device) -> None:
+        """Reserve `memory` bytes; if that isn't enough, the windows that were used longest ago are forgotten.
 
-        Parameters
-        ----------
-        memory : int
-            In bytes. If it isn't enough, the windows that were used longest ago are forgotten.
-        like : sequence of [B, T, 2 * width]
-            Keys and values by layer of any windows.
+        `n_layers`, `width` and `device` are those of the network.
         """
-        width = like[0].shape[2]
-        n_pages = memory // (PAGE * (KEY_BYTES + 4 * width * len(like)))
+        n_pages = memory // (PAGE * (KEY_BYTES + 2 * FLOAT_BYTES * width * n_layers))
         # Zeros are written, so that the system provides the memory now, not while a query waits for it.
-        self._pages = [of_layer.new_zeros(n_pages, PAGE, width) for of_layer in like]
+        self._pages = [torch.zeros(n_pages, PAGE, 2 * width, device=device) for _ in range(n_layers)]
         self._free = list(range(n_pages))
         self._windows: OrderedDict[bytes, tuple[Int64Array, Tensor]] = OrderedDict()
         self._lock = Lock()

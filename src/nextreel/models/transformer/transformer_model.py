@@ -149,9 +149,8 @@ class Transformer(Recommender):
         if self.known_windows is not None:
             self.known_windows.clear()
             return
-        network = self._fitted_network()
-        nothing = network.bias.new_zeros(0, 0, 2 * self.config.dimensions)
-        self.known_windows = EncodedWindows(memory, [nothing] * self.config.layers)
+        layers, width, device = self.config.layers, self.config.dimensions, self._fitted_network().bias.device
+        self.known_windows = EncodedWindows(memory, layers, width, device)
 
     @property
     def state(self) -> Arrays:
