@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nextreel.arrays import Arrays, Int64Array
-from nextreel.models.training.checkpoint import read_checkpoint
+from nextreel.errors import ArtifactError
+from nextreel.models.training.checkpoint import read_checkpoint, write_checkpoint
 from nextreel.models.training.epoch_loop import EpochLearner, StoppingRule, Validation, run_epochs
 from nextreel.models.training.epochs import Epoch, Training
 
@@ -88,6 +89,12 @@ def test_a_resumed_fit_reports_the_epochs_before_and_continues_after_them(tmp_pa
     assert reported == resumed
     assert learner.n_epochs.tolist() == [3]
     assert learner.seconds_before == [sum(epoch.seconds for epoch in resumed[:2])]
+
+
+def test_a_checkpoint_with_other_arrays_is_of_another_version(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "c", FIT, [], {"n_batches": np.zeros(1)})
+    with pytest.raises(ArtifactError, match="another version of nextreel; fit without resuming"):
+        run_epochs(Counter(), FIT, StoppingRule(epochs=3), Training(checkpoint=tmp_path / "c", resume=True))
 
 
 @pytest.mark.parametrize(("minutes", "continues"), [(None, True), (1.01, True), (1.0, False)])

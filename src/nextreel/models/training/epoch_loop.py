@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextreel.arrays import Arrays
+from nextreel.errors import ArtifactError
 from nextreel.models.training.checkpoint import FitIdentity, read_checkpoint, write_checkpoint
 from nextreel.models.training.epochs import Epoch, Training, best_epoch, has_stalled
 
@@ -95,11 +96,15 @@ def run_epochs(
     Raises
     ------
     ArtifactError
-        `training.resume` is set and the checkpoint is missing, damaged, or of another fit.
+        `training.resume` is set and the checkpoint is missing, damaged, or of another fit or version.
     """
     history: list[Epoch] = []
     if training.resume and training.checkpoint is not None:
         history, arrays = read_checkpoint(training.checkpoint, fit)
+        if arrays.keys() != learner.arrays().keys():
+            raise ArtifactError(
+                f"{training.checkpoint} was written by another version of nextreel; fit without resuming"
+            )
         learner.restore(arrays)
     for epoch in history:
         training.on_epoch(epoch)
