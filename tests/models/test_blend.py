@@ -12,6 +12,7 @@ from nextreel.models.training.held_out_users import HeldOut
 from nextreel.models.transformer import Transformer, TransformerConfig
 from nextreel.testing import RecommenderConformance, tiny_dataset
 from tests.frames import catalog, interactions
+from tests.models.test_transformer import ADDED_LATER
 
 NETWORK = TransformerConfig(dimensions=8, window=16, overlap=4, epochs=1, rows_per_step=256)
 RIDGE = SequentialRidgeConfig(
@@ -23,7 +24,7 @@ DAY = 86_400
 
 class TestConformance(RecommenderConformance):
     tolerance = 1e-4
-    may_be_missing = frozenset({"transformer counts.weight"})
+    may_be_missing = frozenset(f"transformer {name}" for name in ADDED_LATER)
 
     def make(self) -> Recommender:
         return Blend(SMALL)

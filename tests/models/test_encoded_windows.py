@@ -10,7 +10,7 @@ from nextreel.data.timeline import Histories
 from nextreel.models.transformer import Transformer, TransformerConfig
 from nextreel.models.transformer.encoded_windows import KEY_BYTES, PAGE, EncodedWindows
 from nextreel.models.transformer.network import Network
-from nextreel.models.transformer.window_batches import EventRows
+from nextreel.models.transformer.window_batches import Batch
 from nextreel.ranking.explanations import explain
 from nextreel.testing import tiny_dataset
 from tests.frames import catalog, interactions
@@ -105,9 +105,9 @@ def test_clearing_forgets_and_overwrites() -> None:
 class CountingNetwork(Network):
     n_encoded = 0
 
-    def _embed_events(self, events: EventRows, *options: object) -> Tensor:
-        self.n_encoded += events.movies.numel()
-        return super()._embed_events(events, *options)  # type: ignore[arg-type]
+    def encode(self, batch: Batch, *options: object) -> tuple[Tensor, list[Tensor]]:
+        self.n_encoded += batch.events.movies.numel()
+        return super().encode(batch, *options)  # type: ignore[arg-type]
 
 
 def counting_model(n_movies: int) -> tuple[Transformer, CountingNetwork]:

@@ -12,7 +12,7 @@ from nextreel.models.transformer import TransformerConfig
 from nextreel.models.transformer.labels import Part
 from nextreel.models.transformer.lazy_rows import LazyRows
 from nextreel.models.transformer.network import Network
-from nextreel.models.transformer.optimizer import AveragedAdamW
+from nextreel.models.transformer.optimizer import AveragedOptimizer
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_windows import TrainingQueries
 from nextreel.testing import tiny_dataset
@@ -41,7 +41,7 @@ def new_network() -> Network:
 
 def step(network: Network, n_drawn: int | None) -> float:
     """Do one step on the first batch with this number of drawn negatives, or with all movies."""
-    optimizer = AveragedAdamW(network, CONFIG, samples=n_drawn is not None)
+    optimizer = AveragedOptimizer(network, CONFIG, samples=n_drawn is not None)
     if n_drawn is None:
         return float(optimizer.step(*whole([first_batch()]), 0.1))
     sampler = CandidateSampler(POPULARITY, n_drawn)
@@ -75,7 +75,7 @@ def test_a_sampled_step_changes_only_the_movies_that_it_touches() -> None:
     network = new_network()
     before = network.movies.weight.detach().clone()
     parts, touched = CandidateSampler(POPULARITY, 2).restrict([first_batch()], np.random.default_rng(0))
-    AveragedAdamW(network, CONFIG, samples=True).step(*whole(parts), 0.1, touched)
+    AveragedOptimizer(network, CONFIG, samples=True).step(*whole(parts), 0.1, touched)
     changed = (network.movies.weight != before).any(1).nonzero().flatten()
     assert 0 < len(changed) < DATASET.n_movies
     assert set(changed.tolist()) == set(touched.movies.tolist())
@@ -139,13 +139,13 @@ def test_a_step_and_a_score_leave_no_tensor_on_the_cpu(samples: bool) -> None:
         touched = touched.to(meta)
     batch, labels = parts[0][0].to(meta), parts[0][1].to(meta)
     network = new_network().to(meta)
-    optimizer = AveragedAdamW(network, CONFIG.model_copy(update={"dropout": 0.2}), samples)
+    optimizer = AveragedOptimizer(network, CONFIG.model_copy(update={"dropout": 0.2}), samples)
     of_queries = batch.relations[:, batch.events.movies.shape[1] :]
     with OnlyMeta():  # type: ignore[no-untyped-call]
         loss = optimizer.step(*whole([(batch, labels)]), 0.1, touched)
         optimizer.settle()
         _, encoded = network.encode(batch)
-        scores = network.score(network.ask(batch.queries, of_queries, encoded))
+        scores = network.score(network.ask(batch.events, batch.queries, of_queries, encoded))
     assert loss.device.type == scores.device.type == "meta"
 
 

@@ -274,11 +274,11 @@ def test_the_picture_has_a_panel_for_each_option(tuned: TuningResult, tmp_path: 
 
 def test_a_network_that_falls_behind_is_given_up(inner: InnerSplit, tmp_path: Path) -> None:
     held = dict.fromkeys(("dropout", "weight_decay", "next_share", "within_share"), 0.0)
-    small = {"dimensions": 8, "layers": 1, "heads": 1, "ahead": 1, "disliked_weight": 0.5, "epochs": 4}
+    small = {"dimensions": 8, "layers": 1, "heads": 1, "ahead": 1, "disliked_weight": 0.5, "epochs": 8}
     search = Search("transformer", 12, {**held, **small, "held_out_share": 0.5})
     found = tune(inner, search, tmp_path / "out")
     given_up = [trial for trial in found.trials if trial.given_up_after is not None]
     assert given_up
-    assert all((trial.given_up_after or 0) in (2, 3) for trial in given_up)
+    assert all((trial.given_up_after or 0) in range(2, 8) for trial in given_up)
     assert all(trial.ndcg is None for trial in given_up)
     assert f"Pruned after a few epochs: {number_of(len(given_up), 'trial')}." in found.sentences()

@@ -136,7 +136,7 @@ def compute_vectors(
         arrays, queries = asked.arrays()
         relations = relate(arrays.timestamps, queries.timestamps, queries.n_seen, first_query=0)
         rows = queries.pack(arrays.timestamps).to(device)
-        yield asked, network.ask(rows, relations.to(device), encoded)
+        yield asked, network.ask(arrays.pack().to(device), rows, relations.to(device), encoded)
     new = sorted(set(range(len(windows))).difference(found))
     if new:
         asked = windows.take(np.array(new))

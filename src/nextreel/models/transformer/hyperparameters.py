@@ -25,13 +25,14 @@ class TransformerConfig(ModelConfig):
     divided into several windows."""
     # Below, training doesn't finish in its epochs; above, it diverges.
     learning_rate: Annotated[float, Field(gt=0), Range(5e-4, 1e-2, log=True)] = 3e-3
-    """Highest learning rate of AdamW, reached after the warm-up; it then falls to 0 along a cosine."""
+    """Highest learning rate of AdamW, reached after the warm-up; it then falls to 0 along a cosine. That of Muon, which
+    learns the matrices of the layers, is in proportion to it."""
     # From none to so much that too little is left to learn from.
     dropout: Annotated[float, Field(ge=0, lt=1), Range(0.0, 0.5)] = 0.2
     """Probability that an activation is set to 0 in training."""
     # From next to none to a tenth.
     weight_decay: Annotated[float, Field(ge=0), Range(1e-4, 0.1, log=True)] = 0.01
-    """Weight decay of AdamW; applies to matrices only."""
+    """Weight decay of Muon and AdamW; applies to matrices only."""
     # From the next positive alone to twice as many as a test part has of each user.
     ahead: Annotated[int, Field(ge=1, le=1000), Range(1, 10)] = 5
     """How far ahead training queries look: the history of a query for a basket (the movies rated in its second) ends
@@ -44,14 +45,14 @@ class TransformerConfig(ModelConfig):
     """Probability, in each epoch, that a movie of a basket after its first is asked for by a query of its own, whose
     history ends right before it: pages show movies in an order, which users follow."""
     # From liked targets only to equal weights.
-    disliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 0.4
+    disliked_weight: Annotated[float, Field(ge=0, le=1), Range(0.0, 1.0)] = 1.0
     """Weight in the loss of a target movie that the user didn't like, relative to one that the user liked."""
     negatives: int | None = Field(default=None, ge=1, le=1_000_000)
     """Number of movies drawn in each step as negatives of its softmax. None takes all movies in a catalog of up to
     10,000, and draws 2,048 in a larger one."""
     rows_per_step: int = Field(default=3072, ge=1, le=10_000_000)
     """Maximum number of events and queries in the batch of one training step, padding included."""
-    epochs: int = Field(default=15, ge=1, le=100_000)
+    epochs: int = Field(default=10, ge=1, le=100_000)
     """Maximum number of passes over the training data; fewer are made where the held-out loss no longer falls."""
     minutes: float | None = Field(default=None, gt=0)
     """Training time in minutes, summed over all parts of a resumed fit; None runs all epochs."""

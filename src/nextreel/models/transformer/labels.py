@@ -25,6 +25,8 @@ class Labels:
     weight: Tensor
     """float32[n_labels]: weight of the label in the loss: 1 if the user liked the movie, else the option
     `disliked_weight`."""
+    is_liked: Tensor
+    """float32[n_labels]: 1 if the user liked the movie, else 0."""
     seen_query: Tensor
     """int64[n_seen]: number of the query in the batch whose history holds the movie in `seen_movie`; ascending."""
     seen_movie: Tensor

@@ -1,8 +1,16 @@
-"""The transformer's network, from windows of events to one vector for each query.
+"""The transformer's network, from windows of events to one vector for each query, and from vectors to scores.
+
+The input of a row, which is an event or a query, also has the embeddings of the latest events that the row sees, each
+element with a learned weight: a short causal convolution (Allen-Zhu, "Physics of Language Models: Part 4.1", 2025). So
+the first layer already attends by what came last.
 
 Each layer is pre-norm attention with a SiLU gate, followed by SwiGLU. Attention adds to each logit a learned bias by
 head and by the relation between the row and the event: the time and the number of events between them. Rows attend to
 events only, never to queries.
+
+The score of a movie is the log of the probability that the user rates it next and likes it, up to a constant: the logit
+of the choice plus the log of the probability of liking what was chosen (Ma et al., "Entire Space Multi-Task Model",
+SIGIR 2018). The choice is learned from all ratings then, whether or not the user liked the movie.
 
 The names of the parameters are the names of the arrays in a saved model.
 """
@@ -30,6 +38,8 @@ N_RATINGS = 10
 """Number of different ratings, each with an embedding: half stars from 0.5 to 5."""
 N_WEEKS = 1024
 """Number of calendar weeks with an embedding, counted from the first week of training: nearly 20 years."""
+N_LATEST = 4
+"""Number of latest events whose embeddings join the input of a row, an event itself included."""
 INITIAL_STD = 0.02
 """Standard deviation of random initial weights, as in GPT-2: small beside that of the movie embeddings, which start
 from data."""
@@ -158,7 +168,7 @@ class Layer(nn.Module):
 
 
 class Network(nn.Module):
-    """Embeddings of events and queries, layers of attention, and the movie embeddings again as the output matrix."""
+    """Embeddings of events and queries, layers of attention, and the movie embeddings again as the output matrices."""
 
     weeks: Tensor
     """int64[2]: first and last calendar week of the training data, counted from 1970; a query outside this range is
@@ -168,12 +178,15 @@ class Network(nn.Module):
         super().__init__()
         width = config.dimensions
         self.n_movies, self.movies = n_movies, nn.Embedding(n_movies, width)
-        self.bias = nn.Parameter(torch.zeros(n_movies))
+        self.bias, self.liking_bias = (nn.Parameter(torch.zeros(n_movies)) for _ in range(2))
+        self.liking = nn.Linear(width, width, bias=False)
+        self.latest, self.preceding = (nn.Parameter(torch.zeros(n, width)) for n in (N_LATEST, N_LATEST - 1))
         self.ratings, self.pauses = nn.Embedding(N_RATINGS, width), nn.Embedding(N_TIMES, width)
         self.gaps, self.calendar = nn.Embedding(N_TIMES, width), nn.Embedding(N_WEEKS, width)
         self.counts = nn.Embedding(3 * N_COUNTS, width)
         for embedding in (self.ratings, self.pauses, self.gaps, self.calendar, self.counts):
             nn.init.normal_(embedding.weight, std=INITIAL_STD)
+        nn.init.zeros_(self.liking.weight)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
         self.register_buffer("weeks", torch.zeros(2, dtype=torch.int64))
@@ -198,9 +211,9 @@ class Network(nn.Module):
 
         Those of a layer are [B, T, 2 * width], keys, then values.
         """
-        events = self._embed_events(batch.events, movies, drop)  # [B, T, width]
-        n_events = events.shape[1]
-        x = torch.cat([events, self._embed_queries(batch.queries)], 1)
+        embedded = self._embed_events(batch.events, movies)  # [B, T, width]
+        n_events = embedded.shape[1]
+        x = torch.cat([drop(self._add_preceding(embedded)), self._embed_queries(batch.queries, embedded)], 1)
         encoded = []
         for number, layer in enumerate(self._layers):
             # No later layer reads the events, so the last one computes the queries only.
@@ -211,18 +224,21 @@ class Network(nn.Module):
             x = layer(encoded[-1], x[:, rows], normed[:, rows], relations, drop)
         return self._take_vectors(x, batch.queries), encoded
 
-    def ask(self, queries: QueryRows, relations: Tensor, encoded: Sequence[Tensor]) -> Tensor:
+    def ask(
+        self, events: EventRows, queries: QueryRows, relations: Tensor, encoded: Sequence[Tensor]
+    ) -> Tensor:
         """Return the vector of each query about windows whose events are encoded already, as `forward` does.
 
         Parameters
         ----------
+        events : EventRows
         queries : QueryRows
         relations : int64[B, Q, T]
             Relations of the queries to the events.
         encoded : sequence of [B, T, 2 * width]
             Keys and values of the events by layer, as `encode` returns them.
         """
-        x = self._embed_queries(queries)
+        x = self._embed_queries(queries, self._embed_events(events))
         for layer, keys_values in zip(self._layers, encoded, strict=True):
             x = layer(keys_values, x, layer.norm_in(x), relations)
         return self._take_vectors(x, queries)
@@ -231,31 +247,49 @@ class Network(nn.Module):
     def _layers(self) -> list[Layer]:
         return cast("list[Layer]", list(self.layers))
 
-    def _embed_events(self, events: EventRows, movies: Tensor | None = None, drop: Drop = keep_all) -> Tensor:
+    def _embed_events(self, events: EventRows, movies: Tensor | None = None) -> Tensor:
         table = self.movies.weight if movies is None else movies
-        embedded = functional.embedding(events.movies, table) + self.ratings(events.ratings)
-        return drop(embedded + self.pauses(events.pauses))
+        ratings, pauses = self.ratings(events.ratings), self.pauses(events.pauses)
+        embedded: Tensor = functional.embedding(events.movies, table) + ratings + pauses
+        return embedded
 
-    def _embed_queries(self, queries: QueryRows) -> Tensor:
+    def _add_preceding(self, embedded: Tensor) -> Tensor:
+        """Return [B, T, width]: the embedding of each event with those of the events right before it."""
+        out, n_events = embedded, embedded.shape[1]
+        for distance, weight in enumerate(self.preceding, start=1):
+            out = out + weight * functional.pad(embedded, (0, 0, distance, 0))[:, :n_events]
+        return out
+
+    def _embed_queries(self, queries: QueryRows, embedded: Tensor) -> Tensor:
+        """Return [B, Q, width]: the input of each query, given the embeddings of the events, [B, T, width]."""
         week = (torch.minimum(queries.weeks, self.weeks[1]) - self.weeks[0]).clamp(0, N_WEEKS - 1)
         counts = self.counts(queries.counts + N_COUNTS * torch.arange(3, device=week.device)).sum(2)
-        embedded: Tensor = self.gaps(queries.gaps) + self.calendar(week) + counts
-        return embedded
+        own: Tensor = self.gaps(queries.gaps) + self.calendar(week) + counts
+
+        # Row n of a window is its nth event; row 0 stands for what a query doesn't see.
+        padded = functional.pad(embedded, (0, 0, 1, 0))
+        n_windows, n_rows, _ = padded.shape
+        nth = (queries.n_seen[:, :, None] - torch.arange(N_LATEST, device=week.device)).clamp(min=0)
+        row = nth + n_rows * torch.arange(n_windows, device=week.device)[:, None, None]
+        latest = padded.flatten(0, 1).index_select(0, row.flatten()).view(*row.shape, -1)
+        return own + (latest * self.latest).sum(2)
 
     def _take_vectors(self, out: Tensor, queries: QueryRows) -> Tensor:
         vectors: Tensor = self.norm(out.flatten(0, 1).index_select(0, queries.places))
         return vectors
 
     def score(self, vectors: Tensor, movies: Tensor | None = None) -> Tensor:
-        """Return the logits of some movies, int64[n], or of all: dot products of queries with movies, plus the bias.
+        """Return the scores of some movies, int64[n], or of all, for queries with the given vectors.
 
-        They are [n_queries, n].
+        They are [n_queries, n]: logits of the choice plus logs of the probability of liking.
         """
-        bias: Tensor = self.bias
         table: Tensor = self.movies.weight
+        bias: Tensor = self.bias
+        liking_bias: Tensor = self.liking_bias
         if movies is not None:
-            bias, table = bias[movies], table[movies]
-        return torch.addmm(bias, vectors, table.T)
+            table, bias, liking_bias = table[movies], bias[movies], liking_bias[movies]
+        choice: Tensor = torch.addmm(bias, vectors, table.T)
+        return choice + functional.logsigmoid(torch.addmm(liking_bias, self.liking(vectors), table.T))
 
 
 def find_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,7 @@
-"""AdamW with a warm-up, a cosine schedule, and an average of the weights over the latest steps."""
+"""Muon for the matrices of the layers, AdamW for all else, and an average of the weights over the latest steps.
+
+The learning rate of both rises in a warm-up, and then falls along a cosine.
+"""
 
 import copy
 import math
@@ -10,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nextreel.arrays import Arrays
+from nextreel.models.training.muon import Muon
 from nextreel.models.training.replicas import Replicas
 from nextreel.models.training.torch_adam import TorchAdam
 from nextreel.models.training.torch_device import has_bfloat16_instructions
@@ -18,10 +22,13 @@ from nextreel.models.transformer.dropout import create_dropout
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.labels import Part
 from nextreel.models.transformer.lazy_rows import FIRST_DECAY, SECOND_DECAY, LazyRows
+from nextreel.models.transformer.liking_loss import liking_loss
 from nextreel.models.transformer.network import Network
 from nextreel.models.transformer.sampled_softmax import StepMovies
 from nextreel.models.transformer.softmax_loss import softmax_loss
 
+MATRIX_RATE = 20 / 3
+"""Learning rate of Muon relative to that of AdamW: 0.02, as in Muon's source, by default."""
 WARM_UP_STEPS = 100
 """Number of first steps in which the learning rate rises to its maximum, since Adam's moment estimates are still
 inaccurate."""
@@ -34,14 +41,16 @@ decay averages out more noise of single batches, but lags further behind what wa
 AVERAGE_WARM_UP = 10
 """The c in s / (s + c), the upper bound of the average's decay at step s, which lets the running average forget the
 untrained weights quickly."""
-MOVIES, BIAS = "movies.weight", "bias"
+MOVIES, BIAS, LIKING_BIAS = "movies.weight", "bias", "liking_bias"
 """Names of the network's tables of movies."""
 MOMENT_ESTIMATES = ("exp_avg", "exp_avg_sq")
 """Torch's names for Adam's first and second moment estimates; also the names in a checkpoint."""
+MOMENTUM = "momentum"
+"""Name of Muon's momentum in a checkpoint."""
 
 
-class AveragedAdamW:
-    """Trains a network by AdamW, averages its weights (Polyak & Juditsky, 1992), and remembers the best average.
+class AveragedOptimizer:
+    """Trains a network, averages its weights (Polyak & Juditsky, 1992), and remembers the best average.
 
     The average is what is validated and kept: it has less of the noise of the latest batches than the weights of any
     single step. If the softmax is sampled, a step touches only the rows of its movies in the tables of movies.
@@ -62,15 +71,18 @@ class AveragedAdamW:
         self.precision = torch.bfloat16 if bfloat16 else torch.float32
         self.lazy: dict[str, LazyRows] = {}
         if samples:
-            for name, weight_decay in ((MOVIES, config.weight_decay), (BIAS, 0.0)):
+            for name, weight_decay in ((MOVIES, config.weight_decay), (BIAS, 0.0), (LIKING_BIAS, 0.0)):
                 weights, averaged = (net.get_parameter(name) for net in (network, self.averaged))
                 self.lazy[name] = LazyRows(weights.requires_grad_(False), averaged, weight_decay)
-        # As usual, weight decay is for matrices only; the attention biases of relations are biases, too.
         self.dense = {name: p for name, p in network.named_parameters() if name not in self.lazy}
-        decayed = [p for name, p in self.dense.items() if p.ndim >= 2 and ".by_" not in name]
-        others = [p for name, p in self.dense.items() if p.ndim < 2 or ".by_" in name]
+        of_layers = [p for name, p in self.dense.items() if name.startswith("layers.") and p.ndim == 2]
+        self.muon = Muon(of_layers, config.weight_decay)
+        others = {name: p for name, p in self.dense.items() if p not in self.muon.momentum}
+        # As usual, weight decay is for matrices only; the attention biases of relations are biases, too.
+        decayed = [p for name, p in others.items() if p.ndim >= 2 and ".by_" not in name]
+        undecayed = [p for name, p in others.items() if p.ndim < 2 or ".by_" in name]
         self.adam = TorchAdam(
-            [(decayed, config.weight_decay), (others, 0.0)],
+            [(decayed, config.weight_decay), (undecayed, 0.0)],
             (FIRST_DECAY, SECOND_DECAY),
             fused=self.device.type == "cpu",
         )
@@ -83,7 +95,7 @@ class AveragedAdamW:
         touched: StepMovies | None = None,
         run: Map = map,
     ) -> Tensor:
-        """Do one step of AdamW on a batch, and return the batch's loss before the step, a tensor of no dimension.
+        """Do one step on a batch, and return the batch's loss before the step, a tensor of no dimension.
 
         Parameters
         ----------
@@ -119,6 +131,7 @@ class AveragedAdamW:
             tensor.grad = gradient.view_as(tensor)
         nn.utils.clip_grad_norm_(learned, MAX_GRADIENT_NORM)
         self.adam.step(rate)
+        self.muon.step(MATRIX_RATE * rate)
         decay = min(AVERAGE_DECAY, self.steps / (self.steps + AVERAGE_WARM_UP))
         self._average(decay)
         if touched is not None:
@@ -138,8 +151,8 @@ class AveragedAdamW:
     def arrays(self) -> Arrays:
         """Return all arrays that a checkpoint needs, by name.
 
-        They are the weights of the current, the averaged and the best network, Adam's moment estimates, and the number
-        of steps.
+        They are the weights of the current, the averaged and the best network, Adam's moment estimates, Muon's
+        momentum, and the number of steps.
         """
         arrays = {
             f"{role}.{name}": tensor.cpu().numpy()
@@ -147,8 +160,8 @@ class AveragedAdamW:
             for name, tensor in network.state_dict().items()
         }
         for name, parameter in self.network.named_parameters():
-            for estimate in MOMENT_ESTIMATES:
-                arrays[f"{estimate}.{name}"] = self._estimates(name, parameter)[estimate].cpu().numpy()
+            for estimate, tensor in self._estimates(name, parameter).items():
+                arrays[f"{estimate}.{name}"] = tensor.cpu().numpy()
         return arrays | {"steps": np.array([self.steps])}
 
     def restore(self, arrays: Arrays) -> None:
@@ -157,10 +170,9 @@ class AveragedAdamW:
         for role, network in self._networks().items():
             names = network.state_dict()
             network.load_state_dict({name: torch.from_numpy(arrays[f"{role}.{name}"]) for name in names})
+        for state in self.adam.state.values():
+            state["step"].fill_(self.steps)
         for name, parameter in self.network.named_parameters():
-            if name not in self.lazy:
-                state = {estimate: torch.zeros_like(parameter) for estimate in MOMENT_ESTIMATES}
-                self.adam.state[parameter] = {"step": torch.tensor(float(self.steps)), **state}
             for estimate, tensor in self._estimates(name, parameter).items():
                 tensor.copy_(torch.from_numpy(arrays[f"{estimate}.{name}"]))
 
@@ -171,15 +183,18 @@ class AveragedAdamW:
         (batch, labels), network = part, self.network
         seed = np.random.SeedSequence([self.config.seed, self.steps, number]).generate_state(1, np.uint64)
         drop = create_dropout(self.config.dropout, int(seed[0]), self.device)
-        movies, bias = rows.get(MOVIES, network.movies.weight), rows.get(BIAS, network.bias)
+        movies, bias, liking_bias = (
+            rows.get(name, network.get_parameter(name)) for name in (MOVIES, BIAS, LIKING_BIAS)
+        )
         with self._precision_context():
             vectors = network(batch, movies, drop)
+        liking = liking_loss(network.liking(vectors.float()), movies, liking_bias, labels, total)
         log_probability = None
         if touched is not None:
             log_probability = touched.log_probability.to(self.precision)
             movies, bias = touched.pad_candidates(movies), touched.pad_candidates(bias)
         inputs = [tensor.to(self.precision) for tensor in (vectors, movies, bias)]
-        return softmax_loss(*inputs, log_probability, labels, total)
+        return softmax_loss(*inputs, log_probability, labels, total) + liking
 
     def _precision_context(self) -> AbstractContextManager[object]:
         if self.precision is torch.bfloat16:
@@ -193,6 +208,9 @@ class AveragedAdamW:
         return {name: lazy.weights[touched.movies].requires_grad_() for name, lazy in self.lazy.items()}
 
     def _estimates(self, name: str, parameter: Tensor) -> dict[str, Tensor]:
+        """Return what the optimiser remembers of a parameter's gradients, by its name in a checkpoint."""
+        if parameter in self.muon.momentum:
+            return {MOMENTUM: self.muon.momentum[parameter]}
         state = vars(self.lazy[name]) if name in self.lazy else self.adam.state[parameter]
         return {estimate: state[estimate] for estimate in MOMENT_ESTIMATES}
 

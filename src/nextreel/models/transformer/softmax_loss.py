@@ -1,4 +1,4 @@
-"""The training loss: the softmax over all movies that the user has not seen.
+"""The first part of the training loss: the softmax over all movies that the user has not seen.
 
 For query q with the vector h_q, the logit of movie i is h_q . e_i + b_i, and the movies in the query's history are
 hidden. The loss is the weighted mean over all labels (q, i) of -log softmax_q(i). All unseen movies are negatives;

@@ -21,6 +21,9 @@ CELLS_PER_ROW = 0.7
 """Mean length of a batch's windows, as a share of the longest."""
 STEPS_PER_CELL = 2.0
 """Steps of a FitCost that a cell of an attention matrix takes, forward and backward."""
+PRODUCTS_OF_MUON = 135
+"""Products of matrices [width, width] in a step of Muon for a layer: five iterations of three products each, in which a
+matrix takes part by its longer side."""
 LABELS_PER_STEP = 800
 """Labels that join the drawn movies in a step of the sampled softmax."""
 STEPS_PER_MEETING = 30
@@ -43,6 +46,7 @@ def estimate_fit(dataset: Dataset, config: TransformerConfig) -> FitCost:
 
     # Attention has 5 matrices [width, width] (q, gate, k, v, output), SwiGLU 6; a backward pass takes two products.
     in_layers = 3 * n_rows * config.layers * 11 * width**2
+    in_muon = n_rows / config.rows_per_step * config.layers * PRODUCTS_OF_MUON * width**3
     negatives = n_movies if n_movies <= FULL_SOFTMAX_MOVIES else NEGATIVES + LABELS_PER_STEP
     if config.negatives is not None:
         negatives = min(n_movies, config.negatives + LABELS_PER_STEP)
@@ -56,5 +60,5 @@ def estimate_fit(dataset: Dataset, config: TransformerConfig) -> FitCost:
     memory = always + tables + BYTES_PER_QUERY * n_queries + validation
     if config.minutes is not None:
         return start + FitCost(memory, seconds=60 * config.minutes)
-    products = config.epochs * (in_layers + of_logits)
+    products = config.epochs * (in_layers + in_muon + of_logits)
     return start + FitCost(memory, products, steps=config.epochs * STEPS_PER_CELL * cells)

@@ -265,13 +265,15 @@ class EpochBatches:
         starts = self.queries.starts[queries]
         n_labels = self.queries.stops[queries] - starts
         rows = concatenate_ranges(starts, n_labels)
-        weight = np.where(timeline.is_positive(rows), 1, self.queries.config.disliked_weight)
+        is_liked = timeline.is_positive(rows)
+        weight = np.where(is_liked, 1, self.queries.config.disliked_weight)
         first_seen = timeline.offsets[self.queries.users[queries]]
         n_seen = cuts - first_seen
         return Labels(
             query=torch.from_numpy(np.repeat(number, n_labels)),
             movie=torch.from_numpy(timeline.movies[rows].astype(np.int64)),
             weight=torch.from_numpy(weight.astype(np.float32)),
+            is_liked=torch.from_numpy(is_liked.astype(np.float32)),
             seen_query=torch.from_numpy(np.repeat(number, n_seen)),
             seen_movie=torch.from_numpy(
                 timeline.movies[concatenate_ranges(first_seen, n_seen)].astype(np.int64)

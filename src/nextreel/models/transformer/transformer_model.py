@@ -13,7 +13,7 @@ from torch import Tensor
 from nextreel.array_specs import ArraySpec, Specs
 from nextreel.arrays import Arrays, Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
-from nextreel.data.timeline import Histories
+from nextreel.data.timeline import Histories, Timeline
 from nextreel.data.times import LATEST_TIMESTAMP, WEEK
 from nextreel.errors import DataError, NotFittedError
 from nextreel.models.base import Recommender
@@ -34,8 +34,8 @@ from nextreel.models.transformer.encoded_windows import EncodedWindows, compute_
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.labels import Part
-from nextreel.models.transformer.network import Network, find_shapes
-from nextreel.models.transformer.optimizer import AveragedAdamW
+from nextreel.models.transformer.network import N_LATEST, Network, find_shapes
+from nextreel.models.transformer.optimizer import AveragedOptimizer
 from nextreel.models.transformer.query_windows import QueryWindows
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
@@ -53,6 +53,10 @@ PATIENT_EPOCHS, PATIENT_STEPS = 2, 100
 """A fit ends when the held-out loss hasn't become lower in so many epochs in a row, with at least about so many steps:
 an epoch of few data has few steps, and its loss says little. On samples of MovieLens with 10,000 to a million ratings,
 no later epoch was better."""
+CERTAIN = 100.0
+"""A logit whose probability is 1 in float32."""
+LIKES_OF_MEAN = 10
+"""Number of ratings as which the mean share of liked movies counts in a movie's own initial share."""
 STEPS_BETWEEN_REPORTS = 4
 """Number of training steps between two reports of progress, each of which waits for a GPU to finish them."""
 
@@ -109,7 +113,7 @@ class Transformer(Recommender):
         popularity = np.bincount(train.timeline.movies, minlength=train.n_movies)
         sampler = CandidateSampler.of(popularity, config)
         network = _create_network(train, config).to(choose_device())
-        optimizer = AveragedAdamW(network, config, sampler is not None, training.replicas)
+        optimizer = AveragedOptimizer(network, config, sampler is not None, training.replicas)
         asked = held_out.subsample(VALIDATION_QUERIES)
         learner = NetworkLearner(self, optimizer, queries, sampler, asked, training)
         steps_per_epoch = (len(train.timeline) + len(queries)) / config.rows_per_step
@@ -161,13 +165,26 @@ class Transformer(Recommender):
         return specs | {
             "movies.weight": ArraySpec("float32", ("n_movies", self.config.dimensions)),
             "bias": ArraySpec("float32", ("n_movies",)),
+            "liking_bias": ArraySpec("float32", ("n_movies",)),
             "weeks": ArraySpec("int64", (2,), least=0, below=LATEST_TIMESTAMP // WEEK + 1, order="ascending"),
         }
 
     def upgrade(self, state: Arrays) -> Arrays:
-        """Return the state of now; the network of an earlier nextreel did not read the numbers of events."""
-        unread = np.zeros((3 * N_COUNTS, self.config.dimensions), dtype=np.float32)
-        return {"counts.weight": unread, **state}
+        """Return the state of now, with the same scores.
+
+        The network of an earlier nextreel learned nothing of what users like among what they choose, and didn't read
+        the latest events in the input of a row; one before that did not read the numbers of events either.
+        """
+        width = self.config.dimensions
+        shapes = {
+            "counts.weight": (3 * N_COUNTS, width),
+            "latest": (N_LATEST, width),
+            "preceding": (N_LATEST - 1, width),
+            "liking.weight": (width, width),
+        }
+        unread = {name: np.zeros(shape, dtype=np.float32) for name, shape in shapes.items()}
+        liked = np.full_like(state.get("bias", np.zeros(0, dtype=np.float32)), CERTAIN)
+        return {**unread, "liking_bias": liked, **state}
 
     def restore(self, state: Arrays) -> Self:
         self.known_windows = None
@@ -188,7 +205,7 @@ class NetworkLearner(EpochLearner):
     def __init__(
         self,
         model: Transformer,
-        optimizer: AveragedAdamW,
+        optimizer: AveragedOptimizer,
         queries: TrainingQueries,
         sampler: CandidateSampler | None,
         held_out: HeldOut,
@@ -282,5 +299,17 @@ def _create_network(dataset: Dataset, config: TransformerConfig) -> Network:
         network = Network(dataset.n_movies, config)
         network.movies.weight.data = embed_by_succession(dataset, config)
     timestamps = dataset.timeline.timestamps
+    network.liking_bias.data = torch.from_numpy(_find_liking_logits(dataset.timeline, dataset.n_movies))
     network.weeks[:] = torch.tensor([timestamps.min() // WEEK, timestamps.max() // WEEK])
     return network
+
+
+def _find_liking_logits(timeline: Timeline, n_movies: int) -> Float32Array:
+    """Return the logit of the share of users who liked each movie among those who rated it, float32[n_movies]."""
+    is_liked = timeline.is_positive()
+    n_rated = np.bincount(timeline.movies, minlength=n_movies)
+    n_liked = np.bincount(timeline.movies[is_liked], minlength=n_movies)
+    mean = (is_liked.sum() + 0.5) / (len(is_liked) + 1)
+    share = (n_liked + LIKES_OF_MEAN * mean) / (n_rated + LIKES_OF_MEAN)
+    logits: Float32Array = np.log(share / (1 - share)).astype(np.float32)
+    return logits

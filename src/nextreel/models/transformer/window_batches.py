@@ -74,6 +74,8 @@ class QueryRows:
     counts: Tensor
     """int64[B, Q, 3]: buckets of the number of events in the query's history: in all, in its last session, and in its
     last second; the latter two are counted within the window."""
+    n_seen: Tensor
+    """int64[B, Q]: number of events of its window that each query sees, the first ones."""
     places: Tensor
     """int64[at least n_queries]: place of each query among the B * Q, one window after the other; then padding, which
     is 0."""
@@ -193,6 +195,7 @@ class QueryArrays:
             gaps=_time_bucket(torch.from_numpy(self.timestamps - last_seen)).long(),
             weeks=torch.from_numpy(self.timestamps // WEEK),
             counts=self._count(event_time),
+            n_seen=torch.from_numpy(self.n_seen),
             places=torch.from_numpy(places),
             index=self.index,
         )
