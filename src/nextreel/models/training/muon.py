@@ -3,6 +3,8 @@
 A matrix of gradients is mostly of few directions, so that a step along it hardly changes the others. Muon replaces the
 momentum M = U S V' by about U V', whose singular values are all near 1. Five steps of a Newton-Schulz iteration compute
 that from products of matrices alone.
+
+Torch has a Muon from version 2.9 on; nextreel works with older ones.
 """
 
 from collections.abc import Sequence

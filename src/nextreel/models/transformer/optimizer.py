@@ -75,8 +75,7 @@ class AveragedOptimizer:
                 weights, averaged = (net.get_parameter(name) for net in (network, self.averaged))
                 self.lazy[name] = LazyRows(weights.requires_grad_(False), averaged, weight_decay)
         self.dense = {name: p for name, p in network.named_parameters() if name not in self.lazy}
-        of_layers = [p for name, p in self.dense.items() if name.startswith("layers.") and p.ndim == 2]
-        self.muon = Muon(of_layers, config.weight_decay)
+        self.muon = Muon([p for p in network.layers.parameters() if p.ndim == 2], config.weight_decay)
         others = {name: p for name, p in self.dense.items() if p not in self.muon.momentum}
         # As usual, weight decay is for matrices only; the attention biases of relations are biases, too.
         decayed = [p for name, p in others.items() if p.ndim >= 2 and ".by_" not in name]

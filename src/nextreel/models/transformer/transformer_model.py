@@ -34,13 +34,12 @@ from nextreel.models.transformer.encoded_windows import EncodedWindows, compute_
 from nextreel.models.transformer.hyperparameters import TransformerConfig
 from nextreel.models.transformer.initial_embeddings import embed_by_succession
 from nextreel.models.transformer.labels import Part
-from nextreel.models.transformer.network import N_LATEST, Network, find_shapes
+from nextreel.models.transformer.network import Network, find_shapes
 from nextreel.models.transformer.optimizer import AveragedOptimizer
 from nextreel.models.transformer.query_windows import QueryWindows
 from nextreel.models.transformer.sampled_softmax import CandidateSampler
 from nextreel.models.transformer.training_cost import estimate_fit
 from nextreel.models.transformer.training_windows import EpochBatches, TrainingQueries, divide_batch
-from nextreel.models.transformer.window_batches import N_COUNTS
 from nextreel.stopping import stop_if_unwanted
 
 VALIDATION_QUERIES = 3000
@@ -53,6 +52,8 @@ PATIENT_EPOCHS, PATIENT_STEPS = 2, 100
 """A fit ends when the held-out loss hasn't become lower in so many epochs in a row, with at least about so many steps:
 an epoch of few data has few steps, and its loss says little. On samples of MovieLens with 10,000 to a million ratings,
 no later epoch was better."""
+UNREAD_EARLIER = ("counts.weight", "latest", "preceding", "liking.weight")
+"""Names of the arrays that the file of an earlier nextreel doesn't have, and that change no score if they are 0."""
 CERTAIN = 100.0
 """A logit whose probability is 1 in float32."""
 LIKES_OF_MEAN = 10
@@ -175,14 +176,8 @@ class Transformer(Recommender):
         The network of an earlier nextreel learned nothing of what users like among what they choose, and didn't read
         the latest events in the input of a row; one before that did not read the numbers of events either.
         """
-        width = self.config.dimensions
-        shapes = {
-            "counts.weight": (3 * N_COUNTS, width),
-            "latest": (N_LATEST, width),
-            "preceding": (N_LATEST - 1, width),
-            "liking.weight": (width, width),
-        }
-        unread = {name: np.zeros(shape, dtype=np.float32) for name, shape in shapes.items()}
+        shapes = find_shapes(self.config)
+        unread = {name: np.zeros(shapes[name], dtype=np.float32) for name in UNREAD_EARLIER}
         liked = np.full_like(state.get("bias", np.zeros(0, dtype=np.float32)), CERTAIN)
         return {**unread, "liking_bias": liked, **state}
 
