@@ -134,13 +134,14 @@ def test_real_movies_have_the_neighbours_that_a_person_would_name(movielens_1m: 
         assert expected_neighbours <= {titles[movie] for movie in movies}, title
 
 
-def test_of_very_many_users_who_like_a_movie_the_latest_stand_for_all(
+def test_of_very_many_users_who_like_a_movie_some_of_each_time_stand_for_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    everyone = SimilarMovies.of(TWO_TASTES).find(0, LATER)
-    monkeypatch.setattr(similar_movies, "MOST_LIKERS", 10)
-    latest = SimilarMovies.of(TWO_TASTES).find(0, LATER)
-    assert (
-        latest[0].tolist() == everyone[0].tolist()
-    )  # who liked movie 0 also liked movie 1, without an exception
-    np.testing.assert_allclose(latest[1], everyone[1], rtol=1e-5)
+    first_fans_of_movie_2 = interactions(*((user, 2, 5, 200) for user in range(10)))
+    later_fans_of_movie_3 = interactions(*((user, 3, 5, 200) for user in range(10, 30)))
+    dataset = Dataset.from_frames(pl.concat([FANS, first_fans_of_movie_2, later_fans_of_movie_3]), catalog(5))
+    everyone = SimilarMovies.of(dataset).find(0, LATER)
+    monkeypatch.setattr(similar_movies, "MOST_LIKERS", 3)
+    some = SimilarMovies.of(dataset).find(0, LATER)
+    assert some[0].tolist() == everyone[0].tolist()
+    np.testing.assert_allclose(some[1], everyone[1], rtol=1e-5)

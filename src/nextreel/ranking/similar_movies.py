@@ -9,8 +9,9 @@ which only uses the catalog: the cosine of the two movies' genres, which falls w
 movie without ratings has similar movies. The cosine that the formula starts from is that of item-based filtering
 (Sarwar et al., WWW 2001).
 
-Of a movie that very many users like, n(i and j) is counted among the latest of them and scaled up, so that a popular
-movie is compared as quickly as others.
+Of a movie that very many users like, n(i and j) is counted among some of them and scaled up, so that a popular movie is
+compared as quickly as others. They are evenly spread over time, because the latest users like other movies than the
+first ones.
 """
 
 from dataclasses import dataclass
@@ -34,8 +35,9 @@ CATALOG_SIMILARITY = 0.1
 
 For comparison, movies that are similar by the users who like them reach 0.1 to 0.3.
 """
-MOST_LIKERS = 4000
-"""Number of users who like the movie, the latest, whose other likes are counted."""
+MOST_LIKERS = 2000
+"""Maximum number of users who like the movie whose other likes are counted. On MovieLens-1M expanded twelvefold, lists
+for movies with over 4,000 likes keep 99.7 % of the similarity that they have when all users are counted."""
 YEAR_SCALE = 10
 """Number of years between two movies at which their similarity by catalog data has fallen to 1 / e."""
 
@@ -94,10 +96,10 @@ class SimilarMovies:
         candidate[movie] = False
         if allowed is not None:
             candidate &= allowed
+        if k < len(similarity):
+            similarity = np.where(candidate, similarity, np.float32(-np.inf))
+            candidate &= similarity >= np.partition(similarity, -k)[-k]
         candidates = np.flatnonzero(candidate)
-        if k < len(candidates):
-            bound = np.partition(similarity[candidates], -k)[-k]
-            candidates = candidates[similarity[candidates] >= bound]
         best = candidates[np.lexsort((-likes[candidates], -similarity[candidates]))[:k]]
         return best.astype(np.int32), similarity[best]
 
@@ -105,7 +107,8 @@ class SimilarMovies:
         """Return each movie's similarity to `movie`, float32[n_movies], and number of likes, int64[n_movies]."""
         likes = self.likes.count(timestamp, len(self.years))
         likers = self.likes.find_likers(movie, timestamp)
-        asked = likers[-MOST_LIKERS:]
+        n_asked = min(len(likers), MOST_LIKERS)
+        asked = likers[np.arange(n_asked) * len(likers) // max(1, n_asked)]
         timeline = self.likes.timeline
         _, row = timeline.as_of(asked, np.full(len(asked), timestamp)).rows()
         liked = timeline.movies[row[timeline.is_positive(row)]]
