@@ -5,6 +5,7 @@ import pytest
 from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, MOVIES
+from nextreel.data.timeline import Histories
 from nextreel.data.titles import with_parsed_titles
 from nextreel.errors import NotFittedError, QueryError
 from nextreel.models.base import Recommender
@@ -55,6 +56,25 @@ def test_learned_movies_keep_their_scores() -> None:
     model = EASE().fit(dataset)
     wrapped_scores = scores(ColdStartMovies.wrap(model, dataset), dataset)
     np.testing.assert_array_equal(wrapped_scores[:, :UNRATED], scores(model, dataset)[:, :UNRATED])
+
+
+def test_learned_movies_alone_have_the_scores_that_the_model_gives_them_alone() -> None:
+    class Shortcut(EASE):
+        def score_movies(
+            self, histories: Histories, timestamps: Int64Array, movies: Int64Array
+        ) -> Float32Array:
+            return np.full((len(timestamps), len(movies)), 7, dtype=np.float32)
+
+    dataset = tiny_dataset()
+    wrapped = ColdStartMovies.wrap(Shortcut().fit(dataset), dataset)
+    user_ids, timestamps = everybody(dataset)
+    histories = dataset.histories(user_ids, timestamps)
+    assert (wrapped.score_movies(histories, timestamps, np.array([0, 5])) == 7).all()
+    with_cold_start = np.array([0, UNRATED])
+    np.testing.assert_array_equal(
+        wrapped.score_movies(histories, timestamps, with_cold_start),
+        wrapped.score(histories, timestamps)[:, with_cold_start],
+    )
 
 
 def test_a_cold_start_movie_with_one_neighbour_ranks_users_as_that_neighbour_does() -> None:

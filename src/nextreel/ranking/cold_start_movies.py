@@ -123,6 +123,12 @@ class ColdStartMovies(Recommender):
             scores[:, self.cold_start_] = mean + self.boost_ * deviation
         return scores
 
+    def score_movies(self, histories: Histories, timestamps: Int64Array, movies: Int64Array) -> Float32Array:
+        """Do as the base class, but leave out the other movies where none of `movies` is a cold-start movie."""
+        if np.isin(movies, self.cold_start_).any():
+            return super().score_movies(histories, timestamps, movies)
+        return self._model.score_movies(self._keep_own_movies(histories), timestamps, movies)
+
     def knows(self, histories: Histories) -> BoolArray:
         """Return bool[n_queries]: whether the wrapped model knows the user by rated movies of its own catalog."""
         return self._model.knows(self._keep_own_movies(histories))
