@@ -37,7 +37,6 @@ TRANSFORMER_PARTS = {
     "the whole, 5 epochs": "whole",
     "histories that end right before the basket only": "last-event-only",
     "no questions that end within a second": "no-within-second",
-    "disliked movies weigh as much as liked ones": "all-weigh-the-same",
     "one layer": "one-layer",
     "64 instead of 96 dimensions": "narrow",
     "no dropout": "no-dropout",

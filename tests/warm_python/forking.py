@@ -16,10 +16,12 @@ import socket
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from io import FileIO, TextIOWrapper
+from types import FrameType
 from typing import Any, TextIO
 
 from prometheus_client import values
@@ -36,6 +38,12 @@ MODULES = (
     "nextreel.serving.server",
     "torch",
 )
+HANDLERS: dict[signal.Signals, Callable[[int, FrameType | None], Any] | signal.Handlers] = {
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+"""What an interpreter does at the signals that can be passed on to it, unless it ignores them from its start."""
 MOST_FILES = 100
 """Number of open files that a process can have from the one that starts it."""
 OUT_OF_THE_WAY = 500
@@ -48,6 +56,8 @@ class Request:
 
     arguments: list[str]
     environment: dict[str, str]
+    ignored: list[int]
+    """Numbers of the signals that it ignores, as those do that `nohup` starts."""
     numbers: list[int]
     """File descriptors that it shall have, streams included."""
     directory: int
@@ -75,6 +85,8 @@ class Request:
         for number, file in zip(self.numbers, self.files, strict=True):
             os.dup2(file, number)
         self.close()
+        for signal_number, handler in HANDLERS.items():
+            signal.signal(signal_number, signal.SIG_IGN if signal_number in self.ignored else handler)
         sys.stdin = os.fdopen(0, closefd=False)
         sys.stdout, sys.stderr = _open_unbuffered(1, sys.stdout), _open_unbuffered(2, sys.stderr)
         if "PYTHONWARNINGS" in self.environment:

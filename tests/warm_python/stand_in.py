@@ -4,8 +4,9 @@
     python -IS stand_in.py SOCKET -c CODE ARGUMENT…
     python -IS stand_in.py SOCKET PROGRAM ARGUMENT…      runs nextreel under the name PROGRAM
 
-The forked process has this one's arguments, directory, environment and open files. Signals are passed on to it, and this
-process ends as that one does. It starts quickly: it imports little, and no package.
+The forked process has this one's arguments, directory, environment and open files, and ignores the signals that this one
+ignores. Signals are passed on to it, and this process ends as that one does. It starts quickly: it imports little, and
+no package.
 """
 
 import json
@@ -30,7 +31,12 @@ def main() -> None:
     address, *arguments = sys.argv[1:]
     with os.scandir("/dev/fd") as files:
         descriptors = [int(file.name) for file in files if is_inherited(int(file.name))]
-    request = {"arguments": arguments, "environment": dict(os.environ), "numbers": descriptors}
+    request = {
+        "arguments": arguments,
+        "environment": dict(os.environ),
+        "ignored": [number for number in PASSED_ON if signal.getsignal(number) is signal.SIG_IGN],
+        "numbers": descriptors,
+    }
     message = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)

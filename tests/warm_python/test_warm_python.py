@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,15 @@ def test_its_exit_code_arrives(code: str, expected: int) -> None:
     assert ("ZeroDivisionError" in done.stderr) == (expected == 1)
 
 
+@pytest.fixture
+def no_signal_ignored() -> Iterator[None]:
+    """SIGHUP is ignored in all processes that `nohup` starts, and in those that they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("no_signal_ignored")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_it_and_the_end_is_that_of_a_signal(number: signal.Signals) -> None:
     command = [*warm_python.python(), "-c", WAIT]
@@ -55,6 +65,20 @@ def test_a_signal_ends_it_and_the_end_is_that_of_a_signal(number: signal.Signals
         assert process.stdout.readline() == "waits\n"
         process.send_signal(number)
         assert process.wait() == -number
+
+
+def test_a_signal_that_is_ignored_from_its_start_does_not_end_it() -> None:
+    command = ["nohup", *warm_python.python(), "-c", "input('waits\\n'); print('ends')"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        process.send_signal(signal.SIGHUP)
+        process.stdin.write("\n")
+        process.stdin.close()
+        assert process.stdout.read() == "ends\n"
 
 
 def test_it_ends_with_the_process_that_stands_for_it() -> None:
