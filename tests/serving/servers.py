@@ -87,7 +87,13 @@ class Server:
 
     def lines(self) -> list[dict[str, Any]]:
         """Return the log so far."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        return read_log(self.log)
+
+
+def read_log(log: Path) -> list[dict[str, Any]]:
+    """Return the lines of a log, less a last one that is still being written: a reader can see the start of a write."""
+    complete, _, _ = log.read_bytes().rpartition(b"\n")
+    return [json.loads(line) for line in complete.splitlines()]
 
 
 @contextmanager
