@@ -28,7 +28,7 @@ class TransformerConfig(ModelConfig):
     """Highest learning rate of AdamW, reached after the warm-up; it then falls to 0 along a cosine. That of Muon, which
     learns the matrices of the layers, is in proportion to it."""
     # From none to so much that too little is left to learn from.
-    dropout: Annotated[float, Field(ge=0, lt=1), Range(0.0, 0.5)] = 0.2
+    dropout: Annotated[float, Field(ge=0, lt=1), Range(0.0, 0.5)] = 0.1
     """Probability that an activation is set to 0 in training."""
     # From next to none to a tenth.
     weight_decay: Annotated[float, Field(ge=0), Range(1e-4, 0.1, log=True)] = 0.01
