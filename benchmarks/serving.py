@@ -40,7 +40,8 @@ from nextreel.data.reading.table_reader import read_dataset
 from nextreel.models.registry import create_model
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
-from nextreel.serving.inference.engine import Engine, RecommendationRequest
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
 

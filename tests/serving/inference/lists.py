@@ -9,7 +9,7 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.ids import Id
 from nextreel.data.schema import INTERACTIONS, MOVIE_ID
 from nextreel.prediction.predictor import Predictor
-from nextreel.serving.inference.engine import RecommendationRequest, RecommendationResult
+from nextreel.serving.inference.list_requests import RecommendationRequest, RecommendationResult
 from nextreel.serving.storage.store import NewInteraction
 from tests.serving.servers import LATE
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from nextreel.errors import IdempotencyError, QueryError
-from nextreel.serving.inference.engine import Engine, RecommendationRequest
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.service import Service
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import NewInteraction, Outcome, Store

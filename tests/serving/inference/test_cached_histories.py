@@ -9,7 +9,8 @@ from nextreel.models.transformer import Transformer, TransformerConfig
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import save
 from nextreel.serving.inference import engine as engines
-from nextreel.serving.inference.engine import Engine, RecommendationRequest
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.service import Service
 from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import NewInteraction, Store

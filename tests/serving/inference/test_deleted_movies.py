@@ -9,7 +9,8 @@ from nextreel.errors import QueryError
 from nextreel.prediction.predictor import Predictor
 from nextreel.ranking.filters import Filters
 from nextreel.serving.inference.catalog import Catalog
-from nextreel.serving.inference.engine import Engine, RecommendationRequest
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.service import Service
 from nextreel.serving.storage.store import NewInteraction, Store
 from tests.serving.servers import LATE

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from nextreel.data.schema import LARGEST_INTEGER
 from nextreel.prediction.predictor import Predictor
-from nextreel.serving.inference.engine import Engine, RecommendationRequest
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.readiness import Readiness
 from nextreel.serving.inference.service import Service
 from nextreel.serving.storage.model_versions import VersionDirectory

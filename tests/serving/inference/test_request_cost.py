@@ -3,7 +3,7 @@
 import pytest
 
 from nextreel.ranking.filters import Filters
-from nextreel.serving.inference.engine import RecommendationRequest
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.request_cost import MAX_COST, cost_of
 from nextreel.serving.storage.store import NewInteraction
 from tests.serving.servers import LATE

@@ -6,7 +6,8 @@ import pytest
 from nextreel.errors import QueryError
 from nextreel.prediction.predictor import Predictor
 from nextreel.serving.inference import store_follower
-from nextreel.serving.inference.engine import Engine, RecommendationRequest
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.movie_cards import MovieCard
 from nextreel.serving.inference.service import Service
 from nextreel.serving.storage.store import NewInteraction, Outcome

@@ -1,7 +1,8 @@
 """What users rated, over both databases."""
 
 from nextreel.data.timeline import NEVER
-from nextreel.serving.inference.engine import Engine, RecommendationRequest
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.service import Service
 from nextreel.serving.inference.user_histories import SampledUser
 from nextreel.serving.storage.store import NewInteraction

@@ -8,7 +8,7 @@ import pytest
 
 from nextreel.errors import QueryError
 from nextreel.ranking.filters import Filters
-from nextreel.serving.inference.engine import RecommendationRequest
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.request_cost import LARGEST_QUICK_COST, cost_of
 from nextreel.serving.inference.service import Service
 from nextreel.serving.inference.waiting_queries import Served, WaitingQueries

@@ -8,7 +8,7 @@ from nextreel.data.times import end_of_this_second
 from nextreel.serving.http import request_bodies, response_bodies
 from nextreel.serving.http.dependencies import State, charge, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
-from nextreel.serving.inference.engine import JointRequest, JointResult
+from nextreel.serving.inference.list_requests import JointRequest, JointResult
 from nextreel.serving.inference.movie_cards import as_data_have_them
 from nextreel.serving.inference.request_cost import cost_of_joint
 

@@ -17,13 +17,8 @@ from nextreel.serving.http import request_bodies, response_bodies
 from nextreel.serving.http.data_values import UserIdParameter
 from nextreel.serving.http.dependencies import AppState, State, charge, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, WITH_BODY, problems
-from nextreel.serving.inference.engine import (
-    NO_FILTERS,
-    Engine,
-    ModelFacts,
-    RecommendationRequest,
-    RecommendationResult,
-)
+from nextreel.serving.inference.engine import Engine, ModelFacts
+from nextreel.serving.inference.list_requests import NO_FILTERS, RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.movie_cards import ScoredMovie, WatchedReason, as_data_have_them
 from nextreel.serving.inference.request_cost import MAX_COST, cost_of
 from nextreel.serving.storage.store import NewInteraction

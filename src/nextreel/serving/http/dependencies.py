@@ -18,7 +18,7 @@ from nextreel.serving.http.access.rate_limits import SharedUse
 from nextreel.serving.http.data_values import served_format
 from nextreel.serving.http.prometheus_metrics import Metrics
 from nextreel.serving.http.request_limits import Limits
-from nextreel.serving.inference.engine import RecommendationRequest
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.readiness import Readiness
 from nextreel.serving.inference.request_cost import LARGEST_QUICK_COST
 from nextreel.serving.inference.service import Service

@@ -7,7 +7,8 @@ from threading import Lock
 
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import NextreelError, NotReadyError
-from nextreel.serving.inference.engine import Engine, RecommendationRequest
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.service import Service
 from nextreel.serving.inference.snapshot import Snapshot
 from nextreel.stopping import StoppedError

@@ -14,7 +14,7 @@ MovieLens 1M and are rounded:
 
 from collections.abc import Sequence
 
-from nextreel.serving.inference.engine import NO_FILTERS, RecommendationRequest
+from nextreel.serving.inference.list_requests import NO_FILTERS, RecommendationRequest
 
 MAX_COST = 10_000
 """Highest cost of one request: a few seconds on one processor."""

@@ -21,7 +21,8 @@ from nextreel.errors import ArtifactError, NextreelError, QueryError, StoreError
 from nextreel.prediction.saving import load_mapped
 from nextreel.serving.inference.ab_assignment import Experiment
 from nextreel.serving.inference.clock_watch import ClockWatch
-from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.movie_cards import is_same_movie, make_card
 from nextreel.serving.storage.administration.audit_log import COMMAND_LINE, Act
 from nextreel.serving.storage.administration.audited_promotions import (

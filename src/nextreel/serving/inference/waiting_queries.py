@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from nextreel.errors import QueryError
-from nextreel.serving.inference.engine import Engine, RecommendationRequest, RecommendationResult
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.request_cost import LARGEST_QUICK_COST, cost_of
 from nextreel.stopping import stoppable
 

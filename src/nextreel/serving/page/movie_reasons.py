@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 from nextreel.data.rating_scale import STARS, RatingScale
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
-from nextreel.serving.inference.engine import RecommendationRequest
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.inference.movie_cards import ReasonShown
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page.history_strip import LIST_LENGTH

@@ -9,7 +9,8 @@ from nextreel.data.ids import Id
 from nextreel.data.schema import LARGEST_INTEGER
 from nextreel.data.times import end_of_this_second
 from nextreel.errors import QueryError
-from nextreel.serving.inference.engine import Engine, ModelFacts, RecommendationResult
+from nextreel.serving.inference.engine import Engine, ModelFacts
+from nextreel.serving.inference.list_requests import RecommendationResult
 from nextreel.serving.inference.movie_cards import MovieCard
 from nextreel.serving.inference.movie_lookup import MovieLookup
 from nextreel.serving.inference.service import Service

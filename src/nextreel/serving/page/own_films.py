@@ -21,7 +21,8 @@ from nextreel.data.times import LATEST_TIMESTAMP, end_of_this_second
 from nextreel.errors import DataError, QueryError
 from nextreel.ranking.joint_lists import JointRule
 from nextreel.serving.http.form_data import FormData
-from nextreel.serving.inference.engine import Engine, JointRequest, JointResult
+from nextreel.serving.inference.engine import Engine
+from nextreel.serving.inference.list_requests import JointRequest, JointResult
 from nextreel.serving.inference.movie_cards import MovieCard, ScoredMovie
 from nextreel.serving.inference.own_histories import MatchedHistory, read_own_history
 from nextreel.serving.inference.service import Service

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nextreel.data.ids import Id, encode_id
-from nextreel.serving.inference.engine import RecommendationResult
+from nextreel.serving.inference.list_requests import RecommendationResult
 from nextreel.serving.inference.movie_cards import MovieCard, ScoredMovie
 
 TELLING_GENRES = (

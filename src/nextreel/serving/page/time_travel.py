@@ -11,7 +11,8 @@ from starlette.datastructures import QueryParams
 
 from nextreel.data.ids import Id
 from nextreel.data.timeline import NEVER
-from nextreel.serving.inference.engine import Engine, ModelFacts, RecommendationRequest, RecommendationResult
+from nextreel.serving.inference.engine import Engine, ModelFacts
+from nextreel.serving.inference.list_requests import RecommendationRequest, RecommendationResult
 from nextreel.serving.inference.movie_cards import RatedMovie
 from nextreel.serving.inference.service import Service
 from nextreel.serving.inference.user_histories import LOWEST_REPLAYED_RANK, SampledUser

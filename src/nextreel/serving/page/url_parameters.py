@@ -16,7 +16,7 @@ from nextreel.data.titles import genre_key
 from nextreel.data.value_checks import parse_cell
 from nextreel.errors import QueryError
 from nextreel.ranking.filters import Filters
-from nextreel.serving.inference.engine import RecommendationRequest
+from nextreel.serving.inference.list_requests import RecommendationRequest
 from nextreel.serving.storage.store import NewInteraction
 
 EARLIER_RATING, NEW_RATING = "stars-", "new-"
