@@ -35,8 +35,9 @@ from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saving import load
 from nextreel.serving.refit_data import write_data
 from nextreel.serving.storage.data_lineage import find_difference, require_lineage
-from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.store import Store
+from nextreel.serving.storage.stored_versions import StoredVersion
 from nextreel.wording import number_of
 
 FEWEST_QUERIES = 100

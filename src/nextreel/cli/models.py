@@ -9,7 +9,7 @@ from nextreel.cli.terminal.arguments import DEFAULT_STORE, StoreOption, open_sto
 from nextreel.cli.terminal.json_output import AsJson, print_json
 
 if TYPE_CHECKING:
-    from nextreel.serving.storage.model_versions import StoredVersion
+    from nextreel.serving.storage.stored_versions import StoredVersion
 
 models = typer.Typer(rich_markup_mode=None)
 
@@ -48,7 +48,8 @@ def list_versions(
     A directory that is itself a saved model counts as one version.
     """
     from nextreel.cli.terminal.console import stdout, table
-    from nextreel.serving.storage.model_versions import DamagedVersion, VersionDirectory
+    from nextreel.serving.storage.model_versions import VersionDirectory
+    from nextreel.serving.storage.stored_versions import DamagedVersion
 
     versions = VersionDirectory.open(directory).list()
     if as_json:

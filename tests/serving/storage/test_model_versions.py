@@ -16,7 +16,8 @@ from nextreel.errors import ArtifactError, QueryError, StoreError
 from nextreel.models.popularity import Popularity, PopularityConfig
 from nextreel.prediction.predictor import Predictor
 from nextreel.prediction.saving import load, save
-from nextreel.serving.storage.model_versions import DamagedVersion, VersionDirectory
+from nextreel.serving.storage.model_versions import VersionDirectory
+from nextreel.serving.storage.stored_versions import DamagedVersion
 from nextreel.testing import tiny_dataset
 
 

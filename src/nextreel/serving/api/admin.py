@@ -12,7 +12,7 @@ from nextreel.serving.http import request_bodies, response_bodies
 from nextreel.serving.http.access.acting_key import Actor
 from nextreel.serving.http.dependencies import State, write_json
 from nextreel.serving.http.openapi import EVERYWHERE, problems
-from nextreel.serving.storage.model_versions import DamagedVersion, StoredVersion
+from nextreel.serving.storage.stored_versions import DamagedVersion, StoredVersion
 
 router = APIRouter(prefix="/v1", tags=["models"])
 

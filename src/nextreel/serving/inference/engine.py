@@ -46,8 +46,8 @@ from nextreel.serving.inference.snapshot import Snapshot, UnsortedInteractions
 from nextreel.serving.inference.store_follower import StoreFollower
 from nextreel.serving.inference.user_histories import UserHistories
 from nextreel.serving.storage.data_lineage import require_lineage
-from nextreel.serving.storage.model_versions import StoredVersion
 from nextreel.serving.storage.store import NewInteraction, Store
+from nextreel.serving.storage.stored_versions import StoredVersion
 from nextreel.stopping import stop_if_unwanted
 
 CACHE_BYTES = 192 * 2**20

@@ -30,10 +30,11 @@ from nextreel.serving.storage.administration.audited_promotions import (
     record_served_version,
 )
 from nextreel.serving.storage.data_lineage import UnrelatedDataError, require_lineage
-from nextreel.serving.storage.model_versions import StoredVersion, VersionDirectory
+from nextreel.serving.storage.model_versions import VersionDirectory
 from nextreel.serving.storage.people.model_copies import find_copies
 from nextreel.serving.storage.people.user_export import UserExport
 from nextreel.serving.storage.store import Impression, NewInteraction, Outcome, Store
+from nextreel.serving.storage.stored_versions import StoredVersion
 
 NOW_SECONDS = 60
 """A query at most this many seconds in the past is about now: its list counts as shown to the user, an impression."""

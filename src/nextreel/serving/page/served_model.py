@@ -14,7 +14,7 @@ from nextreel.serving.inference.engine import Engine
 from nextreel.serving.inference.service import Service
 from nextreel.serving.page.learning_curves import Curves, draw_curves
 from nextreel.serving.page.rendering import View
-from nextreel.serving.storage.model_versions import StoredVersion
+from nextreel.serving.storage.stored_versions import StoredVersion
 
 
 class SavedMetric(BaseModel):

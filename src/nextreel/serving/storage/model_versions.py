@@ -12,13 +12,11 @@ A directory that is itself a saved model counts as one version; there is nothing
 
 import contextlib
 import errno
-import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -31,42 +29,18 @@ from nextreel.errors import ArtifactError, DataError, NextreelError, QueryError
 from nextreel.prediction.manifest import ModelManifest
 from nextreel.prediction.saving import copy_model, load
 from nextreel.serving.storage.data_lineage import Overlap
+from nextreel.serving.storage.stored_versions import (
+    DamagedVersion,
+    StoredVersion,
+    name_by_content,
+    read_version,
+    try_to_read_version,
+    when_saved,
+)
 
 VERSIONS, CURRENT, LOCK = "versions", "current", ".lock"
 Announce = Callable[[str], None]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-@dataclass(frozen=True)
-class StoredVersion:
-    """A saved model in a version directory, and what its manifest says."""
-
-    name: str
-    path: Path
-    """Directory of the saved model."""
-    current: bool
-    """Whether this is the version to serve."""
-    model: str
-    """Name of the model, such as "blend"."""
-    created_at: str
-    """When the model was saved, ISO 8601, UTC."""
-    data_until: str
-    """Time of the latest interaction that it was fitted on, ISO 8601, UTC."""
-    validation_ndcg: float | None
-    """NDCG@10 on the users held out of the fit; None if none were."""
-
-
-@dataclass(frozen=True)
-class DamagedVersion:
-    """A version whose manifest can't be read."""
-
-    name: str
-    path: Path
-    """Directory of the saved model."""
-    current: bool
-    """Whether this is the version to serve."""
-    problem: str
-    """What is wrong with the manifest."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +99,13 @@ class VersionDirectory:
             No version is current, or the manifest of the current one is damaged.
         """
         if self.is_single:
-            return _describe(_name_by_content(self.directory), self.directory, current=True)
+            return read_version(name_by_content(self.directory), self.directory, current=True)
         promoted = self._promoted()
         if not promoted:
             raise ArtifactError(
                 f"no version in {self.directory} is current: nextreel models promote {self.directory} NAME"
             )
-        return _describe(promoted[0], self._home / promoted[0], current=True)
+        return read_version(promoted[0], self._home / promoted[0], current=True)
 
     def call_if_current(self, name: str, function: Callable[[], None]) -> None:
         """Call a function while this version is the current one and nobody can change that; not at all if it isn't."""
@@ -155,8 +129,10 @@ class VersionDirectory:
         if self.is_single:
             return [self.current]
         promoted = self._promoted()[:1]
-        versions = [_try_to_describe(name, self._home / name, promoted == (name,)) for name in self._names()]
-        return sorted(versions, key=_when_saved, reverse=True)
+        versions = [
+            try_to_read_version(name, self._home / name, promoted == (name,)) for name in self._names()
+        ]
+        return sorted(versions, key=when_saved, reverse=True)
 
     def find(self, name: str) -> StoredVersion:
         """Return a version by name.
@@ -173,7 +149,7 @@ class VersionDirectory:
             raise QueryError(f"{self.directory} has no version {name!r}; it has {', '.join(names) or 'none'}")
         if self.is_single:
             return self.current
-        return _describe(name, self._home / name, current=self._promoted()[:1] == (name,))
+        return read_version(name, self._home / name, current=self._promoted()[:1] == (name,))
 
     def add(self, artifact: Path | str, name: str | None = None) -> StoredVersion:
         """Copy a saved model into the directory. The first version becomes current; later ones must be promoted.
@@ -193,7 +169,7 @@ class VersionDirectory:
             raise QueryError(
                 f"{self.directory} is itself a saved model; name another directory for the versions"
             )
-        name = name if name is not None else _name_by_content(source)
+        name = name if name is not None else name_by_content(source)
         if not NAME.fullmatch(name):
             raise QueryError(
                 f"{name!r} can't be the name of a version; expected letters, digits, '.', '_' and '-', such as "
@@ -369,44 +345,3 @@ class VersionDirectory:
                 yield
         except OSError as error:
             raise ArtifactError(f"can't change {self.directory}: {error.strerror or error}") from error
-
-
-def _name_by_content(artifact: Path) -> str:
-    """Return a name such as 20261125T005100Z-1f0c3a9b: when the model was saved, and a hash of its files."""
-    manifest = ModelManifest.read(artifact)
-    try:
-        saved = datetime.fromisoformat(manifest.created_at).astimezone(UTC)
-    except ValueError as error:
-        raise ArtifactError(f"{artifact / MANIFEST} is damaged: {error}") from error
-    hashes = "\n".join(f"{name} {file.sha256}" for name, file in sorted(manifest.files.items()))
-    return f"{saved:%Y%m%dT%H%M%SZ}-{hashlib.sha256(hashes.encode()).hexdigest()[:8]}"
-
-
-def _describe(name: str, path: Path, current: bool) -> StoredVersion:
-    """Read the manifest alone, without the files that it names, which may be large."""
-    manifest = ModelManifest.read(path)
-    return StoredVersion(
-        name,
-        path,
-        current,
-        model=manifest.model,
-        created_at=manifest.created_at,
-        data_until=manifest.data.until,
-        validation_ndcg=manifest.fit.validation_ndcg,
-    )
-
-
-def _when_saved(version: StoredVersion | DamagedVersion) -> tuple[str, int]:
-    """Return a key that orders versions by when they were saved, those of the same second by their directories."""
-    created_at = "" if isinstance(version, DamagedVersion) else version.created_at
-    try:
-        return created_at, version.path.stat().st_mtime_ns
-    except OSError:  # it was deleted meanwhile
-        return created_at, 0
-
-
-def _try_to_describe(name: str, path: Path, current: bool) -> StoredVersion | DamagedVersion:
-    try:
-        return _describe(name, path, current)
-    except ArtifactError as error:
-        return DamagedVersion(name, path, current, str(error))

@@ -10,7 +10,8 @@ from nextreel.arrays import read_arrays_named
 from nextreel.errors import ArtifactError
 from nextreel.prediction.saved_dataset import INTERACTIONS_FILE
 from nextreel.prediction.saving import MODEL_FILE
-from nextreel.serving.storage.model_versions import DamagedVersion, StoredVersion, VersionDirectory
+from nextreel.serving.storage.model_versions import VersionDirectory
+from nextreel.serving.storage.stored_versions import DamagedVersion, StoredVersion
 
 USER_IDS = ("user_ids", "user_ids_")
 """Ends of the names of arrays that hold UserIDs or codes: of the interactions, and of a model's fitted state."""
