@@ -3,6 +3,7 @@
 The server runs in its own process, started by `nextreel serve`, on a new store. Each query is drawn from the data: a
 user as of the time of one of the user's ratings. Single queries are sent at fixed times, whether or not earlier ones
 have been answered, and the latency of each counts from the time it was due, so a stall of the server isn't hidden.
+Each connection has a thread of its own, since the timers of an event loop are late by up to a millisecond.
 
 Users who come back are measured apart, because a server keeps what its model computed from their histories: some users
 ask about now again and again, and batches of all users, as of now, are sent once and then again.
@@ -17,9 +18,9 @@ queries at a moderate rate through connections that are renewed every minute, an
 and a batch of ratings: enough ratings that the server folds its log into the snapshot several times.
 """
 
-import asyncio
 import json
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -27,9 +28,12 @@ import tempfile
 import time
 import urllib.request
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
+from typing import Self
 
 import numpy as np
 
@@ -58,6 +62,10 @@ SOAK_CLIENTS, SOAK_RATINGS = 4, 1_000
 """Number of connections at a time and of ratings per minute in a soak test."""
 RETURNING_USERS = 500
 """Number of users whose single queries are sent again."""
+MOST_CLIENTS = 64
+"""Number of connections, each with a thread of its own, through which single queries are sent; more would wait."""
+RECEIVED_AT_ONCE = 2**20
+"""Maximum number of bytes that a client takes from its connection at once."""
 ENGINE_QUERIES = 200
 """Number of single queries that the engine alone is timed with."""
 
@@ -72,15 +80,13 @@ def measure(config: Config, data: Path) -> Result:
         )
         with serving(model, store, config.get("workers", 1)) as (port, process):
             measure_server = _choose_measurement(config)
-            measurements = asyncio.run(measure_server(config, dataset, port, process.pid))
+            measurements = measure_server(config, dataset, port, process.pid)
         if measure_server is _load:
             measurements["in process"] = _measure_engine(model, store, dataset)
     return {"data": {"sha256": dataset.fingerprint}, **measurements}
 
 
-def _choose_measurement(
-    config: Config,
-) -> Callable[[Config, Dataset, int, int], Coroutine[None, None, Result]]:
+def _choose_measurement(config: Config) -> Callable[[Config, Dataset, int, int], Result]:
     if "soak_minutes" in config:
         return _soak
     return _open_loop if "rates" in config else _load
@@ -123,47 +129,49 @@ def _wait_until_ready(port: int) -> None:
             time.sleep(0.2)
 
 
-async def _load(config: Config, dataset: Dataset, port: int, pid: int) -> Result:
+def _load(config: Config, dataset: Dataset, port: int, pid: int) -> Result:
     """Return the latency of single queries, the throughput of batches, and the peak memory in GiB."""
     random = np.random.default_rng(config["seed"])
-    client = Client(port)
-    for body in _single_bodies(_draw_queries(dataset, random, WARM_UP)):
-        await client.post("/v1/recommendations", body)
+    _warm_up(port, dataset, random)
     rate, count, clients = config["rate"], round(config["rate"] * config["seconds"]), config["clients"]
     due = np.arange(count) / rate
-    latencies = await _send_at(port, _single_bodies(_draw_queries(dataset, random, count)), due)
+    latencies = _send_at(port, _single_bodies(_draw_queries(dataset, random, count)), due)
     batches = [_batch_body(_draw_queries(dataset, random, BATCH)) for _ in range(config["batches"])]
 
     now = int(time.time())
     users = [(user, now) for user in random.permutation(dataset.user_ids).tolist()]
     returning = users[:RETURNING_USERS]
-    await _send_at(port, _single_bodies(returning), due[: len(returning)])
+    _send_at(port, _single_bodies(returning), due[: len(returning)])
     bodies = _single_bodies([returning[i] for i in random.integers(0, len(returning), count)])
-    latencies_again = await _send_at(port, bodies, due)
+    latencies_again = _send_at(port, bodies, due)
     everybody = [_batch_body(users[i : i + BATCH]) for i in range(0, len(users) - BATCH + 1, BATCH)]
     return {
         "single": _describe_latency(latencies, rate),
         "single, users again": _describe_latency(latencies_again, rate),
-        "batch": await _send_batches(port, batches, clients),
-        "batch, each user once": await _send_batches(port, everybody, clients),
-        "batch, users again": await _send_batches(port, everybody[-1:] * config["batches"], clients),
+        "batch": _send_batches(port, batches, clients),
+        "batch, each user once": _send_batches(port, everybody, clients),
+        "batch, users again": _send_batches(port, everybody[-1:] * config["batches"], clients),
         "peak_memory_gib": round(_memory_kib(pid, "VmHWM") / 2**20, 3),
     }
 
 
-async def _open_loop(config: Config, dataset: Dataset, port: int, pid: int) -> Result:
+def _open_loop(config: Config, dataset: Dataset, port: int, pid: int) -> Result:
     """Return the latency of single queries that arrive at random, by the mean number of arrivals per second."""
     random = np.random.default_rng(config["seed"])
-    client = Client(port)
-    for body in _single_bodies(_draw_queries(dataset, random, WARM_UP)):
-        await client.post("/v1/recommendations", body)
+    _warm_up(port, dataset, random)
     by_rate = []
     for rate in config["rates"]:
         due = draw_arrivals(random, rate, config["seconds"])
-        latencies = await _send_at(port, _single_bodies(_draw_queries(dataset, random, len(due))), due)
+        latencies = _send_at(port, _single_bodies(_draw_queries(dataset, random, len(due))), due)
         by_rate.append(_describe_latency(latencies, rate))
-        await asyncio.sleep(PAUSE_BETWEEN_RATES)
+        time.sleep(PAUSE_BETWEEN_RATES)
     return {"open loop": by_rate, "peak_memory_gib": round(_memory_kib(pid, "VmHWM") / 2**20, 3)}
+
+
+def _warm_up(port: int, dataset: Dataset, random: np.random.Generator) -> None:
+    with Client(port) as client:
+        for body in _single_bodies(_draw_queries(dataset, random, WARM_UP)):
+            client.post("/v1/recommendations", body)
 
 
 def draw_arrivals(random: np.random.Generator, rate: float, seconds: float) -> Float64Array:
@@ -177,60 +185,82 @@ class Client:
     """One open HTTP/1.1 connection, written by hand so that the client uses little processor time beside the server."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    async def post(self, path: str, body: bytes) -> bytes:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._socket.close()
+
+    def post(self, path: str, body: bytes) -> bytes:
         """Send a request and return the body of the response, which must be a success."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=2**24)
-        reader, writer = self._streams
         head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-        head_of_response = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = int(head_of_response.lower().partition("content-length: ")[2].partition("\r\n")[0])
-        content = await reader.readexactly(length)
-        assert head_of_response.startswith("HTTP/1.1 20"), head_of_response + content.decode()
+        self._socket.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += self._receive()
+        head_of_response, _, content = received.partition(b"\r\n\r\n")
+        length = int(head_of_response.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        parts = [content]
+        while sum(map(len, parts)) < length:
+            parts.append(self._receive())
+        content = b"".join(parts)
+        assert head_of_response.startswith(b"HTTP/1.1 20"), (head_of_response + content).decode()
         return content
 
-    def close(self) -> None:
-        """Close the connection if it is open."""
-        if self._streams is not None:
-            self._streams[1].close()
+    def _receive(self) -> bytes:
+        received = self._socket.recv(RECEIVED_AT_ONCE)
+        assert received, "the server closed the connection"
+        return received
 
 
-async def _send_at(port: int, bodies: list[bytes], due_seconds: Float64Array) -> list[float]:
+def _send_at(
+    port: int, bodies: Sequence[bytes], due_seconds: Float64Array, clients: int = MOST_CLIENTS
+) -> list[float]:
     """Send each request when it is due, float64[n] in seconds from the start, whether or not earlier ones have been
-    answered; return the seconds from when each one was due to its response."""
-    idle: deque[Client] = deque()
-    loop = asyncio.get_running_loop()
-    start = loop.time() + 0.1
+    answered, as long as fewer than `clients` wait; return the seconds from when each one was due to its response."""
+    latencies, start = [0.0] * len(bodies), time.perf_counter() + 0.1
+    numbers, lock = iter(range(len(bodies))), Lock()
 
-    async def send(due: float, body: bytes) -> float:
-        await asyncio.sleep(max(0.0, due - loop.time()))
-        client = idle.popleft() if idle else Client(port)
-        await client.post("/v1/recommendations", body)
-        idle.append(client)
-        return loop.time() - due
+    def send() -> None:
+        with Client(port) as client:
+            while True:
+                with lock:
+                    number = next(numbers, None)
+                if number is None:
+                    return
+                due = start + due_seconds[number]
+                time.sleep(max(0.0, due - time.perf_counter()))
+                client.post("/v1/recommendations", bodies[number])
+                latencies[number] = time.perf_counter() - due
 
-    due_times = (start + due_seconds).tolist()
-    return list(await asyncio.gather(*map(send, due_times, bodies)))
+    _in_threads(clients, send)
+    return latencies
 
 
-async def _send_batches(port: int, batches: Sequence[bytes], clients: int) -> dict[str, float]:
+def _in_threads(count: int, function: Callable[[], None]) -> None:
+    """Call a function in so many threads at once, and raise what one of the calls raised."""
+    with ThreadPoolExecutor(count) as pool:
+        for call in [pool.submit(function) for _ in range(count)]:
+            call.result()
+
+
+def _send_batches(port: int, batches: Sequence[bytes], clients: int) -> dict[str, float]:
     """Send batches through several clients at once; return the throughput and the median latency."""
-    waiting = deque(batches)
-    seconds: list[float] = []
+    seconds = [0.0] * len(batches)
+    waiting = deque(range(len(batches)))
 
-    async def work() -> None:
-        client = Client(port)
-        while waiting:
-            body, started = waiting.popleft(), time.perf_counter()
-            await client.post("/v1/recommendations/batch", body)
-            seconds.append(time.perf_counter() - started)
+    def send() -> None:
+        with Client(port) as client:
+            while waiting:
+                number, started = waiting.popleft(), time.perf_counter()
+                client.post("/v1/recommendations/batch", batches[number])
+                seconds[number] = time.perf_counter() - started
 
     started = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(clients)))
+    _in_threads(clients, send)
     total = time.perf_counter() - started
     return {
         "clients": clients,
@@ -239,24 +269,22 @@ async def _send_batches(port: int, batches: Sequence[bytes], clients: int) -> di
     }
 
 
-async def _soak(config: Config, dataset: Dataset, port: int, pid: int) -> Result:
+def _soak(config: Config, dataset: Dataset, port: int, pid: int) -> Result:
     """Return the number of queries and ratings sent, and the memory in MiB at the start and after each minute."""
-    random, loop = np.random.default_rng(config["seed"]), asyncio.get_running_loop()
+    random = np.random.default_rng(config["seed"])
     rate, minutes = config["soak_rate"], config["soak_minutes"]
-    memory, started = [_resident_mib(pid)], loop.time()
+    memory, started = [_resident_mib(pid)], time.perf_counter()
     for minute in range(minutes):
-        bodies = deque(_single_bodies(_draw_queries(dataset, random, rate * MINUTE)))
-        due = iter(started + minute * MINUTE + np.arange(len(bodies)) / rate)
-        clients = [Client(port) for _ in range(SOAK_CLIENTS)]
-        await asyncio.gather(*(_send_when_due(client, bodies, due) for client in clients))
-        await clients[0].post("/v1/recommendations/batch", _batch_body(_draw_queries(dataset, random, BATCH)))
-        await clients[0].post("/v1/interactions/batch", _ratings_body(dataset, random, SOAK_RATINGS))
-        for client in clients:
-            client.close()
+        queries = _single_bodies(_draw_queries(dataset, random, rate * MINUTE))
+        due = started + minute * MINUTE + np.arange(len(queries)) / rate - time.perf_counter()
+        _send_at(port, queries, due, SOAK_CLIENTS)
+        with Client(port) as client:
+            client.post("/v1/recommendations/batch", _batch_body(_draw_queries(dataset, random, BATCH)))
+            client.post("/v1/interactions/batch", _ratings_body(dataset, random, SOAK_RATINGS))
         memory.append(_resident_mib(pid))
     return {
         "soak": {
-            "minutes": round((loop.time() - started) / MINUTE, 1),
+            "minutes": round((time.perf_counter() - started) / MINUTE, 1),
             "queries": minutes * (rate * MINUTE + BATCH),
             "ratings": minutes * SOAK_RATINGS,
             "memory_mib": {
@@ -268,14 +296,6 @@ async def _soak(config: Config, dataset: Dataset, port: int, pid: int) -> Result
             },
         }
     }
-
-
-async def _send_when_due(client: Client, bodies: deque[bytes], due: Iterator[float]) -> None:
-    """Take the next body and send it at the next due time, until no body is left."""
-    while bodies:
-        body, due_time = bodies.popleft(), next(due)
-        await asyncio.sleep(max(0.0, due_time - asyncio.get_running_loop().time()))
-        await client.post("/v1/recommendations", body)
 
 
 def _resident_mib(pid: int) -> float:
