@@ -40,6 +40,13 @@ def find_sorted(ids: Int64Array, wanted: npt.NDArray[np.integer]) -> Int64Array:
     return np.where(ids[positions] == wanted, positions, -1)
 
 
+def starts_run(values: npt.NDArray[np.integer]) -> BoolArray:
+    """Return bool[n]: whether each value differs from the one before it; the first one always does."""
+    starts = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=starts[1:])
+    return starts
+
+
 def stable_order(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> Int64Array:
     """Return int64[n]: the order that sorts by `first`, then by `second`; equal pairs keep their order.
 

@@ -62,24 +62,23 @@ class _Blas:
     def __init__(self) -> None:
         self._lock = Lock()
         self._n_blocks = 0
-        self._limits: Any = None
+        self._limits: dict[bool, Any] = {}
 
     @contextmanager
     def single_threaded(self) -> Iterator[None]:
         """Do as `single_threaded_blas`."""
         with self._lock:
             self._n_blocks += 1
-            if self._limits is None:
-                control = _control_blas("scipy.linalg" in sys.modules)
-                self._limits = control.limit(limits=1, user_api="blas")
+            with_scipy = "scipy.linalg" in sys.modules  # which another block may have found before its import
+            if with_scipy not in self._limits:
+                self._limits[with_scipy] = _control_blas(with_scipy).limit(limits=1, user_api="blas")
         try:
             yield
         finally:
             with self._lock:
                 self._n_blocks -= 1
-                if self._n_blocks == 0 and self._limits is not None:
-                    self._limits.restore_original_limits()
-                    self._limits = None
+                while self._n_blocks == 0 and self._limits:
+                    self._limits.popitem()[1].restore_original_limits()
 
 
 @cache

@@ -28,7 +28,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from nextreel.array_specs import ArraySpec, Specs
-from nextreel.arrays import Float32Array, Int64Array
+from nextreel.arrays import Float32Array, Int64Array, starts_run
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import Histories
 from nextreel.models.base import ModelConfig, Recommender
@@ -168,7 +168,7 @@ class _Equations:
         """Solve in blocks of rows; return float32[n_rows, n_factors]."""
         # A row's own vectors take as much room as a few entries.
         block = (self.weights.indptr[1:] + ROW_SIZE * np.arange(len(self.start))) // ENTRIES_AT_ONCE
-        bounds = [*np.flatnonzero(np.diff(block, prepend=-1)).tolist(), len(self.start)]
+        bounds = [*np.flatnonzero(starts_run(block)).tolist(), len(self.start)]
         tasks = [
             bounds[first : first + BLOCKS_PER_TASK + 1]
             for first in range(0, len(bounds) - 1, BLOCKS_PER_TASK)

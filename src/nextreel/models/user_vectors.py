@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array, get_index_dtype
 
+from nextreel.arrays import Int32Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.timeline import NEVER, Histories
 from nextreel.options import Range
@@ -28,7 +29,11 @@ weight of 1."""
 
 
 def build_profiles(
-    histories: Histories, n_movies: int, half_life: float | None = None, unliked_weight: float = 1.0
+    histories: Histories,
+    n_columns: int,
+    half_life: float | None = None,
+    unliked_weight: float = 1.0,
+    columns: Int32Array | None = None,
 ) -> csr_array:
     """Build a vector over the movies from each history, with the weights of its interactions as entries.
 
@@ -38,24 +43,29 @@ def build_profiles(
         Number of interactions after which a weight halves; None gives all interactions the same weight.
     unliked_weight : float
         Factor on the weight of an interaction that isn't a positive.
+    columns : int32[n_movies] | None
+        Column of each movie; movies with -1 have none. None gives each movie its index.
 
     Returns
     -------
-    Sparse float32[n_queries, n_movies]; the entries of a row stand in order of time, oldest first.
+    Sparse float32[n_queries, n_columns]; the entries of a row stand in order of time, oldest first.
     """
     query, row = histories.rows()
-    stops = np.cumsum(np.bincount(query, minlength=len(histories)))
     weights = np.where(histories.timeline.is_positive(row), 1.0, unliked_weight)
     if half_life is not None:
+        stops = np.cumsum(np.bincount(query, minlength=len(histories)))
         age = stops[query] - 1 - np.arange(len(query))
         recent = age <= HALVINGS_KEPT * half_life
         query, row, weights = query[recent], row[recent], weights[recent] * np.exp2(-age[recent] / half_life)
-        stops = np.cumsum(np.bincount(query, minlength=len(histories)))
+    column = histories.timeline.movies[row]
+    if columns is not None:
+        column = columns[column]
+        kept = column >= 0
+        query, column, weights = query[kept], column[kept], weights[kept]
+    stops = np.cumsum(np.bincount(query, minlength=len(histories)))
     # Without wide numbers, scipy neither copies the movies nor, in a product, the other factor.
-    bounds = np.concatenate([[0], stops]).astype(get_index_dtype(maxval=len(row)))
-    return csr_array(
-        (weights.astype(np.float32), histories.timeline.movies[row], bounds), shape=(len(histories), n_movies)
-    )
+    bounds = np.concatenate([[0], stops]).astype(get_index_dtype(maxval=len(column)))
+    return csr_array((weights.astype(np.float32), column, bounds), shape=(len(histories), n_columns))
 
 
 def build_interaction_matrix(dataset: Dataset) -> csr_array:

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from nextreel.parallel import single_threaded_blas
 from nextreel.serving.api import (
     admin,
     health,
@@ -118,7 +119,9 @@ async def _run_service(
         gc.freeze()  # the catalog and the model live on: collecting them again would only delay requests
         upkeep = asyncio.create_task(keep_up(state))
         try:
-            yield
+            # One thread computes each list anyway, and setting that anew for each of them takes a while.
+            with single_threaded_blas():
+                yield
         finally:
             upkeep.cancel()
             state.close()

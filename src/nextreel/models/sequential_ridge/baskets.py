@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
-from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, concatenate_ranges
+from nextreel.arrays import BoolArray, Float32Array, Int32Array, Int64Array, concatenate_ranges, starts_run
 from nextreel.data.timeline import Histories
 
 BASKET_DECAY = 0.5
@@ -62,8 +62,7 @@ class BasketSequences:
 
 def starts_basket(users: Int64Array, timestamps: Int64Array) -> BoolArray:
     """Return bool[n_events]: whether an event is the first of its basket; events are sorted by user and timestamp."""
-    starts: BoolArray = (np.diff(users, prepend=-1) != 0) | (np.diff(timestamps, prepend=-1) != 0)
-    return starts
+    return starts_run(users) | starts_run(timestamps)
 
 
 def select_movies(movies: Int32Array, columns: Int32Array) -> csr_array:

@@ -71,12 +71,10 @@ class FeatureMap:
             np.float32
         )  # 0 in the latest basket, then 1, 2, ...
 
-        def sum_movies(weights: Float32Array, column: Int32Array = movie) -> csr_array:
+        def sum_movies(weights: Float32Array, column: Int32Array, n_columns: int) -> csr_array:
             kept = (weights >= MIN_WEIGHT) & (column >= 0)
             kept_bounds = np.append(0, np.cumsum(kept))[bounds]
-            return csr_array(
-                (weights[kept], column[kept], kept_bounds), shape=(len(histories), len(self.is_known))
-            )
+            return csr_array((weights[kept], column[kept], kept_bounds), shape=(len(histories), n_columns))
 
         by_user, by_basket = self.embeddings
         cells, distinct = _find_cells(query, movie, len(histories))
@@ -86,7 +84,7 @@ class FeatureMap:
         def weigh(weights: Float32Array) -> csr_array | Float32Array:
             """Return the weights as a matrix of histories and movies, or of histories and `distinct` movies."""
             if not len(distinct):
-                return sum_movies(weights)
+                return sum_movies(weights, movie, len(self.is_known))
             dense = np.zeros((len(histories), len(distinct)), dtype=np.float32)
             dense.reshape(-1)[cells] = np.where(weights >= MIN_WEIGHT, weights, 0)
             return dense
@@ -99,9 +97,7 @@ class FeatureMap:
             weigh(FAST_DECAY**age) @ by_basket,
             np.diff(bounds),
         )
-        x = sum_movies(BASKET_DECAY**age, columns[movie])
-        x.resize(len(histories), int(columns.max(initial=-1)) + 1)
-        return x, z
+        return sum_movies(BASKET_DECAY**age, columns[movie], int(columns.max(initial=-1)) + 1), z
 
     def of_rows(self, sequences: BasketSequences, rows: Int64Array) -> Float32Array:
         """Return the dense features z, as `of_histories` does, of the history that ends with each event in `rows`.
@@ -148,13 +144,15 @@ class FeatureMap:
         lengths : int64[n]
             Number of interactions in the history.
         """
-        n_taste = len(self.mixing) - 1
-        z = np.zeros((len(lengths), self.n_dense), dtype=np.float32)
-        taste, length_class, random_features = np.split(z, [n_taste, n_taste + LENGTH_CLASSES], axis=1)
-        np.concatenate([unit_rows(sums) for sums in (rated, liked, slow, fast)], axis=1, out=taste)
-        classes = np.log2(np.maximum(lengths, 1)).astype(np.int64)
-        length_class[np.arange(len(lengths)), np.minimum(classes, LENGTH_CLASSES - 1)] = 1
-        np.maximum(taste @ self.mixing[:-1] + self.mixing[-1], 0, out=random_features)
+        n_taste, (n, dimensions) = len(self.mixing) - 1, rated.shape
+        z = np.zeros((n, self.n_dense), dtype=np.float32)
+        sums = np.concatenate([rated, liked, slow, fast], axis=1)
+        taste = z[:, :n_taste] = unit_rows(sums.reshape(-1, dimensions)).reshape(n, n_taste)
+        classes = np.minimum(np.log2(np.maximum(lengths, 1)).astype(np.int64), LENGTH_CLASSES - 1)
+        z[np.arange(n), n_taste + classes] = 1
+        random_features = taste @ self.mixing[:-1]
+        random_features += self.mixing[-1]
+        np.maximum(random_features, 0, out=z[:, n_taste + LENGTH_CLASSES :])
         return z
 
 
@@ -173,8 +171,11 @@ def _find_cells(query: Int64Array, movie: Int32Array, n_queries: int) -> tuple[I
     cells : int64[n_rows]
         Position of each row in the flat matrix [n_queries, n_distinct].
     distinct : int32[n_distinct]
-        The movies, ascending; none if the matrix would be too sparse (see LARGEST_SPARSITY).
+        The movies, ascending, or those of a single history in its order; none if the matrix would be too sparse (see
+        LARGEST_SPARSITY).
     """
+    if n_queries == 1:  # sorting the movies of one history takes longer than a sum over all of its rows
+        return np.arange(len(movie)), movie
     nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
     # The longest history alone has as many distinct movies: few batches get further than this.
     if not len(movie) or n_queries * int(np.bincount(query).max()) > LARGEST_SPARSITY * len(movie):

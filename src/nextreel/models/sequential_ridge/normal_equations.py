@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_array, diags_array, vstack
 
-from nextreel.arrays import Float32Array, Int32Array, Int64Array
+from nextreel.arrays import Float32Array, Int32Array, Int64Array, starts_run
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
 from nextreel.keyed_random import uniform
@@ -229,7 +229,7 @@ def _sum_part(shared: tuple[RowSums, Sequence[Histories]], number: int) -> _Part
 def divide(histories: Histories, interactions: int) -> list[Histories]:
     """Divide users into parts with about this many interactions each."""
     part = np.cumsum(histories.lengths) // interactions
-    bounds = np.append(np.flatnonzero(np.diff(part, prepend=-1)), len(part))
+    bounds = np.append(np.flatnonzero(starts_run(part)), len(part))
     return [histories[start:stop] for start, stop in pairwise(bounds)]
 
 

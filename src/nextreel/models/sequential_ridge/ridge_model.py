@@ -16,7 +16,7 @@ from nextreel.machine import usable_threads
 from nextreel.models.base import Recommender
 from nextreel.models.fit_cost import FitCost
 from nextreel.models.next_choices import NextChoices
-from nextreel.models.sequential_ridge.baskets import keep_entries, list_ranges
+from nextreel.models.sequential_ridge.baskets import list_ranges
 from nextreel.models.sequential_ridge.closed_forms import solve_ease, solve_ridge
 from nextreel.models.sequential_ridge.embeddings import embed_movies
 from nextreel.models.sequential_ridge.features import LENGTH_CLASSES, FeatureMap
@@ -327,12 +327,8 @@ class SequentialRidge(Recommender):
 
     def _build_profiles(self, histories: Histories) -> csr_array:
         """Return what the undirected weights score: sparse float32[n, n_learned]."""
-        latest = histories.last(PROFILE_LENGTH)
-        profiles = build_profiles(latest, len(self.columns_), PROFILE_HALF_LIFE, UNLIKED_IN_PROFILE)
-        profiles.indices = self.columns_[profiles.indices]
-        learned = keep_entries(profiles, profiles.indices >= 0)
-        learned.resize(len(histories), len(self.undirected_))
-        return learned
+        latest, n_learned = histories.last(PROFILE_LENGTH), len(self.undirected_)
+        return build_profiles(latest, n_learned, PROFILE_HALF_LIFE, UNLIKED_IN_PROFILE, self.columns_)
 
     def _score_kind(
         self,

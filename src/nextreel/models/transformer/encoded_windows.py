@@ -139,7 +139,7 @@ def compute_vectors(
         yield asked, network.ask(arrays.pack().to(device), rows, relations.to(device), encoded)
     new = sorted(set(range(len(windows))).difference(found))
     if new:
-        asked = windows.take(np.array(new))
+        asked = windows.take(np.array(new)) if found else windows
         vectors, encoded = network.encode(pack_batch(*asked.arrays()).to(device))
         known.write([events[number] for number in new], encoded)
         yield asked, vectors

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from nextreel.arrays import BoolArray, Int64Array, concatenate_ranges
+from nextreel.arrays import BoolArray, Int64Array, concatenate_ranges, starts_run
 from nextreel.data.timeline import Histories
 from nextreel.models.transformer.window_batches import Events, QueryArrays, WindowArrays
 
@@ -65,8 +65,8 @@ class QueryWindows:
         order = np.lexsort((seen.stops, seen.starts))
         order = order[lengths[order] > 0]
         first_row, last_row = seen.starts[order], seen.stops[order]
-        is_new = np.diff(first_row, prepend=-1) != 0
-        is_new |= _find_superseded(seen[order], is_new) & (np.diff(last_row, prepend=-1) != 0)
+        is_new = starts_run(first_row)
+        is_new |= _find_superseded(seen[order], is_new) & starts_run(last_row)
         place = np.arange(len(order)) - np.maximum.accumulate(np.where(is_new, np.arange(len(order)), 0))
         is_new |= place % QUERIES_AT_ONCE == 0
 
@@ -107,6 +107,9 @@ class QueryWindows:
 
     def divide(self) -> Iterator[Self]:
         """Yield the windows that the network gets at once, with their queries."""
+        if len(self) <= 1:
+            yield from [self] * len(self)
+            return
         lengths = self.stops - self.starts
         order = np.lexsort((lengths, self.n_queries, lengths // LENGTH_GRID))
         part: list[int] = []

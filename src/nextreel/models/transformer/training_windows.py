@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from nextreel.arrays import BoolArray, Float64Array, Int32Array, Int64Array, concatenate_ranges
+from nextreel.arrays import BoolArray, Float64Array, Int32Array, Int64Array, concatenate_ranges, starts_run
 from nextreel.data.dataset import Dataset
 from nextreel.keyed_random import uniform
 from nextreel.models.transformer.hyperparameters import TransformerConfig
@@ -59,8 +59,7 @@ class TrainingQueries:
     def of(cls, dataset: Dataset, config: TransformerConfig) -> Self:
         """Create the queries of a data set; there is none for the first movie of a user, who has no history then."""
         timeline = dataset.timeline
-        new_second = np.diff(timeline.timestamps, prepend=-1) != 0
-        starts_basket = new_second | (np.diff(timeline.users, prepend=-1) != 0)
+        starts_basket = starts_run(timeline.timestamps) | starts_run(timeline.users)
         positives = np.flatnonzero(timeline.is_positive())
         before_second_event = np.searchsorted(positives, timeline.offsets, side="right")
 
@@ -71,7 +70,7 @@ class TrainingQueries:
         # A basket with earlier positives is asked for twice: after one of them, and right before the basket.
         twice = n_earlier > 0
         starts, before, n_earlier = (np.repeat(rows, 1 + twice) for rows in (starts, before, n_earlier))
-        is_next = np.diff(starts, prepend=-1) == 0
+        is_next = ~starts_run(starts)
         n_earlier[is_next] = 0
 
         is_within = ~starts_basket[starts]
@@ -179,7 +178,7 @@ def cut_windows(queries: TrainingQueries, cuts: Int64Array, epoch: int) -> Windo
     number = -(-np.maximum(place - first_stop[users], 0) // stride)  # [n_queries]: of the window, rounded up
     by_window = np.lexsort((number, users))  # [n_queries]
     sorted_users, sorted_numbers = users[by_window], number[by_window]
-    is_first = (np.diff(sorted_users, prepend=-1) != 0) | (np.diff(sorted_numbers, prepend=-1) != 0)
+    is_first = starts_run(sorted_users) | starts_run(sorted_numbers)
 
     first_query = np.flatnonzero(is_first)  # [n_windows]
     user, window = sorted_users[first_query], sorted_numbers[first_query]  # [n_windows]

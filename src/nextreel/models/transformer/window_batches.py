@@ -135,11 +135,10 @@ class WindowArrays:
 
     def pack(self) -> EventRows:
         """Return the events as tensors."""
-        pauses = np.diff(self.timestamps, axis=1, prepend=self.timestamps[:, :1])
         return EventRows(
             movies=torch.from_numpy(self.movies.astype(np.int64)),
             ratings=torch.from_numpy((2 * self.stars).astype(np.int64) - 1),
-            pauses=_time_bucket(torch.from_numpy(pauses)).long(),
+            pauses=_time_bucket(torch.from_numpy(_find_pauses(self.timestamps))).long(),
         )
 
 
@@ -189,8 +188,11 @@ class QueryArrays:
 
         `places` is padded to `n_places`.
         """
-        last_seen = np.take_along_axis(event_time, np.maximum(self.n_seen - 1, 0), 1)  # [B, Q]
-        places = np.pad(self.places, (0, max(0, n_places - len(self.places))))
+        window = np.arange(len(event_time))[:, None]
+        last_seen = event_time[window, np.maximum(self.n_seen - 1, 0)]  # [B, Q]
+        places = self.places
+        if len(places) < n_places:
+            places = np.pad(places, (0, n_places - len(places)))
         return QueryRows(
             gaps=_time_bucket(torch.from_numpy(self.timestamps - last_seen)).long(),
             weeks=torch.from_numpy(self.timestamps // WEEK),
@@ -202,13 +204,14 @@ class QueryArrays:
 
     def _count(self, event_time: Int64Array) -> Tensor:
         """Return `QueryRows.counts`, int64[B, Q, 3]."""
-        pause, place = np.diff(event_time, axis=1, prepend=event_time[:, :1]), np.arange(event_time.shape[1])
+        pause, place = _find_pauses(event_time), np.arange(event_time.shape[1])
+        window, last = np.arange(len(event_time))[:, None], np.maximum(self.n_seen - 1, 0)
         counts = [self.lengths]
         for longest in (SESSION_PAUSE, 0):
             first = np.maximum.accumulate(
                 np.where(pause > longest, place, 0), axis=1
             )  # of those without such a pause
-            counts.append(self.n_seen - np.take_along_axis(first, np.maximum(self.n_seen - 1, 0), 1))
+            counts.append(self.n_seen - first[window, last])
         return _number_bucket(torch.from_numpy(np.stack(counts, 2))).clamp(max=N_COUNTS - 1).long()
 
 
@@ -246,6 +249,13 @@ def relate(event_time: Int64Array, row_time: Int64Array, n_seen: Int64Array, fir
     relations += distances.index_select(0, torch.from_numpy(n_seen.ravel())).view_as(relations)
     relations[:, first_query:] += N_TIMES * N_DISTANCES
     return relations.clamp_(max=N_RELATIONS).long()
+
+
+def _find_pauses(event_time: Int64Array) -> Int64Array:
+    """Return the time of each event since the previous one of its window, int64[B, T] seconds; 0 for the first one."""
+    pauses = np.zeros_like(event_time)
+    np.subtract(event_time[:, 1:], event_time[:, :-1], out=pauses[:, 1:])
+    return pauses
 
 
 def _time_bucket(seconds: Tensor) -> Tensor:
