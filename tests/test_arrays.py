@@ -1,4 +1,4 @@
-"""Orders of rows, and arrays in files."""
+"""Orders and runs of rows, and arrays in files."""
 
 import tracemalloc
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 from scipy.sparse import csr_array
 
-from nextreel.arrays import Arrays, map_arrays, read_arrays, stable_order, write_arrays
+from nextreel.arrays import Arrays, map_arrays, read_arrays, stable_order, starts_run, write_arrays
 from nextreel.errors import ArtifactError
 
 SMALL, ANY = st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1)
@@ -24,6 +24,12 @@ SMALL, ANY = st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1)
 def test_rows_are_sorted_as_pairs_and_equal_ones_keep_their_order(rows: list[tuple[int, int]]) -> None:
     first, second = np.array(rows, dtype=np.int64).reshape(-1, 2).T
     assert stable_order(first, second).tolist() == sorted(range(len(rows)), key=rows.__getitem__)
+
+
+@given(st.lists(SMALL, max_size=30))
+def test_a_run_starts_where_a_value_differs_from_the_one_before(values: list[int]) -> None:
+    starts = starts_run(np.array(values, dtype=np.int64)).tolist()
+    assert starts == [place == 0 or value != values[place - 1] for place, value in enumerate(values)]
 
 
 @pytest.fixture

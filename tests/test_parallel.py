@@ -1,5 +1,8 @@
 """Computing in threads: the results are those of one thread, in order, and BLAS is left as it was."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from itertools import count, islice
@@ -59,3 +62,27 @@ def test_blas_computes_in_one_thread_until_the_last_block_ends() -> None:
             pass
         assert threads_of_blas() == [1] * len(before)
     assert threads_of_blas() == before
+
+
+def test_a_library_loaded_within_a_block_computes_in_one_thread_from_the_next_block_on() -> None:
+    program = """
+import numpy
+from threadpoolctl import threadpool_info
+from nextreel.parallel import single_threaded_blas
+
+def count():
+    return sorted(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+
+with single_threaded_blas():
+    import scipy.linalg
+    loaded = count()
+    with single_threaded_blas():
+        limited = count()
+    assert count() == limited
+print(loaded, limited, count())
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split("] ") == ["[1, 2", "[1, 1", "[2, 2]\n"]
