@@ -155,6 +155,18 @@ def test_kept_rows_of_histories_are_a_timeline_of_their_own() -> None:
     assert_consistent(kept.timeline)
 
 
+def test_kept_rows_repeat_no_movie_where_no_row_does() -> None:
+    once = Timeline.from_rows(
+        np.repeat([0, 1], 4), np.tile(np.arange(4), 2), RATINGS[:8], TIMESTAMPS[:8], USER_IDS
+    )
+    histories = once.as_of(USER_IDS[[1, 0, 1]], np.full(3, NEVER))
+    query, row = histories.rows()
+    kept = histories.keep(query[::2], row[::2]).timeline
+    assert kept.superseded_by is None
+    again = Timeline.from_rows(kept.users, kept.movies, kept.ratings, kept.timestamps, kept.user_ids)
+    assert again.superseded_by is None
+
+
 @pytest.mark.parametrize("n", [1, 3, 100])
 def test_the_latest_rows_of_each_history(n: int) -> None:
     histories = TIMELINE.as_of(USER_IDS, np.full(N_USERS, 15))

@@ -1,10 +1,14 @@
+from typing import ClassVar
+
 import numpy as np
 import polars as pl
 import pytest
+from threadpoolctl import threadpool_info
 
-from nextreel.arrays import Float32Array
+from nextreel.arrays import Float32Array, Int64Array
 from nextreel.data.dataset import Dataset
 from nextreel.data.schema import MOVIE_ID, USER_ID
+from nextreel.data.timeline import Histories
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
 from nextreel.models.ease import EASE
@@ -133,6 +137,22 @@ def test_a_model_that_knows_no_movie_of_the_history_gives_no_reasons() -> None:
 def test_reasons_contribute_nothing_to_a_model_that_ignores_histories() -> None:
     reasons = reasons_for(Popularity().fit(DATASET), DATASET, 11)
     assert {reason.contribution for reason in reasons} == {0.0}
+
+
+class Watched(Popularity):
+    """Notes in how many threads the libraries of matrix products compute while it scores."""
+
+    threads: ClassVar[list[int]] = []
+
+    def score_movies(self, histories: Histories, timestamps: Int64Array, movies: Int64Array) -> Float32Array:
+        blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+        self.threads.extend(library["num_threads"] for library in blas)
+        return super().score_movies(histories, timestamps, movies)
+
+
+def test_an_explanation_is_computed_in_one_thread() -> None:
+    reasons_for(Watched().fit(DATASET), DATASET, 11)
+    assert set(Watched.threads) == {1}
 
 
 def test_only_the_latest_movies_of_a_long_history_are_reasons() -> None:

@@ -305,6 +305,8 @@ class Histories:
             user_ids=np.arange(len(self)),
             offsets=offsets,
         )
+        if timeline.superseded_by is None:  # no part of a history repeats a movie then, and to find that takes a sort
+            vars(kept).update(superseded_by=None)
         return replace(self, timeline=kept, starts=offsets[:-1], stops=offsets[1:], may_be_cached=False)
 
     def last(self, n: int) -> Self:

@@ -14,6 +14,7 @@ from nextreel.arrays import Int64Array
 from nextreel.data.timeline import Histories
 from nextreel.errors import QueryError
 from nextreel.models.base import Recommender
+from nextreel.parallel import single_threaded_blas
 
 EXPLAINED = 50
 """Default number of movies of the history, the latest, whose contributions are computed: each costs a scoring."""
@@ -69,9 +70,10 @@ def explain(
     _, row = histories.rows()
     row = row[-latest:]
     variants = _leave_out(histories, row)
-    scores = model.score_movies(
-        variants, np.repeat(timestamps, len(variants)), movies.astype(np.int64, copy=False)
-    ).astype(np.float64)
+    with single_threaded_blas():
+        scores = model.score_movies(
+            variants, np.repeat(timestamps, len(variants)), movies.astype(np.int64, copy=False)
+        ).astype(np.float64)
     contributions = scores[0] - scores[1:]
     rows, left_out = row.tolist(), histories.timeline.movies[row].tolist()
     return [
