@@ -120,7 +120,7 @@ def _render(directory: Path, profile: "Profile", bar: Bar) -> "RenderableType":
         _bars([(_show_range(bin_.least, bin_.most), bin_.users) for bin_ in profile.histories], bar),
         "",
         Text("Good to know", style="bold"),
-        *(Padding(remark, (0, 0, 0, 2)) for remark in _remarks(profile)),
+        *(Padding(remark, (0, 0, 0, 2), expand=False) for remark in _remarks(profile)),
     ]
     return Group(*parts)
 

@@ -79,14 +79,14 @@ def print_models(console: Console) -> None:
             if note
         ]
         console.print(Text.assemble((model.name, "bold"), f"  ({', '.join(notes)})" if notes else ""))
-        console.print(Padding(Text(model.description), (0, 0, 0, 2)))
+        console.print(Padding(Text(model.description), (0, 0, 0, 2), expand=False))
         options = Table.grid(padding=(0, 2, 0, 0))
         options.add_column(no_wrap=True)
         options.add_column()
         for option in model.options:
             value = ".OPTION=VALUE" if option.is_group else f"={json.dumps(option.default)}"
             options.add_row(f"--set {option.name}{value}", option.description)
-        console.print(Padding(options, (0, 0, 0, 4)))
+        console.print(Padding(options, (0, 0, 0, 4), expand=False))
         console.print()
 
 
