@@ -305,7 +305,8 @@ class Histories:
             user_ids=np.arange(len(self)),
             offsets=offsets,
         )
-        if timeline.superseded_by is None:  # no part of a history repeats a movie then, and to find that takes a sort
+        # Where nobody rated a movie twice, no part of a history repeats one, and finding that out takes a sort.
+        if timeline.superseded_by is None:
             vars(kept).update(superseded_by=None)
         return replace(self, timeline=kept, starts=offsets[:-1], stops=offsets[1:], may_be_cached=False)
 
