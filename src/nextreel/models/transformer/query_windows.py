@@ -107,8 +107,8 @@ class QueryWindows:
 
     def divide(self) -> Iterator[Self]:
         """Yield the windows that the network gets at once, with their queries."""
-        if len(self) <= 1:
-            yield from [self] * len(self)
+        if len(self) == 1:
+            yield self
             return
         lengths = self.stops - self.starts
         order = np.lexsort((lengths, self.n_queries, lengths // LENGTH_GRID))
