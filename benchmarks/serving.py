@@ -27,7 +27,6 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -201,14 +200,13 @@ class Client:
         received = b""
         while b"\r\n\r\n" not in received:
             received += self._receive()
-        head_of_response, _, content = received.partition(b"\r\n\r\n")
+        head_of_response, _, beginning = received.partition(b"\r\n\r\n")
         length = int(head_of_response.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        parts = [content]
-        while sum(map(len, parts)) < length:
-            parts.append(self._receive())
-        content = b"".join(parts)
+        content = bytearray(beginning)
+        while len(content) < length:
+            content += self._receive()
         assert head_of_response.startswith(b"HTTP/1.1 20"), (head_of_response + content).decode()
-        return content
+        return bytes(content)
 
     def _receive(self) -> bytes:
         received = self._socket.recv(RECEIVED_AT_ONCE)
@@ -222,45 +220,49 @@ def _send_at(
     """Send each request when it is due, float64[n] in seconds from the start, whether or not earlier ones have been
     answered, as long as fewer than `clients` wait; return the seconds from when each one was due to its response."""
     latencies, start = [0.0] * len(bodies), time.perf_counter() + 0.1
-    numbers, lock = iter(range(len(bodies))), Lock()
 
-    def send() -> None:
+    def send(client: Client, number: int) -> None:
+        due = start + due_seconds[number]
+        time.sleep(max(0.0, due - time.perf_counter()))
+        client.post("/v1/recommendations", bodies[number])
+        latencies[number] = time.perf_counter() - due
+
+    _share_among_clients(port, clients, len(bodies), send)
+    return latencies
+
+
+def _share_among_clients(port: int, clients: int, count: int, send: Callable[[Client, int], None]) -> None:
+    """Call `send` for each number below `count`, in order, by so many clients, each in a thread of its own.
+
+    What a call raises is raised here.
+    """
+    numbers, lock = iter(range(count)), Lock()
+
+    def work() -> None:
         with Client(port) as client:
             while True:
                 with lock:
                     number = next(numbers, None)
                 if number is None:
                     return
-                due = start + due_seconds[number]
-                time.sleep(max(0.0, due - time.perf_counter()))
-                client.post("/v1/recommendations", bodies[number])
-                latencies[number] = time.perf_counter() - due
+                send(client, number)
 
-    _in_threads(clients, send)
-    return latencies
-
-
-def _in_threads(count: int, function: Callable[[], None]) -> None:
-    """Call a function in so many threads at once, and raise what one of the calls raised."""
-    with ThreadPoolExecutor(count) as pool:
-        for call in [pool.submit(function) for _ in range(count)]:
+    with ThreadPoolExecutor(clients) as pool:
+        for call in [pool.submit(work) for _ in range(clients)]:
             call.result()
 
 
 def _send_batches(port: int, batches: Sequence[bytes], clients: int) -> dict[str, float]:
     """Send batches through several clients at once; return the throughput and the median latency."""
     seconds = [0.0] * len(batches)
-    waiting = deque(range(len(batches)))
 
-    def send() -> None:
-        with Client(port) as client:
-            while waiting:
-                number, started = waiting.popleft(), time.perf_counter()
-                client.post("/v1/recommendations/batch", batches[number])
-                seconds[number] = time.perf_counter() - started
+    def send(client: Client, number: int) -> None:
+        started = time.perf_counter()
+        client.post("/v1/recommendations/batch", batches[number])
+        seconds[number] = time.perf_counter() - started
 
     started = time.perf_counter()
-    _in_threads(clients, send)
+    _share_among_clients(port, clients, len(batches), send)
     total = time.perf_counter() - started
     return {
         "clients": clients,

@@ -328,12 +328,9 @@ class Histories:
         query, row : int64[n_rows] each
             The query whose history holds the row, and the row's index in the timeline's arrays.
         """
-        if len(self) == 1:  # most queries to a server come alone, and several steps of each need its rows
-            row = np.arange(self.starts[0], self.stops[0], dtype=np.int64)
-            query = np.zeros(len(row), dtype=np.int64)
-        else:
-            query = np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
-            row = concatenate_ranges(self.starts, self.lengths)
+        lengths = self.lengths
+        query = np.repeat(np.arange(len(self), dtype=np.int64), lengths)
+        row = concatenate_ranges(self.starts, lengths)
         superseded_by = self.timeline.superseded_by
         if superseded_by is None:
             return query, row

@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from nextreel.arrays import BoolArray, Float64Array, Int64Array
+from nextreel.arrays import BoolArray, Float64Array, Int64Array, starts_run
 from nextreel.data.schema import TIMESTAMP, USER_ID
 from nextreel.data.timeline import Histories
 from nextreel.data.times import DAY
@@ -110,7 +110,7 @@ def count_days(histories: Histories) -> Int64Array:
     """Return int64[n_queries]: the number of UTC days on which each history has a rating."""
     timeline = histories.timeline
     day = timeline.timestamps // DAY
-    starts_day = np.append(True, day[1:] != day[:-1]) if len(day) else np.zeros(0, dtype=np.bool_)
+    starts_day = starts_run(day)
     starts_day[timeline.offsets[:-1][timeline.offsets[:-1] < len(day)]] = True
     days_until = np.append(0, np.cumsum(starts_day))
     days: Int64Array = days_until[histories.stops] - days_until[histories.starts]
