@@ -61,6 +61,10 @@ after("click", (event) => {
   const said = { type: "hidden", className: "said", name: button.name, value: button.value };
   get("you").append(Object.assign(document.createElement("input"), said));
 });
+// A button that stays as it is isn't replaced: the browser drops a tap whose button is replaced before it is released.
+after("htmx:oobBeforeSwap", (event) => {
+  if (event.detail.fragment.firstChild.isEqualNode(event.target)) event.detail.shouldSwap = false;
+});
 
 /* Time travel: which moment is shown, the names of the bars, and playing through it */
 let playing = null;
