@@ -140,8 +140,20 @@ def test_of_very_many_users_who_like_a_movie_some_of_each_time_stand_for_all(
     first_fans_of_movie_2 = interactions(*((user, 2, 5, 200) for user in range(10)))
     later_fans_of_movie_3 = interactions(*((user, 3, 5, 200) for user in range(10, 30)))
     dataset = Dataset.from_frames(pl.concat([FANS, first_fans_of_movie_2, later_fans_of_movie_3]), catalog(5))
-    everyone = SimilarMovies.of(dataset).find(0, LATER)
+    everyone, _ = SimilarMovies.of(dataset).find(0, LATER)
     monkeypatch.setattr(similar_movies, "MOST_LIKERS", 3)
-    some = SimilarMovies.of(dataset).find(0, LATER)
-    assert some[0].tolist() == everyone[0].tolist()
-    np.testing.assert_allclose(some[1], everyone[1], rtol=1e-5)
+    some, _ = SimilarMovies.of(dataset).find(0, LATER)
+    assert some.tolist() == everyone.tolist()
+
+
+def test_a_single_user_among_those_asked_makes_no_movie_the_most_similar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fans = interactions(*((user, 0, 5, 10 + user) for user in range(300)))
+    most_of_them_like_movie_1 = interactions(*((user, 1, 5, 1000) for user in range(300) if user % 3))
+    one_of_those_asked_likes_movie_2 = interactions((100, 2, 5, 1000))
+    others_like_movie_3 = interactions(*((user, 3, 5, 1000) for user in range(300, 2300)))
+    rows = [fans, most_of_them_like_movie_1, one_of_those_asked_likes_movie_2, others_like_movie_3]
+    dataset = Dataset.from_frames(pl.concat(rows), films(*((title, title) for title in "ABCD")))
+    monkeypatch.setattr(similar_movies, "MOST_LIKERS", 3)
+    assert neighbours(dataset, 0, k=1) == [1]

@@ -14,7 +14,8 @@ from nextreel.data.dataset import Dataset
 from nextreel.data.ids import encode_ids
 from nextreel.data.schema import MOVIE_ID, MOVIES
 from nextreel.data.titles import unify_genres, with_parsed_titles
-from nextreel.ranking.genres import list_genres, share_genres, unit_rows
+from nextreel.ranking.catalog_similarity import CatalogSimilarity
+from nextreel.ranking.genres import list_genres, share_genres
 from nextreel.serving.inference.movie_cards import MovieCard, make_cards
 
 
@@ -113,9 +114,9 @@ class Catalog:
         return share_genres(self.movies)
 
     @cached_property
-    def genre_directions(self) -> Float32Array:
-        """float32[n_movies, n_genres]: `genre_shares` with the row of each movie scaled to length 1."""
-        return unit_rows(self.genre_shares)
+    def similarity(self) -> CatalogSimilarity:
+        """How alike the movies are by their genres and years."""
+        return CatalogSimilarity.of(self.movies)
 
     @cached_property
     def _by_id(self) -> Int64Array:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
 from nextreel.data.ids import Id, encode_id
 from nextreel.data.timeline import Timeline
@@ -62,9 +61,8 @@ class MovieLookup:
         movie = int(catalog.find_listed(np.array([encode_id(movie_id)]))[0])
         if movie < 0:
             return None
-        years = catalog.movies["Year"].cast(pl.Float32).to_numpy()
         likes = self._likes_of(snapshot.base.timeline)
-        similar_movies = SimilarMovies(likes, catalog.genre_directions, years, snapshot.listed_from)
+        similar_movies = SimilarMovies(likes, catalog.similarity, snapshot.listed_from)
         indices, scores = similar_movies.find(movie, timestamp, k)
         return _scored_movies(catalog, indices.tolist(), scores.tolist())
 
