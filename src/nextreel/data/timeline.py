@@ -244,6 +244,9 @@ class Timeline:
             lengths = [np.searchsorted(rows, end) for rows, end in zip(slices, timestamps, strict=True)]
             return starts + np.array(lengths, dtype=np.int64)
         low, high = starts.copy(), stops.copy()
+        # As of now, as a server is mostly asked, a whole history is before the timestamp.
+        is_over = (low < high) & (self.timestamps[np.maximum(stops - 1, 0)] < timestamps)
+        low[is_over] = stops[is_over]
         while (open_ := low < high).any():
             middle = (low + high) // 2
             earlier = open_ & (self.timestamps[np.where(open_, middle, 0)] < timestamps)
