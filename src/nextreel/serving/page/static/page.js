@@ -63,7 +63,7 @@ after("click", (event) => {
 });
 // A button that stays as it is isn't replaced: the browser drops a tap whose button is replaced before it is released.
 after("htmx:oobBeforeSwap", (event) => {
-  if (event.detail.fragment.firstChild.isEqualNode(event.target)) event.detail.shouldSwap = false;
+  if (event.detail.fragment.firstChild?.isEqualNode(event.target)) event.detail.shouldSwap = false;
 });
 
 /* Time travel: which moment is shown, the names of the bars, and playing through it */
