@@ -1,4 +1,7 @@
-"""Tables in terminals of 60 and 80 columns: names are there, and nothing is wider than the screen."""
+"""Tables in terminals of 60 and 80 columns: names are there, and nothing is wider than the screen.
+
+Commands that continue what they wrote before have one --out for both widths, so that only the first one computes.
+"""
 
 from pathlib import Path
 
@@ -59,26 +62,15 @@ def test_recommend_shows_every_title_in_full(home: Path, columns: int) -> None:
 
 
 def test_backtest_names_both_ways_of_refitting(home: Path, columns: int) -> None:
-    shown = show_table(
-        home, columns, "backtest", "data", "--model", "popularity", "--every", "300d", "--out", f"b{columns}"
-    )
+    options = ("--model", "popularity", "--every", "300d", "--out", "backtest")
+    shown = show_table(home, columns, "backtest", "data", *options)
     assert has_whole_words(shown, "2022", "Refitted", "everyone")
     assert "…" not in shown
 
 
 def test_tune_fits_the_screen(home: Path, columns: int) -> None:
-    shown = show(
-        "tune",
-        "parts",
-        "--model",
-        "item-knn",
-        "--trials",
-        2,
-        "--out",
-        f"t{columns}",
-        columns=columns,
-        cwd=home,
-    )
+    options = ("--model", "item-knn", "--trials", 2, "--out", "tuned")
+    shown = show("tune", "parts", *options, columns=columns, cwd=home)
     assert "NDCG@10 of the defaults" in shown
 
 
