@@ -23,7 +23,9 @@ def test_no_similar_string_is_overlooked(
     np.testing.assert_allclose(found, np.array(expected, dtype=np.float32))
 
 
-def test_edits_are_counted_only_for_strings_that_lack_few_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edits_are_counted_only_for_strings_that_lack_few_characters_and_pairs_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     counted: list[str] = []
 
     def count(_: str, other: str, **__: object) -> float:
@@ -31,5 +33,6 @@ def test_edits_are_counted_only_for_strings_that_lack_few_characters(monkeypatch
         return 0.0
 
     monkeypatch.setattr(OSA, "normalized_similarity", count)
-    AlikeStrings.of(["gladiator", "clueless", "the matrix", "goldeneye"]).compare("gladaitor", 0.7, True)
+    strings = ["gladiator", "clueless", "the matrix", "goldeneye", "rotaidalg"]
+    AlikeStrings.of(strings).compare("gladaitor", 0.7, True)
     assert counted == ["gladiator"]

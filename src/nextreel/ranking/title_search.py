@@ -190,7 +190,7 @@ class TitleSearch:
             total_weight += weight
             matched_weight += weight * of_title
             typed[occurrence] = np.maximum(typed[occurrence], of_occurrence)
-        found = np.flatnonzero(typed)
+        found = np.flatnonzero(typed > 0)
         typed_rarity = np.bincount(self.titles[found], typed[found] * self.own_rarity[found], n_titles)
         complete = typed_rarity.astype(np.float32) / self.title_rarity
         share = matched_weight / total_weight
@@ -202,7 +202,7 @@ class TitleSearch:
 
         `similarity`, float32[n_words], is what `_compare_word` returns.
         """
-        words = np.flatnonzero(similarity)
+        words = np.flatnonzero(similarity > 0)
         counts = self.bounds[words + 1] - self.bounds[words]
         return concatenate_ranges(self.bounds[words], counts), np.repeat(similarity[words], counts)
 
