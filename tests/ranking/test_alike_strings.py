@@ -33,6 +33,6 @@ def test_edits_are_counted_only_for_strings_that_lack_few_characters_and_pairs_o
         return 0.0
 
     monkeypatch.setattr(OSA, "normalized_similarity", count)
-    strings = ["gladiator", "clueless", "the matrix", "goldeneye", "rotaidalg"]
+    strings = ["gladiator", "clueless", "the matrix", "goldeneye", "taalgdroi"]
     AlikeStrings.of(strings).compare("gladaitor", 0.7, True)
     assert counted == ["gladiator"]
