@@ -116,6 +116,21 @@ def test_every_title_stays_on_its_poster(page: Page, genre: str) -> None:
         assert outside == []
 
 
+def test_the_stars_of_a_movie_stay_apart_from_those_of_the_next_one(page: Page) -> None:
+    page.goto("/")
+    overlapping = {}
+    for width in (320, 390, 639, 640, 703, 704, 992, 1119, 1120, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        overlapping[width] = page.locator(".posters .rate").evaluate_all(
+            """movies => movies.slice(1).filter((movie, i) => {
+                const before = movies[i].querySelector("label:last-of-type").getBoundingClientRect()
+                const next = movie.querySelector("label").getBoundingClientRect()
+                return next.top === before.top && next.left < before.right
+            }).length"""
+        )
+    assert not any(overlapping.values()), overlapping
+
+
 def test_no_text_is_smaller_than_ten_pixels(view: Page) -> None:
     small = {}
     for width in WIDTHS:
