@@ -32,9 +32,10 @@ class CatalogSimilarity:
     @classmethod
     def of(cls, movies: pl.DataFrame) -> Self:
         """Build it from the catalog of a dataset."""
-        genres = np.unique(unit_rows(share_genres(movies)), axis=0, return_inverse=True)
-        years = np.unique(movies["Year"].cast(pl.Float32).to_numpy(), return_inverse=True)
-        return cls(*genres, *years)
+        combinations, combination_of = np.unique(unit_rows(share_genres(movies)), axis=0, return_inverse=True)
+        years, year_of = np.unique(movies["Year"].cast(pl.Float32).to_numpy(), return_inverse=True)
+        # numpy 2.0 returns the numbers of rows as a column.
+        return cls(combinations, combination_of.ravel(), years, year_of)
 
     def __len__(self) -> int:
         return len(self.year_of)
