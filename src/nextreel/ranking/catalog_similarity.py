@@ -32,10 +32,14 @@ class CatalogSimilarity:
     @classmethod
     def of(cls, movies: pl.DataFrame) -> Self:
         """Build it from the catalog of a dataset."""
-        combinations, combination_of = np.unique(unit_rows(share_genres(movies)), axis=0, return_inverse=True)
+        genres = unit_rows(share_genres(movies))
+        # Rows of bits, each one value to numpy: it takes over ten times as long to compare rows of numbers. The byte
+        # that is added to each is for a catalog without genres.
+        bits = np.pad(np.packbits(genres > 0, axis=1), ((0, 0), (0, 1)))
+        rows = bits.view(f"V{bits.shape[1]}")[:, 0]
+        _, first, combination_of = np.unique(rows, return_index=True, return_inverse=True)
         years, year_of = np.unique(movies["Year"].cast(pl.Float32).to_numpy(), return_inverse=True)
-        # numpy 2.0 returns the numbers of rows as a column.
-        return cls(combinations, combination_of.ravel(), years, year_of)
+        return cls(genres[first], combination_of, years, year_of)
 
     def __len__(self) -> int:
         return len(self.year_of)

@@ -8,10 +8,14 @@ popular ones and those that very active users have seen. s shrinks the similarit
 a tenth of their similarity by the catalog alone (see `catalog_similarity`). So even a movie without ratings has similar
 movies. The cosine that the formula starts from is that of item-based filtering (Sarwar et al., WWW 2001).
 
-Of a movie that very many users like, n(i and j) is counted among one user in x, and compared with e / x and with the
-square root / x, so that a popular movie is compared as quickly as others. s and the part with c stay as they are:
-scaled up, the like of a single user among those asked would make a rare movie similar. Those asked are evenly spread
-over time, because the latest users like other movies than the first ones.
+Of a movie that very many users like, only one user in x is asked, so that it is compared as quickly as others. With the
+number m of those asked who like both, the similarity is
+
+    (m(i and j) - e(i, j) / x) / (sqrt(n(i) n(j)) / x + s) + s c(i, j) / (sqrt(n(i) n(j)) + s)
+
+which is the formula above if x is 1. If m were scaled up by x instead, the like of a single user among those asked
+would make a rare movie similar. Those asked are evenly spread over time, because the latest users like other movies
+than the first ones.
 """
 
 from dataclasses import dataclass
@@ -111,7 +115,7 @@ class SimilarMovies:
         timeline = self.likes.timeline
         _, row = timeline.as_of(asked, np.full(n_asked, timestamp)).rows()
         liked = timeline.movies[row[timeline.is_positive(row)]]
-        share = np.float32(n_asked / max(1, len(likers)))  # 1 / x
+        share = np.float32(n_asked / max(1, len(likers)))  # 1 / x in the formula
         together = np.bincount(liked, minlength=len(self.catalog)).astype(np.float32)
         n_likes = likes.astype(np.float32)
         expected = n_likes * np.float32(len(liked) / max(1, likes.sum()))

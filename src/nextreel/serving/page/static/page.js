@@ -61,7 +61,7 @@ after("click", (event) => {
   const said = { type: "hidden", className: "said", name: button.name, value: button.value };
   get("you").append(Object.assign(document.createElement("input"), said));
 });
-// A button that stays as it is isn't replaced: the browser drops a tap whose button is replaced before it is released.
+// What stays as it is isn't replaced: the browser drops a tap whose button is replaced before it is released.
 after("htmx:oobBeforeSwap", (event) => {
   if (event.detail.fragment.firstChild?.isEqualNode(event.target)) event.detail.shouldSwap = false;
 });
